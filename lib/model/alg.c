@@ -1,0 +1,102 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* The algorithm table and its look-ups. Adding an algorithm is adding a row. */
+#include "alg.h"
+
+#include <string.h>
+
+static const struct alg table[] = {
+	/* type, id, key bits, flags, key bytes, salt, iv, block, out, keyword, name */
+	{ TRANSFORM_ENCR, ENCR_AES_GCM_16, 128, ALG_AEAD | ALG_COUNTER | ALG_IKE | ALG_ESP, 16, 4, 8, 1, 16,
+		"aes128gcm16", "AES-GCM-128" },
+	{ TRANSFORM_ENCR, ENCR_AES_GCM_16, 256, ALG_AEAD | ALG_COUNTER | ALG_IKE | ALG_ESP, 32, 4, 8, 1, 16,
+		"aes256gcm16", "AES-GCM-256" },
+	{ TRANSFORM_ENCR, ENCR_AES_CBC, 128, ALG_IKE, 16, 0, 16, 16, 0, "aes128", "AES-CBC-128" },
+	{ TRANSFORM_ENCR, ENCR_AES_CBC, 192, ALG_IKE, 24, 0, 16, 16, 0, "aes192", "AES-CBC-192" },
+	{ TRANSFORM_ENCR, ENCR_AES_CBC, 256, ALG_IKE, 32, 0, 16, 16, 0, "aes256", "AES-CBC-256" },
+	{ TRANSFORM_PRF, PRF_HMAC_SHA2_256, 0, ALG_IKE, 32, 0, 0, 0, 32, "prfsha256", "PRF-HMAC-SHA2-256" },
+	{ TRANSFORM_PRF, PRF_HMAC_SHA2_384, 0, ALG_IKE, 48, 0, 0, 0, 48, "prfsha384", "PRF-HMAC-SHA2-384" },
+	{ TRANSFORM_PRF, PRF_HMAC_SHA2_512, 0, ALG_IKE, 64, 0, 0, 0, 64, "prfsha512", "PRF-HMAC-SHA2-512" },
+	{ TRANSFORM_INTEG, INTEG_HMAC_SHA2_256_128, 0, ALG_IKE, 32, 0, 0, 0, 16, "sha256", "HMAC-SHA2-256-128" },
+	{ TRANSFORM_INTEG, INTEG_HMAC_SHA2_384_192, 0, ALG_IKE, 48, 0, 0, 0, 24, "sha384", "HMAC-SHA2-384-192" },
+	{ TRANSFORM_INTEG, INTEG_HMAC_SHA2_512_256, 0, ALG_IKE, 64, 0, 0, 0, 32, "sha512", "HMAC-SHA2-512-256" },
+	{ TRANSFORM_KE, KE_MODP_2048, 0, ALG_IKE | ALG_ESP, 256, 0, 0, 0, 256, "modp2048", "MODP-2048" },
+	{ TRANSFORM_KE, KE_ECP_256, 0, ALG_IKE | ALG_ESP, 64, 0, 0, 0, 32, "ecp256", "ECP-256" },
+	{ TRANSFORM_KE, KE_ECP_384, 0, ALG_IKE | ALG_ESP, 96, 0, 0, 0, 48, "ecp384", "ECP-384" },
+	{ TRANSFORM_KE, KE_CURVE25519, 0, ALG_IKE | ALG_ESP, 32, 0, 0, 0, 32, "x25519", "CURVE25519" },
+	{ TRANSFORM_ESN, ESN_NO, 0, ALG_ESP, 0, 0, 0, 0, 0, "noesn", "NO-ESN" },
+	{ TRANSFORM_ESN, ESN_YES, 0, ALG_ESP, 0, 0, 0, 0, 0, "esn", "ESN" },
+};
+
+/* Other spellings that configurations use. */
+static const struct alias {
+	const char *alias, *keyword;
+} aliases[] = {
+	{ "aes128gcm", "aes128gcm16" },
+	{ "aes256gcm", "aes256gcm16" },
+	{ "curve25519", "x25519" },
+	{ "sha2_256", "sha256" },
+	{ "sha2_384", "sha384" },
+	{ "sha2_512", "sha512" },
+};
+
+static const struct {
+	uint16_t integ, prf;
+} prf_of_integ[] = {
+	{ INTEG_HMAC_SHA2_256_128, PRF_HMAC_SHA2_256 },
+	{ INTEG_HMAC_SHA2_384_192, PRF_HMAC_SHA2_384 },
+	{ INTEG_HMAC_SHA2_512_256, PRF_HMAC_SHA2_512 },
+};
+
+#define ROWS(t) (sizeof(t) / sizeof((t)[0]))
+
+const struct alg *alg_lookup(enum transform_type type, uint16_t id, uint16_t key_bits)
+{
+	for (size_t i = 0; i < ROWS(table); i++)
+		if (table[i].type == type && table[i].id == id && table[i].key_bits == key_bits)
+			return &table[i];
+	return NULL;
+}
+
+static bool same_word(const char *keyword, const char *text, size_t len)
+{
+	return strlen(keyword) == len && memcmp(keyword, text, len) == 0;
+}
+
+const struct alg *alg_lookup_keyword(enum transform_type type, const char *keyword, size_t keyword_len)
+{
+	for (size_t i = 0; i < ROWS(aliases); i++)
+		if (same_word(aliases[i].alias, keyword, keyword_len))
+			return alg_lookup_keyword(type, aliases[i].keyword, strlen(aliases[i].keyword));
+	for (size_t i = 0; i < ROWS(table); i++)
+		if (table[i].type == type && same_word(table[i].keyword, keyword, keyword_len))
+			return &table[i];
+	return NULL;
+}
+
+const struct alg *alg_prf_of_integ(uint16_t integ_id)
+{
+	for (size_t i = 0; i < ROWS(prf_of_integ); i++)
+		if (prf_of_integ[i].integ == integ_id)
+			return alg_lookup(TRANSFORM_PRF, prf_of_integ[i].prf, 0);
+	return NULL;
+}
+
+const struct alg *alg_next(const struct alg *a)
+{
+	size_t i = a ? (size_t)(a - table) + 1 : 0;
+
+	return i < ROWS(table) ? &table[i] : NULL;
+}
+
+const char *transform_type_name(uint8_t type)
+{
+	static const char *const names[TRANSFORM_TYPES] = {
+		[TRANSFORM_ENCR] = "encryption",
+		[TRANSFORM_PRF] = "PRF",
+		[TRANSFORM_INTEG] = "integrity",
+		[TRANSFORM_KE] = "key exchange",
+		[TRANSFORM_ESN] = "ESN",
+	};
+
+	return type < TRANSFORM_TYPES && names[type] ? names[type] : "unknown";
+}

@@ -1,0 +1,53 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* Tunnel profiles: what an operator wants of one peer. Configuration fills them, the IKE engine reads them. Times are
+ * in nanoseconds. */
+#pragma once
+
+#include "addr.h"
+#include "identity.h"
+#include "proposal.h"
+#include "selector.h"
+#include "spec.h"
+
+#define PROFILE_NAME_MAX 64
+#define CHILDREN_MAX     8 /* phase2 entries of a tunnel */
+
+enum auth_method { AUTH_PSK }; /* certificates, EAP: rows to come */
+
+enum start_action {
+	START_RESPOND,  /* wait for the peer */
+	START_INITIATE, /* at once, and again after a failure */
+	START_TRAP,     /* when the first packet needs it */
+};
+
+enum encap_wish {
+	ENCAP_AUTO,   /* when NAT detection says so */
+	ENCAP_ALWAYS, /* UDP always */
+};
+
+/* One phase2 entry: a Child SA that may be. */
+struct child_profile {
+	char name[PROFILE_NAME_MAX];
+	enum sa_mode mode;
+	enum start_action start;
+	struct proposal_list proposals; /* PROTOCOL_ESP */
+	struct selector_list local, remote;
+	uint64_t lifetime_ns; /* 0: none */
+	uint32_t replay_window;
+	uint32_t tunnel_slot; /* given by control when the configuration is applied; unique per child profile */
+};
+
+struct tunnel_profile {
+	char name[PROFILE_NAME_MAX];
+	struct addr local_addr;              /* ours */
+	struct addr remote_addr;             /* ADDR_NONE: any peer (responder only) */
+	struct identity local_id, remote_id; /* remote ID_NONE: any identity */
+	enum auth_method local_auth, remote_auth;
+	struct proposal_list proposals; /* PROTOCOL_IKE */
+	uint64_t lifetime_ns;           /* of the IKE SA; 0: none */
+	uint64_t dpd_interval_ns;       /* idle time before a liveness check; 0: off */
+	uint64_t dpd_timeout_ns;        /* unanswered time before the peer is dead */
+	enum encap_wish encap;
+	uint8_t child_count;
+	struct child_profile children[CHILDREN_MAX];
+};

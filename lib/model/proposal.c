@@ -1,0 +1,180 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* Proposal words to transforms and transforms to text. Choosing between proposals is negotiation: lib/ike. */
+#include "proposal.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+int proposal_add(struct proposal *p, enum transform_type type, uint16_t id, uint16_t key_bits)
+{
+	if (p->count == PROPOSAL_TRANSFORMS_MAX)
+		return -ENOSPC;
+	p->transforms[p->count++] = (struct transform){ .type = (uint8_t)type, .id = id, .key_bits = key_bits };
+	return 0;
+}
+
+bool proposal_has_type(const struct proposal *p, enum transform_type type)
+{
+	for (int i = 0; i < p->count; i++)
+		if (p->transforms[i].type == type)
+			return true;
+	return false;
+}
+
+/* The table row a word means in this protocol: the first type that knows it and may be used there. */
+static const struct alg *word_lookup(enum security_protocol protocol, const char *word, size_t len)
+{
+	uint16_t usable = protocol == PROTOCOL_IKE ? ALG_IKE : ALG_ESP;
+
+	for (int type = TRANSFORM_ENCR; type < TRANSFORM_TYPES; type++) {
+		const struct alg *a = alg_lookup_keyword((enum transform_type)type, word, len);
+		if (a && (a->flags & usable))
+			return a;
+	}
+	return NULL;
+}
+
+static bool has_encr(const struct proposal *p, bool aead)
+{
+	for (int i = 0; i < p->count; i++) {
+		const struct transform *t = &p->transforms[i];
+		const struct alg *a = alg_lookup((enum transform_type)t->type, t->id, t->key_bits);
+		if (a && t->type == TRANSFORM_ENCR && !!(a->flags & ALG_AEAD) == aead)
+			return true;
+	}
+	return false;
+}
+
+/* What the words left unsaid: PRFs of the integrity algorithms (IKE), both ESN values (ESP). */
+static void add_defaults(struct proposal *p)
+{
+	int words = p->count;
+
+	if (p->protocol == PROTOCOL_ESP && !proposal_has_type(p, TRANSFORM_ESN)) {
+		proposal_add(p, TRANSFORM_ESN, ESN_YES, 0);
+		proposal_add(p, TRANSFORM_ESN, ESN_NO, 0);
+	}
+	if (p->protocol != PROTOCOL_IKE || proposal_has_type(p, TRANSFORM_PRF))
+		return;
+	for (int i = 0; i < words; i++) {
+		const struct alg *prf = p->transforms[i].type == TRANSFORM_INTEG ? alg_prf_of_integ(p->transforms[i].id)
+										 : NULL;
+		if (prf)
+			proposal_add(p, TRANSFORM_PRF, prf->id, 0);
+	}
+}
+
+/* NULL, or why the set of transforms makes no sense as a whole. */
+static const char *whole_fault(const struct proposal *p)
+{
+	bool aead = has_encr(p, true), classic = has_encr(p, false), integ = proposal_has_type(p, TRANSFORM_INTEG);
+
+	if (!aead && !classic)
+		return "no encryption algorithm";
+	if (aead && classic)
+		return "AEAD and classic encryption cannot share a proposal (RFC 7296 3.3); write two";
+	if (aead && integ && p->protocol == PROTOCOL_ESP)
+		return "an AEAD takes no integrity algorithm";
+	if (classic && !integ)
+		return "no integrity algorithm";
+	if (p->protocol == PROTOCOL_IKE && !proposal_has_type(p, TRANSFORM_PRF))
+		return "no PRF (add prfsha256, prfsha384 or prfsha512)";
+	if (p->protocol == PROTOCOL_IKE && !proposal_has_type(p, TRANSFORM_KE))
+		return "no key exchange group";
+	return NULL;
+}
+
+/* With an AEAD, "sha256" in an IKE proposal can only have meant the PRF: keep the PRF, drop the integrity. */
+static void drop_integ_of_aead(struct proposal *p)
+{
+	int kept = 0;
+
+	if (p->protocol != PROTOCOL_IKE || !has_encr(p, true) || has_encr(p, false))
+		return;
+	for (int i = 0; i < p->count; i++)
+		if (p->transforms[i].type != TRANSFORM_INTEG)
+			p->transforms[kept++] = p->transforms[i];
+	p->count = (uint8_t)kept;
+}
+
+int proposal_parse(enum security_protocol protocol, const char *text, struct proposal *ret_proposal,
+	const char **ret_word, size_t *ret_word_len, const char **ret_reason)
+{
+	struct proposal p = { .protocol = (uint8_t)protocol, .number = 1 };
+	const char *word = text;
+
+	for (;;) {
+		size_t len = strcspn(word, "-");
+		const struct alg *a = word_lookup(protocol, word, len);
+		*ret_word = word;
+		*ret_word_len = len;
+		*ret_reason = a ? "too many algorithms" : "unknown";
+		/* room is kept for the defaults */
+		if (!a || p.count >= PROPOSAL_TRANSFORMS_MAX / 2)
+			return -EINVAL;
+		proposal_add(&p, (enum transform_type)a->type, a->id, a->key_bits);
+		if (!word[len])
+			break;
+		word += len + 1;
+	}
+	add_defaults(&p);
+	drop_integ_of_aead(&p);
+	*ret_word = text;
+	*ret_word_len = strlen(text);
+	*ret_reason = whole_fault(&p);
+	if (*ret_reason)
+		return -EINVAL;
+	*ret_proposal = p;
+	return 0;
+}
+
+/* Appends to a bounded text; what does not fit is cut. */
+static void append(char *text, size_t capacity, const char *separator, const char *word)
+{
+	size_t used = strlen(text);
+
+	snprintf(text + used, capacity - used, "%s%s", used ? separator : "", word);
+}
+
+static void append_transform(char *text, const struct transform *t)
+{
+	const struct alg *a = alg_lookup((enum transform_type)t->type, t->id, t->key_bits);
+	char unknown[64];
+
+	int used = snprintf(unknown, sizeof(unknown), "%s-%u", transform_type_name(t->type), t->id);
+	if (t->key_bits)
+		snprintf(unknown + used, sizeof(unknown) - (size_t)used, "-%u", t->key_bits);
+	append(text, PROPOSAL_TEXT_MAX, "/", a ? a->name : unknown);
+}
+
+char *proposal_format(const struct proposal *p, char *ret_text)
+{
+	ret_text[0] = '\0';
+	for (int i = 0; i < p->count; i++)
+		append_transform(ret_text, &p->transforms[i]);
+	return ret_text;
+}
+
+char *proposal_list_format(const struct proposal_list *list, char *ret_text)
+{
+	char one[PROPOSAL_TEXT_MAX];
+
+	ret_text[0] = '\0';
+	for (int i = 0; i < list->count; i++)
+		append(ret_text, PROPOSAL_TEXT_MAX, ", ", proposal_format(&list->items[i], one));
+	return ret_text;
+}
+
+char *suite_format(const struct suite *s, char *ret_text)
+{
+	const struct alg *parts[] = { s->encr, s->integ, s->prf, s->ke };
+
+	ret_text[0] = '\0';
+	for (size_t i = 0; i < sizeof(parts) / sizeof(parts[0]); i++)
+		if (parts[i])
+			append(ret_text, PROPOSAL_TEXT_MAX, "/", parts[i]->name);
+	if (s->esn)
+		append(ret_text, PROPOSAL_TEXT_MAX, "/", "ESN");
+	return ret_text;
+}

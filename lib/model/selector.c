@@ -1,0 +1,288 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* Traffic selectors: text, containment, intersection, narrowing (RFC 7296 2.9). No wire format: lib/wire. */
+#include "selector.h"
+
+#include <errno.h>
+#include <netdb.h>
+#include <netinet/in.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+static const struct {
+	const char *name;
+	uint8_t number;
+} protocol_names[] = {
+	{ "icmp", IPPROTO_ICMP },
+	{ "tcp", IPPROTO_TCP },
+	{ "udp", IPPROTO_UDP },
+	{ "ipv6-icmp", IPPROTO_ICMPV6 },
+	{ "sctp", IPPROTO_SCTP },
+	{ "gre", IPPROTO_GRE },
+};
+
+#define ROWS(t) (sizeof(t) / sizeof((t)[0]))
+
+/* A decimal number up to max at *text; *text moves behind it. -EINVAL when there is none. */
+static int parse_number(const char **text, unsigned long max)
+{
+	char *end;
+	unsigned long v = strtoul(*text, &end, 10);
+
+	if (**text < '0' || **text > '9' || v > max)
+		return -EINVAL;
+	*text = end;
+	return (int)v;
+}
+
+static int parse_protocol(const char **text)
+{
+	size_t len = strcspn(*text, "/]");
+
+	for (size_t i = 0; i < ROWS(protocol_names); i++)
+		if (strlen(protocol_names[i].name) == len && !memcmp(protocol_names[i].name, *text, len)) {
+			*text += len;
+			return protocol_names[i].number;
+		}
+	return parse_number(text, 255);
+}
+
+static int parse_ports(const char **text, struct selector *s)
+{
+	int low = parse_number(text, 65535), high = low;
+
+	if (low < 0)
+		return low;
+	if (**text == '-') {
+		++*text;
+		high = parse_number(text, 65535);
+	}
+	if (high < low)
+		return -EINVAL;
+	s->port_low = (uint16_t)low;
+	s->port_high = (uint16_t)high;
+	return 0;
+}
+
+/* "[proto]" or "[proto/ports]" */
+static int parse_upper(const char *text, struct selector *s)
+{
+	text++;
+	int protocol = parse_protocol(&text);
+	if (protocol < 0)
+		return protocol;
+	s->protocol = (uint8_t)protocol;
+	if (*text == '/') {
+		text++;
+		if (!protocol || parse_ports(&text, s))
+			return -EINVAL;
+	}
+	return strcmp(text, "]") == 0 ? 0 : -EINVAL;
+}
+
+static int parse_addresses(char *text, struct selector *s)
+{
+	char *dash = strchr(text, '-');
+	struct prefix p;
+
+	if (dash) {
+		*dash = '\0';
+		if (addr_parse(text, &s->low) || addr_parse(dash + 1, &s->high))
+			return -EINVAL;
+		return s->low.family == s->high.family && addr_compare(&s->low, &s->high) <= 0 ? 0 : -EINVAL;
+	}
+	if (prefix_parse(text, &p))
+		return -EINVAL;
+	prefix_range(&p, &s->low, &s->high);
+	return 0;
+}
+
+int selector_parse(const char *text, struct selector *ret_selector)
+{
+	char addresses[2 * ADDR_TEXT_MAX];
+	size_t n = strcspn(text, "[");
+	struct selector s = { .port_high = 65535 };
+
+	if (n >= sizeof(addresses))
+		return -EINVAL;
+	memcpy(addresses, text, n);
+	addresses[n] = '\0';
+	if (parse_addresses(addresses, &s) || (text[n] && parse_upper(text + n, &s)))
+		return -EINVAL;
+	*ret_selector = s;
+	return 0;
+}
+
+/* The prefix length of a range that is exactly a prefix, else -1. */
+static int range_prefix_len(const struct addr *low, const struct addr *high)
+{
+	struct prefix p = { .addr = *low };
+
+	for (p.len = 0; p.len <= addr_len(low) * 8; p.len++) {
+		struct addr l, h;
+		prefix_range(&p, &l, &h);
+		if (addr_equal(&l, low) && addr_equal(&h, high))
+			return p.len;
+	}
+	return -1;
+}
+
+static void format_addresses(const struct selector *s, char *text)
+{
+	char low[ADDR_TEXT_MAX], high[ADDR_TEXT_MAX];
+	int len = range_prefix_len(&s->low, &s->high);
+
+	addr_format(&s->low, low);
+	addr_format(&s->high, high);
+	if (len >= 0 && (size_t)len == addr_len(&s->low) * 8)
+		snprintf(text, SELECTOR_TEXT_MAX, "%s", low);
+	else if (len >= 0)
+		snprintf(text, SELECTOR_TEXT_MAX, "%s/%d", low, len);
+	else
+		snprintf(text, SELECTOR_TEXT_MAX, "%s-%s", low, high);
+}
+
+static void format_upper(const struct selector *s, char *text, size_t capacity)
+{
+	char number[8];
+	const char *name = number;
+
+	snprintf(number, sizeof(number), "%u", s->protocol);
+	for (size_t i = 0; i < ROWS(protocol_names); i++)
+		if (protocol_names[i].number == s->protocol)
+			name = protocol_names[i].name;
+	if (s->port_low == 0 && s->port_high == 65535)
+		snprintf(text, capacity, "[%s]", name);
+	else if (s->port_low == s->port_high)
+		snprintf(text, capacity, "[%s/%u]", name, s->port_low);
+	else if (s->port_low > s->port_high)
+		snprintf(text, capacity, "[%s/opaque]", name);
+	else
+		snprintf(text, capacity, "[%s/%u-%u]", name, s->port_low, s->port_high);
+}
+
+char *selector_format(const struct selector *s, char *ret_text)
+{
+	format_addresses(s, ret_text);
+	size_t used = strlen(ret_text);
+	if (s->protocol || s->port_low != 0 || s->port_high != 65535)
+		format_upper(s, ret_text + used, SELECTOR_TEXT_MAX - used);
+	return ret_text;
+}
+
+char *selector_list_format(const struct selector_list *list, char *ret_text, size_t capacity)
+{
+	char one[SELECTOR_TEXT_MAX];
+	size_t used = 0;
+
+	snprintf(ret_text, capacity, "%s", list->count ? "" : "any");
+	for (int i = 0; i < list->count && used < capacity; i++)
+		used += (size_t)snprintf(
+			ret_text + used, capacity - used, "%s%s", i ? ", " : "", selector_format(&list->items[i], one));
+	return ret_text;
+}
+
+struct selector selector_from_prefix(const struct prefix *p)
+{
+	struct selector s = { .port_high = 65535 };
+
+	prefix_range(p, &s.low, &s.high);
+	return s;
+}
+
+bool selector_valid(const struct selector *s)
+{
+	bool opaque = s->port_low == 65535 && s->port_high == 0;
+
+	return addr_len(&s->low) && s->low.family == s->high.family && addr_compare(&s->low, &s->high) <= 0 &&
+	       (s->port_low <= s->port_high || opaque);
+}
+
+bool selector_equal(const struct selector *a, const struct selector *b)
+{
+	return addr_equal(&a->low, &b->low) && addr_equal(&a->high, &b->high) && a->protocol == b->protocol &&
+	       a->port_low == b->port_low && a->port_high == b->port_high;
+}
+
+bool selector_contains(const struct selector *outer, const struct selector *inner)
+{
+	struct selector common;
+
+	return selector_intersect(outer, inner, &common) && selector_equal(&common, inner);
+}
+
+bool selector_intersect(const struct selector *a, const struct selector *b, struct selector *ret_common)
+{
+	struct selector c;
+
+	if (a->low.family != b->low.family || (a->protocol && b->protocol && a->protocol != b->protocol))
+		return false;
+	c.low = addr_compare(&a->low, &b->low) > 0 ? a->low : b->low;
+	c.high = addr_compare(&a->high, &b->high) < 0 ? a->high : b->high;
+	c.protocol = a->protocol ? a->protocol : b->protocol;
+	c.port_low = a->port_low > b->port_low ? a->port_low : b->port_low;
+	c.port_high = a->port_high < b->port_high ? a->port_high : b->port_high;
+	/* an OPAQUE range is empty for comparison, yet a value of its own */
+	if (addr_compare(&c.low, &c.high) > 0 || (c.port_low > c.port_high && !(c.port_low == 65535 && !c.port_high)))
+		return false;
+	*ret_common = c;
+	return true;
+}
+
+bool selector_matches(const struct selector *s, const struct addr *a, uint8_t protocol, bool has_port, uint16_t port)
+{
+	if (a->family != s->low.family || addr_compare(&s->low, a) > 0 || addr_compare(a, &s->high) > 0)
+		return false;
+	if (s->protocol && s->protocol != protocol)
+		return false;
+	if (s->port_low == 0 && s->port_high == 65535)
+		return true;
+	if (!has_port)
+		return s->port_low > s->port_high;
+	return s->port_low <= port && port <= s->port_high;
+}
+
+/* Adds a selector unless one in the list contains it; drops those it contains. False when the list is full. */
+static bool add_merged(struct selector_list *list, const struct selector *s)
+{
+	int kept = 0;
+
+	for (int i = 0; i < list->count; i++)
+		if (selector_contains(&list->items[i], s))
+			return true;
+	for (int i = 0; i < list->count; i++)
+		if (!selector_contains(s, &list->items[i]))
+			list->items[kept++] = list->items[i];
+	if (kept == SELECTORS_MAX)
+		return false;
+	list->items[kept++] = *s;
+	list->count = (uint8_t)kept;
+	return true;
+}
+
+static bool contained_in_list(const struct selector_list *list, const struct selector *s)
+{
+	for (int i = 0; i < list->count; i++)
+		if (selector_contains(&list->items[i], s))
+			return true;
+	return false;
+}
+
+int selector_list_narrow(const struct selector_list *offer, const struct selector_list *policy,
+	struct selector_list *ret_narrowed, bool *ret_cut)
+{
+	struct selector_list out = { 0 };
+	struct selector common;
+	bool cut = false;
+
+	for (int i = 0; i < offer->count; i++)
+		for (int k = 0; k < policy->count; k++)
+			if (selector_intersect(&offer->items[i], &policy->items[k], &common) &&
+				!add_merged(&out, &common))
+				cut = true;
+	for (int i = 0; i < offer->count; i++)
+		cut = cut || !contained_in_list(&out, &offer->items[i]);
+	*ret_narrowed = out;
+	*ret_cut = cut;
+	return out.count;
+}
