@@ -65,7 +65,7 @@ int addr_parse(const char *text, struct addr *ret_addr)
 	struct addr a = { .family = ADDR_IPV4 };
 
 	if (inet_pton(AF_INET, text, a.bytes) != 1) {
-		a.family = ADDR_IPV6;
+		a = (struct addr){ .family = ADDR_IPV6 };
 		if (inet_pton(AF_INET6, text, a.bytes) != 1)
 			return -EINVAL;
 	}

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* Bounded cursors over byte buffers. Outside bytes are touched only through these: a read or write that does not
- * fit sets `failed`, yields zero and moves nothing, so a parser may check once at the end. Leaf header, inline. */
+ * fit sets `failed`, yields zero and moves nothing, so a parser may check once at the end; a loop over what is left
+ * tests `failed` too, as a failed cursor never gets shorter. Leaf header, inline. */
 #pragma once
 
 #include <stdbool.h>
@@ -144,12 +145,15 @@ static inline struct writer writer_init(void *data, size_t capacity)
 /* Reserves n bytes: a pointer to fill, or NULL (and failed) when they do not fit. */
 static inline uint8_t *writer_reserve(struct writer *w, size_t n)
 {
-	uint8_t *p = w->data + w->len;
+	uint8_t *p = w->data;
 
 	if (w->failed || n > w->capacity - w->len) {
 		w->failed = true;
 		return NULL;
 	}
+	/* no arithmetic on the NULL of an empty buffer */
+	if (w->len)
+		p += w->len;
 	w->len += n;
 	return p;
 }

@@ -36,6 +36,14 @@ static int format_head(char *line, enum log_level level)
 		line, LINE_MAX_BYTES, "%s.%03ldZ %s sallyportd: ", date, now.tv_nsec / 1000000, level_names[level]);
 }
 
+/* One event, one line, whatever text a peer or a file brought into it. */
+static void hide_controls(char *text, int len)
+{
+	for (int i = 0; i < len; i++)
+		if ((unsigned char)text[i] < ' ' || text[i] == 127)
+			text[i] = '?';
+}
+
 void log_line(enum log_level level, const char *format, ...)
 {
 	char line[LINE_MAX_BYTES];
@@ -50,6 +58,7 @@ void log_line(enum log_level level, const char *format, ...)
 	int len = body < 0 ? head : head + body;
 	if (len > LINE_MAX_BYTES - 2)
 		len = LINE_MAX_BYTES - 2;
+	hide_controls(line + head, len - head);
 	line[len++] = '\n';
 	if (write(STDERR_FILENO, line, (size_t)len) < 0)
 		return; /* nowhere left to say so */

@@ -13,5 +13,6 @@ enum log_level {
 /* Lines above this level are dropped. Set once at start, before threads. */
 void log_set_level(enum log_level level);
 
-/* "2026-01-02T03:04:05.678Z notice sallyportd: ..." and a newline. */
+/* "2026-01-02T03:04:05.678Z notice sallyportd: ..." and a newline; control characters become "?", text beyond about
+ * 1 KB is cut. */
 void log_line(enum log_level level, const char *format, ...) __attribute__((format(printf, 2, 3)));

@@ -48,5 +48,6 @@ bool secret_equal(const void *a, const void *b, size_t n)
 
 void secret_wipe(void *data, size_t len)
 {
-	explicit_bzero(data, len);
+	if (len)
+		explicit_bzero(data, len);
 }

@@ -17,35 +17,62 @@ int identity_from_bytes(uint8_t type, struct bytes b, struct identity *ret_ident
 	return 0;
 }
 
+static int parse_text(uint8_t type, const char *text, struct identity *ret_identity)
+{
+	if (!*text)
+		return -EINVAL;
+	return identity_from_bytes(type, BYTES(text, strlen(text)), ret_identity) ? -EINVAL : 0;
+}
+
+static bool has_space_or_control(const char *text)
+{
+	for (; *text; text++)
+		if ((unsigned char)*text <= ' ' || *text == 127)
+			return true;
+	return false;
+}
+
+/* A name, and not an address with a typing error: that would match nobody and say nothing. */
+static bool is_fqdn(const char *text)
+{
+	return !strpbrk(text, "@:/") && strspn(text, "0123456789.") != strlen(text);
+}
+
+static bool is_email(const char *text)
+{
+	const char *at = strrchr(text, '@');
+
+	return at && at != text && is_fqdn(at + 1);
+}
+
 static int parse_key_id(const char *text, struct identity *ret_identity)
 {
 	uint8_t raw[IDENTITY_BYTES_MAX];
 
 	if (strncmp(text, "0x", 2) != 0)
-		return *text ? identity_from_bytes(ID_KEY_ID, BYTES(text, strlen(text)), ret_identity) : -EINVAL;
+		return parse_text(ID_KEY_ID, text, ret_identity);
 	int n = hex_decode(text, raw, sizeof(raw));
 	if (n <= 0)
 		return -EINVAL;
-	return identity_from_bytes(ID_KEY_ID, BYTES(raw, n), ret_identity);
+	return identity_from_bytes(ID_KEY_ID, BYTES(raw, n), ret_identity) ? -EINVAL : 0;
 }
 
 int identity_parse(const char *text, struct identity *ret_identity)
 {
 	struct addr a;
-	uint8_t type = ID_FQDN;
 
 	if (!strncmp(text, "keyid:", 6))
 		return parse_key_id(text + 6, ret_identity);
 	if (!addr_parse(text, &a))
 		return identity_from_bytes(a.family == ADDR_IPV4 ? ID_IPV4_ADDR : ID_IPV6_ADDR,
 			BYTES(a.bytes, addr_len(&a)), ret_identity);
+	if (has_space_or_control(text))
+		return -EINVAL;
+	if (text[0] != '@' && strchr(text, '@'))
+		return is_email(text) ? parse_text(ID_RFC822_ADDR, text, ret_identity) : -EINVAL;
 	if (text[0] == '@')
 		text++;
-	else if (strchr(text, '@'))
-		type = ID_RFC822_ADDR;
-	if (!*text || strpbrk(text, " \t"))
-		return -EINVAL;
-	return identity_from_bytes(type, BYTES(text, strlen(text)), ret_identity) ? -EINVAL : 0;
+	return is_fqdn(text) ? parse_text(ID_FQDN, text, ret_identity) : -EINVAL;
 }
 
 static char *format_escaped(const struct identity *id, char *text)
@@ -102,7 +129,8 @@ bool identity_equal(const struct identity *a, const struct identity *b)
 	if (a->type == ID_FQDN)
 		exact = 0;
 	if (a->type == ID_RFC822_ADDR) {
-		const uint8_t *at = memchr(a->data, '@', a->len);
+		/* a quoted local part may hold an @ of its own */
+		const uint8_t *at = memrchr(a->data, '@', a->len);
 		exact = at ? (size_t)(at - a->data) : a->len;
 	}
 	return memcmp(a->data, b->data, exact) == 0 &&

@@ -26,7 +26,7 @@ struct identity {
 };
 
 /* "192.0.2.1", "2001:db8::1", "gw.example.net", "user@example.net", "@gw.example.net" (FQDN), "keyid:anything",
- * "keyid:0x0102". 0 or -EINVAL. */
+ * "keyid:0x0102". 0 or -EINVAL: also for what looks like a mistyped address, and for more than 255 bytes. */
 int identity_parse(const char *text, struct identity *ret_identity);
 int identity_from_bytes(uint8_t type, struct bytes b, struct identity *ret_identity); /* 0 or -EMSGSIZE */
 /* Text with unprintable bytes escaped; ret_text has IDENTITY_TEXT_MAX bytes. Returns ret_text. */

@@ -46,6 +46,20 @@ static bool has_encr(const struct proposal *p, bool aead)
 	return false;
 }
 
+/* With an AEAD and no PRF, "sha256" in an IKE proposal can only have meant the PRF: it became one, drop the integrity.
+ */
+static void drop_integ_of_aead(struct proposal *p)
+{
+	int kept = 0;
+
+	if (!has_encr(p, true) || has_encr(p, false))
+		return;
+	for (int i = 0; i < p->count; i++)
+		if (p->transforms[i].type != TRANSFORM_INTEG)
+			p->transforms[kept++] = p->transforms[i];
+	p->count = (uint8_t)kept;
+}
+
 /* What the words left unsaid: PRFs of the integrity algorithms (IKE), both ESN values (ESP). */
 static void add_defaults(struct proposal *p)
 {
@@ -63,6 +77,7 @@ static void add_defaults(struct proposal *p)
 		if (prf)
 			proposal_add(p, TRANSFORM_PRF, prf->id, 0);
 	}
+	drop_integ_of_aead(p);
 }
 
 /* NULL, or why the set of transforms makes no sense as a whole. */
@@ -74,7 +89,7 @@ static const char *whole_fault(const struct proposal *p)
 		return "no encryption algorithm";
 	if (aead && classic)
 		return "AEAD and classic encryption cannot share a proposal (RFC 7296 3.3); write two";
-	if (aead && integ && p->protocol == PROTOCOL_ESP)
+	if (aead && integ)
 		return "an AEAD takes no integrity algorithm";
 	if (classic && !integ)
 		return "no integrity algorithm";
@@ -85,17 +100,23 @@ static const char *whole_fault(const struct proposal *p)
 	return NULL;
 }
 
-/* With an AEAD, "sha256" in an IKE proposal can only have meant the PRF: keep the PRF, drop the integrity. */
-static void drop_integ_of_aead(struct proposal *p)
+static bool has_transform(const struct proposal *p, const struct alg *a)
 {
-	int kept = 0;
-
-	if (p->protocol != PROTOCOL_IKE || !has_encr(p, true) || has_encr(p, false))
-		return;
 	for (int i = 0; i < p->count; i++)
-		if (p->transforms[i].type != TRANSFORM_INTEG)
-			p->transforms[kept++] = p->transforms[i];
-	p->count = (uint8_t)kept;
+		if (p->transforms[i].type == a->type && p->transforms[i].id == a->id &&
+			p->transforms[i].key_bits == a->key_bits)
+			return true;
+	return false;
+}
+
+/* NULL, or why this algorithm cannot follow those already there; room is kept for the defaults. */
+static const char *word_fault(const struct proposal *p, const struct alg *a)
+{
+	if (!a)
+		return "unknown";
+	if (has_transform(p, a))
+		return "named twice";
+	return p->count >= PROPOSAL_TRANSFORMS_MAX / 2 ? "too many algorithms" : NULL;
 }
 
 int proposal_parse(enum security_protocol protocol, const char *text, struct proposal *ret_proposal,
@@ -109,9 +130,8 @@ int proposal_parse(enum security_protocol protocol, const char *text, struct pro
 		const struct alg *a = word_lookup(protocol, word, len);
 		*ret_word = word;
 		*ret_word_len = len;
-		*ret_reason = a ? "too many algorithms" : "unknown";
-		/* room is kept for the defaults */
-		if (!a || p.count >= PROPOSAL_TRANSFORMS_MAX / 2)
+		*ret_reason = word_fault(&p, a);
+		if (*ret_reason)
 			return -EINVAL;
 		proposal_add(&p, (enum transform_type)a->type, a->id, a->key_bits);
 		if (!word[len])
@@ -119,7 +139,6 @@ int proposal_parse(enum security_protocol protocol, const char *text, struct pro
 		word += len + 1;
 	}
 	add_defaults(&p);
-	drop_integ_of_aead(&p);
 	*ret_word = text;
 	*ret_word_len = strlen(text);
 	*ret_reason = whole_fault(&p);
@@ -137,12 +156,26 @@ static void append(char *text, size_t capacity, const char *separator, const cha
 	snprintf(text + used, capacity - used, "%s%s", used ? separator : "", word);
 }
 
+/* RFC 7296 3.3.2. */
+static const char *transform_abbreviation(uint8_t type)
+{
+	static const char *const names[TRANSFORM_TYPES] = {
+		[TRANSFORM_ENCR] = "ENCR",
+		[TRANSFORM_PRF] = "PRF",
+		[TRANSFORM_INTEG] = "INTEG",
+		[TRANSFORM_KE] = "KE",
+		[TRANSFORM_ESN] = "ESN",
+	};
+
+	return type < TRANSFORM_TYPES && names[type] ? names[type] : "TRANSFORM";
+}
+
 static void append_transform(char *text, const struct transform *t)
 {
 	const struct alg *a = alg_lookup((enum transform_type)t->type, t->id, t->key_bits);
 	char unknown[64];
 
-	int used = snprintf(unknown, sizeof(unknown), "%s-%u", transform_type_name(t->type), t->id);
+	int used = snprintf(unknown, sizeof(unknown), "%s-%u", transform_abbreviation(t->type), t->id);
 	if (t->key_bits)
 		snprintf(unknown + used, sizeof(unknown) - (size_t)used, "-%u", t->key_bits);
 	append(text, PROPOSAL_TEXT_MAX, "/", a ? a->name : unknown);

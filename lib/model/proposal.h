@@ -12,7 +12,7 @@ enum security_protocol {
 	PROTOCOL_ESP = 3,
 };
 
-#define PROPOSAL_TRANSFORMS_MAX 32
+#define PROPOSAL_TRANSFORMS_MAX 64 /* strongSwan's default offer has about 50 */
 #define PROPOSALS_MAX           8
 #define PROPOSAL_TEXT_MAX       512
 
@@ -44,8 +44,8 @@ struct suite {
 };
 
 /* Parses one proposal word list for IKE or ESP. An IKE proposal without a PRF gets the PRF of its integrity algorithm;
- * an ESP proposal without esn/noesn offers both. 0, or -EINVAL with the offending word's place in *ret_word and
- * *ret_word_len and a reason in *ret_reason (static text). */
+ * (with an AEAD only the PRF then); an ESP proposal without esn/noesn offers both. 0, or -EINVAL with the offending
+ * word's place in *ret_word and *ret_word_len and a reason in *ret_reason (static text). */
 int proposal_parse(enum security_protocol protocol, const char *text, struct proposal *ret_proposal,
 	const char **ret_word, size_t *ret_word_len, const char **ret_reason);
 
@@ -55,7 +55,8 @@ int proposal_add(struct proposal *p, enum transform_type type, uint16_t id, uint
 /* True when the proposal has a transform of this type. */
 bool proposal_has_type(const struct proposal *p, enum transform_type type);
 
-/* "AES-GCM-256/PRF-HMAC-SHA2-384/ECP-384"; unknown transforms as "ENCR-99". Returns ret_text (PROPOSAL_TEXT_MAX bytes).
+/* "AES-GCM-256/PRF-HMAC-SHA2-384/ECP-384"; unknown transforms as "ENCR-99" or "ENCR-20-192". Returns ret_text
+ * (PROPOSAL_TEXT_MAX bytes).
  */
 char *proposal_format(const struct proposal *p, char *ret_text);
 /* All proposals, ", " between them, cut at the end of the buffer. */

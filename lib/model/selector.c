@@ -23,6 +23,16 @@ static const struct {
 
 #define ROWS(t) (sizeof(t) / sizeof((t)[0]))
 
+static bool ports_opaque(const struct selector *s)
+{
+	return s->port_low == 65535 && s->port_high == 0;
+}
+
+static bool ports_any(const struct selector *s)
+{
+	return s->port_low == 0 && s->port_high == 65535;
+}
+
 /* A decimal number up to max at *text; *text moves behind it. -EINVAL when there is none. */
 static int parse_number(const char **text, unsigned long max)
 {
@@ -49,8 +59,13 @@ static int parse_protocol(const char **text)
 
 static int parse_ports(const char **text, struct selector *s)
 {
+	if (!strncmp(*text, "opaque", 6)) {
+		*text += 6;
+		s->port_low = 65535;
+		s->port_high = 0;
+		return 0;
+	}
 	int low = parse_number(text, 65535), high = low;
-
 	if (low < 0)
 		return low;
 	if (**text == '-') {
@@ -151,7 +166,7 @@ static void format_upper(const struct selector *s, char *text, size_t capacity)
 	for (size_t i = 0; i < ROWS(protocol_names); i++)
 		if (protocol_names[i].number == s->protocol)
 			name = protocol_names[i].name;
-	if (s->port_low == 0 && s->port_high == 65535)
+	if (ports_any(s))
 		snprintf(text, capacity, "[%s]", name);
 	else if (s->port_low == s->port_high)
 		snprintf(text, capacity, "[%s/%u]", name, s->port_low);
@@ -165,7 +180,7 @@ char *selector_format(const struct selector *s, char *ret_text)
 {
 	format_addresses(s, ret_text);
 	size_t used = strlen(ret_text);
-	if (s->protocol || s->port_low != 0 || s->port_high != 65535)
+	if (s->protocol || !ports_any(s))
 		format_upper(s, ret_text + used, SELECTOR_TEXT_MAX - used);
 	return ret_text;
 }
@@ -192,16 +207,39 @@ struct selector selector_from_prefix(const struct prefix *p)
 
 bool selector_valid(const struct selector *s)
 {
-	bool opaque = s->port_low == 65535 && s->port_high == 0;
-
 	return addr_len(&s->low) && s->low.family == s->high.family && addr_compare(&s->low, &s->high) <= 0 &&
-	       (s->port_low <= s->port_high || opaque);
+	       (s->port_low <= s->port_high || ports_opaque(s));
 }
 
 bool selector_equal(const struct selector *a, const struct selector *b)
 {
 	return addr_equal(&a->low, &b->low) && addr_equal(&a->high, &b->high) && a->protocol == b->protocol &&
 	       a->port_low == b->port_low && a->port_high == b->port_high;
+}
+
+/* OPAQUE is no range of numbers but a value of its own: in ANY and in itself only (RFC 4301 4.4.1.1). */
+static bool intersect_ports(const struct selector *a, const struct selector *b, struct selector *common)
+{
+	bool opaque = (ports_opaque(a) && (ports_opaque(b) || ports_any(b))) || (ports_any(a) && ports_opaque(b));
+
+	common->port_low = a->port_low > b->port_low ? a->port_low : b->port_low;
+	common->port_high = a->port_high < b->port_high ? a->port_high : b->port_high;
+	return opaque || common->port_low <= common->port_high;
+}
+
+bool selector_intersect(const struct selector *a, const struct selector *b, struct selector *ret_common)
+{
+	struct selector c = { 0 };
+
+	if (a->low.family != b->low.family || (a->protocol && b->protocol && a->protocol != b->protocol))
+		return false;
+	c.low = addr_compare(&a->low, &b->low) > 0 ? a->low : b->low;
+	c.high = addr_compare(&a->high, &b->high) < 0 ? a->high : b->high;
+	c.protocol = a->protocol ? a->protocol : b->protocol;
+	if (addr_compare(&c.low, &c.high) > 0 || !intersect_ports(a, b, &c))
+		return false;
+	*ret_common = c;
+	return true;
 }
 
 bool selector_contains(const struct selector *outer, const struct selector *inner)
@@ -211,31 +249,13 @@ bool selector_contains(const struct selector *outer, const struct selector *inne
 	return selector_intersect(outer, inner, &common) && selector_equal(&common, inner);
 }
 
-bool selector_intersect(const struct selector *a, const struct selector *b, struct selector *ret_common)
-{
-	struct selector c;
-
-	if (a->low.family != b->low.family || (a->protocol && b->protocol && a->protocol != b->protocol))
-		return false;
-	c.low = addr_compare(&a->low, &b->low) > 0 ? a->low : b->low;
-	c.high = addr_compare(&a->high, &b->high) < 0 ? a->high : b->high;
-	c.protocol = a->protocol ? a->protocol : b->protocol;
-	c.port_low = a->port_low > b->port_low ? a->port_low : b->port_low;
-	c.port_high = a->port_high < b->port_high ? a->port_high : b->port_high;
-	/* an OPAQUE range is empty for comparison, yet a value of its own */
-	if (addr_compare(&c.low, &c.high) > 0 || (c.port_low > c.port_high && !(c.port_low == 65535 && !c.port_high)))
-		return false;
-	*ret_common = c;
-	return true;
-}
-
 bool selector_matches(const struct selector *s, const struct addr *a, uint8_t protocol, bool has_port, uint16_t port)
 {
 	if (a->family != s->low.family || addr_compare(&s->low, a) > 0 || addr_compare(a, &s->high) > 0)
 		return false;
 	if (s->protocol && s->protocol != protocol)
 		return false;
-	if (s->port_low == 0 && s->port_high == 65535)
+	if (ports_any(s))
 		return true;
 	if (!has_port)
 		return s->port_low > s->port_high;

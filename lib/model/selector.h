@@ -21,8 +21,8 @@ struct selector_list {
 	struct selector items[SELECTORS_MAX];
 };
 
-/* "10.1.0.0/24", "10.1.0.5-10.1.0.9", "10.1.0.0/24[tcp/80]", "10.1.0.0/24[udp/1000-2000]", "10.1.0.0/24[icmp]".
- * 0 or -EINVAL. */
+/* "10.1.0.0/24", "10.1.0.5-10.1.0.9", "10.1.0.0/24[tcp/80]", "10.1.0.0/24[udp/1000-2000]", "10.1.0.0/24[icmp]",
+ * "10.1.0.0/24[tcp/opaque]". 0 or -EINVAL. */
 int selector_parse(const char *text, struct selector *ret_selector);
 /* The shortest of these forms. Returns ret_text (SELECTOR_TEXT_MAX bytes). */
 char *selector_format(const struct selector *s, char *ret_text);
@@ -40,6 +40,7 @@ bool selector_intersect(const struct selector *a, const struct selector *b, stru
 bool selector_matches(const struct selector *s, const struct addr *a, uint8_t protocol, bool has_port, uint16_t port);
 
 /* Every non-empty pairwise intersection of offer and policy, without duplicates or parts contained in others
- * (RFC 7296 2.9). Returns the count in *ret_narrowed; *ret_cut is true when the offer had more than the result. */
+ * (RFC 7296 2.9). Returns the count in *ret_narrowed; *ret_cut is false when each offered selector lies inside one of
+ * the result, true otherwise (also when several of the result together would cover it). */
 int selector_list_narrow(const struct selector_list *offer, const struct selector_list *policy,
 	struct selector_list *ret_narrowed, bool *ret_cut);

@@ -1,0 +1,225 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* Proposal texts: what words become, what is added, and each text that must be refused with the right word and reason.
+ */
+#include "proposal.h"
+
+#include <errno.h>
+#include <string.h>
+
+#include "base.h"
+#include "harness.h"
+
+struct parsed {
+	int err;
+	struct proposal proposal;
+	char text[PROPOSAL_TEXT_MAX], word[64];
+	const char *reason;
+};
+
+static struct parsed parse(enum security_protocol protocol, const char *text)
+{
+	struct parsed r = { .proposal = { .count = 77 } };
+	const char *word = NULL;
+	size_t len = 0;
+
+	r.err = proposal_parse(protocol, text, &r.proposal, &word, &len, &r.reason);
+	snprintf(r.word, sizeof(r.word), "%.*s", (int)len, word);
+	if (!r.err)
+		proposal_format(&r.proposal, r.text);
+	CU_ASSERT(!r.err || r.proposal.count == 77); /* untouched by a refusal */
+	return r;
+}
+
+static void accept_one(enum security_protocol protocol, const char *text, const char *expected)
+{
+	struct parsed r = parse(protocol, text);
+
+	CU_ASSERT_EQUAL(r.err, 0);
+	CU_ASSERT_PTR_NULL(r.reason);
+	CU_ASSERT_STRING_EQUAL(r.text, expected);
+	CU_ASSERT_EQUAL(r.proposal.protocol, protocol);
+	CU_ASSERT_EQUAL(r.proposal.number, 1);
+}
+
+static void refuse_one(enum security_protocol protocol, const char *text, const char *word, const char *reason)
+{
+	struct parsed r = parse(protocol, text);
+
+	CU_ASSERT_EQUAL(r.err, -EINVAL);
+	CU_ASSERT_STRING_EQUAL(r.word, word);
+	CU_ASSERT_PTR_NOT_NULL_FATAL(r.reason);
+	if (!strstr(r.reason, reason))
+		fprintf(stderr, "\"%s\": %s\n", text, r.reason);
+	CU_ASSERT_PTR_NOT_NULL(strstr(r.reason, reason));
+}
+
+static void test_ike_proposals_are_read(void)
+{
+	accept_one(PROTOCOL_IKE, "aes256gcm16-prfsha384-ecp384", "AES-GCM-256/PRF-HMAC-SHA2-384/ECP-384");
+	accept_one(PROTOCOL_IKE, "aes128-sha256-prfsha512-modp2048-x25519",
+		"AES-CBC-128/HMAC-SHA2-256-128/PRF-HMAC-SHA2-512/MODP-2048/CURVE25519");
+	accept_one(PROTOCOL_IKE, "aes128gcm16-aes256gcm16-prfsha256-x25519-ecp256",
+		"AES-GCM-128/AES-GCM-256/PRF-HMAC-SHA2-256/CURVE25519/ECP-256");
+}
+
+static void test_ike_proposal_gets_prf_of_integrity(void)
+{
+	accept_one(PROTOCOL_IKE, "aes128-sha256-modp2048", "AES-CBC-128/HMAC-SHA2-256-128/MODP-2048/PRF-HMAC-SHA2-256");
+	accept_one(PROTOCOL_IKE, "aes256-sha384-sha512-x25519",
+		"AES-CBC-256/HMAC-SHA2-384-192/HMAC-SHA2-512-256/CURVE25519/PRF-HMAC-SHA2-384/PRF-HMAC-SHA2-512");
+}
+
+/* "aes256gcm16-sha384-ecp384" is common in configurations: the hash can only have meant the PRF. */
+static void test_ike_aead_takes_hash_as_prf(void)
+{
+	accept_one(PROTOCOL_IKE, "aes256gcm16-sha384-ecp384", "AES-GCM-256/ECP-384/PRF-HMAC-SHA2-384");
+	refuse_one(PROTOCOL_IKE, "aes256gcm16-sha384-prfsha384-ecp384", "aes256gcm16-sha384-prfsha384-ecp384",
+		"AEAD takes no integrity");
+}
+
+static void test_esp_proposals_are_read(void)
+{
+	accept_one(PROTOCOL_ESP, "aes256gcm16", "AES-GCM-256/ESN/NO-ESN");
+	accept_one(PROTOCOL_ESP, "aes128gcm16-aes256gcm16", "AES-GCM-128/AES-GCM-256/ESN/NO-ESN");
+	accept_one(PROTOCOL_ESP, "aes256gcm16-x25519-esn", "AES-GCM-256/CURVE25519/ESN");
+	accept_one(PROTOCOL_ESP, "aes256gcm-noesn", "AES-GCM-256/NO-ESN");
+	accept_one(PROTOCOL_ESP, "aes256gcm16-noesn-esn", "AES-GCM-256/NO-ESN/ESN");
+}
+
+static void test_proposal_refuses_unknown_words(void)
+{
+	refuse_one(PROTOCOL_IKE, "aes257gcm-prfsha256-x25519", "aes257gcm", "unknown");
+	refuse_one(PROTOCOL_IKE, "aes256gcm16-prfsha999-x25519", "prfsha999", "unknown");
+	refuse_one(PROTOCOL_IKE, "", "", "unknown");
+	refuse_one(PROTOCOL_IKE, "-", "", "unknown");
+	refuse_one(PROTOCOL_ESP, "aes256gcm16-", "", "unknown");
+	refuse_one(PROTOCOL_ESP, "aes256gcm16--esn", "", "unknown");
+	refuse_one(PROTOCOL_ESP, "AES256GCM16", "AES256GCM16", "unknown");
+	refuse_one(PROTOCOL_ESP, " aes256gcm16", " aes256gcm16", "unknown");
+}
+
+static void test_proposal_refuses_words_of_the_other_protocol(void)
+{
+	refuse_one(PROTOCOL_IKE, "aes256gcm16-prfsha256-x25519-esn", "esn", "unknown");
+	refuse_one(PROTOCOL_ESP, "aes256gcm16-prfsha256", "prfsha256", "unknown");
+	refuse_one(PROTOCOL_ESP, "aes256gcm16-sha256", "sha256", "unknown");
+	refuse_one(PROTOCOL_ESP, "aes256-sha256", "aes256", "unknown");
+}
+
+static void test_proposal_refuses_aead_with_classic(void)
+{
+	static const char *const mixtures[] = { "aes256gcm16-aes256-sha256-x25519", "aes256-aes256gcm16-sha256-x25519",
+		"aes128gcm16-aes256gcm16-aes128-prfsha256-x25519", "aes256gcm16-aes256-prfsha256-x25519" };
+
+	for (size_t i = 0; i < ARRAY_LEN(mixtures); i++)
+		refuse_one(PROTOCOL_IKE, mixtures[i], mixtures[i], "cannot share a proposal");
+	refuse_one(PROTOCOL_ESP, "aes256gcm16-aes256", "aes256", "unknown");
+}
+
+static void test_proposal_refuses_incomplete_sets(void)
+{
+	refuse_one(PROTOCOL_IKE, "prfsha256-x25519", "prfsha256-x25519", "no encryption");
+	refuse_one(PROTOCOL_IKE, "sha256-x25519", "sha256-x25519", "no encryption");
+	refuse_one(PROTOCOL_IKE, "aes128-prfsha256-x25519", "aes128-prfsha256-x25519", "no integrity");
+	refuse_one(PROTOCOL_IKE, "aes128gcm16-x25519", "aes128gcm16-x25519", "no PRF");
+	refuse_one(PROTOCOL_IKE, "aes128gcm16-prfsha256", "aes128gcm16-prfsha256", "no key exchange");
+	refuse_one(PROTOCOL_IKE, "aes128-sha256", "aes128-sha256", "no key exchange");
+	refuse_one(PROTOCOL_ESP, "x25519", "x25519", "no encryption");
+	refuse_one(PROTOCOL_ESP, "esn", "esn", "no encryption");
+}
+
+static void test_proposal_refuses_words_twice(void)
+{
+	refuse_one(PROTOCOL_ESP, "aes256gcm16-esn-aes256gcm16", "aes256gcm16", "named twice");
+	refuse_one(PROTOCOL_ESP, "aes256gcm16-aes256gcm", "aes256gcm", "named twice");
+	refuse_one(PROTOCOL_IKE, "aes128-sha256-sha2_256-x25519", "sha2_256", "named twice");
+}
+
+static void test_proposal_takes_every_word_of_a_protocol(void)
+{
+	accept_one(PROTOCOL_IKE,
+		"aes128-aes192-aes256-prfsha256-prfsha384-prfsha512-sha256-sha384-sha512-modp2048-ecp256-ecp384-x25519",
+		"AES-CBC-128/AES-CBC-192/AES-CBC-256/PRF-HMAC-SHA2-256/PRF-HMAC-SHA2-384/PRF-HMAC-SHA2-512/"
+		"HMAC-SHA2-256-128/HMAC-SHA2-384-192/HMAC-SHA2-512-256/MODP-2048/ECP-256/ECP-384/CURVE25519");
+}
+
+static void test_proposal_add_stops_when_full(void)
+{
+	struct proposal p = { 0 };
+
+	for (uint16_t i = 0; i < PROPOSAL_TRANSFORMS_MAX; i++)
+		CU_ASSERT_EQUAL(proposal_add(&p, TRANSFORM_ENCR, i, 128), 0);
+	CU_ASSERT_EQUAL(proposal_add(&p, TRANSFORM_PRF, 99, 0), -ENOSPC);
+	CU_ASSERT_EQUAL(p.count, PROPOSAL_TRANSFORMS_MAX);
+	CU_ASSERT(proposal_has_type(&p, TRANSFORM_ENCR));
+	CU_ASSERT_FALSE(proposal_has_type(&p, TRANSFORM_PRF));
+}
+
+static void test_proposal_format_names_the_unknown(void)
+{
+	struct proposal p = { 0 };
+	char text[PROPOSAL_TEXT_MAX];
+
+	CU_ASSERT_STRING_EQUAL(proposal_format(&p, text), "");
+	proposal_add(&p, TRANSFORM_ENCR, 99, 0);
+	proposal_add(&p, TRANSFORM_ENCR, ENCR_AES_GCM_16, 192);
+	proposal_add(&p, TRANSFORM_KE, 35, 0);
+	proposal_add(&p, (enum transform_type)77, 65535, 65535);
+	proposal_add(&p, TRANSFORM_INTEG, INTEG_NONE, 0);
+	CU_ASSERT_STRING_EQUAL(proposal_format(&p, text), "ENCR-99/ENCR-20-192/KE-35/TRANSFORM-65535-65535/INTEG-0");
+}
+
+static void test_proposal_texts_are_cut_not_overrun(void)
+{
+	static struct proposal_list list = { .count = PROPOSALS_MAX };
+	struct {
+		char text[PROPOSAL_TEXT_MAX], guard[8];
+	} out;
+
+	for (int i = 0; i < PROPOSALS_MAX; i++)
+		for (int k = 0; k < PROPOSAL_TRANSFORMS_MAX; k++)
+			proposal_add(&list.items[i], (enum transform_type)255, 65535, 65535);
+	memset(&out, 0x5a, sizeof(out));
+	CU_ASSERT_EQUAL(strlen(proposal_format(&list.items[0], out.text)), PROPOSAL_TEXT_MAX - 1);
+	CU_ASSERT_EQUAL(strlen(proposal_list_format(&list, out.text)), PROPOSAL_TEXT_MAX - 1);
+	CU_ASSERT_EQUAL(out.guard[0], 0x5a);
+}
+
+static void test_proposal_list_and_suite_texts(void)
+{
+	struct proposal_list list = { 0 };
+	struct suite suite = { .encr = alg_lookup(TRANSFORM_ENCR, ENCR_AES_GCM_16, 256),
+		.ke = alg_lookup(TRANSFORM_KE, KE_CURVE25519, 0),
+		.esn = true };
+	char text[PROPOSAL_TEXT_MAX];
+
+	CU_ASSERT_STRING_EQUAL(proposal_list_format(&list, text), "");
+	list.items[list.count++] = parse(PROTOCOL_ESP, "aes256gcm16-esn").proposal;
+	list.items[list.count++] = parse(PROTOCOL_ESP, "aes128gcm16-noesn").proposal;
+	CU_ASSERT_STRING_EQUAL(proposal_list_format(&list, text), "AES-GCM-256/ESN, AES-GCM-128/NO-ESN");
+	CU_ASSERT_STRING_EQUAL(suite_format(&suite, text), "AES-GCM-256/CURVE25519/ESN");
+	suite = (struct suite){ 0 };
+	CU_ASSERT_STRING_EQUAL(suite_format(&suite, text), "");
+}
+
+int main(int argc, char **argv)
+{
+	static const struct test tests[] = {
+		TEST(test_ike_proposals_are_read),
+		TEST(test_ike_proposal_gets_prf_of_integrity),
+		TEST(test_ike_aead_takes_hash_as_prf),
+		TEST(test_esp_proposals_are_read),
+		TEST(test_proposal_refuses_unknown_words),
+		TEST(test_proposal_refuses_words_of_the_other_protocol),
+		TEST(test_proposal_refuses_aead_with_classic),
+		TEST(test_proposal_refuses_incomplete_sets),
+		TEST(test_proposal_refuses_words_twice),
+		TEST(test_proposal_takes_every_word_of_a_protocol),
+		TEST(test_proposal_add_stops_when_full),
+		TEST(test_proposal_format_names_the_unknown),
+		TEST(test_proposal_texts_are_cut_not_overrun),
+		TEST(test_proposal_list_and_suite_texts),
+	};
+
+	return test_main("model_proposal", tests, ARRAY_LEN(tests), argc, argv);
+}
