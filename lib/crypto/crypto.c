@@ -2,6 +2,7 @@
 /* Life of struct crypto: fetches every algorithm once. What is done with them is in the other files. */
 #include "crypto.h"
 
+#include <openssl/crypto.h>
 #include <stdlib.h>
 
 #include "crypto_priv.h"
@@ -27,4 +28,9 @@ void crypto_free(struct crypto *c)
 	hash_done(c);
 	aead_done(c);
 	free(c);
+}
+
+const char *crypto_library_version(void)
+{
+	return OpenSSL_version(OPENSSL_VERSION_STRING);
 }

@@ -20,6 +20,9 @@ void crypto_free(struct crypto *c);
 /* Cryptographically strong random bytes (OpenSSL's generator). 0 or -EIO. Any thread. */
 int crypto_random(void *ret_data, size_t len);
 
+/* Version of the OpenSSL library in use, for show version. Static text. */
+const char *crypto_library_version(void);
+
 /* SHA-1 over parts, 20 bytes: NAT detection hashes only (RFC 7296 2.23). 0 or -EIO. */
 int hash_sha1(struct crypto *c, const struct bytes *parts, size_t count, uint8_t ret_digest[20]);
 

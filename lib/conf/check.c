@@ -1,0 +1,95 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* What all checks of the whole configuration need: the place and path of a setting, and our addresses. */
+#include "conf_priv.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* One step down from a node: a key of a map, an index of a list. NULL when it is not there. */
+static const struct node *step(const struct node *n, const char *word)
+{
+	if (n->kind == NODE_MAP)
+		return map_get(n, word);
+	size_t i = n->kind == NODE_LIST ? strtoul(word, NULL, 10) : n->count;
+	return i < n->count ? n->items[i] : NULL;
+}
+
+/* Cuts the next word of "local.address" off; NULL at the end. */
+static const char *next_word(const char **setting, char *word, size_t capacity)
+{
+	size_t len = strcspn(*setting, ".");
+
+	if (!len)
+		return NULL;
+	snprintf(word, capacity, "%.*s", (int)len, *setting);
+	*setting += len + ((*setting)[len] == '.');
+	return word;
+}
+
+/* Walks down from item i of a list as far as the file goes; with `labels`, the words are pushed on its path. */
+static const struct node *walk(const struct node *item, const char *setting, struct load *labels, bool *ret_complete)
+{
+	const struct node *n = item;
+	const char *word;
+	char buffer[64];
+
+	*ret_complete = true;
+	while ((word = next_word(&setting, buffer, sizeof(buffer)))) {
+		const struct node *below = *ret_complete ? step(n, word) : NULL;
+		if (labels && below && n->kind == NODE_LIST)
+			path_push_item(labels, below, strtoul(word, NULL, 10));
+		else if (labels)
+			path_push(labels, ".", word);
+		*ret_complete = below != NULL;
+		n = below ? below : n;
+	}
+	return n;
+}
+
+/* Checks run on what the schema has accepted: the list and its item are there. */
+static const struct node *item_of(const struct load *l, const char *list, size_t i)
+{
+	return map_get(l->root, list)->items[i];
+}
+
+const struct node *setting_node(const struct load *l, const char *list, size_t i, const char *setting)
+{
+	bool complete;
+
+	return walk(item_of(l, list, i), setting, NULL, &complete);
+}
+
+bool setting_given(const struct load *l, const char *list, size_t i, const char *setting)
+{
+	bool complete;
+
+	walk(item_of(l, list, i), setting, NULL, &complete);
+	return complete;
+}
+
+void check_fault(struct load *l, const char *list, size_t i, const char *setting, const char *format, ...)
+{
+	const struct node *item = item_of(l, list, i);
+	size_t former = path_push(l, "", list);
+	char text[sizeof(l->errors->items[0].text)];
+	bool complete;
+	va_list args;
+
+	path_push_item(l, item, i);
+	const struct node *at = walk(item, setting, l, &complete);
+	va_start(args, format);
+	vsnprintf(text, sizeof(text), format, args);
+	va_end(args);
+	fault(l, at->place, "%s", text);
+	path_pop(l, former);
+}
+
+const struct config_interface *interface_of_address(const struct config *c, const struct addr *a)
+{
+	for (size_t i = 0; i < c->interface_count; i++)
+		if (addr_equal(&c->interfaces[i].address.addr, a))
+			return &c->interfaces[i];
+	return NULL;
+}

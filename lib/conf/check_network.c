@@ -1,0 +1,236 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* Interfaces, routes and neighbours against each other: subnets apart, next hops and neighbours inside of them. */
+#include "conf_priv.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#define INTERFACES "interfaces"
+#define ROUTES     "routes"
+#define NEIGHBOURS "neighbours"
+
+/* An address that a host of the subnet can have: /31 and /32 have no network and broadcast address (RFC 3021). */
+static bool is_host_of(const struct prefix *p, const struct addr *a)
+{
+	struct addr low, high;
+
+	prefix_range(p, &low, &high);
+	return prefix_contains(p, a) && (p->len >= 31 || (!addr_equal(a, &low) && !addr_equal(a, &high)));
+}
+
+/* Addresses that no port of a gateway can have (RFC 1122 3.2.1.3, RFC 6890). */
+static void check_interface_address(struct load *l, size_t i)
+{
+	const struct prefix *p = &l->config->interfaces[i].address;
+	char text[PREFIX_TEXT_MAX];
+	uint32_t word = addr_ipv4(&p->addr);
+
+	prefix_format(p, text);
+	if (p->len == 0)
+		check_fault(l, INTERFACES, i, "address", "%s: the whole Internet is no subnet", text);
+	else if (word >> 24 == 0 || word >> 24 == 127 || word >> 28 >= 14)
+		check_fault(l, INTERFACES, i, "address", "%s is not the address of a host", text);
+	else if (!is_host_of(p, &p->addr))
+		check_fault(l, INTERFACES, i, "address", "%s is the network or broadcast address of its subnet", text);
+}
+
+/* Two prefixes overlap when one holds the other's address, as their ranges nest or are apart. */
+static bool prefixes_overlap(const struct prefix *a, const struct prefix *b)
+{
+	return prefix_contains(a, &b->addr) || prefix_contains(b, &a->addr);
+}
+
+/* Up to the comma: what follows are arguments of the same device. */
+static bool same_device(const char *a, const char *b)
+{
+	size_t a_len = strcspn(a, ","), b_len = strcspn(b, ",");
+
+	return a_len == b_len && memcmp(a, b, a_len) == 0;
+}
+
+static void check_interface_pair(struct load *l, size_t former, size_t i)
+{
+	const struct config_interface *a = &l->config->interfaces[former], *b = &l->config->interfaces[i];
+	char text[PREFIX_TEXT_MAX];
+
+	if (prefixes_overlap(&a->address, &b->address))
+		check_fault(l, INTERFACES, i, "address", "overlaps %s of interface %s",
+			prefix_format(&a->address, text), a->name);
+	if (same_device(a->device, b->device))
+		check_fault(l, INTERFACES, i, "device", "\"%.*s\" is the device of interface %s too",
+			(int)strcspn(b->device, ","), b->device, a->name);
+}
+
+static void check_interfaces(struct load *l)
+{
+	for (size_t i = 0; i < l->config->interface_count; i++) {
+		check_interface_address(l, i);
+		for (size_t former = 0; former < i; former++)
+			check_interface_pair(l, former, i);
+	}
+}
+
+/* The interface in whose subnet the address is, or NULL. */
+static const struct config_interface *connected(const struct config *c, const struct addr *a)
+{
+	for (size_t i = 0; i < c->interface_count; i++)
+		if (prefix_contains(&c->interfaces[i].address, a))
+			return &c->interfaces[i];
+	return NULL;
+}
+
+/* The next hop has to be a neighbour: routes are not looked up through other routes. */
+static void check_via(struct load *l, size_t i, const struct addr *via)
+{
+	const struct config_interface *p = connected(l->config, via);
+	char text[ADDR_TEXT_MAX];
+
+	addr_format(via, text);
+	if (!p)
+		check_fault(l, ROUTES, i, "via", "%s is not in the subnet of an interface", text);
+	else if (interface_of_address(l->config, via))
+		check_fault(l, ROUTES, i, "via", "%s is our own address", text);
+	else if (!is_host_of(&p->address, via))
+		check_fault(
+			l, ROUTES, i, "via", "%s is the network or broadcast address of interface %s", text, p->name);
+}
+
+static bool same_prefix(const struct prefix *a, const struct prefix *b)
+{
+	return a->len == b->len && prefix_contains(a, &b->addr);
+}
+
+/* 10.7.0.1/16 is a slip for either of two things; we do not guess which. */
+static void check_destination(struct load *l, size_t i, const struct prefix *p)
+{
+	struct prefix base = *p;
+	struct addr high;
+	char text[PREFIX_TEXT_MAX], clean[PREFIX_TEXT_MAX];
+
+	prefix_range(p, &base.addr, &high);
+	if (!addr_equal(&base.addr, &p->addr))
+		check_fault(l, ROUTES, i, "prefix", "%s has bits behind its length; did you mean %s?",
+			prefix_format(p, text), prefix_format(&base, clean));
+	for (size_t k = 0; k < l->config->interface_count; k++)
+		if (same_prefix(&l->config->interfaces[k].address, p))
+			check_fault(l, ROUTES, i, "prefix", "%s is the subnet of interface %s", prefix_format(p, text),
+				l->config->interfaces[k].name);
+}
+
+/* By prefix, then by place in the file, so that the second of two is the later one. */
+static int compare_routes(const void *a, const void *b)
+{
+	const struct config_route *x = *(const struct config_route *const *)a;
+	const struct config_route *y = *(const struct config_route *const *)b;
+	int order = addr_compare(&x->prefix.addr, &y->prefix.addr);
+
+	if (!order)
+		order = x->prefix.len - y->prefix.len;
+	return order ? order : (x > y) - (x < y);
+}
+
+/* Sorted, so that large tables load fast. */
+static void check_route_duplicates(struct load *l)
+{
+	size_t count = l->config->route_count;
+	const struct config_route *routes = l->config->routes;
+	const struct config_route **sorted = calloc(count + 1, sizeof(*sorted));
+	char text[PREFIX_TEXT_MAX];
+
+	if (!sorted) {
+		fault_no_memory(l);
+		return;
+	}
+	for (size_t i = 0; i < count; i++)
+		sorted[i] = &routes[i];
+	qsort(sorted, count, sizeof(*sorted), compare_routes);
+	for (size_t i = 1; i < count; i++)
+		if (same_prefix(&sorted[i - 1]->prefix, &sorted[i]->prefix))
+			check_fault(l, ROUTES, (size_t)(sorted[i] - routes), "prefix", "a second route to %s",
+				prefix_format(&sorted[i]->prefix, text));
+	free(sorted);
+}
+
+static void check_routes(struct load *l)
+{
+	for (size_t i = 0; i < l->config->route_count; i++) {
+		check_destination(l, i, &l->config->routes[i].prefix);
+		check_via(l, i, &l->config->routes[i].via);
+	}
+	check_route_duplicates(l);
+}
+
+/* The name of a neighbour's interface to its index. */
+static bool resolve_interface(struct load *l, size_t i)
+{
+	const char *name = setting_node(l, NEIGHBOURS, i, "interface")->text;
+	struct suggestion s = suggestion_init(name, strlen(name));
+	const struct config *c = l->config;
+
+	for (size_t k = 0; k < c->interface_count; k++) {
+		if (strcmp(c->interfaces[k].name, name) == 0) {
+			c->neighbours[i].interface = (uint32_t)k;
+			return true;
+		}
+		suggestion_offer(&s, c->interfaces[k].name);
+	}
+	check_fault(l, NEIGHBOURS, i, "interface", "no interface \"%s\"%s%s%s", name, s.best ? "; did you mean \"" : "",
+		s.best ? s.best : "", s.best ? "\"?" : "");
+	return false;
+}
+
+/* One that is not in the subnet of its interface would never be asked for. */
+static void check_neighbour(struct load *l, size_t i)
+{
+	const struct config_neighbour *n = &l->config->neighbours[i];
+	const struct config_interface *p = &l->config->interfaces[n->interface];
+	char text[ADDR_TEXT_MAX], subnet[PREFIX_TEXT_MAX];
+
+	addr_format(&n->addr, text);
+	if (interface_of_address(l->config, &n->addr))
+		check_fault(l, NEIGHBOURS, i, "address", "%s is our own address", text);
+	else if (!is_host_of(&p->address, &n->addr))
+		check_fault(l, NEIGHBOURS, i, "address", "%s is not a host of %s, the subnet of interface %s", text,
+			prefix_format(&p->address, subnet), p->name);
+}
+
+static int compare_neighbours(const void *a, const void *b)
+{
+	const struct config_neighbour *x = *(const struct config_neighbour *const *)a;
+	const struct config_neighbour *y = *(const struct config_neighbour *const *)b;
+	int order = addr_compare(&x->addr, &y->addr);
+
+	return order ? order : (x > y) - (x < y);
+}
+
+/* Two MAC addresses for one neighbour: which one counts would be chance. */
+static void check_neighbour_duplicates(struct load *l)
+{
+	size_t count = l->config->neighbour_count;
+	const struct config_neighbour *all = l->config->neighbours;
+	const struct config_neighbour **sorted = calloc(count + 1, sizeof(*sorted));
+	char text[ADDR_TEXT_MAX];
+
+	if (!sorted) {
+		fault_no_memory(l);
+		return;
+	}
+	for (size_t i = 0; i < count; i++)
+		sorted[i] = &all[i];
+	qsort(sorted, count, sizeof(*sorted), compare_neighbours);
+	for (size_t i = 1; i < count; i++)
+		if (addr_equal(&sorted[i - 1]->addr, &sorted[i]->addr))
+			check_fault(l, NEIGHBOURS, (size_t)(sorted[i] - all), "address", "a second entry for %s",
+				addr_format(&sorted[i]->addr, text));
+	free(sorted);
+}
+
+void check_network(struct load *l)
+{
+	check_interfaces(l);
+	check_routes(l);
+	for (size_t i = 0; i < l->config->neighbour_count; i++)
+		if (resolve_interface(l, i))
+			check_neighbour(l, i);
+	check_neighbour_duplicates(l);
+}

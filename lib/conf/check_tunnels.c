@@ -1,0 +1,94 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* Tunnels: addresses that are ours and the peer's, identities, a pre-shared key for each. */
+#include "conf_priv.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#define TUNNELS "tunnels"
+
+/* IKE and ESP leave from and arrive at addresses of ports only. */
+static void check_addresses(struct load *l, size_t i, const struct tunnel_profile *t)
+{
+	char text[ADDR_TEXT_MAX];
+
+	if (!interface_of_address(l->config, &t->local_addr))
+		check_fault(l, TUNNELS, i, "local.address", "%s is not the address of an interface",
+			addr_format(&t->local_addr, text));
+	if (interface_of_address(l->config, &t->remote_addr))
+		check_fault(
+			l, TUNNELS, i, "remote.address", "%s is our own address", addr_format(&t->remote_addr, text));
+}
+
+static void identity_from_addr(const struct addr *a, struct identity *ret_identity)
+{
+	identity_from_bytes(ID_IPV4_ADDR, BYTES(a->bytes, addr_len(a)), ret_identity);
+}
+
+/* An omitted identity is the address; with any peer there is no address to take. */
+static void complete_identities(struct load *l, size_t i, struct tunnel_profile *t)
+{
+	if (!setting_given(l, TUNNELS, i, "local.id"))
+		identity_from_addr(&t->local_addr, &t->local_id);
+	if (!setting_given(l, TUNNELS, i, "remote.id") && t->remote_addr.family != ADDR_NONE)
+		identity_from_addr(&t->remote_addr, &t->remote_id);
+}
+
+/* A peer that says it is us could be answered with our own proof. */
+static void check_identities(struct load *l, size_t i, const struct tunnel_profile *t)
+{
+	char text[IDENTITY_TEXT_MAX];
+
+	if (identity_equal(&t->local_id, &t->remote_id))
+		check_fault(
+			l, TUNNELS, i, "remote.id", "%.128s is our own identity", identity_format(&t->remote_id, text));
+}
+
+static void check_children(struct load *l, size_t i, const struct tunnel_profile *t)
+{
+	if (t->child_count > 1)
+		check_fault(l, TUNNELS, i, "phase2.1",
+			"one phase2 entry per tunnel is supported; put all selectors into it");
+	if (t->remote_addr.family == ADDR_NONE && t->children[0].start != START_RESPOND)
+		check_fault(l, TUNNELS, i, "phase2.0.start",
+			"with remote.address any we do not know whom to ask; use respond");
+}
+
+/* With any peer identity, some key of ours has to do. */
+static bool has_psk(const struct config *c, const struct tunnel_profile *t)
+{
+	if (t->remote_id.type != ID_NONE)
+		return config_psk_lookup(c, &t->local_id, &t->remote_id) != NULL;
+	for (size_t i = 0; i < c->psk_count; i++)
+		if (c->psks[i].local.type == ID_NONE || identity_equal(&c->psks[i].local, &t->local_id))
+			return true;
+	return false;
+}
+
+/* Without one the negotiation fails late, at IKE_AUTH, and at the peer: better refuse early, here. */
+static void check_psk(struct load *l, size_t i, const struct tunnel_profile *t)
+{
+	char local[IDENTITY_TEXT_MAX], remote[IDENTITY_TEXT_MAX];
+
+	if (has_psk(l->config, t))
+		return;
+	identity_format(&t->local_id, local);
+	if (t->remote_id.type == ID_NONE)
+		snprintf(remote, sizeof(remote), "any");
+	else
+		identity_format(&t->remote_id, remote);
+	check_fault(l, TUNNELS, i, "", "no pre-shared key for local %.128s, remote %.128s in %s", local, remote,
+		map_get(l->root, "secrets_file") ? "the secrets file" : "a secrets file (secrets_file is not set)");
+}
+
+void check_tunnels(struct load *l)
+{
+	for (size_t i = 0; i < l->config->tunnel_count; i++) {
+		struct tunnel_profile *t = &l->config->tunnels[i];
+		complete_identities(l, i, t);
+		check_addresses(l, i, t);
+		check_identities(l, i, t);
+		check_children(l, i, t);
+		check_psk(l, i, t);
+	}
+}

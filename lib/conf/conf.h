@@ -1,0 +1,121 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* Public header of the conf room: one YAML file (and its secrets file) to one validated struct config. Schema-driven:
+ * every setting is a row with path, type, default, range, reload class and help. No side effects besides reading files.
+ */
+#pragma once
+
+#include "base.h"
+#include "model.h"
+
+#define CONFIG_NAME_MAX   64
+#define CONFIG_DEVICE_MAX 256
+#define CONFIG_SOCKET_MAX 108 /* sun_path */
+
+enum idle_mode { IDLE_POLL, IDLE_ADAPTIVE };
+
+struct config_system {
+	char **eal_args; /* owned words */
+	size_t eal_arg_count;
+	bool allow_no_huge;
+	uint32_t mbufs;
+	uint32_t workers; /* 0: not given */
+	enum idle_mode idle;
+	bool mss_clamp;
+};
+
+struct config_control {
+	char socket[CONFIG_SOCKET_MAX];
+	enum log_level log_level;
+};
+
+struct config_interface {
+	char name[CONFIG_NAME_MAX];
+	char device[CONFIG_DEVICE_MAX]; /* vdev with arguments, or PCI address */
+	struct prefix address;
+	uint32_t mtu; /* of IP packets, bytes */
+};
+
+struct config_route {
+	struct prefix prefix;
+	struct addr via;
+};
+
+struct config_neighbour {
+	uint32_t interface; /* index */
+	struct addr addr;
+	uint8_t mac[6];
+};
+
+enum policy_action { POLICY_PROTECT, POLICY_BYPASS, POLICY_DISCARD };
+
+struct config_policy {
+	char name[CONFIG_NAME_MAX];
+	enum policy_action action;
+	struct selector_list local, remote;
+	char target[CONFIG_NAME_MAX]; /* PROTECT: tunnel or manual SA */
+};
+
+struct config_manual_sa {
+	char name[CONFIG_NAME_MAX];
+	struct sa_spec in, out; /* keys included; wiped with the config */
+};
+
+struct config_psk {
+	struct identity local, remote; /* ID_NONE: any */
+	struct secret secret;
+};
+
+struct config {
+	struct config_system system;
+	struct config_control control;
+	struct config_interface *interfaces;
+	size_t interface_count;
+	struct config_route *routes;
+	size_t route_count;
+	struct config_neighbour *neighbours;
+	size_t neighbour_count;
+	struct config_policy *policies;
+	size_t policy_count;
+	struct config_manual_sa *manual_sas;
+	size_t manual_sa_count;
+	struct tunnel_profile *tunnels;
+	size_t tunnel_count;
+	struct config_psk *psks;
+	size_t psk_count;
+};
+
+struct config_error {
+	char file[256];
+	uint32_t line, column; /* from 1; 0: the file as a whole */
+	char text[512];        /* "tunnels.paris.phase2: unknown "aes257gcm"; did you mean ..." */
+};
+
+#define CONFIG_ERRORS_MAX   20
+#define CONFIG_WARNINGS_MAX 20
+
+/* Those beyond the maximum are counted, not kept. */
+struct config_errors {
+	size_t count;
+	struct config_error items[CONFIG_ERRORS_MAX];
+	size_t warning_count; /* usable, but worth a line in the log: weak pre-shared keys ... */
+	struct config_error warnings[CONFIG_WARNINGS_MAX];
+};
+
+/* Reads, checks and completes a configuration. 0 with *ret_config owned by the caller, or -EINVAL / -ENOENT / -EACCES /
+ * -ENOMEM with at least one error; nothing is returned then. */
+int config_load(const char *path, struct config **ret_config, struct config_errors *ret_errors);
+/* The same from memory (fuzzing, tests); secrets are read from `secrets` when not BYTES_NONE, else from the file named.
+ */
+int config_load_bytes(const char *name, struct bytes yaml, struct bytes secrets, struct config **ret_config,
+	struct config_errors *ret_errors);
+void config_free(struct config *c); /* wipes secrets; accepts NULL */
+
+/* "gateway.yaml:41:9: tunnels.paris.phase2: ..." Returns ret_text. */
+char *config_error_format(const struct config_error *e, char *ret_text, size_t capacity);
+
+/* The pre-shared key for two identities: the most specific entry. NULL when there is none. Borrowed. */
+const struct secret *config_psk_lookup(
+	const struct config *c, const struct identity *local, const struct identity *remote);
+
+/* Writes the table of all settings as Markdown (docs/config.md) to a stdio stream. */
+void config_schema_print(void *stdio_file);

@@ -1,0 +1,140 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* The schema as a document: docs/config.md is this output. */
+#include "conf_priv.h"
+
+#include <ctype.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+
+static const char intro[] = "# Configuration\n"
+			    "\n"
+			    "Written by `sallyctl config schema` from the schema; edit the schema, not this page.\n"
+			    "\n"
+			    "One YAML file, given as `sallyportd --config FILE`, and a second one with the secrets. "
+			    "`sallyctl check FILE` says\n"
+			    "what is wrong with it without a daemon. An error has a place and the path of the setting; "
+			    "a file with an error\n"
+			    "changes nothing:\n"
+			    "\n"
+			    "    gateway.yaml:41:20: tunnels.paris.phase1.proposals: unknown \"aes257gcm16\"; did you "
+			    "mean \"aes256gcm16\"?\n"
+			    "\n"
+			    "Durations have a unit (`500ms`, `30s`, `5m`, `1h`, `1d`), sizes are plain numbers. A "
+			    "setting without a default\n"
+			    "is left out when it is not needed; those marked *required* are not. The last column says "
+			    "whether a change could\n"
+			    "be taken over by a running gateway (live) or needs new resources (restart); sallyportd "
+			    "reads its file at start\n"
+			    "only, so every change takes a restart.\n"
+			    "\n"
+			    "An annotated file is [config/gateway.yaml](../config/gateway.yaml).\n";
+
+static const char secrets_intro[] = "\n# The secrets file\n"
+				    "\n"
+				    "Named by `secrets_file`, read at start, refused unless only its owner can read it "
+				    "(mode 0600 or 0400). `{}` when\n"
+				    "there is nothing to keep secret.\n";
+
+/* What is refused by name is no value. */
+static void print_words(FILE *f, const struct word *words)
+{
+	bool first = true;
+
+	for (const struct word *w = words; w->text; w++)
+		if (!w->refusal) {
+			fprintf(f, "%s`%s`", first ? "" : ", ", w->text);
+			first = false;
+		}
+}
+
+static void print_range(FILE *f, const struct row *row)
+{
+	char low[24], high[24];
+
+	if (row->type == &type_number)
+		fprintf(f, "%s%" PRIu64 " to %" PRIu64, row->zero_allowed ? "0, " : "", row->min, row->max);
+	else if (row->type == &type_duration)
+		fprintf(f, "%s%s to %s", row->zero_allowed ? "0s, " : "", duration_format(row->min, low),
+			duration_format(row->max, high));
+	else if (row->kind == ROW_LIST || row->type->list)
+		fprintf(f, "%" PRIu64 " to %" PRIu64 " entries", row->min, row->max);
+	else if (row->words)
+		print_words(f, row->words);
+}
+
+static void print_row(FILE *f, const char *path, const struct row *row, bool live)
+{
+	const char *type = row->kind == ROW_LIST ? "list of maps" : row->type->name;
+
+	fprintf(f, "| `%s` | %s | ", path, type);
+	if (row->required)
+		fputs("*required*", f);
+	else if (row->fallback)
+		fprintf(f, "%s%s%s", row->type->list ? "`[" : "`", row->fallback, row->type->list ? "]`" : "`");
+	fputs(" | ", f);
+	print_range(f, row);
+	fprintf(f, " | %s | %s |\n", row->help, live ? "live" : "restart");
+}
+
+/* A row and all below it, which inherit its reload class; path has room for the deepest. */
+static void print_tree(FILE *f, const struct row *row, bool live, char *path, size_t capacity)
+{
+	size_t len = strlen(path);
+
+	live = live || row->reload == RELOAD_LIVE;
+	snprintf(path + len, capacity - len, "%s%s%s", len ? "." : "", row->key, row->kind == ROW_LIST ? "[]" : "");
+	if (row->kind != ROW_MAP)
+		print_row(f, path, row, live);
+	for (size_t i = 0; i < row->row_count; i++)
+		print_tree(f, &row->rows[i], live, path, capacity);
+	path[len] = '\0';
+}
+
+/* A map has no line of its own in the table: its meaning stands above. */
+static void print_section(FILE *f, const struct row *row)
+{
+	char path[128] = "";
+
+	fprintf(f, "\n## %s\n\n", row->key);
+	if (row->kind == ROW_MAP)
+		fprintf(f, "%c%s.\n\n", toupper((unsigned char)row->help[0]), row->help + 1);
+	fputs("| setting | type | default | values | meaning | change |\n|---|---|---|---|---|---|\n", f);
+	print_tree(f, row, false, path, sizeof(path));
+}
+
+/* How each type is written: the same words as in the error texts. */
+static void print_types(FILE *f)
+{
+	static const struct type *const types[] = { &type_number, &type_duration, &type_name, &type_text, &type_path,
+		&type_address, &type_prefix, &type_mac, &type_identity, &type_selectors, &type_ike_proposals,
+		&type_esp_proposals, &type_esp_suite, &type_psk, &type_key };
+
+	fputs("\n# Types\n\n| type | what is written |\n|---|---|\n", f);
+	for (size_t i = 0; i < ARRAY_LEN(types); i++)
+		fprintf(f, "| %s | %s%s |\n", types[i]->name, types[i]->list ? "each: " : "", types[i]->expects);
+}
+
+/* Keywords of proposals, from the algorithm table. */
+static void print_algorithms(FILE *f)
+{
+	fputs("\n# Algorithms\n\n| keyword | algorithm | kind | phase 1 | ESP |\n|---|---|---|---|---|\n", f);
+	for (const struct alg *a = alg_next(NULL); a; a = alg_next(a))
+		fprintf(f, "| `%s` | %s | %s | %s | %s |\n", a->keyword, a->name, transform_type_name(a->type),
+			a->flags & ALG_IKE ? "yes" : "", a->flags & ALG_ESP ? "yes" : "");
+}
+
+void config_schema_print(void *stdio_file)
+{
+	struct row_table config = schema_config(), secrets = schema_secrets();
+	FILE *f = stdio_file;
+
+	fputs(intro, f);
+	for (size_t i = 0; i < config.count; i++)
+		print_section(f, &config.rows[i]);
+	fputs(secrets_intro, f);
+	for (size_t i = 0; i < secrets.count; i++)
+		print_section(f, &secrets.rows[i]);
+	print_types(f);
+	print_algorithms(f);
+}

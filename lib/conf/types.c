@@ -1,0 +1,510 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* The types of settings: each turns one scalar into a field and reports what is wrong with it. What needs other
+ * settings to be judged is a check, not a type. */
+#include "conf_priv.h"
+
+#include <ctype.h>
+#include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+static void *field(struct load *l, const struct row *row, void *base)
+{
+	return row->sink ? l->sink : (uint8_t *)base + row->offset;
+}
+
+/* The usual fault of a scalar. */
+static bool refuse(struct load *l, const struct row *row, const struct node *node, const char *text)
+{
+	fault(l, node->place, "\"%.64s\" is not %s", text, row->type->expects);
+	return false;
+}
+
+static bool in_range(const struct row *row, uint64_t value)
+{
+	return (value == 0 && row->zero_allowed) || (value >= row->min && value <= row->max);
+}
+
+/* Decimal, or hexadecimal with 0x; nothing else, no sign, no spaces. */
+static bool number_decode(const char *text, uint64_t *ret_value)
+{
+	int base = text[0] == '0' && (text[1] == 'x' || text[1] == 'X') ? 16 : 10;
+	const char *digits = base == 16 ? text + 2 : text;
+	char *end;
+
+	if (!isxdigit((unsigned char)*digits))
+		return false;
+	errno = 0;
+	*ret_value = strtoull(digits, &end, base);
+	return !*end && !errno;
+}
+
+static bool parse_number(struct load *l, const struct row *row, const struct node *node, const char *text, void *base)
+{
+	uint64_t value;
+
+	if (!number_decode(text, &value))
+		return refuse(l, row, node, text);
+	if (!in_range(row, value)) {
+		fault(l, node->place, "%" PRIu64 " is not %sfrom %" PRIu64 " to %" PRIu64, value,
+			row->zero_allowed ? "0 or " : "", row->min, row->max);
+		return false;
+	}
+	*(uint32_t *)field(l, row, base) = (uint32_t)value;
+	return true;
+}
+
+static const struct {
+	const char *unit;
+	uint64_t ns;
+} units[] = {
+	{ "d", 86400000000000 },
+	{ "h", 3600000000000 },
+	{ "m", 60000000000 },
+	{ "s", 1000000000 },
+	{ "ms", 1000000 },
+};
+
+char *duration_format(uint64_t ns, char *ret_text)
+{
+	size_t i = 0;
+
+	while (i + 1 < ARRAY_LEN(units) && (!ns || ns % units[i].ns))
+		i++;
+	if (!ns)
+		i = 3;
+	snprintf(ret_text, 24, "%" PRIu64 "%s", ns / units[i].ns, units[i].unit);
+	return ret_text;
+}
+
+static bool duration_decode(const char *text, uint64_t *ret_ns)
+{
+	size_t digits = strspn(text, "0123456789");
+	uint64_t value = 0;
+
+	if (!digits || digits > 12)
+		return false;
+	for (size_t i = 0; i < digits; i++)
+		value = value * 10 + (uint64_t)(text[i] - '0');
+	for (size_t i = 0; i < ARRAY_LEN(units); i++)
+		if (strcmp(text + digits, units[i].unit) == 0 && value <= UINT64_MAX / units[i].ns) {
+			*ret_ns = value * units[i].ns;
+			return true;
+		}
+	return false;
+}
+
+/* Nanoseconds: what the engine counts in. */
+static bool parse_duration(struct load *l, const struct row *row, const struct node *node, const char *text, void *base)
+{
+	char low[24], high[24];
+	uint64_t ns;
+
+	if (!duration_decode(text, &ns))
+		return refuse(l, row, node, text);
+	if (!in_range(row, ns)) {
+		fault(l, node->place, "%.24s is not %sfrom %s to %s", text, row->zero_allowed ? "0s or " : "",
+			duration_format(row->min, low), duration_format(row->max, high));
+		return false;
+	}
+	*(uint64_t *)field(l, row, base) = ns;
+	return true;
+}
+
+/* "a, b or c" of the supported words. */
+static void words_format(const struct word *words, char *text, size_t capacity)
+{
+	size_t used = 0;
+
+	text[0] = '\0';
+	for (const struct word *w = words; w->text && used < capacity; w++)
+		if (!w->refusal)
+			used += (size_t)snprintf(text + used, capacity - used, "%s%s", used ? ", " : "", w->text);
+}
+
+static void unknown_word(struct load *l, const struct row *row, const struct node *node, const char *text)
+{
+	struct suggestion s = suggestion_init(text, strlen(text));
+	char all[128];
+
+	for (const struct word *w = row->words; w->text; w++)
+		if (!w->refusal)
+			suggestion_offer(&s, w->text);
+	words_format(row->words, all, sizeof(all));
+	if (s.best)
+		fault_unknown(l, node->place, "unknown", &s);
+	else
+		fault(l, node->place, "unknown \"%.64s\"; known: %s", text, all);
+}
+
+static bool parse_word(struct load *l, const struct row *row, const struct node *node, const char *text, void *base)
+{
+	const struct word *w = row->words;
+
+	while (w->text && strcmp(w->text, text) != 0)
+		w++;
+	if (!w->text) {
+		unknown_word(l, row, node, text);
+		return false;
+	}
+	if (w->refusal) {
+		fault(l, node->place, "\"%s\": %s", w->text, w->refusal);
+		return false;
+	}
+	if (row->size == sizeof(bool))
+		*(bool *)field(l, row, base) = w->value != 0;
+	else
+		*(uint32_t *)field(l, row, base) = w->value;
+	return true;
+}
+
+/* Names stand in texts, paths and commands: no spaces, nothing that a shell or a path would take for its own. */
+static bool parse_name(struct load *l, const struct row *row, const struct node *node, const char *text, void *base)
+{
+	size_t len = strlen(text);
+
+	if (!isalnum((unsigned char)text[0]))
+		return refuse(l, row, node, text);
+	for (size_t i = 0; i < len; i++)
+		if (!isalnum((unsigned char)text[i]) && !strchr("-_.", text[i]))
+			return refuse(l, row, node, text);
+	if (len >= CONFIG_NAME_MAX) {
+		fault(l, node->place, "longer than %d characters", CONFIG_NAME_MAX - 1);
+		return false;
+	}
+	memcpy(field(l, row, base), text, len + 1);
+	return true;
+}
+
+static bool parse_text(struct load *l, const struct row *row, const struct node *node, const char *text, void *base)
+{
+	size_t len = strlen(text);
+
+	for (size_t i = 0; i < len; i++)
+		if ((unsigned char)text[i] <= ' ' || text[i] == 127)
+			return refuse(l, row, node, text);
+	if (!len)
+		return refuse(l, row, node, text);
+	if (len >= row->size) {
+		fault(l, node->place, "longer than %zu bytes", row->size - 1);
+		return false;
+	}
+	memcpy(field(l, row, base), text, len + 1);
+	return true;
+}
+
+static bool parse_path(struct load *l, const struct row *row, const struct node *node, const char *text, void *base)
+{
+	return text[0] == '/' ? parse_text(l, row, node, text, base) : refuse(l, row, node, text);
+}
+
+/* Owned copies, appended; what was read before a fault is freed with the configuration. */
+static bool parse_words(struct load *l, const struct row *row, const struct node *node, const char *text, void *base)
+{
+	char ***words = field(l, row, base);
+	size_t *count = (size_t *)((uint8_t *)base + row->count_offset);
+
+	if (!*text)
+		return refuse(l, row, node, text);
+	char **larger = realloc(*words, (*count + 1) * sizeof(*larger));
+	char *copy = strdup(text);
+	if (larger)
+		*words = larger;
+	if (!larger || !copy) {
+		free(copy);
+		fault_no_memory(l);
+		return false;
+	}
+	larger[(*count)++] = copy;
+	return true;
+}
+
+/* The one place that keeps IPv6 out. */
+static bool family_supported(struct load *l, const struct node *node, const struct addr *a)
+{
+	if (a->family == ADDR_IPV4)
+		return true;
+	fault(l, node->place, "IPv6 is not supported yet");
+	return false;
+}
+
+static bool parse_address(struct load *l, const struct row *row, const struct node *node, const char *text, void *base)
+{
+	struct addr a;
+
+	if (addr_parse(text, &a))
+		return refuse(l, row, node, text);
+	if (!family_supported(l, node, &a))
+		return false;
+	if (addr_is_any(&a) || addr_is_multicast(&a) || addr_ipv4(&a) >> 28 == 15 || addr_ipv4(&a) >> 24 == 127) {
+		fault(l, node->place, "%s is not the address of a host", text);
+		return false;
+	}
+	*(struct addr *)field(l, row, base) = a;
+	return true;
+}
+
+static bool parse_address_or_any(
+	struct load *l, const struct row *row, const struct node *node, const char *text, void *base)
+{
+	if (strcmp(text, "any") != 0)
+		return parse_address(l, row, node, text, base);
+	*(struct addr *)field(l, row, base) = (struct addr){ 0 };
+	return true;
+}
+
+/* The length has to be written: a forgotten one would mean a single host. */
+static bool parse_prefix(struct load *l, const struct row *row, const struct node *node, const char *text, void *base)
+{
+	struct prefix p;
+
+	if (prefix_parse(text, &p) || !strchr(text, '/'))
+		return refuse(l, row, node, text);
+	if (!family_supported(l, node, &p.addr))
+		return false;
+	*(struct prefix *)field(l, row, base) = p;
+	return true;
+}
+
+static bool parse_mac(struct load *l, const struct row *row, const struct node *node, const char *text, void *base)
+{
+	static const uint8_t zero[6];
+	uint8_t mac[6];
+
+	/* hex_decode would take less punctuation */
+	for (size_t i = 0; i < 17; i++)
+		if (!text[i] || (i % 3 == 2) != (text[i] == ':'))
+			return refuse(l, row, node, text);
+	if (hex_decode(text, mac, sizeof(mac)) != sizeof(mac))
+		return refuse(l, row, node, text);
+	if (mac[0] & 1 || !memcmp(mac, zero, sizeof(mac))) {
+		fault(l, node->place, "%s is not the address of one station", text);
+		return false;
+	}
+	memcpy(field(l, row, base), mac, sizeof(mac));
+	return true;
+}
+
+static bool parse_identity(struct load *l, const struct row *row, const struct node *node, const char *text, void *base)
+{
+	struct identity id;
+	struct addr v6 = { .family = ADDR_IPV6 };
+
+	if (identity_parse(text, &id))
+		return refuse(l, row, node, text);
+	if (id.type == ID_IPV6_ADDR && !family_supported(l, node, &v6))
+		return false;
+	*(struct identity *)field(l, row, base) = id;
+	return true;
+}
+
+static bool parse_identity_or_any(
+	struct load *l, const struct row *row, const struct node *node, const char *text, void *base)
+{
+	if (strcmp(text, "any") != 0)
+		return parse_identity(l, row, node, text, base);
+	*(struct identity *)field(l, row, base) = (struct identity){ .type = ID_NONE };
+	return true;
+}
+
+/* The interpreter has bounded the number of entries, so there is room. */
+static bool parse_selector(struct load *l, const struct row *row, const struct node *node, const char *text, void *base)
+{
+	struct selector_list *list = field(l, row, base);
+	struct selector s;
+
+	if (selector_parse(text, &s))
+		return refuse(l, row, node, text);
+	if (!family_supported(l, node, &s.low))
+		return false;
+	for (int i = 0; i < list->count; i++)
+		if (selector_equal(&list->items[i], &s)) {
+			fault(l, node->place, "\"%.64s\" stands twice in the list", text);
+			return false;
+		}
+	list->items[list->count++] = s;
+	return true;
+}
+
+static bool known_elsewhere(const char *word, size_t len)
+{
+	for (int type = TRANSFORM_ENCR; type < TRANSFORM_TYPES; type++)
+		if (alg_lookup_keyword((enum transform_type)type, word, len))
+			return true;
+	return false;
+}
+
+/* An algorithm keyword that nobody knows, or that this protocol does not use. */
+static void unknown_algorithm(
+	struct load *l, enum security_protocol protocol, struct place at, const char *word, size_t len)
+{
+	struct suggestion s = suggestion_init(word, len);
+	uint16_t usable = protocol == PROTOCOL_IKE ? ALG_IKE : ALG_ESP;
+
+	if (known_elsewhere(word, len)) {
+		fault(l, at, "\"%.*s\" is not supported in %s", (int)len, word,
+			protocol == PROTOCOL_IKE ? "phase1" : "ESP");
+		return;
+	}
+	for (const struct alg *a = alg_next(NULL); a; a = alg_next(a))
+		if (a->flags & usable)
+			suggestion_offer(&s, a->keyword);
+	fault_unknown(l, at, "unknown", &s);
+}
+
+/* Faults of one word stand at that word, faults of the whole at its beginning. */
+static bool proposal_decode(struct load *l, enum security_protocol protocol, const struct node *node, const char *text,
+	struct proposal *ret_proposal)
+{
+	const char *word, *reason;
+	size_t len;
+
+	if (!proposal_parse(protocol, text, ret_proposal, &word, &len, &reason))
+		return true;
+	struct place at = node->kind == NODE_SCALAR ? node_place_within(node, (size_t)(word - text)) : node->place;
+	if (strcmp(reason, "unknown") == 0)
+		unknown_algorithm(l, protocol, at, word, len);
+	else
+		fault(l, at, "\"%.*s\": %s", len < 128 ? (int)len : 128, word, reason);
+	return false;
+}
+
+static bool add_proposal(struct load *l, enum security_protocol protocol, const struct row *row,
+	const struct node *node, const char *text, void *base)
+{
+	struct proposal_list *list = field(l, row, base);
+	struct proposal p;
+
+	if (!proposal_decode(l, protocol, node, text, &p))
+		return false;
+	p.number = (uint8_t)(list->count + 1);
+	list->items[list->count++] = p;
+	return true;
+}
+
+static bool parse_ike_proposal(
+	struct load *l, const struct row *row, const struct node *node, const char *text, void *base)
+{
+	return add_proposal(l, PROTOCOL_IKE, row, node, text, base);
+}
+
+static bool parse_esp_proposal(
+	struct load *l, const struct row *row, const struct node *node, const char *text, void *base)
+{
+	return add_proposal(l, PROTOCOL_ESP, row, node, text, base);
+}
+
+/* The only transform of a type; *ret_alg is NULL when there is none. False when there are several. */
+static bool only_alg(const struct proposal *p, enum transform_type type, const struct alg **ret_alg)
+{
+	*ret_alg = NULL;
+	for (int i = 0; i < p->count; i++) {
+		const struct transform *t = &p->transforms[i];
+		if (t->type != type)
+			continue;
+		if (*ret_alg)
+			return false;
+		*ret_alg = alg_lookup(type, t->id, t->key_bits);
+	}
+	return true;
+}
+
+/* Into a struct sa_spec: nothing is negotiated, so one algorithm of each kind, and ESN only by its word. */
+static bool parse_esp_suite(
+	struct load *l, const struct row *row, const struct node *node, const char *text, void *base)
+{
+	struct sa_spec *spec = field(l, row, base);
+	const struct alg *encr, *integ, *esn;
+	struct proposal p;
+
+	if (!proposal_decode(l, PROTOCOL_ESP, node, text, &p))
+		return false;
+	if (!only_alg(&p, TRANSFORM_ENCR, &encr) || !only_alg(&p, TRANSFORM_INTEG, &integ)) {
+		fault(l, node->place, "\"%.64s\": a manual SA takes one algorithm of each kind", text);
+		return false;
+	}
+	if (proposal_has_type(&p, TRANSFORM_KE)) {
+		fault(l, node->place, "\"%.64s\": a manual SA has no key exchange", text);
+		return false;
+	}
+	/* without a word the proposal offers both, and a manual SA uses 32-bit numbers */
+	spec->esn = only_alg(&p, TRANSFORM_ESN, &esn) && esn && esn->id == ESN_YES;
+	spec->encr = encr;
+	spec->integ = integ;
+	return true;
+}
+
+static bool store_secret(struct load *l, const struct row *row, void *base, struct bytes b)
+{
+	struct secret *s = field(l, row, base);
+
+	secret_done(s);
+	if (!secret_copy(s, b))
+		return true;
+	fault_no_memory(l);
+	return false;
+}
+
+/* Hexadecimal of any length to a secret field. */
+static bool store_hex(struct load *l, const struct row *row, const struct node *node, const char *text, void *base)
+{
+	uint8_t raw[512];
+	int n = hex_decode(text, raw, sizeof(raw));
+	bool ok = n > 0 && store_secret(l, row, base, BYTES(raw, n));
+
+	secret_wipe(raw, sizeof(raw));
+	if (n == -ENOSPC)
+		fault(l, node->place, "longer than %zu bytes", sizeof(raw));
+	else if (n <= 0)
+		fault(l, node->place, "not hexadecimal bytes (after 0x, two digits a byte)");
+	return ok;
+}
+
+/* Secrets are never repeated in a text. */
+static bool parse_psk(struct load *l, const struct row *row, const struct node *node, const char *text, void *base)
+{
+	size_t len = strlen(text);
+
+	if (!len) {
+		fault(l, node->place, "empty");
+		return false;
+	}
+	if (strncmp(text, "0x", 2) == 0)
+		return store_hex(l, row, node, text, base);
+	return store_secret(l, row, base, BYTES(text, len));
+}
+
+/* "" is no key: a pair of lines may be left in place when the suite is changed to an AEAD. */
+static bool parse_key(struct load *l, const struct row *row, const struct node *node, const char *text, void *base)
+{
+	return !*text || store_hex(l, row, node, text, base);
+}
+
+const struct type type_number = { "number", "a number (decimal, or hexadecimal after 0x)", false, parse_number };
+const struct type type_duration = { "duration", "a duration such as 500ms, 30s, 5m, 1h or 1d", false, parse_duration };
+const struct type type_word = { "word", "a word", false, parse_word };
+const struct type type_name = { "name", "a name (letters, digits, and - _ . behind the first)", false, parse_name };
+const struct type type_text = { "text", "a text without spaces", false, parse_text };
+const struct type type_path = { "path", "an absolute path without spaces", false, parse_path };
+const struct type type_words = { "list of words", "a word", true, parse_words };
+const struct type type_address = { "address", "an IPv4 address", false, parse_address };
+const struct type type_address_or_any = { "address or any", "an IPv4 address or any", false, parse_address_or_any };
+const struct type type_prefix = { "prefix", "an address with a length, such as 10.1.0.0/24", false, parse_prefix };
+const struct type type_mac = { "MAC address", "a MAC address such as \"02:00:00:00:00:09\"", false, parse_mac };
+const struct type type_identity = { "identity",
+	"an identity (192.0.2.1, gw.example.net, user@example.net, keyid:text, keyid:0x0102)", false, parse_identity };
+const struct type type_identity_or_any = { "identity or any",
+	"an identity (192.0.2.1, gw.example.net, user@example.net, keyid:text, keyid:0x0102) or any", false,
+	parse_identity_or_any };
+const struct type type_selectors = { "list of selectors",
+	"a selector (10.1.0.0/24, 10.1.0.5-10.1.0.9, 10.1.0.0/24[tcp/80], 10.1.0.0/24[icmp])", true, parse_selector };
+const struct type type_ike_proposals = { "list of IKE proposals",
+	"algorithms such as aes256gcm16-prfsha384-ecp384 or aes256-sha256-modp2048", true, parse_ike_proposal };
+const struct type type_esp_proposals = { "list of ESP proposals", "algorithms such as aes256gcm16", true,
+	parse_esp_proposal };
+const struct type type_esp_suite = { "ESP suite", "one algorithm of each kind, such as aes256gcm16 or aes256gcm16-esn",
+	false, parse_esp_suite };
+const struct type type_psk = { "secret", "a text, or bytes in hexadecimal after 0x", false, parse_psk };
+const struct type type_key = { "key", "bytes in hexadecimal after 0x", false, parse_key };
