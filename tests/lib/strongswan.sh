@@ -1,0 +1,113 @@
+# shellcheck shell=bash disable=SC2154
+# SPDX-License-Identifier: BSD-3-Clause
+# One strongSwan daemon (charon) in a namespace of the scenario, without any service of the machine: its own /run, its own
+# configuration folder $work/NAME. Debian 12's version carries ESP in user space (kernel-libipsec) and always inside UDP.
+# Source it after netns.sh.
+
+charon_binary=/usr/lib/ipsec/charon
+
+# What the scenarios vary; charon_config writes them down.
+peer_psk=interop-psk-0123456789
+peer_ike_proposals=aes256gcm16-prfsha384-ecp384
+peer_esp_proposals=aes256gcm16
+peer_local_ts=10.2.0.0/24
+peer_remote_ts=10.1.0.0/24
+peer_dpd=30s
+
+# charon_config NAME LOCAL_ADDRESS REMOTE_ADDRESS LOCAL_ID REMOTE_ID: connection "net" with child "net"
+charon_config() {
+	local dir=$work/$1
+	mkdir -p "$dir/swanctl" "$dir/run"
+	cat >"$dir/strongswan.conf" <<-END
+		charon {
+		  # user-space ESP stands before the kernel's, which these machines may lack
+		  load = openssl random nonce kdf pem pkcs1 pkcs8 x509 pubkey constraints kernel-libipsec kernel-netlink socket-default vici
+		  retransmit_timeout = 1
+		  retransmit_tries = 3
+		  filelog {
+		    log {
+		      path = $work/$1.log
+		      default = 1
+		      cfg = 1
+		      flush_line = yes
+		    }
+		  }
+		  plugins {
+		    vici { socket = unix://$dir/run/charon.vici }
+		  }
+		}
+	END
+	cat >"$dir/swanctl/swanctl.conf" <<-END
+		connections {
+		  net {
+		    version = 2
+		    local_addrs = $2
+		    remote_addrs = $3
+		    proposals = $peer_ike_proposals
+		    dpd_delay = $peer_dpd
+		    # 4500 only when NAT detection asks for it
+		    mobike = no
+		    local {
+		      auth = psk
+		      id = $4
+		    }
+		    remote {
+		      auth = psk
+		      id = $5
+		    }
+		    children {
+		      net {
+		        local_ts = $peer_local_ts
+		        remote_ts = $peer_remote_ts
+		        esp_proposals = $peer_esp_proposals
+		      }
+		    }
+		  }
+		}
+		secrets {
+		  ike-1 {
+		    secret = "$peer_psk"
+		    id-1 = $4
+		    id-2 = $5
+		  }
+		}
+	END
+}
+
+# charon_start NAME KEY: runs in namespace KEY with the configuration of NAME and loads it
+charon_start() {
+	local dir=$work/$1
+	# shellcheck disable=SC2016
+	spawn "$1" ip netns exec "$(ns "$2")" unshare -m --propagation private bash -c '
+		mount --bind "$1/run" /run && STRONGSWAN_CONF=$1/strongswan.conf exec "$2"' _ "$dir" "$charon_binary"
+	wait_for 15 test -S "$dir/run/charon.vici" || die "charon does not start"
+	wait_for 10 charon_ctl "$1" --load-all || die "charon refuses its configuration: $(charon_ctl "$1" --load-all 2>&1)"
+}
+
+charon_stop() { stop "$1" TERM 10; }
+
+# charon_ctl NAME ARGUMENTS...: swanctl against it
+charon_ctl() {
+	local dir=$work/$1
+	shift
+	STRONGSWAN_CONF=$dir/strongswan.conf SWANCTL_DIR=$dir/swanctl swanctl "$@" --uri "unix://$dir/run/charon.vici" \
+		2> >(grep -v 'opening directory' >&2)
+}
+
+charon_reload() { charon_ctl "$1" --load-all >/dev/null 2>&1 || die "charon does not reload"; }
+
+charon_initiate() { charon_ctl "$1" --initiate --child net --timeout "${2:-10}"; }
+
+charon_terminate() { charon_ctl "$1" --terminate --ike net --timeout 5; }
+
+charon_established() { charon_ctl "$1" --list-sas | grep -q 'net: .*INSTALLED'; }
+
+charon_empty() { [ -z "$(charon_ctl "$1" --list-sas)" ]; }
+
+# charon_sa NAME in|out: "SPI PACKETS BYTES" of its child, the SPI as 8 hexadecimal digits
+charon_sa() {
+	charon_ctl "$1" --list-sas | awk -v way="$2" '$1 == way {
+		gsub(",", "")
+		for (i = 3; i < NF; i++) { if ($(i + 1) == "bytes") bytes = $i; if ($(i + 1) == "packets") packets = $i }
+		print $2, packets, bytes }' | sed 's/(.*)//'
+}

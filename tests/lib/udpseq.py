@@ -1,0 +1,61 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: BSD-3-Clause
+"""Sequence-numbered UDP, paced: a receiver that accounts for every number, and its sender.
+
+usage: udpseq.py receive ADDRESS PORT COUNT SECONDS   prints "ready", then "received N distinct, D duplicate, O late"; 0 when all came
+       udpseq.py send SOURCE ADDRESS PORT COUNT PACKETS_PER_SECOND BYTES
+"""
+import socket
+import struct
+import sys
+import time
+
+MAGIC = b"SEQ!"
+
+
+def receive(address, port, count, seconds):
+    seen, duplicate, late, highest = set(), 0, 0, -1
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as s:
+        s.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4 << 20)
+        s.bind((address, port))
+        print("ready", flush=True)
+        end = time.monotonic() + seconds
+        while len(seen) < count and (left := end - time.monotonic()) > 0:
+            s.settimeout(left)
+            try:
+                data = s.recv(65535)
+            except socket.timeout:
+                break
+            if data[:4] != MAGIC:
+                continue
+            number = struct.unpack("!I", data[4:8])[0]
+            duplicate += number in seen
+            late += number < highest
+            highest = max(highest, number)
+            seen.add(number)
+    print(f"received {len(seen)} of {count} distinct, {duplicate} duplicate, {late} late", flush=True)
+    return 0 if len(seen) == count and not duplicate else 1
+
+
+def send(source, address, port, count, rate, size):
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as s:
+        s.bind((source, 0))
+        start = time.monotonic()
+        for number in range(count):
+            ahead = start + number / rate - time.monotonic()
+            if ahead > 0:
+                time.sleep(ahead)
+            s.sendto(MAGIC + struct.pack("!I", number) + bytes(size - 8), (address, port))
+    return 0
+
+
+def main():
+    if sys.argv[1:2] == ["receive"] and len(sys.argv) == 6:
+        sys.exit(receive(sys.argv[2], int(sys.argv[3]), int(sys.argv[4]), float(sys.argv[5])))
+    if sys.argv[1:2] == ["send"] and len(sys.argv) == 8:
+        sys.exit(send(sys.argv[2], sys.argv[3], *map(int, sys.argv[4:8])))
+    sys.exit(__doc__)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,61 @@
+#!/bin/bash
+# SPDX-License-Identifier: BSD-3-Clause
+# Do the tests notice? In a scratch copy of the sources one byte is broken at a time, and the test that guards it has to
+# fail; unbroken, the same test has to pass there first.
+# shellcheck disable=SC2154,SC2034 # variables of tests/lib
+
+# shellcheck source=/dev/null
+. "$(dirname "$0")/../lib/scenario.sh"
+
+scratch=$work/scratch
+
+copy_sources() {
+	mkdir -p "$scratch"
+	(cd "$repo" && git ls-files -z --cached --others --exclude-standard | tar --null -T - --ignore-failed-read -cf - 2>/dev/null) |
+		tar -C "$scratch" -xf - || die "cannot copy the sources"
+}
+
+# The vector programs read their files from the folder they were compiled in.
+build_vectors() {
+	meson setup "$work/build" "$scratch" -Ddatapath=disabled -Dbuildtype=release >"$work/build.log" 2>&1 &&
+		meson compile -C "$work/build" test_crypto_kat >>"$work/build.log" 2>&1 || die "the scratch copy does not compile"
+}
+
+vectors_pass() { "$work/build/tests/kat/test_crypto_kat" >"$work/kat.log" 2>&1; }
+
+# break_last_hex FILE KEY: changes the last hexadecimal digit of its first "KEY = ..." line
+break_last_hex() {
+	python3 - "$scratch/$1" "$2" <<-'END'
+		import re, sys
+		path, key = sys.argv[1:]
+		text = open(path).read()
+		broken, count = re.subn(rf"(?m)^({key} = [0-9a-f]*)([0-9a-f])$",
+		                        lambda m: m[1] + format(int(m[2], 16) ^ 1, "x"), text, count=1)
+		open(path, "w").write(broken)
+		sys.exit(count != 1)
+	END
+}
+
+# vector_noticed FILE KEY
+vector_noticed() {
+	vectors_pass || because "the unbroken vectors fail: $(grep -m 1 ^FAIL "$work/kat.log")" || return 1
+	break_last_hex "$1" "$2" || because "no line \"$2 = ...\" in $1" || return 1
+	! vectors_pass || because "tests/kat passes with a broken $2 in $1" || return 1
+	grep -q '^FAIL ' "$work/kat.log" || because "no FAIL line" || return 1
+	cp "$repo/$1" "$scratch/$1"
+}
+
+psk_noticed() {
+	local result
+	sed -i 's/^peer_psk=\(.*[^"]\)[^"]$/peer_psk=\1X/' "$scratch/tests/lib/strongswan.sh"
+	! cmp -s "$scratch/tests/lib/strongswan.sh" "$repo/tests/lib/strongswan.sh" || because "the PSK was not found" || return 1
+	SALLYPORT_BUILD_DIR=$gw_build "$scratch/tests/interop/strongswan_initiator.sh" >"$work/interop.log" 2>&1
+	result=$(grep -m 1 '^interop: ikev2-psk initiator ' "$work/interop.log")
+	[[ $result == *" FAIL "*AUTHENTICATION_FAILED* ]] || because "a wrong PSK gave: ${result:-no result}"
+}
+
+copy_sources
+build_vectors
+check selfcheck/broken_vector_noticed vector_noticed tests/kat/hmac_sha2.txt mac
+check selfcheck/broken_icv_noticed vector_noticed tests/kat/aes_gcm.txt tag
+check selfcheck/broken_interop_psk_noticed psk_noticed
