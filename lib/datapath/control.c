@@ -1,0 +1,88 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* Control's side of the rings: drains punts and events in bounded amounts and runs ARP's timers. */
+#include "stages_priv.h"
+
+#include <unistd.h>
+
+#define DRAIN_MAX 256 /* of each ring in one poll: the loop has other work too */
+
+/* Workers punt whole, checked IKE datagrams only (local.c). */
+static void ike_deliver(const struct datapath_host *host, const struct rte_mbuf *m)
+{
+	const struct rte_ipv4_hdr *ip = packet_ip(m);
+	const uint8_t *udp = (const uint8_t *)ip + ip_header_bytes(ip);
+	struct datapath_ike d = {
+		.local = { addr_from_ipv4(rte_be_to_cpu_32(ip->dst_addr)), load_be16(udp + 2) },
+		.remote = { addr_from_ipv4(rte_be_to_cpu_32(ip->src_addr)), load_be16(udp) },
+		.data = BYTES(udp + 8, load_be16(udp + 4) - 8u),
+	};
+
+	if (d.local.port == PORT_NATT)
+		d.data = BYTES(d.data.data + 4, d.data.len - 4);
+	host->ike(host->context, &d);
+}
+
+static void punt_take(struct datapath *dp, enum punt_class class, struct rte_mbuf *m, const struct datapath_host *host,
+	uint64_t now_ns)
+{
+	switch (class) {
+	case PUNT_IKE:
+		ike_deliver(host, m);
+		rte_pktmbuf_free(m);
+		break;
+	case PUNT_ARP:
+		arp_input(dp, m, now_ns);
+		rte_pktmbuf_free(m);
+		break;
+	case PUNT_HOLD:
+	default: arp_hold(dp, m, now_ns); break;
+	}
+}
+
+/* True when the ring may hold more. */
+static bool punts_drain(
+	struct datapath *dp, struct worker *w, enum punt_class class, const struct datapath_host *host, uint64_t now_ns)
+{
+	struct rte_mbuf *pkts[DRAIN_MAX];
+	unsigned n = rte_ring_sc_dequeue_burst(w->punt[class], (void **)pkts, DRAIN_MAX, NULL);
+
+	for (unsigned i = 0; i < n; i++)
+		punt_take(dp, class, pkts[i], host, now_ns);
+	return n == DRAIN_MAX;
+}
+
+static bool events_drain(struct worker *w, const struct datapath_host *host)
+{
+	struct datapath_event events[EVENT_RING_SIZE];
+	unsigned n = rte_ring_sc_dequeue_burst_elem(w->events, events, sizeof(events[0]), EVENT_RING_SIZE, NULL);
+
+	for (unsigned i = 0; i < n; i++)
+		host->event(host->context, &events[i]);
+	return false;
+}
+
+void datapath_control_poll(struct datapath *dp, const struct datapath_host *host, uint64_t now_ns)
+{
+	uint64_t wakes;
+	bool more = false;
+
+	assert_control(dp);
+	/* before the flag: a worker that finds it clear writes again */
+	if (read(dp->event_fd, &wakes, sizeof(wakes)) < 0)
+		wakes = 0;
+	/* exchange: pairs with event_signal */
+	atomic_exchange_explicit(&dp->signalled, false, memory_order_acq_rel);
+	for (uint16_t i = 0; i < dp->worker_count; i++) {
+		for (int class = 0; class < PUNT_CLASSES; class ++)
+			more |= punts_drain(dp, dp->workers[i], (enum punt_class) class, host, now_ns);
+		more |= events_drain(dp->workers[i], host);
+	}
+	if (more)
+		event_signal(dp);
+	arp_tick(dp, now_ns);
+}
+
+uint64_t datapath_next_deadline(const struct datapath *dp)
+{
+	return dp->neighbours->next_ns;
+}

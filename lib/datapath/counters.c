@@ -1,0 +1,134 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* What the operator sees: relaxed reads of what workers and ports count. Changes nothing. */
+#include "datapath_priv.h"
+
+#include <stdio.h>
+#include <string.h>
+
+static const char *const counter_names[] = {
+#define COUNTER_NAME(name, keyword) [name] = keyword,
+	DATAPATH_COUNTERS(COUNTER_NAME)
+#undef COUNTER_NAME
+};
+
+const char *datapath_counter_name(enum datapath_counter c)
+{
+	return (unsigned)c < DATAPATH_COUNTER_COUNT ? counter_names[c] : "unknown";
+}
+
+uint16_t datapath_worker_count(const struct datapath *dp)
+{
+	return dp->worker_count;
+}
+
+uint16_t datapath_port_count(const struct datapath *dp)
+{
+	return dp->port_count;
+}
+
+uint32_t datapath_mbufs_free(const struct datapath *dp)
+{
+	return rte_mempool_avail_count(dp->pool);
+}
+
+static uint64_t tallied(const _Atomic uint64_t *counter)
+{
+	return atomic_load_explicit((_Atomic uint64_t *)(uintptr_t)counter, memory_order_relaxed);
+}
+
+/* What control dropped itself (unresolved neighbours, full inject rings) is shown with worker 0. */
+static void control_add(const struct datapath *dp, struct datapath_worker_stats *s)
+{
+	for (int i = 0; i < DROP_REASON_COUNT; i++)
+		s->drops[i] += dp->drops[i];
+}
+
+void datapath_worker_stats_read(const struct datapath *dp, uint16_t worker, struct datapath_worker_stats *ret_stats)
+{
+	const struct worker *w = dp->workers[worker];
+
+	*ret_stats = (struct datapath_worker_stats){
+		.lcore = w->lcore,
+		.cpu = w->cpu,
+		.loops = tallied(&w->loops),
+		.busy_cycles = tallied(&w->busy_cycles),
+		.idle_cycles = tallied(&w->idle_cycles),
+	};
+	for (int i = 0; i < DATAPATH_COUNTER_COUNT; i++)
+		ret_stats->counters[i] = tallied(&w->counters[i]);
+	for (int i = 0; i < DROP_REASON_COUNT; i++)
+		ret_stats->drops[i] = tallied(&w->drops[i]);
+	if (worker == 0)
+		control_add(dp, ret_stats);
+}
+
+static void device_read(const struct port *p, struct datapath_port_stats *s)
+{
+	struct rte_eth_dev_info info;
+	struct rte_eth_stats stats;
+	struct rte_eth_link link;
+
+	if (!rte_eth_dev_info_get(p->id, &info))
+		snprintf(s->driver, sizeof(s->driver), "%s", info.driver_name);
+	if (!rte_eth_link_get_nowait(p->id, &link))
+		s->link_up = link.link_status == RTE_ETH_LINK_UP;
+	if (rte_eth_stats_get(p->id, &stats))
+		return;
+	s->rx_packets = stats.ipackets;
+	s->tx_packets = stats.opackets;
+	s->rx_bytes = stats.ibytes;
+	s->tx_bytes = stats.obytes;
+	s->rx_missed = stats.imissed;
+	s->rx_errors = stats.ierrors;
+	s->tx_errors = stats.oerrors;
+	s->rx_nombuf = stats.rx_nombuf;
+}
+
+void datapath_port_stats_read(const struct datapath *dp, uint16_t port, struct datapath_port_stats *ret_stats)
+{
+	const struct port *p = &dp->ports[port];
+
+	*ret_stats = (struct datapath_port_stats){
+		.address = p->prefix,
+		.mtu = p->mtu,
+		.rx_queues = p->rx_queues,
+		.tx_queues = p->tx_queues,
+	};
+	memcpy(ret_stats->name, p->name, sizeof(p->name));
+	memcpy(ret_stats->device, p->device, sizeof(p->device));
+	memcpy(ret_stats->mac, p->mac, sizeof(p->mac));
+	device_read(p, ret_stats);
+}
+
+size_t datapath_neighbours_read(const struct datapath *dp, struct datapath_neighbour *ret_neighbours, size_t capacity)
+{
+	const struct neighbour *n = dp->neighbours->entries;
+	size_t count = 0;
+
+	for (uint32_t i = 0; i < NEIGHBOURS_MAX; i++, n++) {
+		if (n->state == NEIGHBOUR_FREE)
+			continue;
+		if (count < capacity) {
+			ret_neighbours[count] = (struct datapath_neighbour){
+				.addr = addr_from_ipv4(rte_be_to_cpu_32(n->addr_be)),
+				.port = n->port,
+				.state = (enum neighbour_state)n->state,
+			};
+			memcpy(ret_neighbours[count].mac, n->mac, sizeof(n->mac));
+		}
+		count++;
+	}
+	return count;
+}
+
+bool datapath_address_local(const struct datapath *dp, const struct addr *a, uint16_t *ret_port)
+{
+	for (uint16_t i = 0; i < dp->port_count; i++) {
+		if (!addr_equal(&dp->ports[i].prefix.addr, a))
+			continue;
+		if (ret_port)
+			*ret_port = i;
+		return true;
+	}
+	return false;
+}

@@ -1,0 +1,363 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* The object: creation, start, stop, and what control publishes into it. All control. */
+#include "datapath_priv.h"
+
+#include <errno.h>
+#include <rte_cycles.h>
+#include <rte_lcore.h>
+#include <rte_malloc.h>
+#include <rte_random.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/eventfd.h>
+#include <time.h>
+#include <unistd.h>
+
+#define DATA_ROOM_MIN    2048
+#define ENCAP_ROOM_BYTES 128 /* Ethernet, VLAN tags, ESP trailer */
+#define START_WAIT_MS    5000
+
+static_assert(sizeof(struct datapath_event) % 4 == 0, "element size of rte_ring");
+
+static struct rte_ring *ring_make(
+	unsigned instance, uint16_t worker, const char *what, unsigned element, unsigned size, unsigned flags)
+{
+	char name[RTE_RING_NAMESIZE];
+
+	snprintf(name, sizeof(name), "dp%u.%u.%s", instance, worker, what);
+	return element ? rte_ring_create_elem(name, element, size, SOCKET_ID_ANY, flags)
+		       : rte_ring_create(name, size, SOCKET_ID_ANY, flags);
+}
+
+static int worker_links(struct worker *w, unsigned instance)
+{
+	static const char *const names[PUNT_CLASSES] = { "ike", "arp", "hold" };
+	const unsigned single = RING_F_SP_ENQ | RING_F_SC_DEQ;
+
+	w->inject = ring_make(instance, w->id, "inject", 0, INJECT_RING_SIZE, single);
+	/* relaxed tail: a producer that lost its CPU in the middle does not hold up the others */
+	w->handoff_in = ring_make(instance, w->id, "handoff", 0, HANDOFF_SIZE, RING_F_MP_RTS_ENQ | RING_F_SC_DEQ);
+	w->events = ring_make(instance, w->id, "events", sizeof(struct datapath_event), EVENT_RING_SIZE, single);
+	for (int i = 0; i < PUNT_CLASSES; i++)
+		w->punt[i] = ring_make(instance, w->id, names[i], 0, PUNT_RING_SIZE, single);
+	w->handoff = rte_zmalloc("handoff", w->dp->worker_count * sizeof(*w->handoff), RTE_CACHE_LINE_SIZE);
+	if (!w->inject || !w->handoff_in || !w->events || !w->handoff)
+		return -ENOMEM;
+	for (int i = 0; i < PUNT_CLASSES; i++)
+		if (!w->punt[i])
+			return -ENOMEM;
+	return 0;
+}
+
+static void ring_drain(struct rte_ring *ring)
+{
+	void *m;
+
+	while (ring && !rte_ring_dequeue(ring, &m))
+		rte_pktmbuf_free(m);
+}
+
+static void worker_drain(struct worker *w)
+{
+	ring_drain(w->inject);
+	ring_drain(w->handoff_in);
+	for (int i = 0; i < PUNT_CLASSES; i++)
+		ring_drain(w->punt[i]);
+}
+
+static void worker_free(struct worker *w)
+{
+	if (!w)
+		return;
+	worker_drain(w);
+	rte_ring_free(w->inject);
+	rte_ring_free(w->handoff_in);
+	rte_ring_free(w->events);
+	for (int i = 0; i < PUNT_CLASSES; i++)
+		rte_ring_free(w->punt[i]);
+	rte_free(w->handoff);
+	rte_free(w);
+}
+
+/* The n-th worker lcore, or LCORE_ID_ANY. */
+static unsigned lcore_of(uint16_t n)
+{
+	unsigned lcore = rte_get_next_lcore(-1, 1, 0);
+
+	while (n-- && lcore < RTE_MAX_LCORE)
+		lcore = rte_get_next_lcore(lcore, 1, 0);
+	return lcore < RTE_MAX_LCORE ? lcore : LCORE_ID_ANY;
+}
+
+static struct worker *worker_create(struct datapath *dp, uint16_t id, unsigned instance)
+{
+	unsigned lcore = lcore_of(id);
+	int socket = lcore == LCORE_ID_ANY ? SOCKET_ID_ANY : (int)rte_lcore_to_socket_id(lcore);
+	struct worker *w = rte_zmalloc_socket("worker", sizeof(*w), RTE_CACHE_LINE_SIZE, socket);
+
+	if (!w)
+		return NULL;
+	w->dp = dp;
+	w->ips = dp->ips;
+	w->ports = dp->ports;
+	w->neighbours = dp->neighbours;
+	w->id = id;
+	w->lcore = (uint16_t)lcore;
+	for (uint16_t p = 0; p < DATAPATH_PORTS_MAX; p++)
+		w->tx_queue[p] = QUEUE_NONE;
+	if (worker_links(w, instance)) {
+		worker_free(w);
+		return NULL;
+	}
+	return w;
+}
+
+/* Every queue of every port gets its worker. */
+static void queues_assign(struct datapath *dp)
+{
+	for (uint16_t p = 0; p < dp->port_count; p++) {
+		const struct port *port = &dp->ports[p];
+		for (uint16_t q = 0; q < port->rx_queues; q++) {
+			struct worker *w = dp->workers[port_queue_worker(dp, p, q)];
+			w->rx[w->rx_count++] = (struct rx_queue){ .port = p, .queue = q };
+		}
+		for (uint16_t q = 0; q < port->tx_queues; q++)
+			dp->workers[port_queue_worker(dp, p, q)]->tx_queue[p] = q;
+	}
+}
+
+/* Packets stay in one buffer each: room for the largest MTU. */
+static struct rte_mempool *pool_create(const struct datapath_config *c, unsigned instance)
+{
+	uint32_t room = DATA_ROOM_MIN;
+	char name[RTE_MEMPOOL_NAMESIZE];
+
+	for (size_t i = 0; i < c->port_count; i++)
+		room = RTE_MAX(room, (uint32_t)c->ports[i].mtu + ENCAP_ROOM_BYTES);
+	room = RTE_MIN(room + RTE_PKTMBUF_HEADROOM, (uint32_t)UINT16_MAX);
+	snprintf(name, sizeof(name), "dp%u.mbufs", instance);
+	return rte_pktmbuf_pool_create(
+		name, c->mbufs, MBUF_CACHE, sizeof(struct note), (uint16_t)room, (int)rte_socket_id());
+}
+
+static int parts_create(struct datapath *dp, const struct datapath_config *c, char *ret_reason, size_t capacity)
+{
+	static unsigned instances;
+	unsigned instance = instances++;
+
+	dp->pool = pool_create(c, instance);
+	if (!dp->pool) {
+		snprintf(ret_reason, capacity, "no memory for %u packet buffers (system.mbufs)", c->mbufs);
+		return -ENOMEM;
+	}
+	dp->neighbours = neighbour_table_create(dp->ips);
+	dp->event_fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
+	for (uint16_t i = 0; dp->neighbours && i < dp->worker_count; i++) {
+		dp->workers[i] = worker_create(dp, i, instance);
+		if (!dp->workers[i])
+			break;
+	}
+	if (!dp->neighbours || dp->event_fd < 0 || !dp->workers[dp->worker_count - 1]) {
+		snprintf(ret_reason, capacity, "no memory for %u workers", dp->worker_count);
+		return -ENOMEM;
+	}
+	return 0;
+}
+
+static int ports_create(struct datapath *dp, const struct datapath_config *c, char *ret_reason, size_t capacity)
+{
+	for (uint16_t i = 0; i < c->port_count; i++) {
+		int error = port_setup(dp, i, &c->ports[i], ret_reason, capacity);
+		if (error)
+			return error;
+		dp->port_count++;
+	}
+	queues_assign(dp);
+	return 0;
+}
+
+/* Before control publishes anything, nothing matches: everything is dropped but what is ours. */
+static int empty_publish(struct datapath *dp, char *ret_reason, size_t capacity)
+{
+	const struct datapath_snapshot nothing = { 0 };
+	const char *reason;
+	int error = datapath_publish(dp, &nothing, &reason);
+
+	if (error)
+		snprintf(ret_reason, capacity, "%s", reason);
+	return error;
+}
+
+struct datapath *datapath_create(
+	struct ipsec *ips, const struct datapath_config *config, char *ret_reason, size_t reason_capacity)
+{
+	struct datapath *dp;
+
+	if (!config->workers || config->workers > IPSEC_WORKERS_MAX || config->port_count > DATAPATH_PORTS_MAX) {
+		snprintf(ret_reason, reason_capacity, "%u workers and %zu ports: at least 1, at most %d and %d",
+			config->workers, config->port_count, IPSEC_WORKERS_MAX, DATAPATH_PORTS_MAX);
+		return NULL;
+	}
+	dp = rte_zmalloc("datapath", sizeof(*dp), RTE_CACHE_LINE_SIZE);
+	if (!dp) {
+		snprintf(ret_reason, reason_capacity, "out of memory");
+		return NULL;
+	}
+	dp->ips = ips;
+	dp->control = pthread_self();
+	dp->worker_count = config->workers;
+	dp->idle = config->idle;
+	dp->mss_clamp = config->mss_clamp;
+	dp->cycles_per_s = rte_get_tsc_hz();
+	dp->event_fd = -1;
+	dp->ip_id = (uint16_t)rte_rand();
+	if (parts_create(dp, config, ret_reason, reason_capacity) ||
+		ports_create(dp, config, ret_reason, reason_capacity) ||
+		empty_publish(dp, ret_reason, reason_capacity)) {
+		datapath_free(dp);
+		return NULL;
+	}
+	return dp;
+}
+
+static int workers_wait(const struct datapath *dp)
+{
+	const struct timespec ms = { .tv_nsec = 1000000 };
+	uint16_t running = 0;
+
+	for (int waited = 0; waited < START_WAIT_MS; waited++) {
+		running = 0;
+		for (uint16_t i = 0; i < dp->worker_count; i++) {
+			/* acquire: pairs with worker_main */
+			int state = atomic_load_explicit(&dp->workers[i]->state, memory_order_acquire);
+			if (state == WORKER_FAILED)
+				return -ENOMEM;
+			running += state == WORKER_RUNNING;
+		}
+		if (running == dp->worker_count)
+			return 0;
+		nanosleep(&ms, NULL);
+	}
+	return -ETIMEDOUT;
+}
+
+int datapath_start(struct datapath *dp)
+{
+	int error = lcore_of(dp->worker_count - 1u) == LCORE_ID_ANY ? -EINVAL : 0;
+
+	for (uint16_t i = 0; !error && i < dp->port_count; i++)
+		error = port_start(&dp->ports[i]);
+	if (error)
+		return error;
+	atomic_store_explicit(&dp->stop, false, memory_order_relaxed);
+	dp->started = true;
+	for (uint16_t i = 0; !error && i < dp->worker_count; i++)
+		error = rte_eal_remote_launch(worker_main, dp->workers[i], dp->workers[i]->lcore);
+	if (!error)
+		error = workers_wait(dp);
+	if (error)
+		datapath_stop(dp);
+	return error;
+}
+
+void datapath_stop(struct datapath *dp)
+{
+	if (!dp->started)
+		return;
+	atomic_store_explicit(&dp->stop, true, memory_order_relaxed);
+	for (uint16_t i = 0; i < dp->worker_count; i++) {
+		rte_eal_wait_lcore(dp->workers[i]->lcore);
+		atomic_store_explicit(&dp->workers[i]->state, WORKER_STOPPED, memory_order_relaxed);
+	}
+	for (uint16_t i = 0; i < dp->port_count; i++)
+		port_stop(&dp->ports[i]);
+	for (uint16_t i = 0; i < dp->worker_count; i++)
+		worker_drain(dp->workers[i]);
+	dp->started = false;
+}
+
+static void held_drop(struct neighbour_table *t)
+{
+	struct rte_mbuf *held[NEIGHBOUR_HELD_MAX];
+
+	for (uint32_t i = 0; i < NEIGHBOURS_MAX; i++)
+		rte_pktmbuf_free_bulk(held, neighbour_release_held(t, i, held));
+}
+
+static void table_free(void *table)
+{
+	neighbour_table_free(table);
+}
+
+void datapath_free(struct datapath *dp)
+{
+	if (!dp)
+		return;
+	datapath_stop(dp);
+	for (uint16_t i = 0; i < dp->port_count; i++)
+		rte_eth_dev_close(dp->ports[i].id);
+	for (uint16_t i = 0; i < dp->worker_count; i++)
+		worker_free(dp->workers[i]);
+	if (dp->neighbours) {
+		held_drop(dp->neighbours);
+		/* behind the table's own entries in the queue of the deferred */
+		reclaim_later(dp->ips, table_free, dp->neighbours);
+	}
+	snapshot_free(atomic_load_explicit(&dp->snapshot, memory_order_relaxed));
+	rte_mempool_free(dp->pool);
+	if (dp->event_fd >= 0)
+		close(dp->event_fd);
+	rte_free(dp);
+}
+
+int datapath_event_fd(const struct datapath *dp)
+{
+	return dp->event_fd;
+}
+
+int datapath_publish(struct datapath *dp, const struct datapath_snapshot *s, const char **ret_reason)
+{
+	struct snapshot *fresh, *old;
+
+	assert_control(dp);
+	fresh = snapshot_create(dp, s, ret_reason);
+	if (!fresh)
+		return -EINVAL;
+	/* release: pairs with worker_step */
+	old = atomic_exchange_explicit(&dp->snapshot, fresh, memory_order_acq_rel);
+	if (old)
+		reclaim_later(dp->ips, snapshot_free, old);
+	return 0;
+}
+
+int datapath_path_create(struct datapath *dp, const struct path_spec *spec, struct path **ret_path)
+{
+	const struct snapshot *snap = atomic_load_explicit(&dp->snapshot, memory_order_relaxed);
+	uint32_t remote_be = rte_cpu_to_be_32(addr_ipv4(&spec->remote.addr));
+	const struct route *r = route_lookup(&snap->routes, remote_be);
+	uint32_t neighbour = r->neighbour;
+
+	if (spec->remote.addr.family != ADDR_IPV4 || (r->kind != ROUTE_CONNECTED && r->kind != ROUTE_VIA))
+		return -EHOSTUNREACH;
+	if (r->kind == ROUTE_CONNECTED)
+		neighbour = arp_pin(dp, r->port, remote_be);
+	if (neighbour == NEIGHBOUR_NONE)
+		return -EHOSTUNREACH;
+	*ret_path = path_create(spec, dp->ports[r->port].mtu, r->port, neighbour);
+	return *ret_path ? 0 : -ENOMEM;
+}
+
+int datapath_neighbour_add(struct datapath *dp, const struct addr *a, const uint8_t mac[6])
+{
+	uint32_t addr_be = rte_cpu_to_be_32(addr_ipv4(a)), index;
+	int port = a->family == ADDR_IPV4 ? snapshot_connected_port(dp, addr_be) : -1;
+
+	if (port < 0 || address_own(dp, addr_be))
+		return -EINVAL;
+	index = neighbour_ensure(dp->neighbours, (uint16_t)port, addr_be);
+	if (index == NEIGHBOUR_NONE)
+		return -ENOSPC;
+	neighbour_confirm(dp->neighbours, index, mac, NEIGHBOUR_STATIC, 0);
+	dp->neighbours->entries[index].next_ns = UINT64_MAX;
+	return 0;
+}

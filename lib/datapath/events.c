@@ -1,0 +1,62 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* Hints to control: rate-limited, lost when their ring is full. What must not be lost is state that control sweeps. */
+#include "stages_priv.h"
+
+#include <unistd.h>
+
+#define SPI_EVENT_RATE  100 /* unknown SPIs a second and worker */
+#define SPI_EVENT_BURST 20
+
+void event_signal(struct datapath *dp)
+{
+	const uint64_t one = 1;
+
+	/* exchange: pairs with the one in datapath_control_poll. Who finds the flag set leaves the wake-up to who set
+	 * it: control clears it before it drains, so what was pushed before is seen. */
+	if (atomic_exchange_explicit(&dp->signalled, true, memory_order_acq_rel))
+		return;
+	if (write(dp->event_fd, &one, sizeof(one)) < 0)
+		/* the counter is at its maximum, so it is readable */
+		return;
+}
+
+static void event_push(struct worker *w, const struct datapath_event *e)
+{
+	if (!rte_ring_sp_enqueue_elem(w->events, (void *)(uintptr_t)e, sizeof(*e)))
+		event_signal(w->dp);
+}
+
+/* Once a second and slot; two slots that share a memory cell may be reported more often. */
+void event_no_sa(struct worker *w, uint32_t tunnel_slot)
+{
+	const struct datapath_event e = { .kind = DATAPATH_NO_SA, .tunnel_slot = tunnel_slot };
+	uint32_t cell = tunnel_slot % NO_SA_MEMORY;
+
+	if (w->no_sa[cell].cycles && w->no_sa[cell].slot == tunnel_slot &&
+		w->now_cycles - w->no_sa[cell].cycles < w->dp->cycles_per_s)
+		return;
+	w->no_sa[cell].slot = tunnel_slot;
+	w->no_sa[cell].cycles = w->now_cycles;
+	event_push(w, &e);
+}
+
+void event_unknown_spi(struct worker *w, uint32_t spi, const struct rte_mbuf *m)
+{
+	const struct rte_ipv4_hdr *ip = packet_ip(m);
+	struct datapath_event e = { .kind = DATAPATH_UNKNOWN_SPI, .spi = spi };
+
+	if (!bucket_take(&w->spi_events, w->now_cycles, w->dp->cycles_per_s, SPI_EVENT_RATE, SPI_EVENT_BURST))
+		return;
+	e.remote.addr = addr_from_ipv4(rte_be_to_cpu_32(ip->src_addr));
+	if (ip->next_proto_id == IPPROTO_UDP)
+		e.remote.port = load_be16((const uint8_t *)ip + ip_header_bytes(ip));
+	event_push(w, &e);
+}
+
+void event_sa_flags(struct worker *w, uint32_t spi)
+{
+	const struct datapath_event e = { .kind = DATAPATH_SA_FLAGS, .spi = spi };
+
+	if (bucket_take(&w->sa_events, w->now_cycles, w->dp->cycles_per_s, SPI_EVENT_RATE, SPI_EVENT_BURST))
+		event_push(w, &e);
+}

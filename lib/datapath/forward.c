@@ -1,0 +1,126 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* The last stages: route, TTL, MTU, neighbour, Ethernet header, TX buffers. No policy here: whoever calls has a
+ * verdict. */
+#include "stages_priv.h"
+
+/* A port took fewer than it was given: what is left is dropped, a worker does not wait. */
+static uint32_t port_flush(struct worker *w, uint16_t port)
+{
+	struct list *l = &w->tx[port];
+	uint16_t sent = rte_eth_tx_burst(w->ports[port].id, w->tx_queue[port], l->m, l->n);
+
+	for (uint16_t i = sent; i < l->n; i++)
+		worker_drop(w, l->m[i], DROP_TX_FULL);
+	worker_count(w, DP_C_TX, sent);
+	l->n = 0;
+	return sent;
+}
+
+uint32_t forward_flush(struct worker *w)
+{
+	uint32_t sent = 0;
+
+	for (uint16_t port = 0; port < w->dp->port_count; port++)
+		if (w->tx[port].n)
+			sent += port_flush(w, port);
+	return sent;
+}
+
+void forward_frame(struct worker *w, struct rte_mbuf *m, uint16_t port)
+{
+	const struct note note = { .stage = STAGE_TX, .port = port };
+
+	if (unlikely(w->tx_queue[port] == QUEUE_NONE)) {
+		/* queue 0 of every port belongs to this one (port.c) */
+		handoff_push(w, m, port % w->dp->worker_count, &note);
+		return;
+	}
+	list_push(&w->tx[port], m);
+	if (w->tx[port].n == BURST)
+		port_flush(w, port);
+}
+
+/* Control resolves the neighbour and sends the packet on, or drops it. */
+static void egress_hold(struct worker *w, struct rte_mbuf *m, uint16_t port, uint32_t neighbour, uint32_t next_hop_be)
+{
+	*packet_note(m) = (struct note){
+		.stage = STAGE_EGRESS, .port = port, .neighbour = neighbour, .next_hop_be = next_hop_be
+	};
+	punt_push(w, m, PUNT_HOLD);
+}
+
+void forward_egress(struct worker *w, struct rte_mbuf *m, uint16_t port, uint32_t neighbour, uint32_t next_hop_be)
+{
+	uint64_t word = neighbour != NEIGHBOUR_NONE ? neighbour_word(w->neighbours, neighbour) : 0;
+	uint8_t *eth;
+
+	if (unlikely(!(word & NEIGHBOUR_WORD_VALID))) {
+		egress_hold(w, m, port, neighbour, next_hop_be);
+		return;
+	}
+	eth = (uint8_t *)rte_pktmbuf_prepend(m, RTE_ETHER_HDR_LEN);
+	if (unlikely(!eth)) {
+		worker_drop(w, m, DROP_NO_HEADROOM);
+		return;
+	}
+	/* two stores of eight bytes: the second one covers the state in the first */
+	memcpy(eth, &word, sizeof(word));
+	memcpy(eth + RTE_ETHER_ADDR_LEN, w->ports[port].source_tail, sizeof(w->ports[port].source_tail));
+	forward_frame(w, m, port);
+}
+
+static void route_egress(struct worker *w, struct rte_mbuf *m, const struct route *r, uint32_t next_hop_be)
+{
+	if (r->kind == ROUTE_CONNECTED)
+		forward_egress(w, m, r->port, neighbour_lookup(w->neighbours, r->port, next_hop_be), next_hop_be);
+	else
+		forward_egress(w, m, r->port, r->neighbour, 0);
+}
+
+static void forward_too_big(
+	struct worker *w, struct rte_mbuf *m, const struct route *r, enum origin origin, uint16_t mtu)
+{
+	struct rte_mbuf *fragments[FRAGMENTS_MAX];
+	uint32_t next_hop_be = packet_ip(m)->dst_addr;
+	int n;
+
+	if (ip_dont_fragment(packet_ip(m))) {
+		icmp_error_send(w, m, origin, ICMP_ERROR_TOO_BIG, mtu, DROP_TOO_BIG);
+		return;
+	}
+	if (origin_forwarded(origin))
+		ip_ttl_decrement(packet_ip(m));
+	n = fragment_packet(w->dp->pool, m, mtu, fragments, FRAGMENTS_MAX);
+	if (n < 0) {
+		worker_drop(w, m, DROP_TOO_BIG);
+		return;
+	}
+	rte_pktmbuf_free(m);
+	for (int i = 0; i < n; i++)
+		route_egress(w, fragments[i], r, next_hop_be);
+}
+
+void forward_packet(struct worker *w, struct rte_mbuf *m, enum origin origin)
+{
+	struct rte_ipv4_hdr *ip = packet_ip(m);
+	const struct route *r = route_lookup(&w->snapshot->routes, ip->dst_addr);
+
+	if (unlikely(r->kind == ROUTE_NONE || r->kind == ROUTE_LOCAL)) {
+		worker_drop(w, m, r->kind == ROUTE_LOCAL ? DROP_MARTIAN : DROP_NO_ROUTE);
+		return;
+	}
+	if (origin_forwarded(origin) && unlikely(ip->time_to_live <= 1)) {
+		icmp_error_send(w, m, origin, ICMP_ERROR_TTL, 0, DROP_TTL);
+		return;
+	}
+	uint16_t mtu = w->ports[r->port].mtu;
+	if (unlikely(m->data_len > mtu)) {
+		forward_too_big(w, m, r, origin, mtu);
+		return;
+	}
+	if (origin_forwarded(origin))
+		ip_ttl_decrement(ip);
+	if (origin == ORIGIN_CLEAR)
+		worker_count(w, DP_C_FORWARD_CLEAR, 1);
+	route_egress(w, m, r, ip->dst_addr);
+}

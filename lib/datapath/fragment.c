@@ -1,0 +1,90 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* IPv4 fragmentation by copy into fresh buffers, which every later stage needs in one piece. RFC 791 3.1, 3.2. Makes
+ * fragments only; putting them together again is not here. */
+#include "stages_priv.h"
+
+#include <errno.h>
+
+#define OPTION_END    0
+#define OPTION_NOP    1
+#define OPTION_COPIED 0x80
+
+/* Header of all fragments but the first: options with the copied flag stay, padded to a word. Returns its bytes. */
+static uint16_t later_header(const struct rte_ipv4_hdr *ip, uint8_t ret_header[60])
+{
+	const uint8_t *options = (const uint8_t *)(ip + 1);
+	uint16_t end = (uint16_t)(ip_header_bytes(ip) - sizeof(*ip)), at = 0, out = sizeof(*ip);
+
+	memcpy(ret_header, ip, sizeof(*ip));
+	while (at < end && options[at] != OPTION_END) {
+		uint16_t len = 1;
+		if (options[at] != OPTION_NOP) {
+			len = at + 1 < end ? options[at + 1] : 0;
+			if (len < 2 || at + len > end)
+				break;
+		}
+		if (options[at] & OPTION_COPIED) {
+			memcpy(ret_header + out, options + at, len);
+			out += len;
+		}
+		at += len;
+	}
+	while (out % 4)
+		ret_header[out++] = OPTION_END;
+	ret_header[0] = (uint8_t)(0x40 | out / 4);
+	return out;
+}
+
+/* One fragment: the header, then `bytes` of payload from `from`; offset_word is its flags and offset, host order. */
+static struct rte_mbuf *fragment_make(struct rte_mempool *pool, const uint8_t *header, uint16_t header_bytes,
+	const uint8_t *payload, uint16_t bytes, uint16_t offset_word)
+{
+	struct rte_mbuf *f = rte_pktmbuf_alloc(pool);
+	uint8_t *data = f ? (uint8_t *)rte_pktmbuf_append(f, (uint16_t)(header_bytes + bytes)) : NULL;
+
+	if (!data) {
+		rte_pktmbuf_free(f);
+		return NULL;
+	}
+	memcpy(data, header, header_bytes);
+	memcpy(data + header_bytes, payload, bytes);
+	struct rte_ipv4_hdr *ip = (struct rte_ipv4_hdr *)data;
+	ip->total_length = rte_cpu_to_be_16((uint16_t)(header_bytes + bytes));
+	ip->fragment_offset = rte_cpu_to_be_16(offset_word);
+	ip_checksum_set(ip);
+	return f;
+}
+
+int fragment_packet(struct rte_mempool *pool, const struct rte_mbuf *m, uint16_t mtu, struct rte_mbuf **ret_fragments,
+	uint16_t capacity)
+{
+	const struct rte_ipv4_hdr *ip = packet_ip(m);
+	const uint8_t *payload = (const uint8_t *)ip + ip_header_bytes(ip);
+	uint16_t word = rte_be_to_cpu_16(ip->fragment_offset), start = word & RTE_IPV4_HDR_OFFSET_MASK;
+	uint16_t left = (uint16_t)(m->data_len - ip_header_bytes(ip)), at = 0, n = 0;
+	const uint8_t *header = (const uint8_t *)ip;
+	uint16_t header_bytes = ip_header_bytes(ip);
+	uint8_t later[60];
+
+	while (left) {
+		uint16_t room = mtu > header_bytes + 8 ? (uint16_t)((mtu - header_bytes) & ~7) : 0;
+		uint16_t bytes = left + header_bytes <= mtu ? left : room;
+		bool more = bytes < left || (word & RTE_IPV4_HDR_MF_FLAG);
+		uint16_t flags = (uint16_t)((start + at / 8) | (more ? RTE_IPV4_HDR_MF_FLAG : 0));
+
+		ret_fragments[n] = bytes && n < capacity
+					   ? fragment_make(pool, header, header_bytes, payload + at, bytes, flags)
+					   : NULL;
+		if (!ret_fragments[n]) {
+			rte_pktmbuf_free_bulk(ret_fragments, n);
+			return bytes && n < capacity ? -ENOBUFS : -EMSGSIZE;
+		}
+		ret_fragments[n]->port = m->port;
+		n++;
+		at += bytes;
+		left -= bytes;
+		header_bytes = later_header(ip, later);
+		header = later;
+	}
+	return n;
+}

@@ -1,0 +1,64 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* Packets between workers: collected per receiver in a loop, pushed in one go at its end, sorted into the receiver's
+ * own lists. The receiver looks everything up again. A full ring is a counted drop. */
+#include "stages_priv.h"
+
+static void receiver_flush(struct worker *w, uint16_t to)
+{
+	struct list *l = &w->handoff[to];
+	unsigned sent = rte_ring_enqueue_burst(w->dp->workers[to]->handoff_in, (void **)l->m, l->n, NULL);
+
+	for (unsigned i = sent; i < l->n; i++)
+		worker_drop(w, l->m[i], DROP_HANDOFF_FULL);
+	worker_count(w, DP_C_HANDOFF, sent);
+	l->n = 0;
+}
+
+void handoff_push(struct worker *w, struct rte_mbuf *m, uint16_t to, const struct note *note)
+{
+	*packet_note(m) = *note;
+	list_push(&w->handoff[to], m);
+	if (w->handoff[to].n == BURST)
+		receiver_flush(w, to);
+}
+
+void handoff_flush(struct worker *w)
+{
+	for (uint16_t to = 0; to < w->dp->worker_count; to++)
+		if (w->handoff[to].n)
+			receiver_flush(w, to);
+}
+
+/* An entry may have been freed while the packet was in the ring, unless a path or route pins it: then the note has no
+ * address. */
+static void egress_again(struct worker *w, struct rte_mbuf *m, const struct note *note)
+{
+	uint32_t neighbour = note->neighbour;
+
+	if (note->next_hop_be)
+		neighbour = neighbour_lookup(w->neighbours, note->port, note->next_hop_be);
+	forward_egress(w, m, note->port, neighbour, note->next_hop_be);
+}
+
+static void sort_clear(struct worker *w, struct rte_mbuf *m, enum origin origin)
+{
+	switch (origin) {
+	case ORIGIN_OWN_CLEAR: list_push(&w->own_clear, m); break;
+	case ORIGIN_OWN_TUNNEL: list_push(&w->own_tunnel, m); break;
+	default: list_push(&w->clear, m); break;
+	}
+}
+
+void handoff_sort(struct worker *w, struct rte_mbuf **pkts, uint16_t n)
+{
+	for (uint16_t i = 0; i < n; i++) {
+		const struct note *note = packet_note(pkts[i]);
+		switch ((enum stage)note->stage) {
+		case STAGE_CLEAR: sort_clear(w, pkts[i], (enum origin)note->origin); break;
+		case STAGE_ESP: list_push(&w->esp, pkts[i]); break;
+		case STAGE_ROUTE: forward_packet(w, pkts[i], ORIGIN_CONTROL); break;
+		case STAGE_EGRESS: egress_again(w, pkts[i], note); break;
+		case STAGE_TX: forward_frame(w, pkts[i], note->port); break;
+		}
+	}
+}

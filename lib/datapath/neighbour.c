@@ -1,0 +1,163 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* The table half of neighbours: entries, hash, held packets, grace periods. When to ask and whom to believe is arp.c.
+ */
+#include "neighbour_priv.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include <rte_malloc.h>
+#include <rte_random.h>
+
+static_assert(NEIGHBOURS_MAX + 2 < 1 << 24, "index of the slot word");
+static_assert(DATAPATH_PORTS_MAX <= 256, "port of the slot word");
+
+#define SLOT_FREE 0ull
+#define SLOT_GONE 1ull
+
+struct neighbour_table *neighbour_table_create(struct ipsec *ips)
+{
+	struct neighbour_table *t = rte_zmalloc("neighbours", sizeof(*t), RTE_CACHE_LINE_SIZE);
+
+	if (!t)
+		return NULL;
+	t->ips = ips;
+	t->seed = (uint32_t)rte_rand();
+	t->next_ns = UINT64_MAX;
+	for (uint32_t i = 0; i < NEIGHBOURS_MAX; i++)
+		t->free[i] = NEIGHBOURS_MAX - 1 - i;
+	t->free_count = NEIGHBOURS_MAX;
+	return t;
+}
+
+void neighbour_table_free(struct neighbour_table *t)
+{
+	if (!t)
+		return;
+	for (uint32_t i = 0; i < NEIGHBOURS_MAX; i++)
+		rte_pktmbuf_free_bulk(t->entries[i].held, t->entries[i].held_count);
+	rte_free(t);
+}
+
+static void slot_insert(struct neighbour_table *t, uint16_t port, uint32_t addr_be, uint32_t index)
+{
+	uint32_t i = neighbour_hash(t, port, addr_be);
+
+	while (atomic_load_explicit(&t->slots[i], memory_order_relaxed) > SLOT_GONE)
+		i = (i + 1) % NEIGHBOUR_SLOTS;
+	/* release: pairs with neighbour_lookup */
+	atomic_store_explicit(&t->slots[i], neighbour_slot_key(port, addr_be) | (index + 2), memory_order_release);
+}
+
+/* Leaves a mark for probes that continue behind the slot, and takes marks away that no probe needs any more. */
+static void slot_remove(struct neighbour_table *t, uint16_t port, uint32_t addr_be, uint32_t index)
+{
+	uint64_t wanted = neighbour_slot_key(port, addr_be) | (index + 2);
+	uint32_t i = neighbour_hash(t, port, addr_be);
+
+	while (atomic_load_explicit(&t->slots[i], memory_order_relaxed) != wanted)
+		i = (i + 1) % NEIGHBOUR_SLOTS;
+	atomic_store_explicit(&t->slots[i], SLOT_GONE, memory_order_relaxed);
+	uint32_t behind = (i + 1) % NEIGHBOUR_SLOTS;
+	if (atomic_load_explicit(&t->slots[behind], memory_order_relaxed) != SLOT_FREE)
+		return;
+	while (atomic_load_explicit(&t->slots[i], memory_order_relaxed) == SLOT_GONE) {
+		atomic_store_explicit(&t->slots[i], SLOT_FREE, memory_order_relaxed);
+		i = (i + NEIGHBOUR_SLOTS - 1) % NEIGHBOUR_SLOTS;
+	}
+}
+
+uint32_t neighbour_ensure(struct neighbour_table *t, uint16_t port, uint32_t addr_be)
+{
+	uint32_t index = neighbour_lookup(t, port, addr_be);
+
+	if (index != NEIGHBOUR_NONE || !t->free_count)
+		return index;
+	index = t->free[--t->free_count];
+	t->entries[index] = (struct neighbour){
+		.addr_be = addr_be, .port = port, .state = NEIGHBOUR_INCOMPLETE, .next_ns = UINT64_MAX
+	};
+	t->entry_count++;
+	atomic_store_explicit(&t->words[index], 0, memory_order_relaxed);
+	slot_insert(t, port, addr_be, index);
+	return index;
+}
+
+void neighbour_confirm(
+	struct neighbour_table *t, uint32_t index, const uint8_t mac[6], enum neighbour_state state, uint64_t now_ns)
+{
+	struct neighbour *n = &t->entries[index];
+	uint64_t word = 0;
+
+	if (n->state == NEIGHBOUR_STATIC && state != NEIGHBOUR_STATIC)
+		return;
+	memcpy(n->mac, mac, sizeof(n->mac));
+	memcpy(&word, mac, sizeof(n->mac));
+	n->state = (uint8_t)state;
+	n->probes = 0;
+	n->confirmed_ns = n->used_ns = now_ns;
+	/* one word: a reader sees the old MAC or the new one, never half of each */
+	atomic_store_explicit(&t->words[index], word | NEIGHBOUR_WORD_VALID, memory_order_relaxed);
+}
+
+void neighbour_forget_mac(struct neighbour_table *t, uint32_t index)
+{
+	t->entries[index].state = NEIGHBOUR_INCOMPLETE;
+	atomic_store_explicit(&t->words[index], 0, memory_order_relaxed);
+}
+
+bool neighbour_hold(struct neighbour_table *t, uint32_t index, struct rte_mbuf *m)
+{
+	struct neighbour *n = &t->entries[index];
+
+	if (n->held_count == NEIGHBOUR_HELD_MAX || t->held_total == NEIGHBOURS_HELD_MAX)
+		return false;
+	n->held[n->held_count++] = m;
+	t->held_total++;
+	return true;
+}
+
+uint16_t neighbour_release_held(
+	struct neighbour_table *t, uint32_t index, struct rte_mbuf *ret_held[NEIGHBOUR_HELD_MAX])
+{
+	struct neighbour *n = &t->entries[index];
+	uint16_t count = n->held_count;
+
+	memcpy(ret_held, n->held, count * sizeof(*ret_held));
+	t->held_total -= count;
+	n->held_count = 0;
+	return count;
+}
+
+/* What the grace period needs to know: the free list is a stack of indexes. */
+struct neighbour_grave {
+	struct neighbour_table *table;
+	uint32_t index;
+};
+
+static void grave_close(void *object)
+{
+	struct neighbour_grave *g = object;
+
+	g->table->free[g->table->free_count++] = g->index;
+	free(g);
+}
+
+void neighbour_remove(struct neighbour_table *t, uint32_t index)
+{
+	struct neighbour *n = &t->entries[index];
+	struct neighbour_grave *g = malloc(sizeof(*g));
+
+	if (!g || n->pinned || n->state == NEIGHBOUR_STATIC) {
+		/* without memory the entry stays and is tried again later */
+		free(g);
+		return;
+	}
+	slot_remove(t, n->port, n->addr_be, index);
+	n->state = NEIGHBOUR_FREE;
+	n->next_ns = UINT64_MAX;
+	t->entry_count--;
+	*g = (struct neighbour_grave){ .table = t, .index = index };
+	/* a worker may hold the index until its next report */
+	reclaim_later(t->ips, grave_close, g);
+}

@@ -1,0 +1,237 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* The policy half: verdict for every packet in clear, and the way of protected ones through their SA. Fails closed: a
+ * packet without a verdict that lets it pass ends here. RFC 4301 5.1. */
+#include "stages_priv.h"
+
+/* RFC 4301 4.4.1.1: ports, or ICMP type and code. Later fragments and other protocols have none. */
+static inline void ports_read(const struct rte_mbuf *m, const struct rte_ipv4_hdr *ip, uint16_t *ret_source_be,
+	uint16_t *ret_destination_be, bool *ret_has_ports)
+{
+	uint16_t offset = ip_header_bytes(ip);
+	uint16_t words[2];
+
+	if (ip_is_later_fragment(ip) || m->data_len < offset + sizeof(words))
+		return;
+	switch (ip->next_proto_id) {
+	case IPPROTO_TCP:
+	case IPPROTO_UDP:
+	case IPPROTO_SCTP:
+	case IPPROTO_UDPLITE:
+	case IPPROTO_DCCP:
+		memcpy(words, (const uint8_t *)ip + offset, sizeof(words));
+		*ret_source_be = words[0];
+		*ret_destination_be = words[1];
+		*ret_has_ports = true;
+		break;
+	case IPPROTO_ICMP: *ret_has_ports = true; break;
+	default: break;
+	}
+}
+
+void flow_read(const struct rte_mbuf *m, bool leaving, struct flow *ret_flow)
+{
+	const struct rte_ipv4_hdr *ip = packet_ip(m);
+	uint16_t source = 0, destination = 0;
+	bool has_ports = false;
+
+	ports_read(m, ip, &source, &destination, &has_ports);
+	*ret_flow = (struct flow){
+		.protocol = ip->next_proto_id,
+		.local_be = leaving ? ip->src_addr : ip->dst_addr,
+		.remote_be = leaving ? ip->dst_addr : ip->src_addr,
+		.local_port_be = leaving ? source : destination,
+		.remote_port_be = leaving ? destination : source,
+		.has_ports = has_ports,
+	};
+	/* type and code stand in local_port whichever the direction */
+	if (has_ports && ip->next_proto_id == IPPROTO_ICMP)
+		memcpy(&ret_flow->local_port_be, (const uint8_t *)ip + ip_header_bytes(ip), sizeof(uint16_t));
+}
+
+void policy_lookup(const struct worker *w, const struct flow *flows, uint16_t n, struct spd_verdict *ret_verdicts)
+{
+	if (likely(w->snapshot->spd != NULL))
+		spd_lookup(w->snapshot->spd, flows, n, ret_verdicts);
+	else
+		memset(ret_verdicts, 0, n * sizeof(*ret_verdicts));
+}
+
+static void protected_drop(struct worker *w, struct esp_item *item)
+{
+	if (item->drop == DROP_SEQUENCE || item->drop == DROP_EXPIRED)
+		event_sa_flags(w, sa_spi(item->sa));
+	worker_drop(w, item->m, (enum drop_reason)item->drop);
+}
+
+void outbound_flush(struct worker *w)
+{
+	uint16_t n = w->protect_count, good;
+
+	if (!n)
+		return;
+	w->protect_count = 0;
+	good = esp_out_burst(w->crypto, w->protect, n);
+	for (uint16_t i = 0; i < good; i++) {
+		const struct path *path = sa_path(w->protect[i].sa);
+		forward_egress(w, w->protect[i].m, path->port, path->neighbour, 0);
+	}
+	for (uint16_t i = good; i < n; i++)
+		protected_drop(w, &w->protect[i]);
+	worker_count(w, DP_C_ENCAP, good);
+}
+
+static inline void protect_push(struct worker *w, struct rte_mbuf *m, struct sa *sa)
+{
+	w->protect[w->protect_count++] = (struct esp_item){ .m = m, .sa = sa };
+	if (w->protect_count == BURST)
+		outbound_flush(w);
+}
+
+/* RFC 4301 8: DF set is answered with what fits inside; else fragments go through the SA one by one. */
+static void protect_too_big(struct worker *w, struct rte_mbuf *m, struct sa *sa, enum origin origin, uint16_t mtu)
+{
+	struct rte_mbuf *fragments[FRAGMENTS_MAX];
+	int n;
+
+	if (ip_dont_fragment(packet_ip(m))) {
+		icmp_error_send(w, m, origin, ICMP_ERROR_TOO_BIG, mtu, DROP_TOO_BIG);
+		return;
+	}
+	if (origin_forwarded(origin))
+		ip_ttl_decrement(packet_ip(m));
+	n = fragment_packet(w->dp->pool, m, mtu, fragments, FRAGMENTS_MAX);
+	if (n < 0) {
+		worker_drop(w, m, DROP_TOO_BIG);
+		return;
+	}
+	rte_pktmbuf_free(m);
+	for (int i = 0; i < n; i++)
+		protect_push(w, fragments[i], sa);
+}
+
+/* The SA of the slot when this worker may use it for the packet; else the packet has gone elsewhere. */
+static inline struct sa *sa_for(
+	struct worker *w, struct rte_mbuf *m, const struct flow *flow, uint32_t slot, enum origin origin)
+{
+	const struct note note = { .stage = STAGE_CLEAR, .origin = (uint8_t)origin };
+	struct sa *sa = tunnel_lookup(w->ips, slot);
+
+	if (unlikely(!sa)) {
+		event_no_sa(w, slot);
+		worker_drop(w, m, DROP_NO_SA);
+		return NULL;
+	}
+	uint8_t owner = sa_owner(sa);
+	if (unlikely(owner == WORKER_NONE))
+		owner = sa_claim(sa, (uint8_t)w->id);
+	if (owner != w->id) {
+		handoff_push(w, m, owner, &note);
+		return NULL;
+	}
+	if (unlikely(!sa_selectors_match(sa, flow))) {
+		sa_count_drop(sa, DROP_SELECTOR_OUT);
+		worker_drop(w, m, DROP_SELECTOR_OUT);
+		return NULL;
+	}
+	return sa;
+}
+
+static inline void protect(
+	struct worker *w, struct rte_mbuf *m, const struct flow *flow, uint32_t slot, enum origin origin)
+{
+	struct sa *sa = sa_for(w, m, flow, slot, origin);
+
+	if (!sa)
+		return;
+	struct rte_ipv4_hdr *ip = packet_ip(m);
+	if (origin_forwarded(origin) && unlikely(ip->time_to_live <= 1)) {
+		icmp_error_send(w, m, origin, ICMP_ERROR_TTL, 0, DROP_TTL);
+		return;
+	}
+	uint16_t mtu = sa_inner_mtu(sa);
+	if (unlikely(m->data_len > mtu)) {
+		protect_too_big(w, m, sa, origin, mtu);
+		return;
+	}
+	if (origin_forwarded(origin))
+		ip_ttl_decrement(ip);
+	if (ip->next_proto_id == IPPROTO_TCP && w->dp->mss_clamp && mss_clamp((uint8_t *)ip, m->data_len, mtu))
+		worker_count(w, DP_C_MSS_CLAMPED, 1);
+	protect_push(w, m, sa);
+}
+
+/* What becomes of a packet that no outbound rule protects. A gateway in the middle sees it from both sides: leaving
+ * (local = source) and arriving (local = destination). Inbound protection wins; of the rest, the earlier rule. */
+static inline enum drop_reason clear_verdict(const struct spd_verdict *leaving, const struct spd_verdict *arriving)
+{
+	const struct spd_verdict *first = leaving;
+
+	if (arriving->matched && arriving->action == SPD_PROTECT)
+		return DROP_INBOUND_CLEAR;
+	if (!leaving->matched || (arriving->matched && arriving->rule < leaving->rule))
+		first = arriving;
+	if (!first->matched)
+		return DROP_NO_POLICY;
+	return first->action == SPD_BYPASS ? DROP_NONE : DROP_DISCARD;
+}
+
+/* Our own answer to a packet that policy let come in clear goes back the same way unless a rule forbids it. */
+static inline enum drop_reason own_verdict(const struct spd_verdict *leaving, enum origin origin)
+{
+	if (leaving->matched)
+		return leaving->action == SPD_BYPASS ? DROP_NONE : DROP_DISCARD;
+	return origin == ORIGIN_OWN_CLEAR ? DROP_NONE : DROP_NO_POLICY;
+}
+
+static void clear_finish(struct worker *w, struct rte_mbuf *m, enum origin origin, enum drop_reason reason)
+{
+	if (reason)
+		worker_drop(w, m, reason);
+	else
+		forward_packet(w, m, origin);
+}
+
+/* Packets whose leaving verdict is not PROTECT. */
+static void outbound_rest(
+	struct worker *w, struct rte_mbuf **pkts, const struct spd_verdict *leaving, uint16_t n, enum origin origin)
+{
+	struct spd_verdict arriving[BURST];
+	struct flow flows[BURST];
+
+	if (!origin_forwarded(origin)) {
+		for (uint16_t i = 0; i < n; i++)
+			clear_finish(w, pkts[i], origin, own_verdict(&leaving[i], origin));
+		return;
+	}
+	for (uint16_t i = 0; i < n; i++)
+		flow_read(pkts[i], false, &flows[i]);
+	policy_lookup(w, flows, n, arriving);
+	for (uint16_t i = 0; i < n; i++)
+		clear_finish(w, pkts[i], origin, clear_verdict(&leaving[i], &arriving[i]));
+}
+
+void outbound_clear(struct worker *w, struct list *l, enum origin origin)
+{
+	struct spd_verdict verdicts[BURST], rest_verdicts[BURST];
+	struct rte_mbuf *rest[BURST];
+	struct flow flows[BURST];
+	uint16_t n = l->n, rest_count = 0;
+
+	if (!n)
+		return;
+	l->n = 0;
+	for (uint16_t i = 0; i < n; i++)
+		flow_read(l->m[i], true, &flows[i]);
+	policy_lookup(w, flows, n, verdicts);
+	for (uint16_t i = 0; i < n; i++) {
+		if (verdicts[i].matched && verdicts[i].action == SPD_PROTECT) {
+			protect(w, l->m[i], &flows[i], verdicts[i].tunnel_slot, origin);
+		} else {
+			rest_verdicts[rest_count] = verdicts[i];
+			rest[rest_count++] = l->m[i];
+		}
+	}
+	if (rest_count)
+		outbound_rest(w, rest, rest_verdicts, rest_count, origin);
+	outbound_flush(w);
+}

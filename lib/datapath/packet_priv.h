@@ -1,0 +1,121 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* Words about one packet that every stage of the room shares: the note that travels with a packet between threads, IPv4
+ * header reads, incremental checksums. Leaf header, inline; decides nothing. */
+#pragma once
+
+#include <netinet/in.h>
+#include <rte_byteorder.h>
+#include <rte_ether.h>
+#include <rte_ip.h>
+#include <rte_mbuf.h>
+
+#include "base.h"
+
+#define BURST          64 /* packets a stage handles at once; what spd_lookup and the ESP bursts take at most */
+#define NEIGHBOUR_NONE UINT32_MAX
+
+/* Where a packet continues when another thread takes it over. That thread looks everything up again: only the packet
+ * and this note travel, never a pointer to an SA, path or snapshot. */
+enum stage {
+	STAGE_CLEAR,  /* IP packet before its policy verdict */
+	STAGE_ESP,    /* outer IP packet before its SAD lookup */
+	STAGE_ROUTE,  /* IP packet made by control that bypasses policy */
+	STAGE_EGRESS, /* IP packet whose port and neighbour are known */
+	STAGE_TX,     /* complete frame for the note's port */
+};
+
+/* Who made the packet: decides about TTL, ICMP errors and what an unmatched policy means. */
+enum origin {
+	ORIGIN_CLEAR,      /* arrived in clear */
+	ORIGIN_TUNNEL,     /* came out of an SA */
+	ORIGIN_OWN_CLEAR,  /* our answer to a packet that arrived in clear */
+	ORIGIN_OWN_TUNNEL, /* our answer to a packet that came out of an SA */
+	ORIGIN_CONTROL,    /* injected */
+};
+
+/* In the mbuf's private area. Written by the sending thread, read by the receiving one; the ring orders them. */
+struct note {
+	uint8_t stage;        /* enum stage */
+	uint8_t origin;       /* enum origin */
+	uint16_t port;        /* index in our table of ports */
+	uint32_t neighbour;   /* index, or NEIGHBOUR_NONE */
+	uint32_t next_hop_be; /* with NEIGHBOUR_NONE */
+	uint32_t reserved;
+};
+static_assert(sizeof(struct note) % RTE_MBUF_PRIV_ALIGN == 0, "size of the private area of an mbuf");
+
+static inline struct note *packet_note(struct rte_mbuf *m)
+{
+	return (struct note *)rte_mbuf_to_priv(m);
+}
+
+static inline bool origin_forwarded(enum origin o)
+{
+	return o == ORIGIN_CLEAR || o == ORIGIN_TUNNEL;
+}
+
+static inline struct rte_ipv4_hdr *packet_ip(const struct rte_mbuf *m)
+{
+	return rte_pktmbuf_mtod(m, struct rte_ipv4_hdr *);
+}
+
+/* Bytes of an IPv4 header with options. */
+static inline uint16_t ip_header_bytes(const struct rte_ipv4_hdr *ip)
+{
+	return (uint16_t)((ip->version_ihl & 0x0f) * 4);
+}
+
+static inline uint16_t ip_total_bytes(const struct rte_ipv4_hdr *ip)
+{
+	return rte_be_to_cpu_16(ip->total_length);
+}
+
+static inline bool ip_is_fragment(const struct rte_ipv4_hdr *ip)
+{
+	return ip->fragment_offset & RTE_BE16(RTE_IPV4_HDR_MF_FLAG | RTE_IPV4_HDR_OFFSET_MASK);
+}
+
+static inline bool ip_is_later_fragment(const struct rte_ipv4_hdr *ip)
+{
+	return ip->fragment_offset & RTE_BE16(RTE_IPV4_HDR_OFFSET_MASK);
+}
+
+static inline bool ip_dont_fragment(const struct rte_ipv4_hdr *ip)
+{
+	return ip->fragment_offset & RTE_BE16(RTE_IPV4_HDR_DF_FLAG);
+}
+
+/* 0/8, 127/8, multicast, class E and broadcast: never the address of one host on a wire (RFC 1812 5.3.7). */
+static inline bool ipv4_not_unicast(uint32_t addr_be)
+{
+	uint8_t top = (uint8_t)(rte_be_to_cpu_32(addr_be) >> 24);
+
+	return top == 0 || top == 127 || top >= 224;
+}
+
+/* RFC 1624, equation 3: the checksum after a 16-bit word changed from old to new; any byte order, the same for all. */
+static inline uint16_t checksum_adjust(uint16_t checksum, uint16_t old_word, uint16_t new_word)
+{
+	uint32_t sum = (uint32_t)(uint16_t)~checksum + (uint16_t)~old_word + new_word;
+
+	sum = (sum & 0xffff) + (sum >> 16);
+	sum = (sum & 0xffff) + (sum >> 16);
+	return (uint16_t)~sum;
+}
+
+static inline void ip_checksum_set(struct rte_ipv4_hdr *ip)
+{
+	ip->hdr_checksum = 0;
+	ip->hdr_checksum = rte_ipv4_cksum(ip);
+}
+
+/* Forwarding: TTL one less, header checksum to match. */
+static inline void ip_ttl_decrement(struct rte_ipv4_hdr *ip)
+{
+	uint16_t old_word, new_word;
+
+	memcpy(&old_word, &ip->time_to_live, sizeof(old_word));
+	ip->time_to_live--;
+	memcpy(&new_word, &ip->time_to_live, sizeof(new_word));
+	ip->hdr_checksum = checksum_adjust(ip->hdr_checksum, old_word, new_word);
+}

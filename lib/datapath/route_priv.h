@@ -1,0 +1,59 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* Longest-prefix match over the routes of one snapshot. Built by control, immutable afterwards, read by workers. */
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <rte_byteorder.h>
+
+enum route_kind {
+	ROUTE_NONE,      /* no route, or one that says so (multicast, loopback, broadcast) */
+	ROUTE_LOCAL,     /* one of our own addresses */
+	ROUTE_CONNECTED, /* the destination itself is the neighbour */
+	ROUTE_VIA,       /* through a router */
+};
+
+struct route {
+	uint8_t kind; /* enum route_kind */
+	uint16_t port;
+	uint32_t neighbour; /* ROUTE_VIA */
+};
+
+#define ROUTE_ROOT_BITS   16
+#define ROUTE_GROUP_SIZE  256
+#define ROUTE_IS_GROUP    0x80000000u
+#define ROUTE_ENTRIES_MAX 0x7fffffffu
+
+/* A 16-8-8 trie instead of rte_lpm or rte_fib: their 24-bit first level costs 32 to 64 MB in every snapshot, twice
+ * while one replaces another, which does not fit a --no-huge start of 512 MB. Here the first level is 256 KB (it stays
+ * in L2) and each /16 or /24 that is more finely divided costs 1 KB. A lookup is one to three loads. */
+struct route_table {
+	uint32_t *root;   /* 2^16 entries: index of a route, or ROUTE_IS_GROUP | index of a group */
+	uint32_t *groups; /* group_count * 256 entries */
+	struct route *routes;
+	uint32_t group_count, group_capacity;
+	uint32_t route_count, route_capacity;
+};
+
+/* Control: an empty table (everything ROUTE_NONE). 0 or -ENOMEM. */
+int route_table_init(struct route_table *t);
+void route_table_done(struct route_table *t);
+/* Control: adds a prefix (host order; len at most 32). Prefixes must come shortest first: a later one overwrites. 0 or
+ * -ENOMEM. */
+int route_insert(struct route_table *t, uint32_t addr, uint8_t len, const struct route *r);
+
+/* Any thread that holds the snapshot: the route of an address in wire order; never NULL. */
+static inline const struct route *route_lookup(const struct route_table *t, uint32_t addr_be)
+{
+	uint32_t addr = rte_be_to_cpu_32(addr_be);
+	uint32_t entry = t->root[addr >> 16];
+
+	if (entry & ROUTE_IS_GROUP) {
+		entry = t->groups[(entry & ~ROUTE_IS_GROUP) * ROUTE_GROUP_SIZE + ((addr >> 8) & 0xff)];
+		if (entry & ROUTE_IS_GROUP)
+			entry = t->groups[(entry & ~ROUTE_IS_GROUP) * ROUTE_GROUP_SIZE + (addr & 0xff)];
+	}
+	return &t->routes[entry];
+}

@@ -1,0 +1,79 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* The fixed list of stages a packet passes on a worker, in this order; each takes the packets it is given (they are its
+ * own from then on) and passes them on, answers, or drops them by name. Owner worker only, all of them. */
+#pragma once
+
+#include "datapath_priv.h"
+
+/* classify.c: received frames of one port into the worker's lists (clear, esp, local) or to control. */
+void classify_burst(struct worker *w, uint16_t port, struct rte_mbuf **frames, uint16_t n);
+/* A frame's IPv4 header: DROP_NONE, or why it ends here. m begins at the header; padding behind it is cut. */
+enum drop_reason classify_ipv4(struct rte_mbuf *m);
+
+/* inbound.c: the list `esp` (outer IP packets for our addresses) through the SAD; handed over, or decapsulated and
+ * routed.
+ */
+void inbound_esp(struct worker *w);
+/* inbound.c: bytes of the outer headers before the ESP header (IP, or IP and UDP). */
+uint16_t esp_offset(const struct rte_ipv4_hdr *ip);
+
+/* outbound.c: verdict for packets that arrived in clear, or were made here; ends in protect, forward, or a drop. */
+void outbound_clear(struct worker *w, struct list *l, enum origin origin);
+/* Encrypts and sends what outbound_clear collected. */
+void outbound_flush(struct worker *w);
+/* outbound.c: the packet's selector as if it left (local = source) or arrived (local = destination). */
+void flow_read(const struct rte_mbuf *m, bool leaving, struct flow *ret_flow);
+/* outbound.c: verdicts of the snapshot of this loop; without rules nothing matches. */
+void policy_lookup(const struct worker *w, const struct flow *flows, uint16_t n, struct spd_verdict *ret_verdicts);
+
+/* local.c: packets for our own addresses: IKE to control, echo answered, the rest dropped by name. Clear or tunnelled.
+ */
+void local_burst(struct worker *w, struct list *l, enum origin origin);
+/* echo.c: turns an echo request into its reply in place; DROP_NONE or why not. m begins at the IP header. */
+enum drop_reason echo_reply(struct rte_mbuf *m);
+
+/* forward.c: routes an IP packet whose policy verdict is in. */
+void forward_packet(struct worker *w, struct rte_mbuf *m, enum origin origin);
+/* forward.c: sends an IP packet to a neighbour (NEIGHBOUR_NONE: to be resolved, next_hop_be) of a port. */
+void forward_egress(struct worker *w, struct rte_mbuf *m, uint16_t port, uint32_t neighbour, uint32_t next_hop_be);
+/* forward.c: a complete frame to its port. */
+void forward_frame(struct worker *w, struct rte_mbuf *m, uint16_t port);
+/* forward.c: gives the ports what was collected. Returns packets sent. */
+uint32_t forward_flush(struct worker *w);
+
+/* icmp_error.c: answers m with an ICMP error in place, or drops it; `reason` is counted either way. mtu: for
+ * fragmentation needed. RFC 792, RFC 1191, RFC 1812 4.3.2. */
+enum icmp_error { ICMP_ERROR_TTL, ICMP_ERROR_TOO_BIG };
+void icmp_error_send(struct worker *w, struct rte_mbuf *m, enum origin origin, enum icmp_error error, uint16_t mtu,
+	enum drop_reason reason);
+/* The pure half: makes the error out of the offending packet. 0, or -EPERM when RFC 1812 4.3.2.7 forbids one, -ENOBUFS
+ * without headroom; m is unchanged then. */
+int icmp_error_build(struct rte_mbuf *m, uint32_t source_be, enum icmp_error error, uint16_t mtu, uint16_t ip_id);
+
+/* fragment.c: RFC 791 3.2. Copies m into at most `capacity` fresh mbufs of at most mtu bytes; m stays the caller's.
+ * Returns how many, or -ENOBUFS / -EMSGSIZE. */
+#define FRAGMENTS_MAX BURST
+int fragment_packet(struct rte_mempool *pool, const struct rte_mbuf *m, uint16_t mtu, struct rte_mbuf **ret_fragments,
+	uint16_t capacity);
+
+/* mss.c: lowers the MSS of a TCP SYN so that its segments fit an inner MTU. True when it changed something. ip: a whole
+ * valid IPv4 packet of total_bytes. */
+bool mss_clamp(uint8_t *ip, uint16_t total_bytes, uint16_t inner_mtu);
+
+/* handoff.c: gives the packet to another worker, to continue at a stage. */
+void handoff_push(struct worker *w, struct rte_mbuf *m, uint16_t to, const struct note *note);
+void handoff_flush(struct worker *w);
+/* Sorts packets that came by ring into this worker's lists or sends them. */
+void handoff_sort(struct worker *w, struct rte_mbuf **pkts, uint16_t n);
+
+/* punt.c: gives the packet to control. */
+void punt_push(struct worker *w, struct rte_mbuf *m, enum punt_class class);
+/* punt.c: true when the source may have another IKE packet punted now. */
+bool punt_ike_allowed(struct worker *w, uint32_t source_be);
+
+/* events.c: hints to control, rate-limited. */
+void event_no_sa(struct worker *w, uint32_t tunnel_slot);
+void event_unknown_spi(struct worker *w, uint32_t spi, const struct rte_mbuf *m);
+void event_sa_flags(struct worker *w, uint32_t spi);
+/* Wakes control if nobody did since it last drained. */
+void event_signal(struct datapath *dp);

@@ -1,0 +1,167 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* The worker's loop: inject ring, handoff ring, RX queues, the fixed list of stages, TX, quiescent report; and what it
+ * does when there is nothing to do. */
+#include "stages_priv.h"
+
+#include <errno.h>
+#include <rte_cycles.h>
+#include <rte_lcore.h>
+#include <rte_pause.h>
+#include <rte_random.h>
+#include <sched.h>
+#include <sys/prctl.h>
+#include <time.h>
+
+#define IDLE_PAUSES   256  /* loops without a packet before the worker yields */
+#define IDLE_YIELDS   1024 /* ... and before it sleeps */
+#define SLEEP_MIN_NS  5000
+#define SLEEP_MAX_NS  100000
+#define SLEEP_GROW_NS 5000
+
+/* Only the own lists may fill during the last stages: answers are packets too, but none is answered. */
+static void worker_stages(struct worker *w)
+{
+	inbound_esp(w);
+	local_burst(w, &w->tunnelled, ORIGIN_TUNNEL);
+	local_burst(w, &w->local, ORIGIN_CLEAR);
+	outbound_clear(w, &w->clear, ORIGIN_CLEAR);
+	outbound_clear(w, &w->own_clear, ORIGIN_OWN_CLEAR);
+	outbound_clear(w, &w->own_tunnel, ORIGIN_OWN_TUNNEL);
+}
+
+static uint32_t ring_stage(struct worker *w, struct rte_ring *ring)
+{
+	struct rte_mbuf *pkts[BURST];
+	uint32_t n = rte_ring_sc_dequeue_burst(ring, (void **)pkts, BURST, NULL);
+
+	if (!n)
+		return 0;
+	handoff_sort(w, pkts, (uint16_t)n);
+	worker_stages(w);
+	return n;
+}
+
+static uint32_t rx_stage(struct worker *w)
+{
+	struct rte_mbuf *frames[BURST];
+	uint32_t total = 0;
+
+	for (uint16_t i = 0; i < w->rx_count; i++) {
+		uint16_t n = rte_eth_rx_burst(w->ports[w->rx[i].port].id, w->rx[i].queue, frames, BURST);
+		if (!n)
+			continue;
+		classify_burst(w, w->rx[i].port, frames, n);
+		worker_stages(w);
+		total += n;
+	}
+	return total;
+}
+
+uint32_t worker_step(struct worker *w)
+{
+	uint64_t start = rte_rdtsc();
+	uint32_t n, injected;
+
+	assert_worker(w);
+	w->now_cycles = start;
+	/* acquire: pairs with datapath_publish */
+	w->snapshot = atomic_load_explicit(&w->dp->snapshot, memory_order_acquire);
+	injected = ring_stage(w, w->inject);
+	worker_count(w, DP_C_INJECTED, injected);
+	n = injected + ring_stage(w, w->handoff_in) + rx_stage(w);
+	if (n) {
+		forward_flush(w);
+		handoff_flush(w);
+	}
+	w->snapshot = NULL;
+	ipsec_worker_quiescent(w->crypto);
+	tally(&w->loops, 1);
+	tally(n ? &w->busy_cycles : &w->idle_cycles, rte_rdtsc() - start);
+	return n;
+}
+
+int worker_attach(struct worker *w)
+{
+	w->thread = pthread_self();
+	w->crypto = ipsec_worker_create(w->ips, w->id);
+	w->ip_id = (uint16_t)rte_rand();
+	return w->crypto ? 0 : -ENOMEM;
+}
+
+void worker_detach(struct worker *w)
+{
+	ipsec_worker_free(w->crypto);
+	w->crypto = NULL;
+}
+
+static void worker_sleep(struct worker *w, uint32_t idle_loops)
+{
+	uint64_t ns = SLEEP_MIN_NS + (uint64_t)(idle_loops - IDLE_YIELDS) * SLEEP_GROW_NS;
+	struct timespec t = { .tv_nsec = (long)RTE_MIN(ns, (uint64_t)SLEEP_MAX_NS) };
+	uint64_t start = rte_rdtsc();
+
+	ipsec_worker_offline(w->crypto);
+	nanosleep(&t, NULL);
+	ipsec_worker_online(w->crypto);
+	tally(&w->idle_cycles, rte_rdtsc() - start);
+}
+
+/* Less and less eager: a CPU may be shared with control and other workers. */
+static void worker_idle(struct worker *w, uint32_t idle_loops)
+{
+	if (idle_loops < IDLE_PAUSES)
+		rte_pause();
+	else if (idle_loops < IDLE_YIELDS)
+		sched_yield();
+	else
+		worker_sleep(w, idle_loops);
+}
+
+static void worker_loop(struct worker *w)
+{
+	bool adaptive = w->dp->idle == DATAPATH_ADAPTIVE;
+	uint32_t idle_loops = 0;
+
+	while (!atomic_load_explicit(&w->dp->stop, memory_order_relaxed)) {
+		if (worker_step(w))
+			idle_loops = 0;
+		else if (adaptive)
+			worker_idle(w, idle_loops++);
+		else
+			rte_pause();
+	}
+}
+
+/* What control gave before it said stop still leaves (the deletes of a SIGTERM), also through another worker's queue:
+ * all go on until each has emptied its inject ring. */
+static void worker_drain_injected(struct worker *w)
+{
+	while (!rte_ring_empty(w->inject))
+		worker_step(w);
+	/* release: pairs with the acquire of the others, who then see what was handed to them */
+	atomic_fetch_sub_explicit(&w->dp->undrained, 1, memory_order_acq_rel);
+	while (atomic_load_explicit(&w->dp->undrained, memory_order_acquire) > 0)
+		worker_step(w);
+	while (!rte_ring_empty(w->handoff_in))
+		worker_step(w);
+}
+
+int worker_main(void *worker)
+{
+	struct worker *w = worker;
+
+	w->cpu = (uint16_t)sched_getcpu();
+	/* the kernel would stretch short sleeps by its default slack of 50 us */
+	prctl(PR_SET_TIMERSLACK, 1000);
+	if (worker_attach(w)) {
+		atomic_store_explicit(&w->state, WORKER_FAILED, memory_order_release);
+		return -ENOMEM;
+	}
+	atomic_fetch_add_explicit(&w->dp->undrained, 1, memory_order_relaxed);
+	/* release: pairs with datapath_start */
+	atomic_store_explicit(&w->state, WORKER_RUNNING, memory_order_release);
+	worker_loop(w);
+	worker_drain_injected(w);
+	worker_detach(w);
+	return 0;
+}

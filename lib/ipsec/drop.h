@@ -1,0 +1,54 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* Every way a packet can end other than on its way: one row each gives enum, keyword (counters, JSON) and text. */
+#pragma once
+
+#include <stdint.h>
+
+#define DROP_REASONS(X)                                                                                                \
+	X(DROP_NONE, "none", "not dropped")                                                                            \
+	X(DROP_NOT_IP, "not_ip", "EtherType is neither IP nor ARP")                                                    \
+	X(DROP_NOT_FOR_US, "not_for_us", "link address is not ours")                                                   \
+	X(DROP_IP_HEADER, "ip_header", "IP version, length or header checksum wrong")                                  \
+	X(DROP_IPV6, "ipv6", "IPv6 is not forwarded")                                                                  \
+	X(DROP_MARTIAN, "martian", "source address cannot be real")                                                    \
+	X(DROP_CHAINED, "chained", "packet spans buffers and could not be joined")                                     \
+	X(DROP_TTL, "ttl_exceeded", "TTL ran out")                                                                     \
+	X(DROP_NO_POLICY, "no_policy", "no policy matches")                                                            \
+	X(DROP_DISCARD, "policy_discard", "policy says discard")                                                       \
+	X(DROP_INBOUND_CLEAR, "inbound_clear", "arrived in clear, policy wants it protected")                          \
+	X(DROP_NO_SA, "no_sa", "policy says protect, no SA is up")                                                     \
+	X(DROP_SELECTOR_OUT, "selector_out", "packet outside the SA's negotiated selectors")                           \
+	X(DROP_NO_ROUTE, "no_route", "no route to the destination")                                                    \
+	X(DROP_NEIGHBOUR, "neighbour_unresolved", "next hop did not answer ARP, or hold queue full")                   \
+	X(DROP_TOO_BIG, "too_big", "larger than the MTU with DF set, or not fragmentable")                             \
+	X(DROP_FRAGMENT, "fragment", "fragment where ports are needed or reassembly would be")                         \
+	X(DROP_CHECKSUM, "checksum", "UDP or ICMP checksum of a packet for us wrong")                                  \
+	X(DROP_LOCAL_UNHANDLED, "local_unhandled", "for our own address, nothing listens")                             \
+	X(DROP_RATE_LIMIT, "rate_limit", "local or ICMP answer over its rate limit")                                   \
+	X(DROP_HANDOFF_FULL, "handoff_full", "ring to the owner worker full")                                          \
+	X(DROP_PUNT_FULL, "punt_full", "ring to the control core full")                                                \
+	X(DROP_TX_FULL, "tx_full", "port took no more packets")                                                        \
+	X(DROP_NO_HEADROOM, "no_headroom", "no room for the outer header or trailer")                                  \
+	X(DROP_SEQUENCE, "sequence_exhausted", "outbound sequence number would wrap")                                  \
+	X(DROP_EXPIRED, "expired", "hard lifetime of the SA is over")                                                  \
+	X(DROP_SHORT, "short", "ESP packet too short")                                                                 \
+	X(DROP_LENGTH, "length", "ESP payload not a multiple of the block size")                                       \
+	X(DROP_UNKNOWN_SPI, "unknown_spi", "no SA with this SPI")                                                      \
+	X(DROP_ENCAP, "encap", "encapsulation does not fit the SA")                                                    \
+	X(DROP_REPLAYED, "replayed", "sequence number seen before")                                                    \
+	X(DROP_TOO_OLD, "too_old", "sequence number left of the window")                                               \
+	X(DROP_BAD_ICV, "bad_icv", "integrity check failed")                                                           \
+	X(DROP_BAD_PAD, "bad_pad", "padding wrong")                                                                    \
+	X(DROP_NEXT_HEADER, "next_header", "ESP next header does not fit the mode")                                    \
+	X(DROP_DUMMY, "dummy", "dummy packet (next header 59)")                                                        \
+	X(DROP_INNER_HEADER, "inner_header", "decapsulated packet malformed")                                          \
+	X(DROP_ECN, "ecn", "congestion mark on a packet that is not ECN-capable inside")                               \
+	X(DROP_SELECTOR_IN, "selector_in", "decapsulated packet outside the SA's selectors")                           \
+	X(DROP_CRYPTO, "crypto", "crypto engine reported an error")                                                    \
+	X(DROP_KEEPALIVE, "natt_keepalive", "NAT keepalive, consumed")
+
+#define DROP_ENUM(name, keyword, text) name,
+enum drop_reason { DROP_REASONS(DROP_ENUM) DROP_REASON_COUNT };
+
+const char *drop_keyword(enum drop_reason r);
+const char *drop_text(enum drop_reason r);

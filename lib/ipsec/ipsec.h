@@ -1,0 +1,204 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* Public header of the ipsec room: SAs, their tables, policies and the ESP bursts. Control is the only writer of
+ * tables; each SA's running state has one writer, its owner worker. Nothing here logs, and bursts never lock, allocate
+ * or wait. */
+#pragma once
+
+#include <rte_mbuf.h>
+
+#include "base.h"
+#include "drop.h"
+#include "model.h"
+
+#define IPSEC_WORKERS_MAX 64
+#define SA_BUCKETS        256 /* low 8 bits of an SPI */
+#define WORKER_NONE       0xff
+#define PATH_TEMPLATE_MAX 48 /* IPv6 + UDP */
+#define PORT_IKE          500
+#define PORT_NATT         4500
+
+struct ipsec;        /* all tables; one per process */
+struct ipsec_worker; /* a worker's crypto manager and scratch; touched by that worker only */
+struct sa;           /* opaque but for the functions below */
+
+struct ipsec_config {
+	uint16_t workers;
+	uint32_t sad_slots;    /* power of two, at most 2^20 */
+	uint32_t tunnel_slots; /* outbound children and manual SAs */
+};
+
+/* Control, before workers run. NULL with a reason (static text). */
+struct ipsec *ipsec_create(const struct ipsec_config *config, const char **ret_reason);
+/* After all workers ended: frees everything, deferred objects included. Accepts NULL. */
+void ipsec_free(struct ipsec *ips);
+
+/* Version of the ipsec-mb library in use, for show version. Static text. */
+const char *ipsec_crypto_version(void);
+
+/* ---- reclaim: the one wrapper around rte_rcu_qsbr --------------------------------------------------------------- */
+
+/* Control: calls free_fn(object) once every worker was quiescent. Never blocks: a full queue keeps the object in an
+ * overflow list that reclaim_poll works off. */
+void reclaim_later(struct ipsec *ips, void (*free_fn)(void *object), void *object);
+/* Control, regularly: frees what is due. Returns how many objects still wait. */
+size_t reclaim_poll(struct ipsec *ips);
+/* Control: true when some online worker did not report for max_ns while objects wait (an alarm). */
+bool reclaim_stalled(struct ipsec *ips, uint64_t now_ns, uint64_t max_ns);
+
+/* ---- worker life ------------------------------------------------------------------------------------------------ */
+
+/* On the worker's lcore (memory and crypto manager are local to it). NULL without memory. */
+struct ipsec_worker *ipsec_worker_create(struct ipsec *ips, uint16_t worker);
+void ipsec_worker_free(struct ipsec_worker *w);
+void ipsec_worker_quiescent(struct ipsec_worker *w); /* once a loop, holding no SA, path or snapshot pointer */
+void ipsec_worker_offline(struct ipsec_worker *w);   /* before sleeping */
+void ipsec_worker_online(struct ipsec_worker *w);
+
+/* ---- paths ------------------------------------------------------------------------------------------------------ */
+
+/* The outer header of an SA pair as the worker needs it. Immutable once published; replaced, never changed. */
+struct path {
+	uint8_t template_bytes[PATH_TEMPLATE_MAX]; /* outer IP and, encapsulated, UDP header; lengths zero, in the
+						    * place of the IP checksum the ones' complement sum so far */
+	uint8_t template_len;
+	bool udp_encap;
+	uint16_t mtu;          /* of the link, bytes of outer IP packet */
+	uint16_t port;         /* egress port index of the datapath */
+	uint32_t neighbour;    /* index in the neighbour table: its MAC changes without a new path */
+	struct path_spec spec; /* cold: where it came from */
+};
+
+/* Builds the template from the spec (IPv4; TTL 64). NULL without memory. Owned by the caller until given to an SA. */
+struct path *path_create(const struct path_spec *spec, uint16_t mtu, uint16_t port, uint32_t neighbour);
+void path_free(void *path);
+
+/* ---- SAs -------------------------------------------------------------------------------------------------------- */
+
+/* Control: builds an SA from its spec: sizes, functions, keys expanded on the owner's NUMA node. Takes path (outbound;
+ * NULL inbound), on failure too. The spec's keys may be wiped afterwards. NULL with a reason. */
+struct sa *sa_create(struct ipsec *ips, const struct sa_spec *spec, struct path *path, const char **ret_reason);
+/* Wipes the keys. Only for an SA that was never published; published ones go through *_retire. */
+void sa_free(struct sa *sa);
+
+/* Control: swaps the path of an outbound SA under traffic; the old one is reclaimed. Takes path. */
+void sa_path_publish(struct ipsec *ips, struct sa *sa, struct path *path);
+
+enum sa_flags {
+	SA_SOFT_EXPIRED = 1 << 0,
+	SA_HARD_EXPIRED = 1 << 1,
+	SA_SEQUENCE_END = 1 << 2,
+	SA_NEW_SOURCE = 1 << 3, /* authenticated newest packet came from elsewhere: see sa_stats.source */
+};
+
+struct sa_stats {
+	uint64_t packets, bytes; /* good ones; bytes of inner packets */
+	uint64_t sequence;       /* outbound: last used; inbound: highest received */
+	uint32_t flags;          /* enum sa_flags, set until acknowledged */
+	uint8_t owner;           /* worker, or WORKER_NONE */
+	struct endpoint source;  /* inbound: of the newest packet */
+	uint64_t drops[DROP_REASON_COUNT];
+};
+
+/* Control: reads an SA's counters (relaxed atomics). */
+void sa_stats_read(const struct sa *sa, struct sa_stats *ret_stats);
+/* Control: clears flags it has acted on. */
+void sa_flags_acknowledge(struct sa *sa, uint32_t flags);
+
+/* Any worker: asks for the lines that the burst and the reads below will need, some packets ahead of them. */
+void sa_prefetch(const struct sa *sa);
+/* Any worker: reads that classify needs. */
+uint32_t sa_spi(const struct sa *sa);
+uint8_t sa_owner(const struct sa *sa);
+/* Worker: makes this worker the owner if nobody is. Returns the owner afterwards (compare-and-swap, once in an SA's
+ * life). */
+uint8_t sa_claim(struct sa *sa, uint8_t worker);
+/* Worker: counts a drop on the SA; owner only. */
+void sa_count_drop(struct sa *sa, enum drop_reason reason);
+/* Worker: inner bytes that fit without exceeding the path's MTU, given this SA's overhead (RFC 4301 8). */
+uint16_t sa_inner_mtu(const struct sa *sa);
+/* Worker: the path of an outbound SA; valid until the worker's next quiescent report. */
+const struct path *sa_path(const struct sa *sa);
+/* Worker: true when the packet (local = ours) is inside the SA's selectors. Ports in host order. */
+struct flow;
+bool sa_selectors_match(const struct sa *sa, const struct flow *flow);
+
+/* ---- SAD: inbound SAs by SPI ------------------------------------------------------------------------------------- */
+
+/* Control: an SPI from our range: generation (12 bits) | slot (20 bits), in a bucket owned by `worker` (WORKER_NONE:
+ * any). 0 when none is free. Freed slots come back first-in-first-out with the next generation. */
+uint32_t spi_reserve(struct ipsec *ips, uint8_t worker);
+/* Control: gives back an SPI that no SA holds. Foreign SPIs and 0 are ignored. */
+void spi_release(struct ipsec *ips, uint32_t spi);
+
+/* Control: publishes an inbound SA under its SPI (reserved, or foreign through the lock-free hash). Takes it when the
+ * answer is 0; else -EEXIST, -ENOSPC. */
+int sad_insert(struct ipsec *ips, struct sa *sa);
+/* Control: unpublishes; the SA is wiped and its SPI released after a grace period. */
+void sad_retire(struct ipsec *ips, struct sa *sa);
+/* Worker: the SA, or NULL. Valid until the next quiescent report. */
+struct sa *sad_lookup(const struct ipsec *ips, uint32_t spi);
+/* Any worker: which worker owns the bucket of an SPI, before touching the SA. */
+uint8_t sad_bucket_worker(const struct ipsec *ips, uint32_t spi);
+
+/* ---- tunnel slots: where policies find the outbound SA
+ * --------------------------------------------------------------- */
+
+/* Control: makes sa (taken; NULL: none) the outbound SA of a slot; the one before is reclaimed. 0 or -EINVAL. */
+int tunnel_publish(struct ipsec *ips, uint32_t slot, struct sa *sa);
+/* Worker: outbound SA of the slot, or NULL. Valid until the next quiescent report. */
+struct sa *tunnel_lookup(const struct ipsec *ips, uint32_t slot);
+
+/* ---- SPD
+ * ------------------------------------------------------------------------------------------------------------- */
+
+/* A packet's selector as the gateway sees it: local is our side, whichever the direction. IPv4; wire order. */
+struct flow {
+	uint8_t protocol;
+	uint8_t reserved[3];
+	uint32_t local_be, remote_be;
+	uint16_t local_port_be, remote_port_be; /* ICMP: type and code in local_port (as RFC 4301 4.4.1.1), 0 remote */
+	bool has_ports;
+};
+
+enum spd_action { SPD_DISCARD, SPD_BYPASS, SPD_PROTECT };
+
+struct spd_rule {
+	enum spd_action action;
+	uint32_t tunnel_slot; /* of PROTECT */
+	struct selector_list local, remote;
+};
+
+struct spd_verdict {
+	uint8_t action; /* enum spd_action */
+	bool matched;   /* false: no rule, action is SPD_DISCARD */
+	uint32_t tunnel_slot;
+	uint32_t rule; /* index in the compiled list */
+};
+
+struct spd; /* a compiled, immutable policy table (rte_acl) */
+
+/* Control: compiles rules in order of priority, first match wins. NULL with a reason. */
+struct spd *spd_create(const struct spd_rule *rules, size_t count, const char **ret_reason);
+void spd_free(void *spd);
+/* Worker: verdicts of n flows (n at most 64). */
+void spd_lookup(const struct spd *spd, const struct flow *flows, uint16_t n, struct spd_verdict *ret_verdicts);
+
+/* ---- ESP bursts
+ * ------------------------------------------------------------------------------------------------------ */
+
+/* One packet of a burst. */
+struct esp_item {
+	struct rte_mbuf *m;
+	struct sa *sa;
+	uint16_t drop;        /* enum drop_reason, set for bad ones */
+	uint16_t worker_data; /* caller's, carried along */
+};
+
+/* Owner worker of every SA in the burst. Packets begin at the inner IP header; afterwards good ones begin at the outer
+ * IP header. Returns the number good, those first in their order; bad ones at the tail with `drop` set. SA counters are
+ * kept. n at most 64; SAs may differ freely. RFC 4303 3.3. */
+uint16_t esp_out_burst(struct ipsec_worker *w, struct esp_item *items, uint16_t n);
+
+/* The other way: packets begin at the outer IP header (raw or UDP-encapsulated); good ones begin at the inner IP
+ * header, which was checked against the SA's selectors. RFC 4303 3.4. */
+uint16_t esp_in_burst(struct ipsec_worker *w, struct esp_item *items, uint16_t n);

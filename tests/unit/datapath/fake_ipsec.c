@@ -1,0 +1,274 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* The functions of ipsec.h without tables, crypto or concurrency. Not a model of the room: only what the datapath's own
+ * tests need it to answer. */
+#include "fake_ipsec.h"
+
+#include <rte_ip.h>
+#include <stdlib.h>
+
+#define DEFERRED_MAX 128
+#define ESP_BYTES    8
+
+struct fake fake;
+
+struct ipsec {
+	struct {
+		void (*free_fn)(void *object);
+		void *object;
+	} deferred[DEFERRED_MAX];
+	unsigned count;
+};
+
+struct ipsec_worker {
+	uint16_t id;
+};
+
+struct spd {
+	size_t count;
+	struct spd_rule rules[];
+};
+
+struct ipsec *ipsec_create(const struct ipsec_config *config, const char **ret_reason)
+{
+	(void)config;
+	*ret_reason = NULL;
+	fake = (struct fake){ .bucket_worker = 0 };
+	return calloc(1, sizeof(struct ipsec));
+}
+
+size_t reclaim_poll(struct ipsec *ips)
+{
+	if (fake.hold_reclaim)
+		return ips->count;
+	for (unsigned i = 0; i < ips->count; i++)
+		ips->deferred[i].free_fn(ips->deferred[i].object);
+	ips->count = fake.deferred = 0;
+	return 0;
+}
+
+void ipsec_free(struct ipsec *ips)
+{
+	if (!ips)
+		return;
+	fake.hold_reclaim = false;
+	reclaim_poll(ips);
+	free(ips);
+}
+
+void reclaim_later(struct ipsec *ips, void (*free_fn)(void *object), void *object)
+{
+	if (ips->count == DEFERRED_MAX)
+		abort();
+	ips->deferred[ips->count].free_fn = free_fn;
+	ips->deferred[ips->count++].object = object;
+	fake.deferred = ips->count;
+}
+
+struct ipsec_worker *ipsec_worker_create(struct ipsec *ips, uint16_t worker)
+{
+	struct ipsec_worker *w = calloc(1, sizeof(*w));
+
+	(void)ips;
+	if (w)
+		w->id = worker;
+	return w;
+}
+
+void ipsec_worker_free(struct ipsec_worker *w)
+{
+	free(w);
+}
+
+void ipsec_worker_quiescent(struct ipsec_worker *w)
+{
+	(void)w;
+}
+
+void ipsec_worker_offline(struct ipsec_worker *w)
+{
+	(void)w;
+}
+
+void ipsec_worker_online(struct ipsec_worker *w)
+{
+	(void)w;
+}
+
+struct path *path_create(const struct path_spec *spec, uint16_t mtu, uint16_t port, uint32_t neighbour)
+{
+	struct path *p = calloc(1, sizeof(*p));
+
+	if (p)
+		*p = (struct path){ .mtu = mtu, .port = port, .neighbour = neighbour, .spec = *spec };
+	return p;
+}
+
+void path_free(void *path)
+{
+	free(path);
+}
+
+uint32_t sa_spi(const struct sa *sa)
+{
+	return sa->spi;
+}
+
+uint8_t sa_owner(const struct sa *sa)
+{
+	return sa->owner;
+}
+
+uint8_t sa_claim(struct sa *sa, uint8_t worker)
+{
+	if (sa->owner == WORKER_NONE)
+		sa->owner = worker;
+	return sa->owner;
+}
+
+void sa_count_drop(struct sa *sa, enum drop_reason reason)
+{
+	sa->drops[reason]++;
+}
+
+uint16_t sa_inner_mtu(const struct sa *sa)
+{
+	return sa->inner_mtu;
+}
+
+const struct path *sa_path(const struct sa *sa)
+{
+	return sa->path;
+}
+
+bool sa_selectors_match(const struct sa *sa, const struct flow *flow)
+{
+	(void)flow;
+	return !sa->outside;
+}
+
+struct sa *sad_lookup(const struct ipsec *ips, uint32_t spi)
+{
+	(void)ips;
+	for (int i = 0; i < FAKE_SLOTS; i++)
+		if (fake.inbound[i] && fake.inbound[i]->spi == spi)
+			return fake.inbound[i];
+	return NULL;
+}
+
+uint8_t sad_bucket_worker(const struct ipsec *ips, uint32_t spi)
+{
+	(void)ips;
+	(void)spi;
+	return fake.bucket_worker;
+}
+
+struct sa *tunnel_lookup(const struct ipsec *ips, uint32_t slot)
+{
+	(void)ips;
+	return slot < FAKE_SLOTS ? fake.tunnels[slot] : NULL;
+}
+
+struct spd *spd_create(const struct spd_rule *rules, size_t count, const char **ret_reason)
+{
+	struct spd *s = calloc(1, sizeof(*s) + count * sizeof(*rules));
+
+	*ret_reason = NULL;
+	if (!s)
+		return NULL;
+	s->count = count;
+	memcpy(s->rules, rules, count * sizeof(*rules));
+	return s;
+}
+
+void spd_free(void *spd)
+{
+	free(spd);
+}
+
+static bool list_matches(const struct selector_list *l, uint32_t addr_be, const struct flow *f, uint16_t port_be)
+{
+	struct addr a = addr_from_ipv4(rte_be_to_cpu_32(addr_be));
+
+	for (int i = 0; i < l->count; i++)
+		if (selector_matches(&l->items[i], &a, f->protocol, f->has_ports, rte_be_to_cpu_16(port_be)))
+			return true;
+	return false;
+}
+
+void spd_lookup(const struct spd *spd, const struct flow *flows, uint16_t n, struct spd_verdict *ret_verdicts)
+{
+	for (uint16_t i = 0; i < n; i++) {
+		ret_verdicts[i] = (struct spd_verdict){ .action = SPD_DISCARD };
+		for (size_t r = 0; r < spd->count && !ret_verdicts[i].matched; r++)
+			if (list_matches(&spd->rules[r].local, flows[i].local_be, &flows[i], flows[i].local_port_be) &&
+				list_matches(
+					&spd->rules[r].remote, flows[i].remote_be, &flows[i], flows[i].remote_port_be))
+				ret_verdicts[i] = (struct spd_verdict){ (uint8_t)spd->rules[r].action, true,
+					spd->rules[r].tunnel_slot, (uint32_t)r };
+	}
+}
+
+static enum drop_reason outer_add(struct esp_item *item)
+{
+	struct rte_ipv4_hdr *ip = (struct rte_ipv4_hdr *)rte_pktmbuf_prepend(item->m, sizeof(*ip) + ESP_BYTES);
+
+	*ip = (struct rte_ipv4_hdr){ .version_ihl = 0x45, .time_to_live = 64, .next_proto_id = IPPROTO_ESP };
+	ip->total_length = rte_cpu_to_be_16(item->m->data_len);
+	memcpy(&ip->src_addr, item->sa->path->spec.local.addr.bytes, 4);
+	memcpy(&ip->dst_addr, item->sa->path->spec.remote.addr.bytes, 4);
+	ip->hdr_checksum = rte_ipv4_cksum(ip);
+	store_be32((uint8_t *)(ip + 1), item->sa->spi);
+	store_be32((uint8_t *)(ip + 1) + 4, (uint32_t)++item->sa->packets);
+	return DROP_NONE;
+}
+
+/* Good ones first, as the contract says. */
+static uint16_t burst(struct esp_item *items, uint16_t n, enum drop_reason (*work)(struct esp_item *item))
+{
+	struct esp_item sorted[64];
+	uint16_t good = 0, bad = n;
+
+	for (uint16_t i = 0; i < n; i++) {
+		items[i].drop = items[i].sa->refuse ? items[i].sa->refuse : work(&items[i]);
+		if (items[i].drop)
+			sorted[--bad] = items[i];
+		else
+			sorted[good++] = items[i];
+	}
+	memcpy(items, sorted, n * sizeof(*items));
+	return good;
+}
+
+uint16_t esp_out_burst(struct ipsec_worker *w, struct esp_item *items, uint16_t n)
+{
+	(void)w;
+	return burst(items, n, outer_add);
+}
+
+/* Strips, and promises of the inner packet what the contract does: a valid header inside its selectors (10.2.0.0/24).
+ */
+static enum drop_reason outer_strip(struct esp_item *item)
+{
+	struct rte_mbuf *m = item->m;
+	const struct rte_ipv4_hdr *ip = rte_pktmbuf_mtod(m, const struct rte_ipv4_hdr *);
+	uint16_t outer = (uint16_t)((ip->version_ihl & 15) * 4 + (ip->next_proto_id == IPPROTO_UDP ? 8 : 0) +
+				    ESP_BYTES);
+
+	ip = (const struct rte_ipv4_hdr *)rte_pktmbuf_adj(m, outer);
+	if (m->data_len < sizeof(*ip) || ip->version_ihl >> 4 != 4 || (ip->version_ihl & 15) < 5)
+		return DROP_INNER_HEADER;
+	uint16_t total = rte_be_to_cpu_16(ip->total_length), header = (uint16_t)((ip->version_ihl & 15) * 4);
+	if (total < header || total > m->data_len || rte_raw_cksum(ip, header) != 0xffff)
+		return DROP_INNER_HEADER;
+	if ((ip->src_addr & RTE_BE32(0xffffff00)) != RTE_BE32(0x0a020000))
+		return DROP_SELECTOR_IN;
+	rte_pktmbuf_trim(m, (uint16_t)(m->data_len - total));
+	item->sa->packets++;
+	return DROP_NONE;
+}
+
+uint16_t esp_in_burst(struct ipsec_worker *w, struct esp_item *items, uint16_t n)
+{
+	(void)w;
+	return burst(items, n, outer_strip);
+}

@@ -1,0 +1,29 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* A stand-in for the ipsec room behind its public header, so that the datapath is tested alone: policies by linear
+ * search, "ESP" that adds and strips an outer header without crypto. What tests set and look at is here. */
+#pragma once
+
+#include "ipsec.h"
+
+#define FAKE_SLOTS 8
+
+struct sa {
+	uint32_t spi;
+	uint8_t owner;
+	uint16_t inner_mtu;
+	bool outside;            /* sa_selectors_match says no */
+	enum drop_reason refuse; /* every burst drops with this */
+	struct path *path;
+	uint64_t drops[DROP_REASON_COUNT];
+	uint64_t packets;
+};
+
+struct fake {
+	struct sa *tunnels[FAKE_SLOTS];
+	struct sa *inbound[FAKE_SLOTS];
+	uint8_t bucket_worker; /* of all buckets */
+	unsigned deferred;     /* objects given to reclaim_later and not freed yet */
+	bool hold_reclaim;     /* no worker reports: nothing is freed */
+};
+
+extern struct fake fake;

@@ -1,0 +1,324 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* Neighbours: resolution, answers, held packets, retries, ageing, whom to believe, and the table's limits. */
+#include "harness.h"
+#include "rig.h"
+#include "fake_ipsec.h"
+
+static const uint8_t mac_a[6] = { 2, 0, 0, 0, 0, 0xaa }, mac_b[6] = { 2, 0, 0, 0, 0, 0xbb };
+static const struct probe to_new_host = { .src = WAN_PEER, .dst = "10.1.0.50" };
+
+/* An ARP frame as a host of the LAN sends it. */
+static void arp_frame(uint16_t operation, const uint8_t mac[6], const char *sender, const char *target)
+{
+	uint8_t f[60] = { 0 };
+	uint32_t sender_be = ip4(sender), target_be = ip4(target);
+
+	memcpy(f, rig.dp->ports[LAN].mac, 6);
+	memcpy(f + 6, mac, 6);
+	memcpy(f + 12, "\x08\x06\0\1\x08\0\6\4", 8);
+	store_be16(f + 20, operation);
+	memcpy(f + 22, mac, 6);
+	memcpy(f + 28, &sender_be, 4);
+	memcpy(f + 38, &target_be, 4);
+	rig_send_frame(LAN, f, sizeof(f));
+	rig_step();
+	rig_poll();
+}
+
+/* The next frame of the LAN port is an ARP request for this address. */
+static bool asked_for(const char *address, bool unicast)
+{
+	struct rte_mbuf *m = rig_receive(LAN);
+	uint32_t want = ip4(address);
+	const uint8_t *f;
+	bool right;
+
+	if (!m)
+		return false;
+	f = rte_pktmbuf_mtod(m, const uint8_t *);
+	right = m->pkt_len == 60 && load_be16(f + 12) == 0x0806 && load_be16(f + 20) == 1 &&
+		!memcmp(f + 38, &want, 4) && (f[0] == 0xff) == !unicast;
+	rte_pktmbuf_free(m);
+	return right;
+}
+
+static void resolution_open(void)
+{
+	rig_open(1);
+	RIG_POLICY("bypass 0.0.0.0/0 0.0.0.0/0");
+}
+
+static void after(uint64_t ns)
+{
+	rig.now_ns += ns;
+	rig_poll();
+}
+
+static void test_arp_resolves_and_sends_what_waited(void)
+{
+	struct rte_mbuf *m;
+
+	resolution_open();
+	for (int i = 0; i < 3; i++)
+		rig_send(WAN, &to_new_host);
+	rig_step();
+	rig_poll();
+	CU_ASSERT(asked_for("10.1.0.50", false));
+	CU_ASSERT_EQUAL(rig_sent(LAN), 0);
+	arp_frame(2, mac_a, "10.1.0.50", LAN_OWN);
+	for (int i = 0; i < 3; i++) {
+		m = rig_receive(LAN);
+		CU_ASSERT_PTR_NOT_NULL_FATAL(m);
+		CU_ASSERT_EQUAL(memcmp(rte_pktmbuf_mtod(m, void *), mac_a, 6), 0);
+		rte_pktmbuf_free(m);
+	}
+	/* now without control */
+	rig_send(WAN, &to_new_host);
+	rig_step();
+	CU_ASSERT_EQUAL(rig_sent(LAN), 1);
+	rig_close();
+}
+
+static void test_arp_retries_then_gives_up(void)
+{
+	resolution_open();
+	rig_send(WAN, &to_new_host);
+	rig_step();
+	for (int i = 0; i < 3; i++) {
+		rig_poll();
+		CU_ASSERT(asked_for("10.1.0.50", false));
+		CU_ASSERT_EQUAL(datapath_next_deadline(rig.dp), rig.now_ns + SECOND_NS);
+		CU_ASSERT_EQUAL(rig_drops(DROP_NEIGHBOUR), 0);
+		rig.now_ns += SECOND_NS;
+	}
+	rig_poll();
+	CU_ASSERT_EQUAL(rig_sent(LAN), 0);
+	CU_ASSERT_EQUAL(rig_drops(DROP_NEIGHBOUR), 1);
+	CU_ASSERT_EQUAL(datapath_neighbours_read(rig.dp, NULL, 0), 3);
+	rig_close();
+}
+
+static void test_arp_hold_queue_is_bounded(void)
+{
+	resolution_open();
+	for (int i = 0; i < NEIGHBOUR_HELD_MAX + 5; i++)
+		rig_send(WAN, &to_new_host);
+	rig_step();
+	rig_poll();
+	CU_ASSERT_EQUAL(rig_drops(DROP_NEIGHBOUR), 5);
+	CU_ASSERT_EQUAL(rig.dp->neighbours->held_total, NEIGHBOUR_HELD_MAX);
+	rig_sent(LAN);
+	arp_frame(2, mac_a, "10.1.0.50", LAN_OWN);
+	CU_ASSERT_EQUAL(rig_sent(LAN), NEIGHBOUR_HELD_MAX);
+	CU_ASSERT_EQUAL(rig.dp->neighbours->held_total, 0);
+	rig_close();
+}
+
+static void test_arp_requests_for_us_are_answered(void)
+{
+	resolution_open();
+	arp_frame(1, mac_a, "10.1.0.60", LAN_OWN);
+	struct rte_mbuf *m = rig_receive(LAN);
+	CU_ASSERT_PTR_NOT_NULL_FATAL(m);
+	const uint8_t *f = rte_pktmbuf_mtod(m, const uint8_t *);
+	CU_ASSERT_EQUAL(memcmp(f, mac_a, 6), 0);
+	CU_ASSERT_EQUAL(load_be16(f + 20), 2);
+	CU_ASSERT_EQUAL(memcmp(f + 22, rig.dp->ports[LAN].mac, 6), 0);
+	CU_ASSERT_EQUAL(load_be32(f + 28), 0x0a010001);
+	CU_ASSERT_EQUAL(load_be32(f + 38), 0x0a01003c);
+	rte_pktmbuf_free(m);
+	/* others' addresses are others' business, also those of our other port */
+	arp_frame(1, mac_a, "10.1.0.60", "10.1.0.61");
+	arp_frame(1, mac_a, "10.1.0.60", WAN_OWN);
+	CU_ASSERT_EQUAL(rig_sent(LAN), 0);
+	rig_close();
+}
+
+static void test_arp_believes_nobody_it_did_not_ask(void)
+{
+	resolution_open();
+	size_t before = datapath_neighbours_read(rig.dp, NULL, 0);
+	arp_frame(2, mac_a, "10.1.0.70", LAN_OWN);                                  /* an answer to no question */
+	arp_frame(2, mac_a, "10.1.0.71", "10.1.0.71");                              /* gratuitous, unknown */
+	arp_frame(1, mac_a, "172.16.0.1", LAN_OWN);                                 /* not of the subnet */
+	arp_frame(1, mac_a, "10.1.0.255", LAN_OWN);                                 /* no host */
+	arp_frame(1, mac_a, LAN_OWN, LAN_OWN);                                      /* claims to be us */
+	arp_frame(1, (const uint8_t[6]){ 3, 0, 0, 0, 0, 1 }, "10.1.0.72", LAN_OWN); /* a group address */
+	arp_frame(2, mac_a, LAN_HOST, LAN_OWN);                                     /* static */
+	CU_ASSERT_EQUAL(datapath_neighbours_read(rig.dp, NULL, 0), before);
+	uint32_t i = neighbour_lookup(rig.dp->neighbours, LAN, ip4(LAN_HOST));
+	CU_ASSERT_EQUAL(rig.dp->neighbours->entries[i].state, NEIGHBOUR_STATIC);
+	CU_ASSERT_NOT_EQUAL(memcmp(rig.dp->neighbours->entries[i].mac, mac_a, 6), 0);
+	rig_sent(LAN);
+	rig_close();
+}
+
+static void test_arp_known_neighbour_may_move(void)
+{
+	resolution_open();
+	arp_frame(1, mac_a, "10.1.0.50", LAN_OWN);
+	arp_frame(2, mac_b, "10.1.0.50", "10.1.0.50");
+	rig_sent(LAN);
+	rig_send(WAN, &to_new_host);
+	rig_step();
+	struct rte_mbuf *m = rig_receive(LAN);
+	CU_ASSERT_PTR_NOT_NULL_FATAL(m);
+	CU_ASSERT_EQUAL(memcmp(rte_pktmbuf_mtod(m, void *), mac_b, 6), 0);
+	rte_pktmbuf_free(m);
+	rig_close();
+}
+
+static void test_arp_used_neighbour_is_asked_again_and_lost_when_silent(void)
+{
+	resolution_open();
+	arp_frame(1, mac_a, "10.1.0.50", LAN_OWN);
+	rig_sent(LAN);
+	rig_send(WAN, &to_new_host);
+	rig_step();
+	CU_ASSERT_EQUAL(rig_sent(LAN), 1);
+	after(61 * SECOND_NS);
+	CU_ASSERT(asked_for("10.1.0.50", true));
+	/* still used while asked */
+	rig_send(WAN, &to_new_host);
+	rig_step();
+	CU_ASSERT_EQUAL(rig_sent(LAN), 1);
+	after(SECOND_NS);
+	after(SECOND_NS);
+	CU_ASSERT(asked_for("10.1.0.50", true));
+	CU_ASSERT(asked_for("10.1.0.50", true));
+	after(SECOND_NS);
+	CU_ASSERT(asked_for("10.1.0.50", false));
+	/* its MAC is not used any more */
+	rig_send(WAN, &to_new_host);
+	rig_step();
+	CU_ASSERT_EQUAL(rig_sent(LAN), 0);
+	for (int i = 0; i < 4; i++)
+		after(SECOND_NS);
+	CU_ASSERT_EQUAL(rig_drops(DROP_NEIGHBOUR), 1);
+	rig_sent(LAN);
+	rig_close();
+}
+
+static void test_arp_unused_neighbour_is_forgotten(void)
+{
+	resolution_open();
+	arp_frame(1, mac_a, "10.1.0.50", LAN_OWN);
+	rig_sent(LAN);
+	for (int i = 0; i < 11; i++)
+		after(61 * SECOND_NS);
+	CU_ASSERT_EQUAL(rig_sent(LAN), 0);
+	CU_ASSERT_EQUAL(neighbour_lookup(rig.dp->neighbours, LAN, ip4("10.1.0.50")), NEIGHBOUR_NONE);
+	rig_close();
+}
+
+static void test_arp_static_and_pinned_neighbours_stay(void)
+{
+	struct addr outside, own;
+
+	resolution_open();
+	for (int i = 0; i < 20; i++)
+		after(61 * SECOND_NS);
+	CU_ASSERT_EQUAL(datapath_neighbours_read(rig.dp, NULL, 0), 3);
+	uint32_t pinned = arp_pin(rig.dp, LAN, ip4("10.1.0.90"));
+	for (int i = 0; i < 20; i++)
+		after(SECOND_NS);
+	CU_ASSERT_EQUAL(neighbour_lookup(rig.dp->neighbours, LAN, ip4("10.1.0.90")), pinned);
+	CU_ASSERT_EQUAL(rig_sent(LAN), 3);
+	addr_parse("172.16.0.1", &outside);
+	addr_parse(LAN_OWN, &own);
+	CU_ASSERT_EQUAL(datapath_neighbour_add(rig.dp, &outside, mac_a), -EINVAL);
+	CU_ASSERT_EQUAL(datapath_neighbour_add(rig.dp, &own, mac_a), -EINVAL);
+	rig_close();
+}
+
+/* The table fills, refuses, and gives indexes back only after the grace period. */
+static void test_arp_table_full_and_reused_after_grace(void)
+{
+	struct neighbour_table *t;
+	uint32_t first;
+
+	resolution_open();
+	t = rig.dp->neighbours;
+	first = neighbour_ensure(t, LAN, RTE_BE32(0x0a020001));
+	while (t->free_count)
+		neighbour_ensure(t, LAN, rte_cpu_to_be_32(0x0a030000 + t->free_count));
+	CU_ASSERT_EQUAL(t->entry_count, NEIGHBOURS_MAX);
+	CU_ASSERT_EQUAL(neighbour_ensure(t, LAN, RTE_BE32(0x0a020002)), NEIGHBOUR_NONE);
+	for (uint32_t n = NEIGHBOURS_MAX - 4; n > 0; n--)
+		CU_ASSERT_NOT_EQUAL(neighbour_lookup(t, LAN, rte_cpu_to_be_32(0x0a030000 + n)), NEIGHBOUR_NONE);
+	fake.hold_reclaim = true;
+	neighbour_remove(t, first);
+	reclaim_poll(rig.ips);
+	CU_ASSERT_EQUAL(neighbour_lookup(t, LAN, RTE_BE32(0x0a020001)), NEIGHBOUR_NONE);
+	CU_ASSERT_EQUAL(neighbour_ensure(t, LAN, RTE_BE32(0x0a020002)), NEIGHBOUR_NONE);
+	fake.hold_reclaim = false;
+	reclaim_poll(rig.ips);
+	CU_ASSERT_EQUAL(neighbour_ensure(t, LAN, RTE_BE32(0x0a020002)), first);
+	rig_close();
+}
+
+/* Inserted and removed in random order, the hash agrees with the entries. */
+static void test_arp_hash_survives_churn(void)
+{
+	static uint32_t index[512];
+	struct neighbour_table *t;
+	uint32_t state = 1, wrong = 0;
+
+	resolution_open();
+	t = rig.dp->neighbours;
+	for (unsigned i = 0; i < 512; i++)
+		index[i] = NEIGHBOUR_NONE;
+	for (int step = 0; step < 50000; step++) {
+		state = state * 1664525 + 1013904223;
+		uint32_t i = state >> 23, addr_be = rte_cpu_to_be_32(0x0a040000 + i);
+		wrong += neighbour_lookup(t, WAN, addr_be) != index[i];
+		if (index[i] == NEIGHBOUR_NONE) {
+			index[i] = neighbour_ensure(t, WAN, addr_be);
+		} else {
+			neighbour_remove(t, index[i]);
+			reclaim_poll(rig.ips);
+			index[i] = NEIGHBOUR_NONE;
+		}
+	}
+	CU_ASSERT_EQUAL(wrong, 0);
+	rig_close();
+}
+
+static void test_arp_decode_refuses_every_cut_and_other_kinds(void)
+{
+	uint8_t f[42] = { 0 };
+	struct arp a;
+
+	memcpy(f + 12, "\x08\x06\0\1\x08\0\6\4\0\1\2\0\0\0\0\1", 16);
+	CU_ASSERT(arp_decode(BYTES_OF(f), &a));
+	for (size_t n = 0; n < sizeof(f); n++)
+		CU_ASSERT_FALSE(arp_decode(BYTES(f, n), &a));
+	for (int at = 14; at < 22; at++) {
+		f[at] ^= 0x40;
+		CU_ASSERT_FALSE(arp_decode(BYTES_OF(f), &a));
+		f[at] ^= 0x40;
+	}
+	memset(f + 22, 0, 6);
+	CU_ASSERT_FALSE(arp_decode(BYTES_OF(f), &a));
+}
+
+int main(int argc, char **argv)
+{
+	static const struct test tests[] = {
+		TEST(test_arp_resolves_and_sends_what_waited),
+		TEST(test_arp_retries_then_gives_up),
+		TEST(test_arp_hold_queue_is_bounded),
+		TEST(test_arp_requests_for_us_are_answered),
+		TEST(test_arp_believes_nobody_it_did_not_ask),
+		TEST(test_arp_known_neighbour_may_move),
+		TEST(test_arp_used_neighbour_is_asked_again_and_lost_when_silent),
+		TEST(test_arp_unused_neighbour_is_forgotten),
+		TEST(test_arp_static_and_pinned_neighbours_stay),
+		TEST(test_arp_table_full_and_reused_after_grace),
+		TEST(test_arp_hash_survives_churn),
+		TEST(test_arp_decode_refuses_every_cut_and_other_kinds),
+	};
+
+	rig_eal();
+	return test_main("datapath_arp", tests, ARRAY_LEN(tests), argc, argv);
+}

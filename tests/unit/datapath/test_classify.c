@@ -1,0 +1,162 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* Frames of every class, and every way a frame can be wrong: each ends under its own name. */
+#include "harness.h"
+#include "rig.h"
+
+static uint8_t frame[256];
+
+/* A frame to the LAN port with an IPv4 packet of 40 bytes that tests then spoil. Returns its bytes. */
+static uint16_t frame_make(const char *src, const char *dst)
+{
+	const struct probe p = { .src = src, .dst = dst, .bytes = 40 };
+	struct rte_mbuf *m = rig_packet(&p);
+
+	memcpy(frame, rig.dp->ports[LAN].mac, 6);
+	memset(frame + 6, 2, 6);
+	store_be16(frame + 12, RTE_ETHER_TYPE_IPV4);
+	memcpy(frame + 14, rte_pktmbuf_mtod(m, void *), 40);
+	rte_pktmbuf_free(m);
+	return 54;
+}
+
+static void checksum_again(void)
+{
+	ip_checksum_set((struct rte_ipv4_hdr *)(frame + 14));
+}
+
+static bool frame_dropped_as(uint16_t bytes, enum drop_reason reason)
+{
+	uint64_t before = rig_drops(reason);
+
+	rig_send_frame(LAN, frame, bytes);
+	rig_step();
+	return rig_drops(reason) == before + 1;
+}
+
+static void test_classify_link_layer_drops(void)
+{
+	rig_open(1);
+	uint16_t n = frame_make(LAN_HOST, FAR_HOST);
+	frame[0] ^= 2;
+	CU_ASSERT(frame_dropped_as(n, DROP_NOT_FOR_US));
+	memset(frame, 0xff, 6);
+	CU_ASSERT(frame_dropped_as(n, DROP_NOT_FOR_US));
+	frame_make(LAN_HOST, FAR_HOST);
+	store_be16(frame + 12, 0x88cc);
+	CU_ASSERT(frame_dropped_as(n, DROP_NOT_IP));
+	store_be16(frame + 12, RTE_ETHER_TYPE_IPV6);
+	CU_ASSERT(frame_dropped_as(n, DROP_IPV6));
+	CU_ASSERT(frame_dropped_as(13, DROP_NOT_IP));
+	rig_close();
+}
+
+static void test_classify_ip_header_drops(void)
+{
+	rig_open(1);
+	uint16_t n = frame_make(LAN_HOST, FAR_HOST);
+	for (uint16_t cut = 14; cut < 34; cut++)
+		CU_ASSERT(frame_dropped_as(cut, DROP_IP_HEADER));
+	CU_ASSERT(frame_dropped_as(n - 1, DROP_IP_HEADER)); /* shorter than it says */
+	frame[14] = 0x55;
+	checksum_again();
+	CU_ASSERT(frame_dropped_as(n, DROP_IP_HEADER));
+	frame_make(LAN_HOST, FAR_HOST);
+	frame[14] = 0x44;
+	CU_ASSERT(frame_dropped_as(n, DROP_IP_HEADER));
+	frame[14] = 0x4f; /* a header longer than the packet */
+	CU_ASSERT(frame_dropped_as(n, DROP_IP_HEADER));
+	frame_make(LAN_HOST, FAR_HOST);
+	store_be16(frame + 16, 19);
+	checksum_again();
+	CU_ASSERT(frame_dropped_as(n, DROP_IP_HEADER));
+	rig_close();
+}
+
+static void test_classify_every_flipped_header_bit_is_seen(void)
+{
+	rig_open(1);
+	for (int bit = 0; bit < 160; bit++) {
+		uint16_t n = frame_make(LAN_HOST, FAR_HOST);
+		frame[14 + bit / 8] ^= (uint8_t)(1 << bit % 8);
+		CU_ASSERT(frame_dropped_as(n, DROP_IP_HEADER));
+	}
+	rig_close();
+}
+
+static void test_classify_martian_sources(void)
+{
+	static const char *const sources[] = { "0.1.2.3", "127.0.0.1", "224.0.0.5", "255.255.255.255", "240.0.0.1" };
+
+	rig_open(1);
+	for (size_t i = 0; i < ARRAY_LEN(sources); i++)
+		CU_ASSERT(frame_dropped_as(frame_make(sources[i], FAR_HOST), DROP_MARTIAN));
+	CU_ASSERT(frame_dropped_as(frame_make(LAN_OWN, LAN_OWN), DROP_MARTIAN));
+	rig_close();
+}
+
+static void test_classify_padding_is_cut(void)
+{
+	rig_open(1);
+	RIG_POLICY("bypass 0.0.0.0/0 0.0.0.0/0");
+	uint16_t n = frame_make(LAN_HOST, WAN_PEER);
+	rig_send_frame(LAN, frame, n + 6);
+	rig_step();
+	struct rte_mbuf *m = rig_receive(WAN);
+	CU_ASSERT_PTR_NOT_NULL_FATAL(m);
+	CU_ASSERT_EQUAL(m->pkt_len, n);
+	rte_pktmbuf_free(m);
+	rig_close();
+}
+
+static void test_classify_chained_buffers_are_joined(void)
+{
+	rig_open(1);
+	RIG_POLICY("bypass 0.0.0.0/0 0.0.0.0/0");
+	uint16_t n = frame_make(LAN_HOST, WAN_PEER);
+	struct rte_mbuf *head = rte_pktmbuf_alloc(rig.dp->pool), *tail = rte_pktmbuf_alloc(rig.dp->pool);
+	memcpy(rte_pktmbuf_append(head, 40), frame, 40);
+	memcpy(rte_pktmbuf_append(tail, (uint16_t)(n - 40)), frame + 40, n - 40u);
+	CU_ASSERT_EQUAL_FATAL(rte_pktmbuf_chain(head, tail), 0);
+	rig_send_mbuf(LAN, head);
+	rig_step();
+	struct rte_mbuf *m = rig_receive(WAN);
+	CU_ASSERT_PTR_NOT_NULL_FATAL(m);
+	CU_ASSERT_EQUAL(m->nb_segs, 1);
+	CU_ASSERT_EQUAL(memcmp(rte_pktmbuf_mtod_offset(m, uint8_t *, 34), frame + 34, n - 34u), 0);
+	rte_pktmbuf_free(m);
+	rig_close();
+}
+
+static void test_classify_options_are_forwarded_unchanged(void)
+{
+	rig_open(1);
+	RIG_POLICY("bypass 0.0.0.0/0 0.0.0.0/0");
+	uint16_t n = frame_make(LAN_HOST, WAN_PEER);
+	frame[14] = 0x46;
+	memcpy(frame + 34, "\x94\x04\0\0", 4); /* router alert */
+	checksum_again();
+	rig_send_frame(LAN, frame, n);
+	rig_step();
+	struct rte_mbuf *m = rig_receive(WAN);
+	CU_ASSERT_PTR_NOT_NULL_FATAL(m);
+	CU_ASSERT(ip_checksum_valid(frame_ip(m)));
+	CU_ASSERT_EQUAL(memcmp(frame_ip(m) + 1, "\x94\x04\0\0", 4), 0);
+	rte_pktmbuf_free(m);
+	rig_close();
+}
+
+int main(int argc, char **argv)
+{
+	static const struct test tests[] = {
+		TEST(test_classify_link_layer_drops),
+		TEST(test_classify_ip_header_drops),
+		TEST(test_classify_every_flipped_header_bit_is_seen),
+		TEST(test_classify_martian_sources),
+		TEST(test_classify_padding_is_cut),
+		TEST(test_classify_chained_buffers_are_joined),
+		TEST(test_classify_options_are_forwarded_unchanged),
+	};
+
+	rig_eal();
+	return test_main("datapath_classify", tests, ARRAY_LEN(tests), argc, argv);
+}

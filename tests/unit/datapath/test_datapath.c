@@ -1,0 +1,266 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* The seam towards control: creation and its refusals, publishing, sending UDP, the event descriptor, real worker
+ * threads. */
+#include <poll.h>
+#include <unistd.h>
+
+#include "harness.h"
+#include "rig.h"
+#include "fake_ipsec.h"
+
+static bool readable(void)
+{
+	struct pollfd p = { .fd = datapath_event_fd(rig.dp), .events = POLLIN };
+
+	return poll(&p, 1, 0) == 1;
+}
+
+static struct endpoint at(const char *address, uint16_t port)
+{
+	struct endpoint e = { .port = port };
+
+	addr_parse(address, &e.addr);
+	return e;
+}
+
+static void test_datapath_send_udp_is_a_right_datagram(void)
+{
+	const struct endpoint local = at(WAN_OWN, 4500), remote = at(WAN_PEER, 4501);
+
+	rig_open(1);
+	CU_ASSERT_EQUAL(datapath_send_udp(rig.dp, &local, &remote, BYTES("hello", 5), true), 0);
+	rig_step();
+	struct rte_mbuf *m = rig_receive(WAN);
+	CU_ASSERT_PTR_NOT_NULL_FATAL(m);
+	struct rte_ipv4_hdr *ip = frame_ip(m);
+	struct rte_udp_hdr *udp = (struct rte_udp_hdr *)(ip + 1);
+	CU_ASSERT_EQUAL(ip_total_bytes(ip), 37);
+	CU_ASSERT(ip_checksum_valid(ip));
+	CU_ASSERT_EQUAL(udp->src_port, RTE_BE16(4500));
+	CU_ASSERT_EQUAL(udp->dst_port, RTE_BE16(4501));
+	CU_ASSERT_EQUAL(udp->dgram_len, RTE_BE16(17));
+	CU_ASSERT_EQUAL(memcmp(udp + 1, "\0\0\0\0hello", 9), 0);
+	uint16_t sum = udp->dgram_cksum;
+	udp->dgram_cksum = 0;
+	CU_ASSERT_EQUAL(rte_ipv4_udptcp_cksum(ip, udp), sum);
+	rte_pktmbuf_free(m);
+	rig_close();
+}
+
+static void test_datapath_send_udp_bypasses_policy_not_routing(void)
+{
+	const struct endpoint local = at(WAN_OWN, 500), remote = at("127.0.0.1", 500), v6 = at("2001:db8::1", 500);
+	static uint8_t big[65536];
+
+	rig_open(1);
+	RIG_POLICY("discard 0.0.0.0/0 0.0.0.0/0");
+	CU_ASSERT_EQUAL(datapath_send_udp(rig.dp, &local, &remote, BYTES("x", 1), false), 0);
+	rig_step();
+	CU_ASSERT_EQUAL(rig_drops(DROP_NO_ROUTE), 1);
+	CU_ASSERT_EQUAL(datapath_send_udp(rig.dp, &local, &v6, BYTES("x", 1), false), -EMSGSIZE);
+	CU_ASSERT_EQUAL(datapath_send_udp(rig.dp, &local, &remote, BYTES(big, 65508), false), -EMSGSIZE);
+	rig_close();
+}
+
+static void test_datapath_send_udp_fragments_at_the_mtu(void)
+{
+	const struct endpoint local = at(WAN_OWN, 500), remote = at(WAN_PEER, 500);
+	uint8_t data[4000];
+	struct rte_mbuf *m;
+	unsigned bytes = 0, n = 0;
+	uint16_t id = 0;
+
+	rig_open(1);
+	memset(data, 7, sizeof(data));
+	CU_ASSERT_EQUAL(datapath_send_udp(rig.dp, &local, &remote, BYTES_OF(data), false), 0);
+	rig_step();
+	for (; (m = rig_receive(WAN)); n++) {
+		struct rte_ipv4_hdr *ip = frame_ip(m);
+		CU_ASSERT(ip_checksum_valid(ip));
+		CU_ASSERT_EQUAL((rte_be_to_cpu_16(ip->fragment_offset) & RTE_IPV4_HDR_OFFSET_MASK) * 8u, bytes);
+		CU_ASSERT(n == 0 || id == ip->packet_id);
+		id = ip->packet_id;
+		bytes += ip_total_bytes(ip) - 20u;
+		rte_pktmbuf_free(m);
+	}
+	CU_ASSERT_EQUAL(n, 3);
+	CU_ASSERT_EQUAL(bytes, 4008);
+	rig_close();
+}
+
+static void test_datapath_inject_ring_full_is_enobufs(void)
+{
+	const struct endpoint local = at(WAN_OWN, 500), remote = at(WAN_PEER, 500);
+	int sent = 0, error;
+
+	rig_open(1);
+	while (!(error = datapath_send_udp(rig.dp, &local, &remote, BYTES("x", 1), false)))
+		sent++;
+	CU_ASSERT_EQUAL(error, -ENOBUFS);
+	CU_ASSERT_EQUAL(sent, INJECT_RING_SIZE - 1);
+	CU_ASSERT_EQUAL(rig_drops(DROP_HANDOFF_FULL), 1);
+	do
+		worker_step(rig.dp->workers[0]);
+	while (rig_sent(WAN));
+	rig_close();
+}
+
+static void test_datapath_event_fd_wakes_once_and_again(void)
+{
+	const struct probe p = { .src = LAN_HOST, .dst = FAR_HOST };
+	const char *const rule = "protect 3 10.1.0.0/24 10.2.0.0/24";
+
+	rig_open(1);
+	rig_policy(&rule, 1);
+	rig_poll();
+	CU_ASSERT_FALSE(readable());
+	rig_send(LAN, &p);
+	rig_step();
+	CU_ASSERT(readable());
+	rig_poll();
+	CU_ASSERT_FALSE(readable());
+	CU_ASSERT_EQUAL(rig.event_count, 1);
+	rig_send_frame(LAN, "\xff\xff\xff\xff\xff\xff\2\0\0\0\0\1\x08\x06", 14);
+	rig_step();
+	CU_ASSERT(readable());
+	rig_poll();
+	rig_close();
+}
+
+static void test_datapath_publish_refuses_bad_routes_and_keeps_the_old(void)
+{
+	static const char *const vias[] = { "172.16.0.1", WAN_OWN, "2001:db8::1" };
+	struct datapath_route route;
+	const char *reason;
+
+	rig_open(1);
+	struct snapshot *before = rig.dp->snapshot;
+	prefix_parse("10.9.0.0/16", &route.prefix);
+	for (size_t i = 0; i < ARRAY_LEN(vias); i++) {
+		const struct datapath_snapshot s = { .routes = &route, .route_count = 1 };
+		addr_parse(vias[i], &route.via);
+		reason = NULL;
+		CU_ASSERT_EQUAL(datapath_publish(rig.dp, &s, &reason), -EINVAL);
+		CU_ASSERT_PTR_NOT_NULL(reason);
+		CU_ASSERT_PTR_EQUAL(rig.dp->snapshot, before);
+	}
+	rig_close();
+}
+
+static void test_datapath_replaced_snapshot_is_reclaimed(void)
+{
+	rig_open(1);
+	reclaim_poll(rig.ips);
+	CU_ASSERT_EQUAL(fake.deferred, 0);
+	RIG_POLICY("bypass 0.0.0.0/0 0.0.0.0/0");
+	CU_ASSERT_EQUAL(fake.deferred, 1);
+	rig_close();
+}
+
+static void test_datapath_subnet_edges_and_nowhere_have_no_route(void)
+{
+	static const char *const nowhere[] = { "10.1.0.0", "10.1.0.255", "127.0.0.1", "224.0.0.5", "255.255.255.255",
+		"0.0.0.1" };
+
+	rig_open(1);
+	RIG_POLICY("bypass 0.0.0.0/0 0.0.0.0/0");
+	for (size_t i = 0; i < ARRAY_LEN(nowhere); i++) {
+		const struct probe p = { .src = WAN_PEER, .dst = nowhere[i] };
+		CU_ASSERT(dropped_as(WAN, &p, DROP_NO_ROUTE));
+	}
+	rig_close();
+}
+
+static void test_datapath_path_needs_a_route(void)
+{
+	struct path_spec spec = { 0 };
+	struct path *path = NULL;
+
+	rig_open(1);
+	addr_parse("8.8.8.8", &spec.remote.addr);
+	CU_ASSERT_EQUAL(datapath_path_create(rig.dp, &spec, &path), 0);
+	CU_ASSERT_EQUAL(path->port, WAN);
+	CU_ASSERT_EQUAL(path->mtu, 1500);
+	CU_ASSERT_EQUAL(path->neighbour, neighbour_lookup(rig.dp->neighbours, WAN, ip4(WAN_GW)));
+	path_free(path);
+	addr_parse(WAN_OWN, &spec.remote.addr);
+	CU_ASSERT_EQUAL(datapath_path_create(rig.dp, &spec, &path), -EHOSTUNREACH);
+	addr_parse("127.0.0.1", &spec.remote.addr);
+	CU_ASSERT_EQUAL(datapath_path_create(rig.dp, &spec, &path), -EHOSTUNREACH);
+	rig_close();
+}
+
+static void test_datapath_create_refuses_with_a_reason(void)
+{
+	struct datapath_config c = { .workers = 1, .mbufs = 1023, .port_count = 1 };
+	const struct ipsec_config ic = { .workers = 1 };
+	const char *reason;
+	struct ipsec *ips = ipsec_create(&ic, &reason);
+	char text[256] = "";
+
+	prefix_parse("10.1.0.1/24", &c.ports[0].address);
+	c.ports[0].mtu = 1500;
+	strcpy(c.ports[0].name, "lan");
+	strcpy(c.ports[0].device, "net_nothing0");
+	CU_ASSERT_PTR_NULL(datapath_create(ips, &c, text, sizeof(text)));
+	CU_ASSERT_PTR_NOT_NULL(strstr(text, "net_nothing0"));
+	c.workers = 0;
+	CU_ASSERT_PTR_NULL(datapath_create(ips, &c, text, sizeof(text)));
+	c.workers = IPSEC_WORKERS_MAX + 1;
+	CU_ASSERT_PTR_NULL(datapath_create(ips, &c, text, sizeof(text)));
+	ipsec_free(ips);
+}
+
+/* The real threads: started, fed until the answer is there, stopped; what was injected before the stop still leaves. */
+static void test_datapath_threads_start_forward_and_stop(void)
+{
+	const struct probe p = { .src = LAN_HOST, .dst = LAN_OWN, .protocol = IPPROTO_ICMP };
+	const struct endpoint local = at(WAN_OWN, 500), remote = at(WAN_PEER, 500);
+	struct rte_mbuf *m = NULL;
+
+	rig_open(2);
+	for (uint16_t i = 0; i < 2; i++)
+		worker_detach(rig.dp->workers[i]);
+	rig.dp->idle = DATAPATH_ADAPTIVE;
+	CU_ASSERT_EQUAL_FATAL(datapath_start(rig.dp), 0);
+	rig_send(LAN, &p);
+	for (long tries = 0; !m && tries < 100000000; tries++) {
+		m = rig_receive(LAN);
+		if (!m)
+			sched_yield();
+	}
+	CU_ASSERT_PTR_NOT_NULL(m);
+	rte_pktmbuf_free(m);
+	for (int i = 0; i < 100; i++)
+		CU_ASSERT_EQUAL(datapath_send_udp(rig.dp, &local, &remote, BYTES("bye", 3), false), 0);
+	datapath_stop(rig.dp);
+	CU_ASSERT_EQUAL(rig_sent(WAN), 100);
+	struct datapath_worker_stats s;
+	datapath_worker_stats_read(rig.dp, 0, &s);
+	CU_ASSERT(s.loops > 0);
+	for (uint16_t i = 0; i < 2; i++) {
+		worker_attach(rig.dp->workers[i]);
+		port_start(&rig.dp->ports[i]);
+	}
+	rig_close();
+}
+
+int main(int argc, char **argv)
+{
+	static const struct test tests[] = {
+		TEST(test_datapath_send_udp_is_a_right_datagram),
+		TEST(test_datapath_send_udp_bypasses_policy_not_routing),
+		TEST(test_datapath_send_udp_fragments_at_the_mtu),
+		TEST(test_datapath_inject_ring_full_is_enobufs),
+		TEST(test_datapath_event_fd_wakes_once_and_again),
+		TEST(test_datapath_publish_refuses_bad_routes_and_keeps_the_old),
+		TEST(test_datapath_replaced_snapshot_is_reclaimed),
+		TEST(test_datapath_subnet_edges_and_nowhere_have_no_route),
+		TEST(test_datapath_path_needs_a_route),
+		TEST(test_datapath_create_refuses_with_a_reason),
+		TEST(test_datapath_threads_start_forward_and_stop),
+	};
+
+	rig_eal();
+	return test_main("datapath_datapath", tests, ARRAY_LEN(tests), argc, argv);
+}

@@ -1,0 +1,231 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* ESP for our address: found by SPI, handed to the burst, the inner packet routed, answered or dropped by name. */
+#include "harness.h"
+#include "rig.h"
+#include "fake_ipsec.h"
+
+#define SPI 0x1001
+
+static struct sa in_sa;
+
+static void inbound_open(void)
+{
+	rig_open(1);
+	in_sa = (struct sa){ .spi = SPI };
+	fake.inbound[0] = &in_sa;
+}
+
+/* ESP header and an inner packet, as the payload of an outer one. */
+static uint16_t esp_make(uint8_t *at, uint32_t spi, const struct probe *inner)
+{
+	struct rte_mbuf *m = rig_packet(inner);
+	uint16_t bytes = m->data_len;
+
+	store_be32(at, spi);
+	store_be32(at + 4, 1);
+	memcpy(at + 8, rte_pktmbuf_mtod(m, void *), bytes);
+	rte_pktmbuf_free(m);
+	return (uint16_t)(8 + bytes);
+}
+
+static const struct probe inner_to_lan = { .src = FAR_HOST, .dst = LAN_HOST, .sport = 7, .dport = 1000 };
+
+static struct probe outer_of(const uint8_t *payload, uint16_t bytes)
+{
+	return (struct probe){
+		.src = WAN_PEER, .dst = WAN_OWN, .protocol = IPPROTO_ESP, .payload = payload, .payload_bytes = bytes
+	};
+}
+
+static void test_inbound_raw_esp_is_opened_and_routed(void)
+{
+	uint8_t payload[512];
+
+	inbound_open();
+	struct probe outer = outer_of(payload, esp_make(payload, SPI, &inner_to_lan));
+	rig_send(WAN, &outer);
+	rig_step();
+	struct rte_mbuf *m = rig_receive(LAN);
+	CU_ASSERT_PTR_NOT_NULL_FATAL(m);
+	CU_ASSERT_EQUAL(frame_ip(m)->src_addr, ip4(FAR_HOST));
+	CU_ASSERT_EQUAL(frame_ip(m)->time_to_live, 63);
+	CU_ASSERT(ip_checksum_valid(frame_ip(m)));
+	rte_pktmbuf_free(m);
+	CU_ASSERT_EQUAL(rig_counter(DP_C_DECAP), 1);
+	rig_close();
+}
+
+static void test_inbound_udp_encapsulated_esp_is_opened(void)
+{
+	uint8_t payload[512] = { 0 };
+
+	inbound_open();
+	store_be16(payload, 40000);
+	store_be16(payload + 2, PORT_NATT);
+	uint16_t bytes = (uint16_t)(8 + esp_make(payload + 8, SPI, &inner_to_lan));
+	store_be16(payload + 4, bytes);
+	struct probe outer = outer_of(payload, bytes);
+	outer.protocol = IPPROTO_UDP;
+	rig_send(WAN, &outer);
+	rig_step();
+	CU_ASSERT_EQUAL(rig_sent(LAN), 1);
+	CU_ASSERT_EQUAL(in_sa.packets, 1);
+	rig_close();
+}
+
+static void test_inbound_unknown_spi_is_dropped_and_reported(void)
+{
+	uint8_t payload[512];
+
+	inbound_open();
+	struct probe outer = outer_of(payload, esp_make(payload, 0xbadbad, &inner_to_lan));
+	CU_ASSERT(dropped_as(WAN, &outer, DROP_UNKNOWN_SPI));
+	rig_poll();
+	CU_ASSERT_EQUAL(rig.event.kind, DATAPATH_UNKNOWN_SPI);
+	CU_ASSERT_EQUAL(rig.event.spi, 0xbadbad);
+	CU_ASSERT_EQUAL(addr_ipv4(&rig.event.remote.addr), 0xc0000202);
+	for (int i = 0; i < 1000; i++)
+		CU_ASSERT(dropped_as(WAN, &outer, DROP_UNKNOWN_SPI));
+	rig_poll();
+	CU_ASSERT(rig.event_count < 200);
+	rig_close();
+}
+
+static void test_inbound_short_and_fragmented_esp(void)
+{
+	uint8_t payload[64] = { 0 };
+	struct probe outer;
+
+	inbound_open();
+	for (uint16_t n = 0; n < 8; n++) {
+		outer = outer_of(payload, n);
+		CU_ASSERT(dropped_as(WAN, &outer, DROP_SHORT));
+	}
+	outer = outer_of(payload, 64);
+	outer.fragment = RTE_IPV4_HDR_MF_FLAG;
+	CU_ASSERT(dropped_as(WAN, &outer, DROP_FRAGMENT));
+	outer.fragment = 8;
+	CU_ASSERT(dropped_as(WAN, &outer, DROP_FRAGMENT));
+	rig_close();
+}
+
+static void test_inbound_burst_drop_has_its_name(void)
+{
+	uint8_t payload[512];
+
+	inbound_open();
+	struct probe outer = outer_of(payload, esp_make(payload, SPI, &inner_to_lan));
+	in_sa.refuse = DROP_BAD_ICV;
+	CU_ASSERT(dropped_as(WAN, &outer, DROP_BAD_ICV));
+	in_sa.refuse = DROP_REPLAYED;
+	CU_ASSERT(dropped_as(WAN, &outer, DROP_REPLAYED));
+	rig_close();
+}
+
+static void test_inbound_bucket_of_nobody_is_dropped(void)
+{
+	uint8_t payload[512];
+
+	inbound_open();
+	fake.bucket_worker = WORKER_NONE;
+	struct probe outer = outer_of(payload, esp_make(payload, SPI, &inner_to_lan));
+	CU_ASSERT(dropped_as(WAN, &outer, DROP_UNKNOWN_SPI));
+	rig_close();
+}
+
+static void test_inbound_echo_to_own_address_is_answered_through_policy(void)
+{
+	const struct probe echo = { .src = FAR_HOST, .dst = LAN_OWN, .protocol = IPPROTO_ICMP };
+	uint8_t payload[512];
+
+	inbound_open();
+	struct probe outer = outer_of(payload, esp_make(payload, SPI, &echo));
+	/* no rule covers the answer: it does not leave in clear */
+	CU_ASSERT(dropped_as(WAN, &outer, DROP_NO_POLICY));
+	RIG_POLICY("protect 3 10.1.0.0/24 10.2.0.0/24");
+	CU_ASSERT(dropped_as(WAN, &outer, DROP_NO_SA));
+	CU_ASSERT_EQUAL(rig_counter(DP_C_LOCAL), 2);
+	rig_close();
+}
+
+static void test_inbound_ike_inside_a_tunnel_is_not_taken(void)
+{
+	const struct probe ike = { .src = FAR_HOST, .dst = LAN_OWN, .sport = 500, .dport = 500 };
+	uint8_t payload[512];
+
+	inbound_open();
+	struct probe outer = outer_of(payload, esp_make(payload, SPI, &ike));
+	CU_ASSERT(dropped_as(WAN, &outer, DROP_LOCAL_UNHANDLED));
+	rig_close();
+}
+
+static void test_inbound_ttl_error_goes_back_through_the_tunnel_or_not_at_all(void)
+{
+	struct probe tired = inner_to_lan;
+	uint8_t payload[512];
+	struct sa back = { .spi = 0x1002, .owner = WORKER_NONE, .inner_mtu = 1400 };
+	struct path_spec spec = { 0 };
+
+	inbound_open();
+	RIG_POLICY("protect 3 10.1.0.0/24 10.2.0.0/24");
+	addr_parse(WAN_OWN, &spec.local.addr);
+	addr_parse(WAN_PEER, &spec.remote.addr);
+	CU_ASSERT_EQUAL_FATAL(datapath_path_create(rig.dp, &spec, &back.path), 0);
+	fake.tunnels[3] = &back;
+	tired.ttl = 1;
+	struct probe outer = outer_of(payload, esp_make(payload, SPI, &tired));
+	rig_send(WAN, &outer);
+	rig_step();
+	CU_ASSERT_EQUAL(rig_drops(DROP_TTL), 1);
+	CU_ASSERT_EQUAL(rig_sent(LAN), 0);
+	struct rte_mbuf *m = rig_receive(WAN);
+	CU_ASSERT_PTR_NOT_NULL_FATAL(m);
+	CU_ASSERT_EQUAL(frame_ip(m)->next_proto_id, IPPROTO_ESP);
+	const struct rte_ipv4_hdr *inner = (void *)((uint8_t *)frame_ip(m) + 28);
+	CU_ASSERT_EQUAL(inner->src_addr, ip4(LAN_OWN));
+	CU_ASSERT_EQUAL(inner->dst_addr, ip4(FAR_HOST));
+	rte_pktmbuf_free(m);
+	path_free(back.path);
+	rig_close();
+}
+
+static void test_inbound_syn_is_clamped_to_the_way_back(void)
+{
+	uint8_t tcp[24] = { [12] = 6 << 4, [13] = RTE_TCP_SYN_FLAG, [20] = 2, 4, 0x05, 0xb4 }, payload[512];
+	const struct probe syn = {
+		.src = FAR_HOST, .dst = LAN_HOST, .protocol = IPPROTO_TCP, .payload = tcp, .payload_bytes = sizeof(tcp)
+	};
+	struct sa back = { .spi = 0x1002, .owner = 0, .inner_mtu = 1300 };
+
+	inbound_open();
+	RIG_POLICY("protect 3 10.1.0.0/24 10.2.0.0/24");
+	fake.tunnels[3] = &back;
+	struct probe outer = outer_of(payload, esp_make(payload, SPI, &syn));
+	rig_send(WAN, &outer);
+	rig_step();
+	struct rte_mbuf *m = rig_receive(LAN);
+	CU_ASSERT_PTR_NOT_NULL_FATAL(m);
+	CU_ASSERT_EQUAL(load_be16((uint8_t *)frame_ip(m) + 20 + 22), 1260);
+	rte_pktmbuf_free(m);
+	CU_ASSERT_EQUAL(rig_counter(DP_C_MSS_CLAMPED), 1);
+	rig_close();
+}
+
+int main(int argc, char **argv)
+{
+	static const struct test tests[] = {
+		TEST(test_inbound_raw_esp_is_opened_and_routed),
+		TEST(test_inbound_udp_encapsulated_esp_is_opened),
+		TEST(test_inbound_unknown_spi_is_dropped_and_reported),
+		TEST(test_inbound_short_and_fragmented_esp),
+		TEST(test_inbound_burst_drop_has_its_name),
+		TEST(test_inbound_bucket_of_nobody_is_dropped),
+		TEST(test_inbound_echo_to_own_address_is_answered_through_policy),
+		TEST(test_inbound_ike_inside_a_tunnel_is_not_taken),
+		TEST(test_inbound_syn_is_clamped_to_the_way_back),
+		TEST(test_inbound_ttl_error_goes_back_through_the_tunnel_or_not_at_all),
+	};
+
+	rig_eal();
+	return test_main("datapath_inbound", tests, ARRAY_LEN(tests), argc, argv);
+}

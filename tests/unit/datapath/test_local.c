@@ -1,0 +1,213 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* Packets for our own addresses in clear: IKE to control, keepalives, echo, and what nobody listens to. */
+#include "harness.h"
+#include "rig.h"
+
+static uint8_t datagram[600];
+
+/* A UDP datagram to one of our ports; checksum right unless zeroed afterwards. */
+static struct probe udp_make(uint16_t port, const void *data, uint16_t bytes)
+{
+	struct rte_ipv4_hdr ip = { .version_ihl = 0x45,
+		.next_proto_id = IPPROTO_UDP,
+		.src_addr = ip4(WAN_PEER),
+		.dst_addr = ip4(WAN_OWN),
+		.total_length = rte_cpu_to_be_16((uint16_t)(28 + bytes)) };
+
+	store_be16(datagram, 500);
+	store_be16(datagram + 2, port);
+	store_be16(datagram + 4, (uint16_t)(8 + bytes));
+	store_be16(datagram + 6, 0);
+	memcpy(datagram + 8, data, bytes);
+	uint16_t sum = rte_ipv4_udptcp_cksum(&ip, datagram);
+	memcpy(datagram + 6, &sum, sizeof(sum));
+	return (struct probe){
+		.src = WAN_PEER, .dst = WAN_OWN, .payload = datagram, .payload_bytes = (uint16_t)(8 + bytes)
+	};
+}
+
+static void test_local_ike_reaches_control(void)
+{
+	rig_open(1);
+	struct probe p = udp_make(PORT_IKE, "an IKE message", 14);
+	rig_send(WAN, &p);
+	rig_step();
+	rig_poll();
+	CU_ASSERT_EQUAL(rig.ike_count, 1);
+	CU_ASSERT_EQUAL(rig.ike.local.port, 500);
+	CU_ASSERT_EQUAL(rig.ike.remote.port, 500);
+	CU_ASSERT_EQUAL(addr_ipv4(&rig.ike.local.addr), 0xc0000201);
+	CU_ASSERT_EQUAL(addr_ipv4(&rig.ike.remote.addr), 0xc0000202);
+	CU_ASSERT(bytes_equal(rig.ike.data, BYTES("an IKE message", 14)));
+	rig_close();
+}
+
+static void test_local_ike_on_4500_loses_its_marker(void)
+{
+	rig_open(1);
+	struct probe p = udp_make(PORT_NATT, "\0\0\0\0an IKE message", 18);
+	rig_send(WAN, &p);
+	rig_step();
+	rig_poll();
+	CU_ASSERT_EQUAL(rig.ike_count, 1);
+	CU_ASSERT_EQUAL(rig.ike.local.port, 4500);
+	CU_ASSERT(bytes_equal(rig.ike.data, BYTES("an IKE message", 14)));
+	rig_close();
+}
+
+static void test_local_keepalive_is_consumed(void)
+{
+	rig_open(1);
+	struct probe p = udp_make(PORT_NATT, "\xff", 1);
+	CU_ASSERT(dropped_as(WAN, &p, DROP_KEEPALIVE));
+	p = udp_make(PORT_NATT, "\xfe", 1);
+	CU_ASSERT(dropped_as(WAN, &p, DROP_SHORT));
+	p = udp_make(PORT_NATT, "", 0);
+	CU_ASSERT(dropped_as(WAN, &p, DROP_SHORT));
+	p = udp_make(PORT_NATT, "\0\0\0", 3);
+	CU_ASSERT(dropped_as(WAN, &p, DROP_SHORT));
+	rig_close();
+}
+
+static void test_local_ike_checksum_and_lengths(void)
+{
+	rig_open(1);
+	struct probe p = udp_make(PORT_IKE, "an IKE message", 14);
+	datagram[20] ^= 1;
+	CU_ASSERT(dropped_as(WAN, &p, DROP_CHECKSUM));
+	store_be16(datagram + 6, 0); /* none sent */
+	rig_send(WAN, &p);
+	rig_step();
+	rig_poll();
+	CU_ASSERT_EQUAL(rig.ike_count, 1);
+	store_be16(datagram + 4, 7);
+	CU_ASSERT(dropped_as(WAN, &p, DROP_SHORT));
+	store_be16(datagram + 4, 23);
+	CU_ASSERT(dropped_as(WAN, &p, DROP_SHORT));
+	rig_close();
+}
+
+static void test_local_ike_fragments_are_dropped(void)
+{
+	rig_open(1);
+	struct probe p = udp_make(PORT_IKE, "an IKE message", 14);
+	p.fragment = RTE_IPV4_HDR_MF_FLAG;
+	CU_ASSERT(dropped_as(WAN, &p, DROP_FRAGMENT));
+	p.fragment = 3;
+	CU_ASSERT(dropped_as(WAN, &p, DROP_FRAGMENT));
+	rig_close();
+}
+
+/* A flood of one source ends at its limit; another source still gets through. */
+static void test_local_ike_flood_of_one_source_is_limited(void)
+{
+	rig_open(1);
+	struct probe p = udp_make(PORT_IKE, "an IKE message", 14), other;
+	store_be16(datagram + 6, 0);
+	for (int i = 0; i < 1000000 && !rig_drops(DROP_RATE_LIMIT); i++) {
+		rig_send(WAN, &p);
+		rig_step();
+		if (i % 100 == 0)
+			rig_poll();
+	}
+	rig_poll();
+	CU_ASSERT(rig_drops(DROP_RATE_LIMIT) > 0);
+	unsigned before = rig.ike_count;
+	other = p;
+	other.src = "203.0.113.77";
+	rig_send(WAN, &other);
+	rig_step();
+	rig_poll();
+	CU_ASSERT_EQUAL(rig.ike_count, before + 1);
+	rig_close();
+}
+
+static void test_local_punt_ring_full_is_counted(void)
+{
+	rig_open(1);
+	struct probe p = udp_make(PORT_IKE, "an IKE message", 14);
+	store_be16(datagram + 6, 0);
+	for (int i = 0; i < PUNT_RING_SIZE + 10; i++) {
+		rig_send(WAN, &p);
+		rig_step();
+	}
+	CU_ASSERT_EQUAL(rig_drops(DROP_PUNT_FULL), 11);
+	for (int i = 0; i < 4; i++)
+		rig_poll();
+	CU_ASSERT_EQUAL(rig.ike_count, PUNT_RING_SIZE - 1);
+	rig_close();
+}
+
+static void test_local_echo_is_answered(void)
+{
+	const struct probe p = { .src = LAN_HOST, .dst = LAN_OWN, .protocol = IPPROTO_ICMP, .bytes = 84 };
+
+	rig_open(1);
+	rig_send(LAN, &p);
+	rig_step();
+	struct rte_mbuf *m = rig_receive(LAN);
+	CU_ASSERT_PTR_NOT_NULL_FATAL(m);
+	struct rte_ipv4_hdr *ip = frame_ip(m);
+	CU_ASSERT_EQUAL(ip->src_addr, ip4(LAN_OWN));
+	CU_ASSERT_EQUAL(ip->dst_addr, ip4(LAN_HOST));
+	CU_ASSERT_EQUAL(ip->time_to_live, 64);
+	CU_ASSERT(ip_checksum_valid(ip));
+	CU_ASSERT_EQUAL(*(uint8_t *)(ip + 1), 0);
+	CU_ASSERT_EQUAL(rte_raw_cksum(ip + 1, 64), 0xffff);
+	rte_pktmbuf_free(m);
+	rig_close();
+}
+
+static void test_local_echo_of_protected_source_in_clear_is_dropped(void)
+{
+	const struct probe p = { .src = FAR_HOST, .dst = LAN_OWN, .protocol = IPPROTO_ICMP };
+
+	rig_open(1);
+	RIG_POLICY("protect 3 10.1.0.0/24 10.2.0.0/24");
+	CU_ASSERT(dropped_as(WAN, &p, DROP_INBOUND_CLEAR));
+	RIG_POLICY("discard 0.0.0.0/0 0.0.0.0/0");
+	CU_ASSERT(dropped_as(WAN, &p, DROP_DISCARD));
+	rig_close();
+}
+
+static void test_local_other_protocols_are_named(void)
+{
+	static const uint8_t bad_sum[8] = { 8, 0, 1, 2 }, reply[8] = { 0, 0, 0xff, 0xff };
+	const struct probe tcp = { .src = LAN_HOST, .dst = LAN_OWN, .protocol = IPPROTO_TCP, .dport = 22 };
+	const struct probe udp = { .src = LAN_HOST, .dst = LAN_OWN, .dport = 53 };
+	struct probe icmp = {
+		.src = LAN_HOST, .dst = LAN_OWN, .protocol = IPPROTO_ICMP, .payload = bad_sum, .payload_bytes = 8
+	};
+
+	rig_open(1);
+	CU_ASSERT(dropped_as(LAN, &tcp, DROP_LOCAL_UNHANDLED));
+	CU_ASSERT(dropped_as(LAN, &udp, DROP_LOCAL_UNHANDLED));
+	CU_ASSERT(dropped_as(LAN, &icmp, DROP_CHECKSUM));
+	icmp.fragment = RTE_IPV4_HDR_MF_FLAG;
+	CU_ASSERT(dropped_as(LAN, &icmp, DROP_FRAGMENT));
+	icmp.fragment = 0;
+	icmp.payload = reply;
+	CU_ASSERT(dropped_as(LAN, &icmp, DROP_LOCAL_UNHANDLED));
+	icmp.payload_bytes = 7;
+	CU_ASSERT(dropped_as(LAN, &icmp, DROP_LOCAL_UNHANDLED));
+	rig_close();
+}
+
+int main(int argc, char **argv)
+{
+	static const struct test tests[] = {
+		TEST(test_local_ike_reaches_control),
+		TEST(test_local_ike_on_4500_loses_its_marker),
+		TEST(test_local_keepalive_is_consumed),
+		TEST(test_local_ike_checksum_and_lengths),
+		TEST(test_local_ike_fragments_are_dropped),
+		TEST(test_local_ike_flood_of_one_source_is_limited),
+		TEST(test_local_punt_ring_full_is_counted),
+		TEST(test_local_echo_is_answered),
+		TEST(test_local_echo_of_protected_source_in_clear_is_dropped),
+		TEST(test_local_other_protocols_are_named),
+	};
+
+	rig_eal();
+	return test_main("datapath_local", tests, ARRAY_LEN(tests), argc, argv);
+}

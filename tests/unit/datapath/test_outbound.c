@@ -1,0 +1,296 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* Policy decisions and the way into a tunnel: fails closed, TTL, MTU, fragments, MSS. The SAs are fakes. */
+#include "harness.h"
+#include "rig.h"
+#include "fake_ipsec.h"
+
+static struct sa out_sa;
+
+static void tunnel_open(uint16_t inner_mtu)
+{
+	struct path_spec spec = { 0 };
+
+	addr_parse(WAN_OWN, &spec.local.addr);
+	addr_parse(WAN_PEER, &spec.remote.addr);
+	out_sa = (struct sa){ .spi = 0x1002, .owner = WORKER_NONE, .inner_mtu = inner_mtu };
+	CU_ASSERT_EQUAL_FATAL(datapath_path_create(rig.dp, &spec, &out_sa.path), 0);
+	fake.tunnels[3] = &out_sa;
+}
+
+static void tunnel_close(void)
+{
+	path_free(out_sa.path);
+	fake.tunnels[3] = NULL;
+}
+
+#define PROTECT_FAR "protect 3 10.1.0.0/24 10.2.0.0/24"
+static const struct probe to_far = { .src = LAN_HOST, .dst = FAR_HOST, .sport = 1000, .dport = 7 };
+
+static void test_outbound_empty_policy_drops_everything(void)
+{
+	static const char *const destinations[] = { FAR_HOST, WAN_PEER, "8.8.8.8", "10.1.0.9" };
+
+	rig_open(1);
+	for (size_t i = 0; i < ARRAY_LEN(destinations); i++) {
+		const struct probe p = { .src = LAN_HOST, .dst = destinations[i] };
+		CU_ASSERT(dropped_as(LAN, &p, DROP_NO_POLICY));
+	}
+	rig_close();
+}
+
+static void test_outbound_without_sa_is_dropped_and_reported_once(void)
+{
+	rig_open(1);
+	RIG_POLICY(PROTECT_FAR);
+	for (int i = 0; i < 5; i++)
+		CU_ASSERT(dropped_as(LAN, &to_far, DROP_NO_SA));
+	rig_poll();
+	CU_ASSERT_EQUAL(rig.event_count, 1);
+	CU_ASSERT_EQUAL(rig.event.kind, DATAPATH_NO_SA);
+	CU_ASSERT_EQUAL(rig.event.tunnel_slot, 3);
+	rig_close();
+}
+
+static void test_outbound_protected_leaves_as_esp_only(void)
+{
+	rig_open(1);
+	RIG_POLICY(PROTECT_FAR);
+	tunnel_open(1400);
+	rig_send(LAN, &to_far);
+	rig_step();
+	struct rte_mbuf *m = rig_receive(WAN);
+	CU_ASSERT_PTR_NOT_NULL_FATAL(m);
+	CU_ASSERT_EQUAL(frame_ip(m)->next_proto_id, IPPROTO_ESP);
+	CU_ASSERT_EQUAL(frame_ip(m)->dst_addr, ip4(WAN_PEER));
+	CU_ASSERT_EQUAL(out_sa.owner, 0);
+	struct rte_ipv4_hdr *inner = (void *)((uint8_t *)frame_ip(m) + 28);
+	CU_ASSERT_EQUAL(inner->time_to_live, 63);
+	CU_ASSERT(ip_checksum_valid(inner));
+	CU_ASSERT_EQUAL(memcmp(rte_pktmbuf_mtod_offset(m, uint8_t *, 6), rig.dp->ports[WAN].mac, 6), 0);
+	rte_pktmbuf_free(m);
+	CU_ASSERT_EQUAL(rig_counter(DP_C_ENCAP), 1);
+	tunnel_close();
+	rig_close();
+}
+
+static void test_outbound_outside_the_sa_selectors_is_dropped(void)
+{
+	rig_open(1);
+	RIG_POLICY(PROTECT_FAR);
+	tunnel_open(1400);
+	out_sa.outside = true;
+	CU_ASSERT(dropped_as(LAN, &to_far, DROP_SELECTOR_OUT));
+	CU_ASSERT_EQUAL(out_sa.drops[DROP_SELECTOR_OUT], 1);
+	tunnel_close();
+	rig_close();
+}
+
+static void test_outbound_burst_drop_has_its_name_and_hints(void)
+{
+	rig_open(1);
+	RIG_POLICY(PROTECT_FAR);
+	tunnel_open(1400);
+	out_sa.refuse = DROP_SEQUENCE;
+	CU_ASSERT(dropped_as(LAN, &to_far, DROP_SEQUENCE));
+	rig_poll();
+	CU_ASSERT_EQUAL(rig.event.kind, DATAPATH_SA_FLAGS);
+	CU_ASSERT_EQUAL(rig.event.spi, 0x1002);
+	tunnel_close();
+	rig_close();
+}
+
+static void test_outbound_discard_rule_and_order(void)
+{
+	const struct probe web = {
+		.src = LAN_HOST, .dst = WAN_PEER, .protocol = IPPROTO_TCP, .sport = 5000, .dport = 80
+	};
+	const struct probe mail = {
+		.src = LAN_HOST, .dst = WAN_PEER, .protocol = IPPROTO_TCP, .sport = 5000, .dport = 25
+	};
+
+	rig_open(1);
+	RIG_POLICY("discard 10.1.0.0/24 0.0.0.0/0[tcp/25]", "bypass 10.1.0.0/24 0.0.0.0/0");
+	CU_ASSERT(dropped_as(LAN, &mail, DROP_DISCARD));
+	rig_send(LAN, &web);
+	rig_step();
+	CU_ASSERT_EQUAL(rig_sent(WAN), 1);
+	CU_ASSERT_EQUAL(rig_counter(DP_C_FORWARD_CLEAR), 1);
+	rig_close();
+}
+
+static void test_outbound_answers_to_bypassed_traffic_pass(void)
+{
+	const struct probe answer = { .src = WAN_PEER, .dst = LAN_HOST };
+
+	rig_open(1);
+	RIG_POLICY(PROTECT_FAR, "bypass 10.1.0.0/24 192.0.2.2/32", "discard 0.0.0.0/0 0.0.0.0/0");
+	rig_send(WAN, &answer);
+	rig_step();
+	CU_ASSERT_EQUAL(rig_sent(LAN), 1);
+	rig_close();
+}
+
+static void test_outbound_clear_packet_of_protected_source_is_dropped(void)
+{
+	const struct probe forged = { .src = FAR_HOST, .dst = LAN_HOST };
+
+	rig_open(1);
+	RIG_POLICY(PROTECT_FAR);
+	CU_ASSERT(dropped_as(WAN, &forged, DROP_INBOUND_CLEAR));
+	RIG_POLICY(PROTECT_FAR, "bypass 0.0.0.0/0 0.0.0.0/0");
+	CU_ASSERT(dropped_as(WAN, &forged, DROP_INBOUND_CLEAR));
+	RIG_POLICY("bypass 0.0.0.0/0 10.1.0.0/24", PROTECT_FAR);
+	CU_ASSERT(dropped_as(WAN, &forged, DROP_INBOUND_CLEAR));
+	rig_close();
+}
+
+static void test_outbound_later_fragment_does_not_match_port_rules(void)
+{
+	const struct probe later = { .src = LAN_HOST, .dst = WAN_PEER, .sport = 5000, .dport = 80, .fragment = 100 };
+
+	rig_open(1);
+	RIG_POLICY("bypass 10.1.0.0/24 0.0.0.0/0[udp/80]");
+	CU_ASSERT(dropped_as(LAN, &later, DROP_NO_POLICY));
+	rig_close();
+}
+
+static void test_outbound_ttl_one_is_answered_not_sent(void)
+{
+	struct probe p = to_far;
+
+	rig_open(1);
+	RIG_POLICY(PROTECT_FAR);
+	tunnel_open(1400);
+	p.ttl = 1;
+	rig_send(LAN, &p);
+	rig_step();
+	CU_ASSERT_EQUAL(rig_drops(DROP_TTL), 1);
+	CU_ASSERT_EQUAL(rig_sent(WAN), 0);
+	struct rte_mbuf *m = rig_receive(LAN);
+	CU_ASSERT_PTR_NOT_NULL_FATAL(m);
+	CU_ASSERT_EQUAL(*((uint8_t *)frame_ip(m) + 20), 11);
+	CU_ASSERT_EQUAL(frame_ip(m)->src_addr, ip4(LAN_OWN));
+	CU_ASSERT_EQUAL(frame_ip(m)->dst_addr, ip4(LAN_HOST));
+	rte_pktmbuf_free(m);
+	tunnel_close();
+	rig_close();
+}
+
+static void test_outbound_too_big_with_df_names_the_inner_mtu(void)
+{
+	struct probe p = to_far;
+
+	rig_open(1);
+	RIG_POLICY(PROTECT_FAR);
+	tunnel_open(1400);
+	p.fragment = RTE_IPV4_HDR_DF_FLAG;
+	p.bytes = 1401;
+	rig_send(LAN, &p);
+	rig_step();
+	struct rte_mbuf *m = rig_receive(LAN);
+	CU_ASSERT_PTR_NOT_NULL_FATAL(m);
+	const uint8_t *icmp = (uint8_t *)frame_ip(m) + 20;
+	CU_ASSERT_EQUAL(load_be16(icmp), 0x0304);
+	CU_ASSERT_EQUAL(load_be16(icmp + 6), 1400);
+	rte_pktmbuf_free(m);
+	CU_ASSERT_EQUAL(rig_drops(DROP_TOO_BIG), 1);
+	p.bytes = 1400;
+	rig_send(LAN, &p);
+	rig_step();
+	CU_ASSERT_EQUAL(rig_sent(WAN), 1);
+	tunnel_close();
+	rig_close();
+}
+
+static void test_outbound_too_big_without_df_is_fragmented_first(void)
+{
+	struct probe p = to_far;
+	struct rte_mbuf *m;
+	unsigned packets = 0, bytes = 0;
+
+	rig_open(1);
+	RIG_POLICY(PROTECT_FAR);
+	tunnel_open(600);
+	p.bytes = 1500;
+	rig_send(LAN, &p);
+	rig_step();
+	for (; (m = rig_receive(WAN)); packets++) {
+		const struct rte_ipv4_hdr *inner = (void *)((uint8_t *)frame_ip(m) + 28);
+		CU_ASSERT(ip_total_bytes(inner) <= 600);
+		CU_ASSERT_EQUAL(inner->time_to_live, 63);
+		CU_ASSERT(ip_checksum_valid(inner));
+		bytes += ip_total_bytes(inner) - 20u;
+		rte_pktmbuf_free(m);
+	}
+	CU_ASSERT_EQUAL(packets, 3);
+	CU_ASSERT_EQUAL(bytes, 1480);
+	tunnel_close();
+	rig_close();
+}
+
+static void test_outbound_syn_is_clamped(void)
+{
+	uint8_t tcp[24] = { [12] = 6 << 4, [13] = RTE_TCP_SYN_FLAG, [20] = 2, 4, 0x05, 0xb4 };
+	const struct probe p = {
+		.src = LAN_HOST, .dst = FAR_HOST, .protocol = IPPROTO_TCP, .payload = tcp, .payload_bytes = sizeof(tcp)
+	};
+
+	rig_open(1);
+	RIG_POLICY(PROTECT_FAR);
+	tunnel_open(1400);
+	rig_send(LAN, &p);
+	rig_step();
+	struct rte_mbuf *m = rig_receive(WAN);
+	CU_ASSERT_PTR_NOT_NULL_FATAL(m);
+	CU_ASSERT_EQUAL(load_be16((uint8_t *)frame_ip(m) + 28 + 20 + 22), 1360);
+	rte_pktmbuf_free(m);
+	CU_ASSERT_EQUAL(rig_counter(DP_C_MSS_CLAMPED), 1);
+	tunnel_close();
+	rig_close();
+}
+
+static void test_outbound_full_burst_keeps_order(void)
+{
+	struct rte_mbuf *m;
+	uint16_t n = 0;
+
+	rig_open(1);
+	RIG_POLICY(PROTECT_FAR);
+	tunnel_open(1400);
+	for (uint16_t i = 0; i < 200; i++) {
+		struct probe p = to_far;
+		p.sport = i;
+		rig_send(LAN, &p);
+	}
+	rig_step();
+	for (; (m = rig_receive(WAN)); n++) {
+		CU_ASSERT_EQUAL(load_be16((uint8_t *)frame_ip(m) + 28 + 20), n);
+		rte_pktmbuf_free(m);
+	}
+	CU_ASSERT_EQUAL(n, 200);
+	tunnel_close();
+	rig_close();
+}
+
+int main(int argc, char **argv)
+{
+	static const struct test tests[] = {
+		TEST(test_outbound_empty_policy_drops_everything),
+		TEST(test_outbound_without_sa_is_dropped_and_reported_once),
+		TEST(test_outbound_protected_leaves_as_esp_only),
+		TEST(test_outbound_outside_the_sa_selectors_is_dropped),
+		TEST(test_outbound_burst_drop_has_its_name_and_hints),
+		TEST(test_outbound_discard_rule_and_order),
+		TEST(test_outbound_answers_to_bypassed_traffic_pass),
+		TEST(test_outbound_clear_packet_of_protected_source_is_dropped),
+		TEST(test_outbound_later_fragment_does_not_match_port_rules),
+		TEST(test_outbound_ttl_one_is_answered_not_sent),
+		TEST(test_outbound_too_big_with_df_names_the_inner_mtu),
+		TEST(test_outbound_too_big_without_df_is_fragmented_first),
+		TEST(test_outbound_syn_is_clamped),
+		TEST(test_outbound_full_burst_keeps_order),
+	};
+
+	rig_eal();
+	return test_main("datapath_outbound", tests, ARRAY_LEN(tests), argc, argv);
+}
