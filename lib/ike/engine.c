@@ -1,0 +1,405 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* Entry points of the engine: datagrams to their IKE SA and its state machine, timers, commands, finished jobs. What
+ * an exchange means is v2/'s business. */
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "v2/v2.h"
+
+const struct ike_settings ike_default_settings = {
+	.engine_number = 1,
+	.half_open_max = 1000,
+	.retransmit_first_ns = SECOND_NS / 2,
+	.retransmit_tries = 5,
+	.half_open_timeout_ns = 30 * SECOND_NS,
+	.keepalive_ns = 20 * SECOND_NS,
+	.retry_first_ns = SECOND_NS,
+	/* a peer that comes back is found within seconds */
+	.retry_max_ns = 10 * SECOND_NS,
+};
+
+static bool engine_init(struct ike_engine *e, const struct tunnel_profile *profiles, size_t profile_count)
+{
+	e->crypto = crypto_create();
+	e->plain = malloc(IKE_MESSAGE_BYTES_MAX);
+	e->sealed = malloc(IKE_MESSAGE_BYTES_MAX);
+	return e->crypto && e->plain && e->sealed && !table_init(&e->by_spi, profile_count) &&
+	       !table_init(&e->by_init, 0) && !table_init(&e->by_identity, profile_count) &&
+	       !table_init(&e->by_child, profile_count) && !tunnels_init(e, profiles, profile_count);
+}
+
+struct ike_engine *ike_engine_create(const struct ike_settings *settings, const struct ike_host *host,
+	const struct tunnel_profile *profiles, size_t profile_count)
+{
+	struct ike_engine *e = calloc(1, sizeof(*e));
+
+	if (!e)
+		return NULL;
+	e->settings = *settings;
+	e->host = *host;
+	if (!engine_init(e, profiles, profile_count)) {
+		ike_engine_free(e);
+		return NULL;
+	}
+	return e;
+}
+
+void ike_engine_free(struct ike_engine *e)
+{
+	if (!e)
+		return;
+	sa_free_all(e);
+	tunnels_done(e);
+	table_done(&e->by_spi);
+	table_done(&e->by_init);
+	table_done(&e->by_identity);
+	table_done(&e->by_child);
+	timers_done(&e->timers);
+	crypto_free(e->crypto);
+	if (e->plain)
+		secret_wipe(e->plain, IKE_MESSAGE_BYTES_MAX);
+	free(e->plain);
+	free(e->sealed);
+	free(e);
+}
+
+static void enter(struct ike_engine *e, uint64_t now_ns, struct ike_actions *out)
+{
+	e->now_ns = now_ns;
+	e->out = out;
+}
+
+static void leave(struct ike_engine *e)
+{
+	sa_free_dead(e);
+	e->out = NULL;
+}
+
+/* ---- datagrams ---- */
+
+static void step_or_count(struct ike_engine *e, struct ike_sa *sa, enum sa_event event, const struct input *in)
+{
+	if (!sa_step(e, sa, event, in))
+		e->counters[IKE_C_UNEXPECTED]++;
+}
+
+static enum sa_event event_of(const struct ike_header *h)
+{
+	bool response = h->flags & IKE_FLAG_RESPONSE;
+
+	switch (h->exchange) {
+	case IKE_AUTH: return response ? EV_AUTH_RESPONSE : EV_AUTH_REQUEST;
+	case CREATE_CHILD_SA: return EV_CHILD_REQUEST; /* a response answers nothing of ours: the window drops it */
+	default: return response ? EV_INFORMATIONAL_RESPONSE : EV_INFORMATIONAL_REQUEST;
+	}
+}
+
+/* The message is authentic: only now may it change anything. */
+static void receive_opened(struct ike_engine *e, struct ike_sa *sa, const struct ike_datagram *d, struct message *m,
+	struct bytes plain, uint8_t first)
+{
+	struct wire_error error;
+	struct input in = { .d = d, .m = m, .error = &error };
+	bool response = m->header.flags & IKE_FLAG_RESPONSE, up = sa->state == ST_ESTABLISHED;
+
+	if (up)
+		sa_move_remote(e, sa, &d->remote);
+	if (message_decode_inner(plain, first, m, &error) || message_check(m, &error)) {
+		e->counters[error.reason == WIRE_CRITICAL ? IKE_C_UNKNOWN_CRITICAL : IKE_C_MALFORMED]++;
+		step_or_count(e, sa, response ? EV_BAD_RESPONSE : EV_BAD_REQUEST, &in);
+		return;
+	}
+	step_or_count(e, sa, event_of(&m->header), &in);
+	/* not the IKE_AUTH request itself: its sender does not know yet that we accept */
+	if (up)
+		sa_heard(e, sa);
+}
+
+static void receive_protected(struct ike_engine *e, struct ike_sa *sa, const struct ike_datagram *d)
+{
+	struct message m;
+	struct wire_error error;
+	struct bytes plain;
+
+	if (message_decode(d->data, &m, &error)) {
+		e->counters[error.reason == WIRE_CRITICAL ? IKE_C_UNKNOWN_CRITICAL : IKE_C_MALFORMED]++;
+		return;
+	}
+	const struct payload *sk = message_find(&m, PAYLOAD_SK);
+	if (!sk) {
+		e->counters[IKE_C_MALFORMED]++;
+		return;
+	}
+	if (protect_open(e, sa, d, sk, &plain)) {
+		e->counters[IKE_C_BAD_ICV]++;
+		return;
+	}
+	receive_opened(e, sa, d, &m, plain, sk->sk.first_inner);
+}
+
+/* Keys came after the IKE_AUTH request that asked for them. */
+static void receive_held(struct ike_engine *e, struct ike_sa *sa)
+{
+	struct handshake *h = sa->handshake;
+
+	if (sa->state != ST_KEYED || !h->held)
+		return;
+	uint8_t *held = h->held;
+	struct ike_datagram d = { h->held_local, h->held_remote, BYTES(held, h->held_len) };
+	h->held = NULL;
+	receive_protected(e, sa, &d);
+	free(held);
+}
+
+/* RFC 7296 2.3: the window is 1. The last request is answered again, byte for byte; everything else is dropped. */
+static void receive_request(
+	struct ike_engine *e, struct ike_sa *sa, const struct ike_datagram *d, const struct ike_header *h)
+{
+	struct outbox *o = &sa->outbox;
+	struct input in = { .d = d };
+
+	if (h->message_id + 1 == o->peer_request_id && outbox_answer_again(e, sa, d))
+		return;
+	if (h->message_id != o->peer_request_id)
+		e->counters[IKE_C_BAD_MESSAGE_ID]++;
+	else if (sa->keys.len)
+		receive_protected(e, sa, d);
+	else if (h->exchange != IKE_AUTH)
+		e->counters[IKE_C_UNEXPECTED]++;
+	else if (sa->state != ST_RESPONDER_DERIVE)
+		step_or_count(e, sa, EV_AUTH_HELD, &in);
+}
+
+static void receive_init_response(struct ike_engine *e, struct ike_sa *sa, const struct ike_datagram *d)
+{
+	struct message m;
+	struct wire_error error;
+	struct input in = { .d = d, .m = &m };
+
+	if (message_decode(d->data, &m, &error) || message_check(&m, &error))
+		e->counters[error.reason == WIRE_CRITICAL ? IKE_C_UNKNOWN_CRITICAL : IKE_C_MALFORMED]++;
+	else
+		step_or_count(e, sa, EV_INIT_RESPONSE, &in);
+}
+
+static void receive_response(
+	struct ike_engine *e, struct ike_sa *sa, const struct ike_datagram *d, const struct ike_header *h)
+{
+	const struct outbox *o = &sa->outbox;
+
+	if (!o->request || h->message_id != o->request_id || h->exchange != o->request_exchange)
+		e->counters[IKE_C_BAD_MESSAGE_ID]++;
+	else if (h->exchange == IKE_SA_INIT)
+		receive_init_response(e, sa, d);
+	else if (sa->keys.len)
+		receive_protected(e, sa, d);
+	else
+		e->counters[IKE_C_UNEXPECTED]++;
+}
+
+/* The SA the header names: by our SPI, and the peer's must be the one we know (before we know it: anything in an
+ * IKE_SA_INIT answer). */
+static struct ike_sa *find_sa(const struct ike_engine *e, const struct ike_header *h)
+{
+	bool from_initiator = h->flags & IKE_FLAG_INITIATOR;
+	struct ike_sa *sa = sa_lookup(e, from_initiator ? h->spi_r : h->spi_i);
+
+	if (!sa || sa->initiator == from_initiator)
+		return NULL;
+	if (from_initiator)
+		return sa->spi_i == h->spi_i ? sa : NULL;
+	return sa->spi_r == h->spi_r || (!sa->spi_r && h->exchange == IKE_SA_INIT) ? sa : NULL;
+}
+
+static void refuse_header(
+	struct ike_engine *e, const struct ike_datagram *d, const struct ike_header *h, const struct wire_error *error)
+{
+	bool version = error->reason == WIRE_VERSION;
+
+	e->counters[version ? IKE_C_WRONG_VERSION : IKE_C_MALFORMED]++;
+	/* RFC 7296 2.5: a newer version is told which one we speak; an older IKE would not understand */
+	if (version && h->version >> 4 > 2 && !(h->flags & IKE_FLAG_RESPONSE))
+		sa_init_refuse(e, d, h, NOTIFY_INVALID_MAJOR_VERSION, BYTES_NONE);
+}
+
+static void receive(struct ike_engine *e, const struct ike_datagram *d)
+{
+	struct ike_header h;
+	struct wire_error error;
+
+	e->counters[IKE_C_RECEIVED]++;
+	if (header_decode(d->data, &h, &error)) {
+		refuse_header(e, d, &h, &error);
+		return;
+	}
+	if (h.exchange == IKE_SA_INIT && !(h.flags & IKE_FLAG_RESPONSE)) {
+		sa_init_on_request(e, d);
+		return;
+	}
+	struct ike_sa *sa = find_sa(e, &h);
+	if (!sa)
+		e->counters[IKE_C_UNKNOWN_SPI]++;
+	else if (h.flags & IKE_FLAG_RESPONSE)
+		receive_response(e, sa, d, &h);
+	else
+		receive_request(e, sa, d, &h);
+}
+
+void ike_input(struct ike_engine *e, const struct ike_datagram *d, uint64_t now_ns, struct ike_actions *out)
+{
+	/* a NAT keepalive (RFC 3948 2.3) */
+	if (d->data.len == 1 && d->data.data[0] == 0xff)
+		return;
+	enter(e, now_ns, out);
+	if (d->data.len > IKE_MESSAGE_BYTES_MAX)
+		e->counters[IKE_C_MALFORMED]++;
+	else
+		receive(e, d);
+	leave(e);
+}
+
+/* ---- jobs ---- */
+
+void ike_job_done(struct ike_engine *e, struct crypto_job *job, uint64_t now_ns, struct ike_actions *out)
+{
+	struct input in = { .job = job };
+
+	enter(e, now_ns, out);
+	struct ike_sa *sa = sa_lookup(e, job->owner);
+	if (sa)
+		step_or_count(e, sa, job->kind == JOB_KEX_GENERATE ? EV_KEX_READY : EV_SECRET_READY, &in);
+	crypto_job_free(job);
+	if (sa)
+		receive_held(e, sa);
+	leave(e);
+}
+
+/* ---- time ---- */
+
+static void on_retransmit(struct ike_engine *e, struct ike_sa *sa)
+{
+	struct input in = { 0 };
+	/* nothing better came until now: NO_PROPOSAL_CHOSEN is believed (RFC 7296 2.21.1 leaves the moment to us) */
+	bool believed = sa->state == ST_INIT_SENT && sa->handshake->noted_error == NOTIFY_NO_PROPOSAL_CHOSEN;
+
+	if (believed || !outbox_on_timer(e, sa))
+		step_or_count(e, sa, EV_GAVE_UP, &in);
+}
+
+static void on_sa_timer(struct ike_engine *e, struct ike_sa *sa, enum timer_kind kind)
+{
+	struct input in = { 0 };
+
+	switch (kind) {
+	case TIMER_RETRANSMIT: on_retransmit(e, sa); break;
+	case TIMER_LIFETIME:
+		if (sa->state == ST_LINGER)
+			sa_close(e, sa, "");
+		else
+			sa_step(e, sa, EV_TIME_OUT, &in);
+		break;
+	case TIMER_CHILD_LIFETIME: sa_step(e, sa, EV_TIME_OUT, &in); break;
+	case TIMER_LIVENESS: informational_check_liveness(e, sa); break;
+	case TIMER_KEEPALIVE:
+		action_keepalive(e, sa);
+		sa_set_timer(e, sa, kind, e->now_ns + e->settings.keepalive_ns);
+		break;
+	default: break;
+	}
+}
+
+void ike_tick(struct ike_engine *e, uint64_t now_ns, struct ike_actions *out)
+{
+	struct timer *timer;
+
+	enter(e, now_ns, out);
+	while ((timer = timers_pull(&e->timers, now_ns))) {
+		if (timer->kind == TIMER_RETRY)
+			tunnel_initiate(e, timer->owner);
+		else
+			on_sa_timer(e, timer->owner, (enum timer_kind)timer->kind);
+	}
+	leave(e);
+}
+
+uint64_t ike_next_deadline(const struct ike_engine *e)
+{
+	return timers_next(&e->timers);
+}
+
+/* ---- commands ---- */
+
+static void terminate_tunnel(struct ike_engine *e, struct tunnel *t)
+{
+	t->held = true;
+	timers_clear(&e->timers, &t->retry);
+	for (struct ike_sa *sa = t->sas, *next; sa; sa = next) {
+		next = sa->sibling;
+		sa_terminate(e, sa, AFTER_NOTHING, "terminated");
+	}
+}
+
+static void command_initiate(struct ike_engine *e, const struct ike_command *c, struct tunnel *t)
+{
+	/* a trap is patient: packets keep coming while the peer is down */
+	if (c->kind == IKE_ACQUIRE && e->now_ns < t->not_before_ns)
+		return;
+	t->held = false;
+	tunnel_initiate(e, t);
+}
+
+static void terminate_all(struct ike_engine *e)
+{
+	e->stopping = true;
+	for (size_t i = 0; i < e->tunnel_count; i++)
+		terminate_tunnel(e, &e->tunnels[i]);
+	/* half-open ones of the peers belong to no tunnel; those that linger have nothing to say any more */
+	for (struct ike_sa *sa = e->sas, *next; sa; sa = next) {
+		next = sa->next;
+		if (!sa->in_tunnel)
+			sa_close(e, sa, "shutdown");
+	}
+}
+
+static void child_command(struct ike_engine *e, const struct ike_command *c, struct ike_sa *sa)
+{
+	switch (c->kind) {
+	case IKE_EXPIRE: sa_terminate(e, sa, AFTER_RESTART, "the Child SA is used up"); break;
+	case IKE_USED: sa_heard(e, sa); break;
+	case IKE_ADDRESS_CHANGED: sa_move_remote(e, sa, &c->remote); break;
+	default: break;
+	}
+}
+
+static void command(struct ike_engine *e, const struct ike_command *c)
+{
+	struct tunnel *t = c->tunnel < e->tunnel_count ? &e->tunnels[c->tunnel] : NULL;
+	struct child_sa *child;
+
+	switch (c->kind) {
+	case IKE_INITIATE:
+	case IKE_ACQUIRE:
+		if (t)
+			command_initiate(e, c, t);
+		break;
+	case IKE_TERMINATE:
+		if (t)
+			terminate_tunnel(e, t);
+		break;
+	case IKE_TERMINATE_ALL: terminate_all(e); break;
+	case IKE_EXPIRE:
+	case IKE_USED:
+	case IKE_ADDRESS_CHANGED:
+		child = child_lookup(e, c->spi);
+		if (child)
+			child_command(e, c, child->sa);
+		break;
+	}
+}
+
+void ike_command(struct ike_engine *e, const struct ike_command *c, uint64_t now_ns, struct ike_actions *out)
+{
+	enter(e, now_ns, out);
+	command(e, c);
+	leave(e);
+}

@@ -1,0 +1,84 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* Failure records: why a negotiation failed, ours and theirs, with the first mismatch. Texts for people; nothing is
+ * decided here. */
+#include "ike_priv.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+struct ike_failure failure_make(
+	uint8_t phase, uint8_t exchange, bool initiator, uint16_t notify, const char *reason, const char *hint)
+{
+	struct ike_failure f = { .phase = phase, .exchange = exchange, .initiator = initiator, .notify = notify };
+
+	snprintf(f.reason, sizeof(f.reason), "%s", reason);
+	snprintf(f.hint, sizeof(f.hint), "%s", hint ? hint : "");
+	return f;
+}
+
+void failure_set_proposals(struct ike_failure *f, const struct proposal_list *ours, const struct proposal_list *theirs)
+{
+	char text[PROPOSAL_TEXT_MAX];
+
+	if (ours)
+		snprintf(f->ours, sizeof(f->ours), "%s", proposal_list_format(ours, text));
+	if (theirs)
+		snprintf(f->theirs, sizeof(f->theirs), "%s", proposal_list_format(theirs, text));
+	if (ours && theirs)
+		negotiate_mismatch(ours, theirs, f->mismatch, sizeof(f->mismatch));
+}
+
+void failure_set_identities(
+	struct ike_failure *f, const struct identity *ours, const struct identity *theirs, const char *what)
+{
+	char text[IDENTITY_TEXT_MAX];
+
+	snprintf(f->ours, sizeof(f->ours), "%.511s", ours->type ? identity_format(ours, text) : "any");
+	snprintf(f->theirs, sizeof(f->theirs), "%.511s", theirs->type ? identity_format(theirs, text) : "any");
+	if (what)
+		snprintf(f->mismatch, sizeof(f->mismatch), "%s: ours %.40s, theirs %.40s", what, f->ours, f->theirs);
+}
+
+static void pair_format(
+	const struct selector_list *local, const struct selector_list *remote, char *ret_text, size_t capacity)
+{
+	char a[EVENT_TEXT_MAX / 2 - 4], b[EVENT_TEXT_MAX / 2 - 4];
+
+	snprintf(ret_text, capacity, "%s === %s", selector_list_format(local, a, sizeof(a)),
+		selector_list_format(remote, b, sizeof(b)));
+}
+
+static void selectors_mismatch(
+	struct ike_failure *f, const char *side, const struct selector_list *ours, const struct selector_list *theirs)
+{
+	char a[44], b[44];
+	struct selector_list common;
+	bool cut;
+
+	if (f->mismatch[0] || selector_list_narrow(theirs, ours, &common, &cut))
+		return;
+	snprintf(f->mismatch, sizeof(f->mismatch), "%s selectors: ours %s, theirs %s", side,
+		selector_list_format(ours, a, sizeof(a)), selector_list_format(theirs, b, sizeof(b)));
+}
+
+void failure_set_selectors(struct ike_failure *f, const struct child_profile *ours, const struct selector_list *local,
+	const struct selector_list *remote)
+{
+	pair_format(&ours->local, &ours->remote, f->ours, sizeof(f->ours));
+	if (!local || !remote)
+		return;
+	pair_format(local, remote, f->theirs, sizeof(f->theirs));
+	selectors_mismatch(f, "local", &ours->local, local);
+	selectors_mismatch(f, "remote", &ours->remote, remote);
+}
+
+void failure_report(struct ike_engine *e, struct tunnel *t, const struct ike_sa *sa, const struct ike_datagram *d,
+	struct ike_failure *f)
+{
+	f->at_ns = e->now_ns;
+	if (t && !t->failure)
+		t->failure = malloc(sizeof(*t->failure));
+	if (t && t->failure)
+		*t->failure = *f;
+	event_failure(e, IKE_EV_FAILED, t, sa, d, f);
+}

@@ -1,0 +1,227 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* Public header of the ike room: the pure IKE engine. It takes bytes, time and answers, and returns bytes and actions.
+ * It has no clock, socket, thread, log or global. One thread at a time may call an engine; engines are independent. */
+#pragma once
+
+#include "base.h"
+#include "crypto.h"
+#include "model.h"
+#include "wire.h"
+
+struct ike_engine;
+
+/* ---- what the host gives ------------------------------------------------------------------------------------- */
+
+/* Functions the engine calls; all return at once. */
+struct ike_host {
+	void *context;
+	/* Strong random bytes; never fails (the host aborts otherwise). */
+	void (*random)(void *context, void *ret_data, size_t len);
+	/* The pre-shared key of two identities into *ret_secret (owned by the caller). 0 or -ENOENT. */
+	int (*psk_lookup)(
+		void *context, const struct identity *local, const struct identity *remote, struct secret *ret_secret);
+	/* An inbound SPI for a Child SA of this peer, host order; 0 when none is free. It stays reserved until
+	 * spi_release or, once installed, until RETIRE. */
+	uint32_t (*spi_reserve)(void *context, const struct addr *local, const struct addr *remote);
+	void (*spi_release)(void *context, uint32_t spi);
+};
+
+struct ike_settings {
+	uint16_t engine_number;        /* the first bits of our IKE SPIs (seam for several engines) */
+	uint32_t half_open_max;        /* responder IKE SAs without IKE_AUTH; more are refused */
+	uint64_t retransmit_first_ns;  /* time before the first retransmission */
+	uint32_t retransmit_tries;     /* retransmissions before giving up, each waiting twice as long, at most 16 s */
+	uint64_t half_open_timeout_ns; /* a responder's IKE SA must be authenticated within this */
+	uint64_t keepalive_ns;         /* NAT keepalive interval (RFC 3948 4), 0: none */
+	uint64_t retry_first_ns;       /* START_INITIATE: pause after a failure, doubled up to retry_max_ns */
+	uint64_t retry_max_ns;
+};
+
+extern const struct ike_settings ike_default_settings;
+
+/* profiles: borrowed until free. Tunnels with START_INITIATE begin at the first ike_tick. NULL without memory or when
+ * OpenSSL lacks an algorithm. */
+struct ike_engine *ike_engine_create(const struct ike_settings *settings, const struct ike_host *host,
+	const struct tunnel_profile *profiles, size_t profile_count);
+void ike_engine_free(struct ike_engine *e);
+
+/* ---- what comes in ------------------------------------------------------------------------------------------- */
+
+struct ike_datagram {
+	struct endpoint local, remote;
+	struct bytes
+		data; /* without the non-ESP marker; borrowed for the call; may be decrypted in place through scratch */
+};
+
+enum ike_command_kind {
+	IKE_INITIATE,        /* tunnel, child: bring it up */
+	IKE_TERMINATE,       /* tunnel: delete the IKE SA; stays down until INITIATE, ACQUIRE or the peer */
+	IKE_TERMINATE_ALL,   /* shutdown: delete every IKE SA */
+	IKE_ACQUIRE,         /* tunnel, child: a packet needs it (trap) */
+	IKE_EXPIRE,          /* spi: hard lifetime or sequence end of an inbound or outbound SA */
+	IKE_USED,            /* spi: authenticated traffic arrived on this inbound SA */
+	IKE_ADDRESS_CHANGED, /* spi, remote: the newest authenticated packet came from there */
+};
+
+struct ike_command {
+	enum ike_command_kind kind;
+	uint32_t tunnel; /* index into the profiles */
+	uint32_t child;  /* index into the profile's children */
+	uint32_t spi;    /* our inbound SPI */
+	struct endpoint remote;
+};
+
+/* ---- what goes out ------------------------------------------------------------------------------------------- */
+
+enum ike_action_kind {
+	IKE_SEND,    /* a datagram */
+	IKE_INSTALL, /* a pair of SAs: inbound live at once; outbound used from SWITCH on */
+	IKE_SWITCH,  /* send on the outbound SA of this child now */
+	IKE_RETIRE,  /* remove the pair */
+	IKE_UPDATE,  /* new path for the pair */
+	IKE_CRYPTO,  /* run this job, then ike_job_done */
+	IKE_EVENT,   /* a fact for log, metrics, diagnosis */
+};
+
+#define EVENT_TEXT_MAX 512
+
+/* Events: enum name, keyword in logs and JSON. */
+#define IKE_EVENTS(X)                                                                                                  \
+	X(IKE_EV_STARTED, "phase1-started")                                                                            \
+	X(IKE_EV_PHASE1_UP, "phase1-up")                                                                               \
+	X(IKE_EV_PHASE2_UP, "phase2-up")                                                                               \
+	X(IKE_EV_PHASE2_DOWN, "phase2-down")                                                                           \
+	X(IKE_EV_PHASE1_DOWN, "phase1-down")                                                                           \
+	X(IKE_EV_FAILED, "failed")                                                                                     \
+	X(IKE_EV_RETRANSMIT, "retransmit")                                                                             \
+	X(IKE_EV_NAT_DETECTED, "nat-detected")                                                                         \
+	X(IKE_EV_REPLACED, "replaced")                                                                                 \
+	X(IKE_EV_REFUSED, "message-refused")
+
+#define IKE_EVENT_ENUM(name, keyword) name,
+enum ike_event_kind { IKE_EVENTS(IKE_EVENT_ENUM) IKE_EVENT_KINDS };
+const char *ike_event_name(enum ike_event_kind kind);
+
+/* Why a negotiation failed, complete enough for one line to the operator. */
+struct ike_failure {
+	uint8_t phase;               /* 1 or 2; 0: none yet */
+	uint8_t exchange;            /* enum ike_exchange */
+	bool initiator;              /* our role in the exchange */
+	uint16_t notify;             /* sent (responder) or received (initiator); 0: none, e.g. a timeout */
+	uint64_t at_ns;              /* engine time */
+	char reason[128];            /* "no proposal chosen", "peer did not answer" ... */
+	char ours[EVENT_TEXT_MAX];   /* proposals, selectors or identities of ours */
+	char theirs[EVENT_TEXT_MAX]; /* the peer's; empty when it did not say */
+	char mismatch[128];          /* first mismatch: "encryption: ours AES-GCM-256, theirs AES-CBC-128" */
+	char hint[128];              /* what to look at */
+};
+
+struct ike_event {
+	enum ike_event_kind kind;
+	int32_t tunnel; /* index, -1: not known yet */
+	int32_t child;  /* index, -1: none */
+	uint64_t spi_i, spi_r;
+	struct endpoint local, remote;
+	uint32_t child_spi_in, child_spi_out;
+	struct ike_failure failure; /* of FAILED and REFUSED */
+	char text[EVENT_TEXT_MAX];  /* suite, selectors, reason */
+};
+
+struct ike_action {
+	enum ike_action_kind kind;
+	union {
+		struct {
+			struct endpoint local, remote;
+			uint8_t *data; /* owned by the action list */
+			size_t len;
+			bool keepalive; /* one 0xff byte, sent without the non-ESP marker */
+		} send;
+		struct {
+			uint32_t tunnel, child;
+			struct sa_spec *in, *out; /* owned by the action list, wiped with it */
+			bool switch_now;          /* send on it at once; false: an older pair carries the traffic until
+						   * SWITCH (responder, RFC 7296 2.8) */
+		} install;
+		struct {
+			uint32_t tunnel, child, spi_in, spi_out;
+			struct path_spec path; /* of UPDATE; local and remote as for the outbound SA */
+		} child;                       /* of SWITCH, RETIRE, UPDATE */
+		struct crypto_job *job;        /* owned: the host takes it and sets NULL */
+		struct ike_event *event;       /* owned by the action list */
+	};
+};
+
+/* Actions in the order they must be carried out. */
+struct ike_actions {
+	struct ike_action *items;
+	size_t count, capacity;
+	bool failed; /* memory ran out; some action is missing */
+};
+
+void ike_actions_clear(struct ike_actions *out); /* frees what the actions own, keeps the array */
+void ike_actions_done(struct ike_actions *out);
+
+/* ---- entry points; `now_ns` is monotonic --------------------------------------------------------------------- */
+
+void ike_input(struct ike_engine *e, const struct ike_datagram *d, uint64_t now_ns, struct ike_actions *out);
+void ike_tick(struct ike_engine *e, uint64_t now_ns, struct ike_actions *out);
+void ike_command(struct ike_engine *e, const struct ike_command *c, uint64_t now_ns, struct ike_actions *out);
+/* Takes the job. */
+void ike_job_done(struct ike_engine *e, struct crypto_job *job, uint64_t now_ns, struct ike_actions *out);
+/* When ike_tick must be called next; UINT64_MAX: never. */
+uint64_t ike_next_deadline(const struct ike_engine *e);
+
+/* ---- state for the operator ---------------------------------------------------------------------------------- */
+
+enum phase_state { PHASE_DOWN, PHASE_NEGOTIATING, PHASE_UP, PHASE_CLOSING };
+const char *phase_state_name(enum phase_state s);
+
+struct ike_child_status {
+	enum phase_state state;
+	uint32_t spi_in, spi_out;
+	struct selector_list local, remote; /* negotiated */
+	char suite[128];
+	uint64_t up_since_ns;
+	bool udp_encap;
+};
+
+struct ike_tunnel_status {
+	enum phase_state phase1;
+	bool initiator;
+	uint64_t spi_i, spi_r;
+	struct endpoint local, remote;
+	char suite[PROPOSAL_TEXT_MAX];
+	char remote_id[IDENTITY_TEXT_MAX];
+	bool local_nat, remote_nat;
+	uint64_t up_since_ns;
+	uint32_t child_count;
+	struct ike_child_status children[CHILDREN_MAX];
+	struct ike_failure failure; /* the last one; phase 0: none */
+};
+
+/* 0 or -ENOENT. */
+int ike_tunnel_status(const struct ike_engine *e, uint32_t tunnel, struct ike_tunnel_status *ret_status);
+
+/* Counters: one X-macro gives enum, name and text. */
+#define IKE_COUNTERS(X)                                                                                                \
+	X(IKE_C_RECEIVED, "received")                                                                                  \
+	X(IKE_C_SENT, "sent")                                                                                          \
+	X(IKE_C_RETRANSMITTED, "retransmitted")                                                                        \
+	X(IKE_C_ANSWERED_AGAIN, "answered_again")                                                                      \
+	X(IKE_C_MALFORMED, "malformed")                                                                                \
+	X(IKE_C_WRONG_VERSION, "wrong_version")                                                                        \
+	X(IKE_C_UNKNOWN_CRITICAL, "unknown_critical_payload")                                                          \
+	X(IKE_C_UNKNOWN_SPI, "unknown_ike_spi")                                                                        \
+	X(IKE_C_BAD_ICV, "bad_icv")                                                                                    \
+	X(IKE_C_BAD_MESSAGE_ID, "message_id_outside_window")                                                           \
+	X(IKE_C_UNEXPECTED, "unexpected_message")                                                                      \
+	X(IKE_C_NO_TUNNEL, "no_matching_tunnel")                                                                       \
+	X(IKE_C_HALF_OPEN_LIMIT, "half_open_limit")                                                                    \
+	X(IKE_C_AUTH_FAILED, "authentication_failed")
+
+#define IKE_COUNTER_ENUM(name, keyword) name,
+enum ike_counter { IKE_COUNTERS(IKE_COUNTER_ENUM) IKE_COUNTER_COUNT };
+const char *ike_counter_name(enum ike_counter c);
+/* Array of IKE_COUNTER_COUNT values, borrowed. */
+const uint64_t *ike_counters(const struct ike_engine *e);
+uint32_t ike_sa_count(const struct ike_engine *e);

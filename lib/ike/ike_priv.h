@@ -1,0 +1,305 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* What the files of this room share: the engine, an IKE SA, its Child SA, a tunnel's run-time state. An IKE SA keeps
+ * small plain data; what only a handshake needs hangs on the heap and goes with it. */
+#pragma once
+
+#include "ike.h"
+#include "negotiate.h"
+#include "table.h"
+#include "timers.h"
+
+#define NONCE_BYTES      32 /* ours; at least half of the PRF's key, RFC 7296 2.10 */
+#define NONCE_BYTES_MAX  256
+#define COOKIE_BYTES_MAX 64
+#define HASH_BYTES       20
+#define IKE_PORT         500
+#define NATT_PORT        4500
+
+#define SECOND_NS 1000000000ull
+
+/* States of an IKE SA: enum name, the phase 1 state an operator sees. */
+#define SA_STATES(X)                                                                                                   \
+	X(ST_INITIATOR_KEX, PHASE_NEGOTIATING)    /* our key pair is being made */                                     \
+	X(ST_INIT_SENT, PHASE_NEGOTIATING)        /* IKE_SA_INIT request out */                                        \
+	X(ST_INITIATOR_DERIVE, PHASE_NEGOTIATING) /* the shared secret is being computed */                            \
+	X(ST_AUTH_SENT, PHASE_NEGOTIATING)        /* IKE_AUTH request out */                                           \
+	X(ST_RESPONDER_KEX, PHASE_NEGOTIATING)    /* our key pair is being made */                                     \
+	X(ST_INIT_ANSWERED, PHASE_NEGOTIATING)    /* IKE_SA_INIT answered */                                           \
+	X(ST_RESPONDER_DERIVE, PHASE_NEGOTIATING) /* an IKE_AUTH request waits for the shared secret */                \
+	X(ST_KEYED, PHASE_NEGOTIATING)            /* keys are there, the peer is not authenticated */                  \
+	X(ST_ESTABLISHED, PHASE_UP)                                                                                    \
+	X(ST_CLOSING, PHASE_CLOSING) /* our Delete, or our refusal of the peer's AUTH, is out */                       \
+	X(ST_LINGER, PHASE_DOWN)     /* over; repeats its last response for a while */                                 \
+	X(ST_DEAD, PHASE_DOWN)       /* freed when the entry point returns */
+
+#define SA_STATE_ENUM(name, phase) name,
+enum sa_state { SA_STATES(SA_STATE_ENUM) SA_STATE_COUNT };
+
+/* What an IKE SA has to tell its peer, one after the other: the window is 1. */
+enum want {
+	WANT_LIVENESS = 1 << 0,
+	WANT_AUTH_FAILED = 1 << 1,    /* initiator: the peer's AUTH does not verify (RFC 7296 2.21.2) */
+	WANT_INVALID_SYNTAX = 1 << 2, /* the peer's response was nonsense (RFC 7296 2.21.3) */
+	WANT_DELETE = 1 << 3,
+};
+
+/* What the tunnel does once its IKE SA is gone. */
+enum afterwards {
+	AFTER_NOTHING,
+	AFTER_RESTART, /* try again at once: the SA's time was up, or the peer is dead */
+	AFTER_PAUSE,   /* try again after the first pause: the peer wanted it so */
+	AFTER_BACKOFF, /* try again after a pause that doubles: it failed */
+};
+
+/* Only while a handshake runs. */
+struct handshake {
+	uint8_t nonce_i[NONCE_BYTES_MAX], nonce_r[NONCE_BYTES_MAX];
+	uint16_t nonce_i_len, nonce_r_len;
+	const struct alg *group;
+	struct kex_key *key; /* owned; moves through jobs */
+	uint8_t public_value[KE_PUBLIC_MAX], peer_public[KE_PUBLIC_MAX];
+	size_t public_len, peer_public_len;
+	uint8_t *init_ours, *init_peers; /* the two IKE_SA_INIT messages, for AUTH (RFC 7296 2.15); owned */
+	size_t init_ours_len, init_peers_len;
+	uint8_t *held; /* responder: the IKE_AUTH request that waits for the keys; owned */
+	size_t held_len;
+	struct endpoint held_local, held_remote;
+	struct proposal chosen; /* responder: the IKE proposal to answer */
+	uint8_t cookie[COOKIE_BYTES_MAX];
+	uint8_t cookie_len;
+	uint8_t restarts;        /* INVALID_KE_PAYLOAD and COOKIE answers followed so far */
+	uint32_t tried_groups;   /* bit per group number (all are below 32) */
+	uint16_t noted_error;    /* an unauthenticated error notify; believed only once the timer fires */
+	struct suite suite;      /* responder: before the keys are there */
+	bool initial_contact;    /* initiator: sent it */
+	struct ike_failure *why; /* initiator: what noted_error means; owned */
+};
+
+struct outbox {
+	uint8_t *request; /* outstanding; owned; NULL: none */
+	size_t request_len;
+	uint8_t *response; /* to the peer's last request; owned */
+	size_t response_len;
+	uint32_t request_id, next_request_id; /* ours */
+	uint32_t peer_request_id;             /* the one expected next */
+	uint32_t tries;                       /* transmissions of the outstanding request */
+	uint64_t first_ns;                    /* its first */
+	uint8_t request_exchange;
+	uint8_t peer_hash[HASH_BYTES]; /* SHA-1 of the request the response answers */
+};
+
+struct child_sa {
+	struct link by_spi;
+	struct ike_sa *sa;
+	struct selector *selectors; /* owned: local ones, then remote ones */
+	uint8_t local_count, remote_count;
+	bool udp_encap;
+	bool sending;   /* our traffic goes out on it, or did */
+	uint32_t index; /* of the profile's children */
+	uint32_t spi_in, spi_out;
+	struct suite suite;
+	uint64_t up_since_ns;
+};
+
+struct ike_sa {
+	struct link by_spi, by_init, by_identity;
+	struct ike_sa *next;    /* of the engine, or of its dead */
+	struct ike_sa **link;   /* what points to us in the engine's list */
+	struct ike_sa *sibling; /* next of the same tunnel */
+	struct tunnel *tunnel;  /* a responder's is provisional until IKE_AUTH */
+	bool in_tunnel;         /* linked there */
+	bool in_identity;       /* linked in the engine's by_identity */
+	bool initiator;         /* original initiator of the IKE SA */
+	bool counted;           /* in the engine's half_open */
+	bool proven;            /* the peer has shown that the SA is established on its side too */
+	bool local_nat, remote_nat;
+	uint8_t state;      /* enum sa_state; sa_set_state alone writes it */
+	uint8_t wants;      /* enum want */
+	uint8_t asking;     /* enum want of the outstanding INFORMATIONAL request */
+	uint8_t afterwards; /* enum afterwards */
+	uint64_t spi_i, spi_r;
+	struct endpoint local, remote;
+	struct endpoint init_remote; /* where the IKE_SA_INIT request came from */
+	uint8_t init_hash[HASH_BYTES];
+	struct suite suite;
+	struct secret keys; /* SK_d, SK_ai, SK_ar, SK_ei, SK_er, SK_pi, SK_pr in this order (RFC 7296 2.14) */
+	uint64_t iv;        /* next explicit IV of a counter mode */
+	uint64_t created_order, established_order; /* the engine's count of such moments */
+	uint64_t heard_ns, up_since_ns;
+	struct identity remote_id;
+	struct child_sa *child;      /* NULL: none */
+	struct handshake *handshake; /* NULL once over */
+	uint32_t reserved_spi;       /* initiator: inbound SPI of the offer */
+	struct outbox outbox;
+	struct timer timers[SA_TIMERS];
+};
+
+/* The run-time half of a tunnel profile. */
+struct tunnel {
+	struct link by_address;
+	const struct tunnel_profile *profile;
+	struct ike_sa *sas; /* ours, and those whose peer proved its identity */
+	struct timer retry;
+	uint64_t pause_ns;      /* before the next try */
+	uint64_t not_before_ns; /* traps do not start earlier */
+	uint32_t index;
+	bool held;                   /* terminated by the operator */
+	struct ike_failure *failure; /* last one; owned; NULL: none */
+};
+
+struct ike_engine {
+	struct ike_settings settings;
+	struct ike_host host;
+	struct crypto *crypto;
+	struct tunnel *tunnels;
+	size_t tunnel_count;
+	struct table by_spi, by_init, by_identity, by_child, by_address;
+	struct ike_sa *sas, *dead;
+	struct timers timers;
+	uint32_t half_open, lingering, sa_count;
+	uint64_t order;
+	bool stopping;
+	uint64_t counters[IKE_COUNTER_COUNT];
+	/* of the entry point that runs */
+	uint64_t now_ns;
+	struct ike_actions *out;
+	uint8_t *plain;  /* IKE_MESSAGE_BYTES_MAX: the message being opened; decoded messages borrow it */
+	uint8_t *sealed; /* IKE_MESSAGE_BYTES_MAX: the message being built */
+};
+
+/* ---- actions.c ---- */
+
+struct ike_action *actions_push(struct ike_actions *out, enum ike_action_kind kind);
+/* Copies data. */
+void action_send(struct ike_engine *e, const struct endpoint *local, const struct endpoint *remote, struct bytes data);
+void action_keepalive(struct ike_engine *e, const struct ike_sa *sa);
+/* Takes the job; NULL is a failure already. False without memory. */
+bool action_crypto(struct ike_engine *e, struct crypto_job *job);
+void action_child(struct ike_engine *e, enum ike_action_kind kind, const struct child_sa *child);
+/* Takes both specs' contents (they are empty afterwards). */
+bool action_install(struct ike_engine *e, const struct child_sa *child, struct sa_spec *in, struct sa_spec *out);
+
+/* ---- status.c ---- */
+
+/* An event about an IKE SA or, with sa NULL, about a tunnel or nothing known. Text is printf-like. */
+void event_emit(struct ike_engine *e, enum ike_event_kind kind, const struct tunnel *t, const struct ike_sa *sa,
+	const char *format, ...) __attribute__((format(printf, 5, 6)));
+/* The same with a failure record and the datagram's addresses (d may be NULL). */
+void event_failure(struct ike_engine *e, enum ike_event_kind kind, const struct tunnel *t, const struct ike_sa *sa,
+	const struct ike_datagram *d, const struct ike_failure *failure);
+struct path_spec child_path(const struct child_sa *child);
+struct selector_list child_selectors(const struct child_sa *child, bool local);
+/* SAs of a tunnel best first: what the operator wants to see. NULL: none. */
+struct ike_sa *tunnel_best_sa(const struct tunnel *t);
+
+/* ---- failure.c ---- */
+
+/* Why a message or a negotiation failed; texts are filled by the caller. */
+struct ike_failure failure_make(
+	uint8_t phase, uint8_t exchange, bool initiator, uint16_t notify, const char *reason, const char *hint);
+void failure_set_proposals(struct ike_failure *f, const struct proposal_list *ours, const struct proposal_list *theirs);
+void failure_set_identities(
+	struct ike_failure *f, const struct identity *ours, const struct identity *theirs, const char *what);
+/* Selectors as (local, remote) of ours and as the peer wants them, turned to our point of view. */
+void failure_set_selectors(struct ike_failure *f, const struct child_profile *ours, const struct selector_list *local,
+	const struct selector_list *remote);
+/* Keeps it as the tunnel's last failure (t may be NULL) and tells the host. */
+void failure_report(struct ike_engine *e, struct tunnel *t, const struct ike_sa *sa, const struct ike_datagram *d,
+	struct ike_failure *f);
+
+/* ---- keymat.c ---- */
+
+enum key_part { KEY_D, KEY_AI, KEY_AR, KEY_EI, KEY_ER, KEY_PI, KEY_PR, KEY_PARTS };
+
+/* SKEYSEED and SK_* (RFC 7296 2.14) into sa->keys. 0, -ENOMEM or -EIO. */
+int keymat_derive(struct ike_engine *e, struct ike_sa *sa, struct bytes shared);
+struct bytes keymat_part(const struct ike_sa *sa, enum key_part part);
+/* KEYMAT (RFC 7296 2.17) for both directions. 0, -ENOMEM or -EIO. */
+int keymat_child(struct ike_engine *e, const struct ike_sa *sa, const struct suite *suite, struct sa_spec *ret_in,
+	struct sa_spec *ret_out);
+
+/* ---- natd.c ---- */
+
+/* Adds both NAT detection notifies; hashes (2 * HASH_BYTES) back them until the message is encoded. */
+void natd_add(struct ike_engine *e, const struct ike_sa *sa, struct message *m, uint8_t *hashes);
+/* Compares the peer's with what the datagram shows and sets local_nat, remote_nat. */
+void natd_evaluate(struct ike_engine *e, struct ike_sa *sa, const struct message *m, const struct ike_datagram *d);
+/* Child SAs of this IKE SA use UDP encapsulation. */
+bool natd_udp_encap(const struct ike_sa *sa);
+/* Initiator: the exchanges behind IKE_SA_INIT use port 4500 (RFC 7296 2.23). */
+void natd_move_port(struct ike_sa *sa);
+
+/* ---- cookie.c ---- */
+
+/* Initiator: keeps the cookie of a COOKIE answer. False: none in it, or not acceptable. */
+bool cookie_take(struct handshake *h, const struct message *m);
+void cookie_add(const struct handshake *h, struct message *m);
+
+/* ---- outbox.c ---- */
+
+/* Takes bytes (heap). Sends it and keeps it until outbox_answered. */
+void outbox_push_request(struct ike_engine *e, struct ike_sa *sa, uint8_t exchange, uint8_t *bytes, size_t len);
+void outbox_answered(struct ike_engine *e, struct ike_sa *sa);
+/* Retransmits, or returns false: gave up. */
+bool outbox_on_timer(struct ike_engine *e, struct ike_sa *sa);
+/* Takes bytes (heap): the answer to the request in d, of which `request` is the hash. */
+void outbox_push_response(
+	struct ike_engine *e, struct ike_sa *sa, const struct ike_datagram *d, uint8_t *bytes, size_t len);
+/* True when d is byte for byte the request answered last; it is answered again from the cache. */
+bool outbox_answer_again(struct ike_engine *e, struct ike_sa *sa, const struct ike_datagram *d);
+void outbox_done(struct outbox *o);
+
+/* ---- sa.c ---- */
+
+/* A new IKE SA in the tables; peer_spi is 0 for ours. NULL without memory. */
+struct ike_sa *ike_sa_create(struct ike_engine *e, struct tunnel *t, bool initiator, uint64_t peer_spi);
+struct ike_sa *sa_lookup(const struct ike_engine *e, uint64_t our_spi);
+struct ike_sa *sa_lookup_init(
+	const struct ike_engine *e, uint64_t spi_i, const struct endpoint *remote, const uint8_t *hash);
+struct child_sa *child_lookup(const struct ike_engine *e, uint32_t spi_in);
+uint64_t sa_our_spi(const struct ike_sa *sa);
+void sa_remember_init(struct ike_engine *e, struct ike_sa *sa, const struct ike_datagram *d, const uint8_t *hash);
+/* The handshake is over: wipes and frees what it needed. */
+void handshake_free(struct ike_sa *sa);
+void sa_set_timer(struct ike_engine *e, struct ike_sa *sa, enum timer_kind kind, uint64_t at_ns);
+void sa_clear_timer(struct ike_engine *e, struct ike_sa *sa, enum timer_kind kind);
+/* Takes the SA out of every table; child retired. The memory goes when the entry point returns. */
+void sa_close(struct ike_engine *e, struct ike_sa *sa, const char *reason);
+/* The same, but the last response stays available to a peer that did not get it. */
+void sa_linger(struct ike_engine *e, struct ike_sa *sa, const char *reason);
+void sa_retire_child(struct ike_engine *e, struct ike_sa *sa, const char *reason);
+void sa_free_dead(struct ike_engine *e);
+void sa_free_all(struct ike_engine *e);
+void sa_not_half_open(struct ike_engine *e, struct ike_sa *sa);
+/* The peer proved its identity: timers of an established SA, its place in the tunnel. */
+void sa_established(struct ike_engine *e, struct ike_sa *sa);
+/* Established SAs whose peer has this identity; previous NULL: the first. */
+struct ike_sa *sa_next_of_identity(
+	const struct ike_engine *e, const struct identity *id, const struct ike_sa *previous);
+/* An authenticated message came from there: a NAT has a new mapping (RFC 7296 2.23). */
+void sa_move_remote(struct ike_engine *e, struct ike_sa *sa, const struct endpoint *remote);
+/* Something authenticated came from the peer. */
+void sa_heard(struct ike_engine *e, struct ike_sa *sa);
+/* Begins a clean end: Delete, then `afterwards` once it is answered or given up. */
+void sa_terminate(struct ike_engine *e, struct ike_sa *sa, enum afterwards afterwards, const char *reason);
+
+/* ---- tunnel.c ---- */
+
+int tunnels_init(struct ike_engine *e, const struct tunnel_profile *profiles, size_t count);
+void tunnels_done(struct ike_engine *e);
+/* Profiles that these addresses may mean, exact ones first; previous NULL: the first. */
+struct tunnel *tunnel_candidate(
+	const struct ike_engine *e, const struct addr *local, const struct addr *remote, const struct tunnel *previous);
+void tunnel_link(struct tunnel *t, struct ike_sa *sa);
+void tunnel_unlink(struct ike_sa *sa);
+bool tunnel_starts(const struct tunnel *t);
+/* Begins a negotiation unless one runs or is not needed. */
+void tunnel_initiate(struct ike_engine *e, struct tunnel *t);
+/* After an IKE SA ended, or came up without its child. */
+void tunnel_follow_up(struct ike_engine *e, struct tunnel *t, enum afterwards afterwards);
+/* An IKE SA came up: others of the tunnel and of the same peer make way (RFC 7296 2.4). */
+void tunnel_replace(struct ike_engine *e, struct ike_sa *fresh, bool initial_contact);
+/* Of two SAs that came from both sides at once, one goes; see tunnel.c. */
+void tunnel_settle(struct ike_engine *e, struct tunnel *t);
+/* An initiator says INITIAL_CONTACT when it has no other IKE SA with this peer. */
+bool tunnel_first_contact(const struct ike_engine *e, const struct tunnel *t);

@@ -1,0 +1,102 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* Key derivation of RFC 7296: SKEYSEED and the seven SK keys, and the keys of a Child SA. Keys live in struct secret
+ * only. */
+#include "ike_priv.h"
+
+#include <errno.h>
+
+/* Bytes of each part, in the order prf+ yields them (RFC 7296 2.14). */
+static size_t part_bytes(const struct suite *s, enum key_part part)
+{
+	switch (part) {
+	case KEY_AI:
+	case KEY_AR: return s->integ ? s->integ->key_bytes : 0;
+	case KEY_EI:
+	case KEY_ER: return (size_t)s->encr->key_bytes + s->encr->salt_bytes;
+	default: return s->prf->key_bytes;
+	}
+}
+
+static size_t part_offset(const struct suite *s, enum key_part part)
+{
+	size_t offset = 0;
+
+	for (int i = 0; i < (int)part; i++)
+		offset += part_bytes(s, (enum key_part)i);
+	return offset;
+}
+
+struct bytes keymat_part(const struct ike_sa *sa, enum key_part part)
+{
+	return BYTES(sa->keys.data + part_offset(&sa->suite, part), part_bytes(&sa->suite, part));
+}
+
+/* Ni | Nr, then both SPIs for the SK keys. */
+static size_t nonces_write(const struct ike_sa *sa, bool with_spis, uint8_t *ret_seed, size_t capacity)
+{
+	const struct handshake *h = sa->handshake;
+	struct writer w = writer_init(ret_seed, capacity);
+
+	writer_bytes(&w, BYTES(h->nonce_i, h->nonce_i_len));
+	writer_bytes(&w, BYTES(h->nonce_r, h->nonce_r_len));
+	if (with_spis) {
+		writer_u64(&w, sa->spi_i);
+		writer_u64(&w, sa->spi_r);
+	}
+	return w.len;
+}
+
+int keymat_derive(struct ike_engine *e, struct ike_sa *sa, struct bytes shared)
+{
+	uint8_t seed[2 * NONCE_BYTES_MAX + 16], skeyseed[PRF_OUT_MAX];
+	size_t nonces_len = nonces_write(sa, false, seed, sizeof(seed));
+	const struct alg *prf = sa->suite.prf;
+
+	secret_done(&sa->keys);
+	if (secret_init(&sa->keys, part_offset(&sa->suite, KEY_PARTS)))
+		return -ENOMEM;
+	int err = prf_compute(e->crypto, prf, BYTES(seed, nonces_len), &shared, 1, skeyseed);
+	if (!err) {
+		size_t seed_len = nonces_write(sa, true, seed, sizeof(seed));
+		err = prf_plus(e->crypto, prf, BYTES(skeyseed, prf->out_bytes), BYTES(seed, seed_len), sa->keys.data,
+			sa->keys.len);
+	}
+	secret_wipe(skeyseed, sizeof(skeyseed));
+	secret_wipe(seed, sizeof(seed));
+	if (err)
+		secret_done(&sa->keys);
+	return err;
+}
+
+/* One direction's keys: encryption (with salt), then integrity (RFC 7296 2.17). */
+static int direction_take(struct reader *r, const struct suite *s, struct sa_spec *ret_spec)
+{
+	struct bytes encr = reader_bytes(r, (size_t)s->encr->key_bytes + s->encr->salt_bytes);
+	struct bytes integ = reader_bytes(r, s->integ ? s->integ->key_bytes : 0);
+
+	if (secret_copy(&ret_spec->encr_key, encr))
+		return -ENOMEM;
+	return integ.len ? secret_copy(&ret_spec->integ_key, integ) : 0;
+}
+
+int keymat_child(struct ike_engine *e, const struct ike_sa *sa, const struct suite *suite, struct sa_spec *ret_in,
+	struct sa_spec *ret_out)
+{
+	uint8_t seed[2 * NONCE_BYTES_MAX + 16];
+	size_t seed_len = nonces_write(sa, false, seed, sizeof(seed));
+	struct secret keymat = { 0 };
+
+	if (secret_init(&keymat, 2 * (part_bytes(suite, KEY_EI) + part_bytes(suite, KEY_AI))))
+		return -ENOMEM;
+	int err = prf_plus(
+		e->crypto, sa->suite.prf, keymat_part(sa, KEY_D), BYTES(seed, seed_len), keymat.data, keymat.len);
+	/* the keys of data from the initiator stand first */
+	struct reader r = reader_init(secret_view(&keymat));
+	if (!err)
+		err = direction_take(&r, suite, sa->initiator ? ret_out : ret_in);
+	if (!err)
+		err = direction_take(&r, suite, sa->initiator ? ret_in : ret_out);
+	secret_done(&keymat);
+	secret_wipe(seed, sizeof(seed));
+	return err;
+}

@@ -1,0 +1,258 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* Choosing proposals and explaining why none fits. Does not send, store or log anything. */
+#include "negotiate.h"
+
+#include <stdio.h>
+
+/* Order in which mismatches are told: what an operator writes first. */
+static const uint8_t type_order[] = { TRANSFORM_ENCR, TRANSFORM_PRF, TRANSFORM_INTEG, TRANSFORM_KE, TRANSFORM_ESN };
+
+#define ALL_MATCH ARRAY_LEN(type_order)
+
+/* Integrity, key exchange and ESN know a "none" (number 0) that equals leaving the type out. */
+static bool type_has_none(uint8_t type)
+{
+	return type == TRANSFORM_INTEG || type == TRANSFORM_KE || type == TRANSFORM_ESN;
+}
+
+static const struct transform *find_transform(const struct proposal *p, const struct transform *wanted)
+{
+	for (int i = 0; i < p->count; i++) {
+		const struct transform *t = &p->transforms[i];
+		if (t->type == wanted->type && t->id == wanted->id && t->key_bits == wanted->key_bits)
+			return t;
+	}
+	return NULL;
+}
+
+static bool has_none(const struct proposal *p, uint8_t type)
+{
+	return type_has_none(type) && find_transform(p, &(struct transform){ .type = type });
+}
+
+/* Adds the common transform of a type to *chosen; nothing where both leave the type out. */
+static bool choose_type(const struct proposal *ours, const struct proposal *theirs, uint8_t type, uint16_t hint,
+	struct proposal *chosen)
+{
+	struct transform hinted = { .type = TRANSFORM_KE, .id = hint };
+	bool mine = proposal_has_type(ours, (enum transform_type)type);
+	bool other = proposal_has_type(theirs, (enum transform_type)type);
+
+	if (!mine && !other)
+		return true;
+	if (!other)
+		return has_none(ours, type);
+	if (!mine)
+		return has_none(theirs, type) && !proposal_add(chosen, (enum transform_type)type, 0, 0);
+	if (type == TRANSFORM_KE && hint && find_transform(ours, &hinted) && find_transform(theirs, &hinted))
+		return !proposal_add(chosen, TRANSFORM_KE, hint, 0);
+	for (int i = 0; i < ours->count; i++) {
+		const struct transform *t = &ours->transforms[i];
+		if (t->type == type && find_transform(theirs, t))
+			return !proposal_add(chosen, (enum transform_type)type, t->id, t->key_bits);
+	}
+	return false;
+}
+
+/* A transform of a type nobody knows spoils its proposal (RFC 7296 3.3.6). */
+static bool types_known(const struct proposal *p)
+{
+	for (int i = 0; i < p->count; i++)
+		if (p->transforms[i].type < TRANSFORM_ENCR || p->transforms[i].type > TRANSFORM_ESN)
+			return false;
+	return true;
+}
+
+/* The suite makes sense as a whole, whatever each side was configured with. */
+static bool suite_sensible(const struct proposal *chosen)
+{
+	struct suite s;
+
+	suite_of_proposal(chosen, &s);
+	if (!s.encr || (chosen->protocol == PROTOCOL_IKE && (!s.prf || !s.ke)))
+		return false;
+	return !!(s.encr->flags & ALG_AEAD) != !!s.integ;
+}
+
+/* How many types agree, in order; ALL_MATCH with *ret_chosen when all do. */
+static size_t match_pair(
+	const struct proposal *ours, const struct proposal *theirs, uint16_t hint, struct proposal *ret_chosen)
+{
+	*ret_chosen = (struct proposal){
+		.protocol = theirs->protocol, .number = theirs->number, .spi = theirs->spi, .spi_len = theirs->spi_len
+	};
+	if (ours->protocol != theirs->protocol)
+		return 0;
+	for (size_t i = 0; i < ARRAY_LEN(type_order); i++)
+		if (!choose_type(ours, theirs, type_order[i], hint, ret_chosen))
+			return i;
+	return types_known(theirs) && suite_sensible(ret_chosen) ? ALL_MATCH : ALL_MATCH - 1;
+}
+
+bool negotiate_choose(const struct proposal_list *ours, const struct proposal_list *theirs, uint16_t ke_hint,
+	struct proposal *ret_chosen)
+{
+	for (int i = 0; i < ours->count; i++)
+		for (int j = 0; j < theirs->count; j++)
+			if (match_pair(&ours->items[i], &theirs->items[j], ke_hint, ret_chosen) == ALL_MATCH)
+				return true;
+	return false;
+}
+
+static bool one_per_type(const struct proposal *p)
+{
+	unsigned seen = 0;
+
+	for (int i = 0; i < p->count; i++) {
+		unsigned bit = 1u << (p->transforms[i].type & 31);
+		if (seen & bit)
+			return false;
+		seen |= bit;
+	}
+	return true;
+}
+
+bool negotiate_check_answer(
+	const struct proposal_list *offer, const struct proposal_list *answer, struct proposal *ret_chosen)
+{
+	const struct proposal *a = &answer->items[0];
+
+	if (answer->count != 1 || !one_per_type(a))
+		return false;
+	for (int i = 0; i < offer->count; i++)
+		if (offer->items[i].number == a->number)
+			return match_pair(&offer->items[i], a, 0, ret_chosen) == ALL_MATCH;
+	return false;
+}
+
+/* "AES-GCM-256 or AES-GCM-128" of one type, "none" without any. */
+static void type_format(const struct proposal *p, uint8_t type, char *ret_text, size_t capacity)
+{
+	char one[PROPOSAL_TEXT_MAX];
+	size_t used = 0;
+
+	snprintf(ret_text, capacity, "none");
+	for (int i = 0; i < p->count; i++) {
+		struct proposal single = { .count = 1, .transforms = { p->transforms[i] } };
+		if (p->transforms[i].type != type || used >= capacity)
+			continue;
+		int n = snprintf(
+			ret_text + used, capacity - used, "%s%s", used ? " or " : "", proposal_format(&single, one));
+		used += (size_t)n;
+	}
+}
+
+static const char *protocol_text(uint8_t protocol)
+{
+	return protocol == PROTOCOL_IKE   ? "IKE"
+	       : protocol == PROTOCOL_ESP ? "ESP"
+	       : protocol == PROTOCOL_AH  ? "AH"
+					  : "?";
+}
+
+static void pair_mismatch(
+	const struct proposal *ours, const struct proposal *theirs, size_t agreed, char *ret_text, size_t capacity)
+{
+	char mine[48], other[48];
+
+	if (ours->protocol != theirs->protocol) {
+		snprintf(ret_text, capacity, "protocol: ours %s, theirs %s", protocol_text(ours->protocol),
+			protocol_text(theirs->protocol));
+		return;
+	}
+	if (!types_known(theirs)) {
+		snprintf(ret_text, capacity, "the peer's proposal has a transform type we do not know");
+		return;
+	}
+	type_format(ours, type_order[agreed], mine, sizeof(mine));
+	type_format(theirs, type_order[agreed], other, sizeof(other));
+	snprintf(ret_text, capacity, "%s: ours %s, theirs %s", transform_type_name(type_order[agreed]), mine, other);
+}
+
+void negotiate_mismatch(
+	const struct proposal_list *ours, const struct proposal_list *theirs, char *ret_text, size_t capacity)
+{
+	struct proposal scratch;
+	size_t best = 0;
+	const struct proposal *a = NULL, *b = NULL;
+
+	ret_text[0] = '\0';
+	for (int i = 0; i < ours->count; i++)
+		for (int j = 0; j < theirs->count; j++) {
+			size_t agreed = match_pair(&ours->items[i], &theirs->items[j], 0, &scratch);
+			if (!a || agreed > best) {
+				a = &ours->items[i];
+				b = &theirs->items[j];
+				best = agreed;
+			}
+		}
+	if (a && best < ALL_MATCH)
+		pair_mismatch(a, b, best, ret_text, capacity);
+}
+
+void suite_of_proposal(const struct proposal *chosen, struct suite *ret_suite)
+{
+	*ret_suite = (struct suite){ 0 };
+	for (int i = 0; i < chosen->count; i++) {
+		const struct transform *t = &chosen->transforms[i];
+		const struct alg *a = alg_lookup((enum transform_type)t->type, t->id, t->key_bits);
+		switch (t->type) {
+		case TRANSFORM_ENCR: ret_suite->encr = a; break;
+		case TRANSFORM_PRF: ret_suite->prf = a; break;
+		case TRANSFORM_INTEG: ret_suite->integ = a; break;
+		case TRANSFORM_KE: ret_suite->ke = a; break;
+		case TRANSFORM_ESN: ret_suite->esn = t->id == ESN_YES; break;
+		default: break;
+		}
+	}
+}
+
+void proposals_drop(struct proposal_list *list, enum transform_type type)
+{
+	for (int i = 0; i < list->count; i++) {
+		struct proposal *p = &list->items[i];
+		uint8_t kept = 0;
+		for (int j = 0; j < p->count; j++)
+			if (p->transforms[j].type != type)
+				p->transforms[kept++] = p->transforms[j];
+		p->count = kept;
+	}
+}
+
+void proposals_address(struct proposal_list *list, uint8_t spi_len, uint64_t spi)
+{
+	for (int i = 0; i < list->count; i++) {
+		list->items[i].number = (uint8_t)(i + 1);
+		list->items[i].spi_len = spi_len;
+		list->items[i].spi = spi;
+	}
+}
+
+uint16_t proposals_first_group(const struct proposal_list *list)
+{
+	for (int i = 0; i < list->count; i++)
+		for (int j = 0; j < list->items[i].count; j++)
+			if (list->items[i].transforms[j].type == TRANSFORM_KE && list->items[i].transforms[j].id)
+				return list->items[i].transforms[j].id;
+	return 0;
+}
+
+bool proposals_have_group(const struct proposal_list *list, uint16_t group)
+{
+	for (int i = 0; i < list->count; i++)
+		if (find_transform(&list->items[i], &(struct transform){ .type = TRANSFORM_KE, .id = group }))
+			return true;
+	return false;
+}
+
+bool selectors_within(const struct selector_list *inner, const struct selector_list *outer)
+{
+	for (int i = 0; i < inner->count; i++) {
+		bool inside = false;
+		for (int j = 0; j < outer->count && !inside; j++)
+			inside = selector_contains(&outer->items[j], &inner->items[i]);
+		if (!inside)
+			return false;
+	}
+	return inner->count > 0;
+}

@@ -1,0 +1,36 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* Pure decisions of a negotiation: which proposal, which selectors, what was the first mismatch. Values in, values
+ * out. */
+#pragma once
+
+#include "base.h"
+#include "model.h"
+
+/* As responder: the first of our proposals that one of theirs matches, our order of transforms (RFC 7296 2.7, 3.3.6).
+ * A key exchange group equal to ke_hint (the peer's KE payload; 0: none) is preferred, to save a round trip.
+ * ret_chosen has one transform per type, and number and SPI of the peer's proposal. False: none matches. */
+bool negotiate_choose(const struct proposal_list *ours, const struct proposal_list *theirs, uint16_t ke_hint,
+	struct proposal *ret_chosen);
+
+/* As initiator: the answer is exactly one proposal, picked from our offer with one transform per type (RFC 7296 3.3).
+ */
+bool negotiate_check_answer(
+	const struct proposal_list *offer, const struct proposal_list *answer, struct proposal *ret_chosen);
+
+/* "encryption: ours AES-GCM-256, theirs AES-CBC-128": of the pair of proposals that agrees furthest. */
+void negotiate_mismatch(
+	const struct proposal_list *ours, const struct proposal_list *theirs, char *ret_text, size_t capacity);
+
+void suite_of_proposal(const struct proposal *chosen, struct suite *ret_suite);
+
+/* Takes the transforms of a type out of every proposal. */
+void proposals_drop(struct proposal_list *list, enum transform_type type);
+/* Numbers the proposals 1.. as an offer with this SPI. */
+void proposals_address(struct proposal_list *list, uint8_t spi_len, uint64_t spi);
+
+/* First key exchange group of the list, 0: none; whether a group is offered at all. */
+uint16_t proposals_first_group(const struct proposal_list *list);
+bool proposals_have_group(const struct proposal_list *list, uint16_t group);
+
+/* Every selector of inner lies in one of outer, and there is one. */
+bool selectors_within(const struct selector_list *inner, const struct selector_list *outer);

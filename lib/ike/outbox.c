@@ -1,0 +1,112 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* Reliability (RFC 7296 2.1-2.3): one outstanding request that is retransmitted, one cached response that is repeated.
+ * Knows no payloads. */
+#include "ike_priv.h"
+
+#include <stdlib.h>
+
+#define WAIT_MAX_NS (16 * SECOND_NS)
+/* a peer that does not answer a Delete is not waited for as long as one that negotiates; unless another SA carries the
+ * traffic: then it must not go on sending on this one, and nobody waits */
+#define CLOSING_TRIES 3
+
+/* Time at which an established SA's peer counts as dead, UINT64_MAX: tries decide. */
+static uint64_t give_up_at(const struct ike_sa *sa)
+{
+	const struct tunnel_profile *p = sa->tunnel->profile;
+
+	if (sa->state != ST_ESTABLISHED || !p->dpd_interval_ns || !p->dpd_timeout_ns)
+		return UINT64_MAX;
+	return sa->outbox.first_ns + p->dpd_timeout_ns;
+}
+
+static void transmit(struct ike_engine *e, struct ike_sa *sa)
+{
+	struct outbox *o = &sa->outbox;
+	uint64_t wait = e->settings.retransmit_first_ns;
+
+	for (uint32_t i = 0; i < o->tries && wait < WAIT_MAX_NS; i++)
+		wait *= 2;
+	wait = wait < WAIT_MAX_NS ? wait : WAIT_MAX_NS;
+	o->tries++;
+	action_send(e, &sa->local, &sa->remote, BYTES(o->request, o->request_len));
+	uint64_t at = e->now_ns + wait, limit = give_up_at(sa);
+	sa_set_timer(e, sa, TIMER_RETRANSMIT, at < limit ? at : limit);
+}
+
+void outbox_push_request(struct ike_engine *e, struct ike_sa *sa, uint8_t exchange, uint8_t *bytes, size_t len)
+{
+	struct outbox *o = &sa->outbox;
+
+	free(o->request);
+	o->request = bytes;
+	o->request_len = len;
+	o->request_exchange = exchange;
+	o->request_id = o->next_request_id++;
+	o->tries = 0;
+	o->first_ns = e->now_ns;
+	transmit(e, sa);
+}
+
+void outbox_answered(struct ike_engine *e, struct ike_sa *sa)
+{
+	free(sa->outbox.request);
+	sa->outbox.request = NULL;
+	sa_clear_timer(e, sa, TIMER_RETRANSMIT);
+}
+
+bool outbox_on_timer(struct ike_engine *e, struct ike_sa *sa)
+{
+	struct outbox *o = &sa->outbox;
+	uint32_t tries = e->settings.retransmit_tries;
+	uint64_t limit = give_up_at(sa);
+
+	if (sa->state == ST_CLOSING && !sa->child && tries > CLOSING_TRIES)
+		tries = CLOSING_TRIES;
+	if (limit == UINT64_MAX ? o->tries > tries : e->now_ns >= limit)
+		return false;
+	e->counters[IKE_C_RETRANSMITTED]++;
+	event_emit(e, IKE_EV_RETRANSMIT, sa->tunnel, sa, "%s request %u, try %u", exchange_name(o->request_exchange),
+		o->request_id, o->tries + 1);
+	transmit(e, sa);
+	return true;
+}
+
+static void request_hash(struct ike_engine *e, const struct ike_datagram *d, uint8_t *ret_hash)
+{
+	if (hash_sha1(e->crypto, &d->data, 1, ret_hash))
+		memset(ret_hash, 0, HASH_BYTES);
+}
+
+void outbox_push_response(
+	struct ike_engine *e, struct ike_sa *sa, const struct ike_datagram *d, uint8_t *bytes, size_t len)
+{
+	struct outbox *o = &sa->outbox;
+
+	free(o->response);
+	o->response = bytes;
+	o->response_len = len;
+	o->peer_request_id++;
+	request_hash(e, d, o->peer_hash);
+	action_send(e, &d->local, &d->remote, BYTES(bytes, len));
+}
+
+bool outbox_answer_again(struct ike_engine *e, struct ike_sa *sa, const struct ike_datagram *d)
+{
+	struct outbox *o = &sa->outbox;
+	uint8_t hash[HASH_BYTES];
+
+	request_hash(e, d, hash);
+	if (!o->response || memcmp(hash, o->peer_hash, HASH_BYTES))
+		return false;
+	e->counters[IKE_C_ANSWERED_AGAIN]++;
+	action_send(e, &d->local, &d->remote, BYTES(o->response, o->response_len));
+	return true;
+}
+
+void outbox_done(struct outbox *o)
+{
+	free(o->request);
+	free(o->response);
+	*o = (struct outbox){ 0 };
+}

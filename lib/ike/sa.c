@@ -1,0 +1,407 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* IKE SAs as objects: birth, tables, timers, coming up, ending. What messages say is v2/'s. */
+#include "ike_priv.h"
+
+#include <stdlib.h>
+
+#include "v2/v2.h"
+
+#define LINGER_NS      (20 * SECOND_NS)
+#define LINGER_SAS_MAX 1024
+
+uint64_t sa_our_spi(const struct ike_sa *sa)
+{
+	return sa->initiator ? sa->spi_i : sa->spi_r;
+}
+
+struct ike_sa *sa_lookup(const struct ike_engine *e, uint64_t our_spi)
+{
+	for (struct link *l = table_first(&e->by_spi, hash_u64(our_spi)); l; l = table_next(l)) {
+		struct ike_sa *sa = CONTAINER_OF(l, struct ike_sa, by_spi);
+		if (sa_our_spi(sa) == our_spi)
+			return sa;
+	}
+	return NULL;
+}
+
+struct ike_sa *sa_lookup_init(
+	const struct ike_engine *e, uint64_t spi_i, const struct endpoint *remote, const uint8_t *hash)
+{
+	for (struct link *l = table_first(&e->by_init, hash_u64(spi_i)); l; l = table_next(l)) {
+		struct ike_sa *sa = CONTAINER_OF(l, struct ike_sa, by_init);
+		if (sa->spi_i == spi_i && endpoint_equal(&sa->init_remote, remote) &&
+			!memcmp(sa->init_hash, hash, HASH_BYTES))
+			return sa;
+	}
+	return NULL;
+}
+
+struct child_sa *child_lookup(const struct ike_engine *e, uint32_t spi_in)
+{
+	for (struct link *l = table_first(&e->by_child, hash_u64(spi_in)); l; l = table_next(l)) {
+		struct child_sa *child = CONTAINER_OF(l, struct child_sa, by_spi);
+		if (child->spi_in == spi_in)
+			return child;
+	}
+	return NULL;
+}
+
+/* Our number, then 48 random bits; never zero, never in use. */
+static uint64_t spi_choose(struct ike_engine *e)
+{
+	uint64_t spi;
+
+	do {
+		e->host.random(e->host.context, &spi, sizeof(spi));
+		spi = (uint64_t)e->settings.engine_number << 48 | (spi & 0xffffffffffffull);
+	} while (!(spi & 0xffffffffffffull) || sa_lookup(e, spi));
+	return spi;
+}
+
+static void engine_link(struct ike_engine *e, struct ike_sa *sa)
+{
+	sa->next = e->sas;
+	sa->link = &e->sas;
+	if (e->sas)
+		e->sas->link = &sa->next;
+	e->sas = sa;
+}
+
+static void engine_unlink(struct ike_sa *sa)
+{
+	*sa->link = sa->next;
+	if (sa->next)
+		sa->next->link = sa->link;
+}
+
+static void sa_free(struct ike_sa *sa)
+{
+	handshake_free(sa);
+	secret_done(&sa->keys);
+	outbox_done(&sa->outbox);
+	secret_wipe(sa, sizeof(*sa));
+	free(sa);
+}
+
+struct ike_sa *ike_sa_create(struct ike_engine *e, struct tunnel *t, bool initiator, uint64_t peer_spi)
+{
+	struct ike_sa *sa = calloc(1, sizeof(*sa));
+
+	if (!sa)
+		return NULL;
+	sa->handshake = calloc(1, sizeof(*sa->handshake));
+	if (!sa->handshake || timers_reserve(&e->timers, SA_TIMERS)) {
+		free(sa->handshake);
+		free(sa);
+		return NULL;
+	}
+	for (unsigned i = 0; i < SA_TIMERS; i++) {
+		sa->timers[i].kind = (uint8_t)i;
+		sa->timers[i].owner = sa;
+	}
+	sa->tunnel = t;
+	sa->initiator = initiator;
+	sa->spi_i = initiator ? spi_choose(e) : peer_spi;
+	sa->spi_r = initiator ? 0 : spi_choose(e);
+	sa->created_order = ++e->order;
+	e->host.random(e->host.context, &sa->iv, sizeof(sa->iv));
+	table_insert(&e->by_spi, &sa->by_spi, hash_u64(sa_our_spi(sa)));
+	engine_link(e, sa);
+	e->sa_count++;
+	if (!initiator) {
+		sa->counted = true;
+		e->half_open++;
+	}
+	return sa;
+}
+
+void sa_remember_init(struct ike_engine *e, struct ike_sa *sa, const struct ike_datagram *d, const uint8_t *hash)
+{
+	sa->init_remote = d->remote;
+	memcpy(sa->init_hash, hash, HASH_BYTES);
+	table_insert(&e->by_init, &sa->by_init, hash_u64(sa->spi_i));
+}
+
+void handshake_free(struct ike_sa *sa)
+{
+	struct handshake *h = sa->handshake;
+
+	if (!h)
+		return;
+	kex_free(h->key);
+	free(h->init_ours);
+	free(h->init_peers);
+	free(h->held);
+	free(h->why);
+	secret_wipe(h, sizeof(*h));
+	free(h);
+	sa->handshake = NULL;
+}
+
+void sa_set_timer(struct ike_engine *e, struct ike_sa *sa, enum timer_kind kind, uint64_t at_ns)
+{
+	timers_set(&e->timers, &sa->timers[kind], at_ns);
+}
+
+void sa_clear_timer(struct ike_engine *e, struct ike_sa *sa, enum timer_kind kind)
+{
+	timers_clear(&e->timers, &sa->timers[kind]);
+}
+
+void sa_not_half_open(struct ike_engine *e, struct ike_sa *sa)
+{
+	if (sa->counted)
+		e->half_open--;
+	sa->counted = false;
+}
+
+static void child_send_on(struct ike_engine *e, struct child_sa *child)
+{
+	child->sending = true;
+	action_child(e, IKE_SWITCH, child);
+}
+
+/* True when another SA of the tunnel can carry the child's traffic: then that one sends from here on. */
+static bool hand_over(struct ike_engine *e, const struct ike_sa *leaving)
+{
+	for (struct ike_sa *sa = leaving->tunnel->sas; sa; sa = sa->sibling)
+		if (sa != leaving && sa->child && sa->state == ST_ESTABLISHED) {
+			child_send_on(e, sa->child);
+			return true;
+		}
+	return false;
+}
+
+void sa_retire_child(struct ike_engine *e, struct ike_sa *sa, const char *reason)
+{
+	struct child_sa *child = sa->child;
+
+	if (!child)
+		return;
+	hand_over(e, sa);
+	action_child(e, IKE_RETIRE, child);
+	event_emit(e, IKE_EV_PHASE2_DOWN, sa->tunnel, sa, "%s", reason);
+	table_remove(&e->by_child, &child->by_spi);
+	sa_clear_timer(e, sa, TIMER_CHILD_LIFETIME);
+	sa->child = NULL;
+	free(child->selectors);
+	free(child);
+}
+
+static void identity_unlink(struct ike_engine *e, struct ike_sa *sa)
+{
+	if (sa->in_identity)
+		table_remove(&e->by_identity, &sa->by_identity);
+	sa->in_identity = false;
+}
+
+/* Everything an SA means to others ends here; idempotent through its state. */
+static void sa_detach(struct ike_engine *e, struct ike_sa *sa, const char *reason)
+{
+	sa_retire_child(e, sa, reason);
+	if (sa->reserved_spi)
+		e->host.spi_release(e->host.context, sa->reserved_spi);
+	sa->reserved_spi = 0;
+	if (sa->established_order)
+		event_emit(e, IKE_EV_PHASE1_DOWN, sa->tunnel, sa, "%s", reason);
+	sa_not_half_open(e, sa);
+	handshake_free(sa);
+	secret_done(&sa->keys);
+	tunnel_unlink(sa);
+	identity_unlink(e, sa);
+	for (unsigned i = 0; i < SA_TIMERS; i++)
+		sa_clear_timer(e, sa, (enum timer_kind)i);
+	e->sa_count--;
+}
+
+void sa_close(struct ike_engine *e, struct ike_sa *sa, const char *reason)
+{
+	if (sa->state == ST_DEAD)
+		return;
+	if (sa->state == ST_LINGER) {
+		e->lingering--;
+		sa_clear_timer(e, sa, TIMER_LIFETIME);
+	} else {
+		sa_detach(e, sa, reason);
+	}
+	table_remove(&e->by_spi, &sa->by_spi);
+	if (!sa->initiator)
+		table_remove(&e->by_init, &sa->by_init);
+	engine_unlink(sa);
+	timers_release(&e->timers, SA_TIMERS);
+	sa_set_state(e, sa, ST_DEAD);
+	sa->next = e->dead;
+	e->dead = sa;
+}
+
+void sa_linger(struct ike_engine *e, struct ike_sa *sa, const char *reason)
+{
+	if (e->lingering >= LINGER_SAS_MAX || e->stopping) {
+		sa_close(e, sa, reason);
+		return;
+	}
+	sa_detach(e, sa, reason);
+	e->lingering++;
+	sa_set_state(e, sa, ST_LINGER);
+	sa_set_timer(e, sa, TIMER_LIFETIME, e->now_ns + LINGER_NS);
+}
+
+void sa_free_dead(struct ike_engine *e)
+{
+	while (e->dead) {
+		struct ike_sa *sa = e->dead;
+		e->dead = sa->next;
+		sa_free(sa);
+	}
+}
+
+void sa_free_all(struct ike_engine *e)
+{
+	for (struct ike_sa *sa = e->sas, *next; sa; sa = next) {
+		next = sa->next;
+		if (sa->child)
+			free(sa->child->selectors);
+		free(sa->child);
+		sa_free(sa);
+	}
+	e->sas = NULL;
+	sa_free_dead(e);
+}
+
+static uint64_t identity_hash(const struct identity *id)
+{
+	uint64_t hash = id->type;
+
+	/* names compare without regard to case */
+	for (int i = 0; i < id->len; i++)
+		hash = (hash ^ (id->data[i] | 0x20)) * 0x100000001b3ull;
+	return hash_u64(hash);
+}
+
+static void start_timers(struct ike_engine *e, struct ike_sa *sa)
+{
+	const struct tunnel_profile *p = sa->tunnel->profile;
+
+	sa_clear_timer(e, sa, TIMER_LIFETIME);
+	if (p->lifetime_ns)
+		sa_set_timer(e, sa, TIMER_LIFETIME, e->now_ns + p->lifetime_ns);
+	if (p->dpd_interval_ns)
+		sa_set_timer(e, sa, TIMER_LIVENESS, e->now_ns + p->dpd_interval_ns);
+	if (sa->local_nat && e->settings.keepalive_ns)
+		sa_set_timer(e, sa, TIMER_KEEPALIVE, e->now_ns + e->settings.keepalive_ns);
+	if (sa->child && p->children[sa->child->index].lifetime_ns)
+		sa_set_timer(e, sa, TIMER_CHILD_LIFETIME, e->now_ns + p->children[sa->child->index].lifetime_ns);
+}
+
+static void tell_up(struct ike_engine *e, struct ike_sa *sa)
+{
+	char suite[PROPOSAL_TEXT_MAX], local[160], remote[160];
+
+	event_emit(e, IKE_EV_PHASE1_UP, sa->tunnel, sa, "%s", suite_format(&sa->suite, suite));
+	if (!sa->child)
+		return;
+	struct selector_list mine = child_selectors(sa->child, true), theirs = child_selectors(sa->child, false);
+	event_emit(e, IKE_EV_PHASE2_UP, sa->tunnel, sa, "%.120s, %s === %s", suite_format(&sa->child->suite, suite),
+		selector_list_format(&mine, local, sizeof(local)),
+		selector_list_format(&theirs, remote, sizeof(remote)));
+}
+
+/* The wish to end it came while IKE_AUTH was out; or nothing carries the traffic yet. */
+static void look_around(struct ike_engine *e, struct ike_sa *sa, bool initial_contact)
+{
+	struct tunnel *t = sa->tunnel;
+
+	if (sa->wants & WANT_DELETE) {
+		sa_terminate(e, sa, (enum afterwards)sa->afterwards, "terminated");
+		return;
+	}
+	tunnel_replace(e, sa, initial_contact);
+	if (sa->child) {
+		t->pause_ns = 0;
+		timers_clear(&e->timers, &t->retry);
+	} else {
+		/* RFC 7296 1.2 keeps the IKE SA. Its child can only come with another IKE_AUTH, as this engine does
+		 * not start CREATE_CHILD_SA: the whole IKE SA is tried again, with growing pauses. */
+		tunnel_follow_up(e, t, AFTER_BACKOFF);
+	}
+}
+
+void sa_established(struct ike_engine *e, struct ike_sa *sa)
+{
+	bool initial_contact = !sa->initiator && sa->handshake->initial_contact;
+
+	sa->established_order = ++e->order;
+	sa->up_since_ns = sa->heard_ns = e->now_ns;
+	sa->proven = sa->initiator;
+	if (!sa->initiator && !(sa->wants & WANT_DELETE))
+		sa->tunnel->held = false;
+	sa_not_half_open(e, sa);
+	handshake_free(sa);
+	table_insert(&e->by_identity, &sa->by_identity, identity_hash(&sa->remote_id));
+	sa->in_identity = true;
+	start_timers(e, sa);
+	tell_up(e, sa);
+	look_around(e, sa, initial_contact);
+}
+
+struct ike_sa *sa_next_of_identity(const struct ike_engine *e, const struct identity *id, const struct ike_sa *previous)
+{
+	struct link *l = previous ? table_next(&previous->by_identity)
+				  : table_first(&e->by_identity, identity_hash(id));
+
+	for (; l; l = table_next(l)) {
+		struct ike_sa *sa = CONTAINER_OF(l, struct ike_sa, by_identity);
+		if (identity_equal(&sa->remote_id, id))
+			return sa;
+	}
+	return NULL;
+}
+
+void sa_heard(struct ike_engine *e, struct ike_sa *sa)
+{
+	sa->heard_ns = e->now_ns;
+	if (sa->proven || sa->state != ST_ESTABLISHED)
+		return;
+	sa->proven = true;
+	if (sa->child && !sa->child->sending)
+		child_send_on(e, sa->child);
+	tunnel_replace(e, sa, false);
+}
+
+void sa_move_remote(struct ike_engine *e, struct ike_sa *sa, const struct endpoint *remote)
+{
+	/* RFC 7296 2.23: only towards a peer behind a NAT, and not when we are behind one ourselves */
+	if (!sa->remote_nat || sa->local_nat || endpoint_equal(&sa->remote, remote))
+		return;
+	sa->remote = *remote;
+	if (sa->child)
+		action_child(e, IKE_UPDATE, sa->child);
+}
+
+void sa_terminate(struct ike_engine *e, struct ike_sa *sa, enum afterwards afterwards, const char *reason)
+{
+	struct tunnel *t = sa->tunnel;
+
+	switch (sa->state) {
+	case ST_ESTABLISHED:
+		/* the peer may send on it until it has read the Delete: with a successor, keep listening until then */
+		if (!hand_over(e, sa))
+			sa_retire_child(e, sa, reason);
+		sa->wants = WANT_DELETE;
+		sa->afterwards = AFTER_NOTHING;
+		sa_set_state(e, sa, ST_CLOSING);
+		tunnel_follow_up(e, t, afterwards);
+		break;
+	case ST_AUTH_SENT: /* the peer may be up already: it is told when it answers */
+		sa->wants |= WANT_DELETE;
+		sa->afterwards = (uint8_t)afterwards;
+		break;
+	case ST_CLOSING: sa->afterwards = AFTER_NOTHING; break;
+	case ST_LINGER:
+	case ST_DEAD: break;
+	default:
+		sa_close(e, sa, reason);
+		tunnel_follow_up(e, t, afterwards);
+		break;
+	}
+}

@@ -1,0 +1,196 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* What the host is told: events, counters, the state of a tunnel. Decides nothing. */
+#include "ike_priv.h"
+
+#include <errno.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#define EVENT_NAME(name, keyword)   [name] = keyword,
+#define COUNTER_NAME(name, keyword) [name] = keyword,
+#define STATE_PHASE(name, phase)    [name] = phase,
+
+static const char *const event_names[] = { IKE_EVENTS(EVENT_NAME) };
+static const char *const counter_names[] = { IKE_COUNTERS(COUNTER_NAME) };
+static const uint8_t state_phases[] = { SA_STATES(STATE_PHASE) };
+
+const char *ike_event_name(enum ike_event_kind kind)
+{
+	return kind < IKE_EVENT_KINDS ? event_names[kind] : "unknown";
+}
+
+const char *ike_counter_name(enum ike_counter c)
+{
+	return c < IKE_COUNTER_COUNT ? counter_names[c] : "unknown";
+}
+
+const char *phase_state_name(enum phase_state s)
+{
+	static const char *const names[] = {
+		[PHASE_DOWN] = "down",
+		[PHASE_NEGOTIATING] = "negotiating",
+		[PHASE_UP] = "up",
+		[PHASE_CLOSING] = "closing",
+	};
+
+	return s <= PHASE_CLOSING ? names[s] : "unknown";
+}
+
+const uint64_t *ike_counters(const struct ike_engine *e)
+{
+	return e->counters;
+}
+
+uint32_t ike_sa_count(const struct ike_engine *e)
+{
+	return e->sa_count;
+}
+
+static struct ike_event *event_push(
+	struct ike_engine *e, enum ike_event_kind kind, const struct tunnel *t, const struct ike_sa *sa)
+{
+	struct ike_action *a = actions_push(e->out, IKE_EVENT);
+
+	if (!a)
+		return NULL;
+	a->event = calloc(1, sizeof(*a->event));
+	if (!a->event) {
+		e->out->count--;
+		e->out->failed = true;
+		return NULL;
+	}
+	*a->event = (struct ike_event){ .kind = kind, .tunnel = t ? (int32_t)t->index : -1, .child = -1 };
+	if (sa) {
+		a->event->spi_i = sa->spi_i;
+		a->event->spi_r = sa->spi_r;
+		a->event->local = sa->local;
+		a->event->remote = sa->remote;
+	}
+	if (sa && sa->child) {
+		a->event->child = (int32_t)sa->child->index;
+		a->event->child_spi_in = sa->child->spi_in;
+		a->event->child_spi_out = sa->child->spi_out;
+	}
+	return a->event;
+}
+
+void event_emit(struct ike_engine *e, enum ike_event_kind kind, const struct tunnel *t, const struct ike_sa *sa,
+	const char *format, ...)
+{
+	struct ike_event *event = event_push(e, kind, t, sa);
+	va_list arguments;
+
+	if (!event)
+		return;
+	va_start(arguments, format);
+	vsnprintf(event->text, sizeof(event->text), format, arguments);
+	va_end(arguments);
+}
+
+void event_failure(struct ike_engine *e, enum ike_event_kind kind, const struct tunnel *t, const struct ike_sa *sa,
+	const struct ike_datagram *d, const struct ike_failure *failure)
+{
+	struct ike_event *event = event_push(e, kind, t, sa);
+
+	if (!event)
+		return;
+	if (d) {
+		event->local = d->local;
+		event->remote = d->remote;
+	}
+	event->failure = *failure;
+	snprintf(event->text, sizeof(event->text), "%s", failure->reason);
+}
+
+struct path_spec child_path(const struct child_sa *child)
+{
+	return (struct path_spec){
+		.local = child->sa->local,
+		.remote = child->sa->remote,
+		.encap = child->udp_encap ? SA_ENCAP_UDP : SA_ENCAP_NONE,
+	};
+}
+
+struct selector_list child_selectors(const struct child_sa *child, bool local)
+{
+	const struct selector *from = local ? child->selectors : child->selectors + child->local_count;
+	struct selector_list list = { .count = local ? child->local_count : child->remote_count };
+
+	memcpy(list.items, from, list.count * sizeof(*from));
+	return list;
+}
+
+/* An SA with a child, an SA, a negotiation, an end. */
+static int sa_rank(const struct ike_sa *sa)
+{
+	switch (state_phases[sa->state]) {
+	case PHASE_UP: return sa->child ? 4 : 3;
+	case PHASE_NEGOTIATING: return 2;
+	case PHASE_CLOSING: return 1;
+	default: return 0;
+	}
+}
+
+struct ike_sa *tunnel_best_sa(const struct tunnel *t)
+{
+	struct ike_sa *best = NULL;
+
+	for (struct ike_sa *sa = t->sas; sa; sa = sa->sibling)
+		if (sa_rank(sa) && (!best || sa_rank(sa) > sa_rank(best)))
+			best = sa;
+	return best;
+}
+
+static void fill_child(const struct child_sa *child, struct ike_child_status *ret)
+{
+	char text[PROPOSAL_TEXT_MAX];
+
+	ret->state = child->sa->state == ST_CLOSING ? PHASE_CLOSING : PHASE_UP;
+	ret->spi_in = child->spi_in;
+	ret->spi_out = child->spi_out;
+	ret->local = child_selectors(child, true);
+	ret->remote = child_selectors(child, false);
+	snprintf(ret->suite, sizeof(ret->suite), "%.127s", suite_format(&child->suite, text));
+	ret->up_since_ns = child->up_since_ns;
+	ret->udp_encap = child->udp_encap;
+}
+
+static void fill_sa(const struct ike_sa *sa, struct ike_tunnel_status *ret)
+{
+	ret->phase1 = state_phases[sa->state];
+	ret->initiator = sa->initiator;
+	ret->spi_i = sa->spi_i;
+	ret->spi_r = sa->spi_r;
+	ret->local = sa->local;
+	ret->remote = sa->remote;
+	ret->local_nat = sa->local_nat;
+	ret->remote_nat = sa->remote_nat;
+	ret->up_since_ns = sa->up_since_ns;
+	if (sa->suite.encr)
+		suite_format(&sa->suite, ret->suite);
+	if (sa->remote_id.type)
+		identity_format(&sa->remote_id, ret->remote_id);
+	/* phase 2 rides on IKE_AUTH */
+	if (ret->phase1 == PHASE_NEGOTIATING)
+		ret->children[0].state = PHASE_NEGOTIATING;
+	if (sa->child)
+		fill_child(sa->child, &ret->children[sa->child->index]);
+}
+
+int ike_tunnel_status(const struct ike_engine *e, uint32_t tunnel, struct ike_tunnel_status *ret_status)
+{
+	if (tunnel >= e->tunnel_count)
+		return -ENOENT;
+	const struct tunnel *t = &e->tunnels[tunnel];
+	const struct ike_sa *sa = tunnel_best_sa(t);
+	memset(ret_status, 0, sizeof(*ret_status));
+	ret_status->child_count = t->profile->child_count;
+	ret_status->local.addr = t->profile->local_addr;
+	ret_status->remote.addr = t->profile->remote_addr;
+	if (sa)
+		fill_sa(sa, ret_status);
+	if (t->failure)
+		ret_status->failure = *t->failure;
+	return 0;
+}

@@ -1,0 +1,41 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* Timers of one engine: a binary heap of deadlines whose nodes stand in the objects. Room is reserved when an object is
+ * made, so that setting a timer never fails. */
+#pragma once
+
+#include <stddef.h>
+#include <stdint.h>
+
+enum timer_kind {
+	TIMER_RETRANSMIT,     /* our outstanding request */
+	TIMER_LIFETIME,       /* half-open time, then the IKE SA's lifetime, then the end of lingering */
+	TIMER_CHILD_LIFETIME, /* of the Child SA */
+	TIMER_LIVENESS,       /* idle time before a liveness check */
+	TIMER_KEEPALIVE,      /* NAT keepalive */
+	SA_TIMERS,
+	TIMER_RETRY, /* of a tunnel: time to try again */
+};
+
+struct timer {
+	uint64_t at_ns;
+	void *owner;    /* struct ike_sa, or struct tunnel for TIMER_RETRY */
+	uint32_t place; /* 1 + index in the heap; 0: not set */
+	uint8_t kind;   /* enum timer_kind */
+};
+
+struct timers {
+	struct timer **heap;
+	uint32_t count, capacity, reserved;
+};
+
+/* Room for `count` timers more. 0 or -ENOMEM. */
+int timers_reserve(struct timers *t, uint32_t count);
+void timers_release(struct timers *t, uint32_t count);
+void timers_done(struct timers *t);
+/* Sets or moves. */
+void timers_set(struct timers *t, struct timer *timer, uint64_t at_ns);
+void timers_clear(struct timers *t, struct timer *timer);
+/* Takes the earliest timer due at now_ns, or NULL. */
+struct timer *timers_pull(struct timers *t, uint64_t now_ns);
+/* UINT64_MAX: none is set. */
+uint64_t timers_next(const struct timers *t);

@@ -1,0 +1,266 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* Tunnels at run time: which profile addresses mean, when to try again, and which IKE SA stays when there are two.
+ *
+ * Two SAs of one tunnel, N younger than O:
+ * - N was begun after O was up: the peer lost O or replaces it. O goes.
+ * - They overlapped: both sides began at once. Both have both SAs, so both know which one stays (the lower initiator
+ *   SPI; one with a child before one without). Only the initiator of the other deletes it, and only after the peer has
+ *   shown that the staying SA is up on its side: at no time does one side lack a pair the other one uses.
+ * An initiation whose IKE_AUTH is not out yet is dropped when the peer's SA comes up; so "begun after it was up" never
+ * misjudges an SA that was merely slow. */
+#include "ike_priv.h"
+
+#include <errno.h>
+#include <stdlib.h>
+
+#include "v2/v2.h"
+
+static uint64_t address_hash(const struct addr *a)
+{
+	return hash_bytes(a->family, a->bytes, sizeof(a->bytes));
+}
+
+int tunnels_init(struct ike_engine *e, const struct tunnel_profile *profiles, size_t count)
+{
+	e->tunnels = calloc(count ? count : 1, sizeof(*e->tunnels));
+	if (!e->tunnels || table_init(&e->by_address, count + 1) || timers_reserve(&e->timers, (uint32_t)count))
+		return -ENOMEM;
+	e->tunnel_count = count;
+	/* from the last to the first: chains are then in the order of the configuration */
+	for (size_t i = count; i-- > 0;) {
+		struct tunnel *t = &e->tunnels[i];
+		t->index = (uint32_t)i;
+		t->profile = &profiles[i];
+		t->retry.kind = TIMER_RETRY;
+		t->retry.owner = t;
+		table_insert(&e->by_address, &t->by_address, address_hash(&profiles[i].remote_addr));
+	}
+	for (size_t i = 0; i < count; i++)
+		if (tunnel_starts(&e->tunnels[i]))
+			timers_set(&e->timers, &e->tunnels[i].retry, 0);
+	return 0;
+}
+
+void tunnels_done(struct ike_engine *e)
+{
+	for (size_t i = 0; i < e->tunnel_count; i++)
+		free(e->tunnels[i].failure);
+	free(e->tunnels);
+	table_done(&e->by_address);
+}
+
+static struct tunnel *chain_match(struct link *l, const struct addr *local, const struct addr *remote)
+{
+	for (; l; l = table_next(l)) {
+		struct tunnel *t = CONTAINER_OF(l, struct tunnel, by_address);
+		bool here = addr_is_any(&t->profile->local_addr) || addr_equal(&t->profile->local_addr, local);
+		if (here && addr_equal(&t->profile->remote_addr, remote))
+			return t;
+	}
+	return NULL;
+}
+
+struct tunnel *tunnel_candidate(
+	const struct ike_engine *e, const struct addr *local, const struct addr *remote, const struct tunnel *previous)
+{
+	static const struct addr any = { 0 };
+	bool exact = !previous || previous->profile->remote_addr.family != ADDR_NONE;
+	struct tunnel *t = NULL;
+
+	if (exact)
+		t = chain_match(previous ? table_next(&previous->by_address)
+					 : table_first(&e->by_address, address_hash(remote)),
+			local, remote);
+	if (t)
+		return t;
+	return chain_match(exact ? table_first(&e->by_address, address_hash(&any)) : table_next(&previous->by_address),
+		local, &any);
+}
+
+void tunnel_link(struct tunnel *t, struct ike_sa *sa)
+{
+	sa->tunnel = t;
+	sa->sibling = t->sas;
+	t->sas = sa;
+	sa->in_tunnel = true;
+}
+
+void tunnel_unlink(struct ike_sa *sa)
+{
+	struct ike_sa **at = &sa->tunnel->sas;
+
+	if (!sa->in_tunnel)
+		return;
+	while (*at != sa)
+		at = &(*at)->sibling;
+	*at = sa->sibling;
+	sa->sibling = NULL;
+	sa->in_tunnel = false;
+}
+
+bool tunnel_starts(const struct tunnel *t)
+{
+	return t->profile->child_count && t->profile->children[0].start == START_INITIATE;
+}
+
+/* Up with its child, or on the way there. */
+static bool tunnel_served(const struct tunnel *t)
+{
+	for (const struct ike_sa *sa = t->sas; sa; sa = sa->sibling) {
+		bool leaving = sa->wants & WANT_DELETE;
+		if (sa->state == ST_ESTABLISHED ? sa->child != NULL : sa->state < ST_ESTABLISHED && !leaving)
+			return true;
+	}
+	return false;
+}
+
+/* SAs that came up without a child make way for the next try. */
+static void drop_childless(struct ike_engine *e, struct tunnel *t)
+{
+	for (struct ike_sa *sa = t->sas, *next; sa; sa = next) {
+		next = sa->sibling;
+		if (sa->state == ST_ESTABLISHED && !sa->child)
+			sa_terminate(e, sa, AFTER_NOTHING, "tried again for its Child SA");
+	}
+}
+
+void tunnel_initiate(struct ike_engine *e, struct tunnel *t)
+{
+	timers_clear(&e->timers, &t->retry);
+	if (e->stopping || tunnel_served(t) || !t->profile->child_count)
+		return;
+	if (addr_is_any(&t->profile->remote_addr)) {
+		struct ike_failure f = failure_make(1, IKE_SA_INIT, true, 0, "no remote address is configured",
+			"a tunnel with remote address \"any\" can only answer");
+		failure_report(e, t, NULL, NULL, &f);
+		return;
+	}
+	drop_childless(e, t);
+	sa_init_initiate(e, t);
+}
+
+/* A pause and up to a quarter of it more, so that two sides that fail together do not meet again. */
+static uint64_t with_jitter(struct ike_engine *e, uint64_t pause_ns)
+{
+	uint32_t random;
+
+	e->host.random(e->host.context, &random, sizeof(random));
+	return pause_ns + (uint64_t)((double)pause_ns / 4 * ((double)random / UINT32_MAX));
+}
+
+static uint64_t next_pause(const struct ike_engine *e, const struct tunnel *t)
+{
+	uint64_t pause = t->pause_ns ? 2 * t->pause_ns : e->settings.retry_first_ns;
+
+	return pause < e->settings.retry_max_ns ? pause : e->settings.retry_max_ns;
+}
+
+void tunnel_follow_up(struct ike_engine *e, struct tunnel *t, enum afterwards afterwards)
+{
+	uint64_t pause = e->settings.retry_first_ns;
+
+	if (afterwards == AFTER_NOTHING || e->stopping || t->held || tunnel_served(t))
+		return;
+	if (afterwards == AFTER_BACKOFF)
+		pause = t->pause_ns = next_pause(e, t);
+	if (afterwards != AFTER_RESTART)
+		t->not_before_ns = e->now_ns + pause;
+	if (!tunnel_starts(t))
+		return;
+	if (afterwards == AFTER_RESTART)
+		tunnel_initiate(e, t);
+	else
+		timers_set(&e->timers, &t->retry, e->now_ns + with_jitter(e, pause));
+}
+
+bool tunnel_first_contact(const struct ike_engine *e, const struct tunnel *t)
+{
+	for (const struct ike_sa *sa = t->sas; sa; sa = sa->sibling)
+		if (sa->state == ST_ESTABLISHED)
+			return false;
+	for (struct ike_sa *sa = sa_next_of_identity(e, &t->profile->remote_id, NULL); sa;
+		sa = sa_next_of_identity(e, &t->profile->remote_id, sa))
+		if (sa->state == ST_ESTABLISHED && addr_equal(&sa->remote.addr, &t->profile->remote_addr))
+			return false;
+	return true;
+}
+
+static bool younger(const struct ike_sa *fresh, const struct ike_sa *old)
+{
+	return old != fresh && old->state == ST_ESTABLISHED && fresh->created_order > old->established_order;
+}
+
+/* RFC 7296 2.4: the peer knows no other IKE SA with us; nobody is left to be told. */
+static void forget_older(struct ike_engine *e, struct ike_sa *fresh)
+{
+	struct ike_sa *old = sa_next_of_identity(e, &fresh->remote_id, NULL), *next;
+
+	for (; old; old = next) {
+		next = sa_next_of_identity(e, &fresh->remote_id, old);
+		if (!younger(fresh, old) ||
+			!identity_equal(&old->tunnel->profile->local_id, &fresh->tunnel->profile->local_id))
+			continue;
+		struct tunnel *t = old->tunnel;
+		event_emit(e, IKE_EV_REPLACED, t, old, "the peer started again (INITIAL_CONTACT)");
+		sa_close(e, old, "the peer started again");
+		tunnel_follow_up(e, t, AFTER_RESTART);
+	}
+}
+
+/* The old one carries the traffic until the peer has shown that it has the fresh one: the message that brings it up on
+ * the peer's side may still be under way. */
+static void replace(struct ike_engine *e, struct ike_sa *old, struct ike_sa *fresh)
+{
+	if (!fresh->proven) {
+		fresh->wants |= WANT_LIVENESS;
+		informational_flush(e, fresh);
+		return;
+	}
+	event_emit(e, IKE_EV_REPLACED, old->tunnel, old, "a newer IKE SA is up");
+	sa_terminate(e, old, AFTER_NOTHING, "replaced by a newer IKE SA");
+}
+
+void tunnel_replace(struct ike_engine *e, struct ike_sa *fresh, bool initial_contact)
+{
+	struct tunnel *t = fresh->tunnel;
+
+	if (initial_contact)
+		forget_older(e, fresh);
+	for (struct ike_sa *sa = t->sas, *next; sa; sa = next) {
+		next = sa->sibling;
+		if (sa != fresh && sa->initiator && sa->state < ST_AUTH_SENT)
+			sa_close(e, sa, "the peer was faster");
+		else if (younger(fresh, sa) && identity_equal(&sa->remote_id, &fresh->remote_id))
+			replace(e, sa, fresh);
+	}
+	tunnel_settle(e, t);
+}
+
+static bool stays(const struct ike_sa *a, const struct ike_sa *b)
+{
+	if (!a->child != !b->child)
+		return a->child;
+	return a->spi_i < b->spi_i;
+}
+
+void tunnel_settle(struct ike_engine *e, struct tunnel *t)
+{
+	struct ike_sa *best = NULL;
+
+	for (struct ike_sa *sa = t->sas; sa; sa = sa->sibling)
+		if (sa->state == ST_ESTABLISHED && (!best || stays(sa, best)))
+			best = sa;
+	for (struct ike_sa *sa = t->sas, *next; sa; sa = next) {
+		next = sa->sibling;
+		if (sa == best || sa->state != ST_ESTABLISHED || !sa->initiator)
+			continue;
+		if (!identity_equal(&sa->remote_id, &best->remote_id))
+			continue;
+		if (best->proven) {
+			sa_terminate(e, sa, AFTER_NOTHING, "both sides began at once");
+		} else {
+			best->wants |= WANT_LIVENESS;
+			informational_flush(e, best);
+		}
+	}
+}

@@ -1,0 +1,384 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* IKE_AUTH, both roles (RFC 7296 1.2, 2.15): who we are, who the peer is, and the first Child SA on the way. The
+ * methods of proof are in auth_methods.c, the Child SA is child.c's. */
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "v2.h"
+
+/* an IKE_AUTH request with a few certificates fits; junk does not take more */
+#define HELD_BYTES_MAX 16384
+
+#define ID_BODY_MAX (4 + IDENTITY_BYTES_MAX)
+
+static const char hint_psk[] = "compare the pre-shared keys of both gateways, byte for byte";
+static const char hint_identity[] = "compare local.id here with remote.id there, and the other way round";
+
+/* The ID payload's body of an identity of ours. */
+static struct bytes id_body(const struct identity *id, uint8_t *ret_body)
+{
+	ret_body[0] = id->type;
+	memset(ret_body + 1, 0, 3);
+	memcpy(ret_body + 4, id->data, id->len);
+	return BYTES(ret_body, 4u + id->len);
+}
+
+/* Whom we expect: with "any", the address we talk to names the key. */
+static struct identity peer_expected(const struct ike_sa *sa)
+{
+	struct identity id = sa->tunnel->profile->remote_id;
+
+	if (id.type == ID_NONE)
+		identity_from_bytes(sa->remote.addr.family == ADDR_IPV6 ? ID_IPV6_ADDR : ID_IPV4_ADDR,
+			BYTES(sa->remote.addr.bytes, addr_len(&sa->remote.addr)), &id);
+	return id;
+}
+
+/* Adds our AUTH payload; ret_data backs it until the message is sealed. 0 or as auth_sign. */
+static int add_auth(struct ike_engine *e, struct ike_sa *sa, const struct identity *peer, struct message *m,
+	uint8_t ret_data[AUTH_DATA_MAX])
+{
+	uint8_t body[ID_BODY_MAX], method;
+	const struct identity *local = &sa->tunnel->profile->local_id;
+	struct auth_input in = { sa->initiator, local, peer, id_body(local, body) };
+	size_t len;
+
+	int err = auth_sign(e, sa, &in, &method, ret_data, &len);
+	if (err)
+		return err;
+	struct payload *auth = message_add(m, PAYLOAD_AUTH);
+	if (!auth)
+		return -EMSGSIZE;
+	auth->auth.method = method;
+	auth->auth.data = BYTES(ret_data, len);
+	return 0;
+}
+
+static struct ike_failure auth_failure(const struct ike_sa *sa, int err, const struct identity *peer)
+{
+	uint16_t notify = NOTIFY_AUTHENTICATION_FAILED;
+	bool no_key = err == -ENOENT, method = err == -EPROTONOSUPPORT, wrong = err == -EBADMSG;
+	struct ike_failure f = failure_make(1, IKE_AUTH, sa->initiator, notify,
+		no_key   ? "no pre-shared key for these identities"
+		: method ? "the peer uses another authentication method"
+		: wrong  ? "the peer's AUTH does not verify: wrong pre-shared key"
+			 : "cryptography failed",
+		no_key  ? "add a secret for both identities"
+		: wrong ? hint_psk
+			: "");
+
+	failure_set_identities(&f, &sa->tunnel->profile->local_id, peer, NULL);
+	snprintf(f.mismatch, sizeof(f.mismatch), "%s",
+		no_key   ? "pre-shared key: ours missing"
+		: method ? "authentication method: ours PSK"
+		: wrong  ? "pre-shared key: ours and theirs differ"
+			 : "");
+	return f;
+}
+
+/* The SA ends without a word; the tunnel may try again. */
+static enum step give_up(struct ike_engine *e, struct ike_sa *sa, struct ike_failure *f)
+{
+	struct tunnel *t = sa->tunnel;
+	enum afterwards afterwards = sa->wants & WANT_DELETE ? (enum afterwards)sa->afterwards : AFTER_BACKOFF;
+
+	failure_report(e, t, sa, NULL, f);
+	sa_close(e, sa, f->reason);
+	tunnel_follow_up(e, t, afterwards);
+	return STEP_STAY;
+}
+
+/* ---- initiator ---- */
+
+static bool send_request(struct ike_engine *e, struct ike_sa *sa, struct ike_failure *ret_failure)
+{
+	const struct tunnel_profile *p = sa->tunnel->profile;
+	struct identity peer = peer_expected(sa);
+	uint8_t auth[AUTH_DATA_MAX];
+	struct message m;
+
+	protect_init_message(sa, IKE_AUTH, false, sa->outbox.next_request_id, &m);
+	message_add_id(&m, PAYLOAD_IDI, &p->local_id);
+	if (tunnel_first_contact(e, sa->tunnel))
+		message_add_notify(&m, NOTIFY_INITIAL_CONTACT, BYTES_NONE);
+	if (p->remote_id.type != ID_NONE)
+		message_add_id(&m, PAYLOAD_IDR, &p->remote_id);
+	int err = add_auth(e, sa, &peer, &m, auth);
+	if (err) {
+		*ret_failure = auth_failure(sa, err, &peer);
+		ret_failure->notify = 0;
+		return false;
+	}
+	if (child_offer(e, sa, &m)) {
+		*ret_failure = failure_make(2, IKE_AUTH, true, 0, "no inbound SPI is free", "");
+		return false;
+	}
+	*ret_failure = failure_make(1, IKE_AUTH, true, 0, "no memory or no working cryptography", "");
+	return !protect_request(e, sa, &m);
+}
+
+enum step auth_send_request(struct ike_engine *e, struct ike_sa *sa, const struct input *in)
+{
+	struct ike_failure f = failure_make(1, IKE_SA_INIT, true, 0, "the peer's key exchange value is refused", "");
+
+	if (sa_init_take_secret(e, sa, in->job))
+		return give_up(e, sa, &f);
+	natd_move_port(sa);
+	return send_request(e, sa, &f) ? STEP_NEXT : give_up(e, sa, &f);
+}
+
+/* The peer's AUTH is not ours to accept: it is told (RFC 7296 2.21.2), as it believes the SA is up. */
+static enum step refuse_peer(struct ike_engine *e, struct ike_sa *sa, enum want want, struct ike_failure *f)
+{
+	failure_report(e, sa->tunnel, sa, NULL, f);
+	if (f->notify == NOTIFY_AUTHENTICATION_FAILED)
+		e->counters[IKE_C_AUTH_FAILED]++;
+	if (!(sa->wants & WANT_DELETE))
+		sa->afterwards = AFTER_BACKOFF;
+	sa->wants = (uint8_t)want;
+	return STEP_OTHER;
+}
+
+static bool identity_of(const struct payload *p, struct identity *ret_identity)
+{
+	return !identity_from_bytes(p->id.type, p->id.data, ret_identity);
+}
+
+/* 0 when IDr and AUTH are those of the peer we want; else *ret_failure. */
+static int check_peer(struct ike_engine *e, struct ike_sa *sa, const struct message *m, struct ike_failure *ret_failure)
+{
+	const struct tunnel_profile *p = sa->tunnel->profile;
+	const struct payload *idr = message_find(m, PAYLOAD_IDR), *auth = message_find(m, PAYLOAD_AUTH);
+	struct identity id = { 0 }, expected = peer_expected(sa);
+
+	if (!identity_of(idr, &id) || (p->remote_id.type != ID_NONE && !identity_equal(&id, &p->remote_id))) {
+		*ret_failure = failure_make(1, IKE_AUTH, true, NOTIFY_AUTHENTICATION_FAILED,
+			"the peer has another identity", hint_identity);
+		failure_set_identities(ret_failure, &p->remote_id, &id, "peer identity");
+		return -EBADMSG;
+	}
+	/* the key is the one we signed with: an "any" peer must not choose another by its identity */
+	struct auth_input in = { false, &p->local_id, &expected, idr->body };
+	int err = auth_verify(e, sa, &in, auth->auth.method, auth->auth.data);
+	if (err)
+		*ret_failure = auth_failure(sa, err, &id);
+	else
+		sa->remote_id = id;
+	return err;
+}
+
+static enum step on_refusal(struct ike_engine *e, struct ike_sa *sa, uint16_t notify)
+{
+	struct ike_failure f = failure_make(1, IKE_AUTH, true, notify, "", "look at the peer's log");
+	struct identity peer = peer_expected(sa);
+
+	snprintf(f.reason, sizeof(f.reason), "the peer answered %s", notify_name(notify));
+	failure_set_identities(&f, &sa->tunnel->profile->local_id, &peer, NULL);
+	f.theirs[0] = '\0';
+	if (notify == NOTIFY_AUTHENTICATION_FAILED) {
+		e->counters[IKE_C_AUTH_FAILED]++;
+		snprintf(f.hint, sizeof(f.hint), "compare pre-shared keys and identities of both gateways");
+	}
+	return give_up(e, sa, &f);
+}
+
+enum step auth_on_response(struct ike_engine *e, struct ike_sa *sa, const struct input *in)
+{
+	const struct payload *error = message_find_error(in->m);
+	struct ike_failure f;
+
+	outbox_answered(e, sa);
+	if (!message_find(in->m, PAYLOAD_AUTH))
+		return on_refusal(e, sa, error ? error->notify.type : 0);
+	if (check_peer(e, sa, in->m, &f))
+		return refuse_peer(e, sa, WANT_AUTH_FAILED, &f);
+	if (!child_on_answer(e, sa, in->m)) {
+		sa->wants = WANT_DELETE;
+		sa->afterwards = AFTER_BACKOFF;
+	}
+	return STEP_NEXT;
+}
+
+enum step auth_on_bad_response(struct ike_engine *e, struct ike_sa *sa, const struct input *in)
+{
+	struct ike_failure f = failure_make(1, IKE_AUTH, true, wire_reason_notify(in->error->reason),
+		wire_reason_text(in->error->reason), "the peer's IKE_AUTH response is malformed");
+
+	outbox_answered(e, sa);
+	refuse_peer(e, sa, WANT_INVALID_SYNTAX, &f);
+	return STEP_NEXT;
+}
+
+enum step auth_on_silence(struct ike_engine *e, struct ike_sa *sa, const struct input *in)
+{
+	struct ike_failure f = failure_make(1, IKE_AUTH, true, 0, "peer did not answer",
+		sa->remote.port == NATT_PORT ? "does UDP 4500 reach the peer?"
+					     : "does the peer drop large UDP packets?");
+
+	(void)in;
+	return give_up(e, sa, &f);
+}
+
+/* ---- responder ---- */
+
+enum step auth_hold(struct ike_engine *e, struct ike_sa *sa, const struct input *in)
+{
+	struct handshake *h = sa->handshake;
+
+	if (in->d->data.len > HELD_BYTES_MAX)
+		return STEP_STAY;
+	h->held = malloc(in->d->data.len);
+	if (!h->held)
+		return STEP_STAY;
+	memcpy(h->held, in->d->data.data, in->d->data.len);
+	h->held_len = in->d->data.len;
+	h->held_local = in->d->local;
+	h->held_remote = in->d->remote;
+	if (sa_init_derive(e, sa))
+		return STEP_NEXT;
+	sa_close(e, sa, "no memory");
+	return STEP_STAY;
+}
+
+enum step auth_on_secret(struct ike_engine *e, struct ike_sa *sa, const struct input *in)
+{
+	if (!sa_init_take_secret(e, sa, in->job))
+		return STEP_NEXT;
+	/* there are no keys to answer with; RFC 6989 wants such values refused */
+	struct ike_failure f = failure_make(1, IKE_SA_INIT, false, 0, "the peer's key exchange value is refused", "");
+	failure_report(e, sa->tunnel, sa, NULL, &f);
+	sa_close(e, sa, f.reason);
+	return STEP_STAY;
+}
+
+/* The SA ends, its refusal stays available to a peer that did not hear it. */
+static enum step refuse(
+	struct ike_engine *e, struct ike_sa *sa, const struct input *in, struct ike_failure *f, struct bytes data)
+{
+	if (f->notify == NOTIFY_AUTHENTICATION_FAILED)
+		e->counters[IKE_C_AUTH_FAILED]++;
+	failure_report(e, sa->tunnel, sa, in->d, f);
+	if (protect_respond_error(e, sa, in, f->notify, data))
+		sa_close(e, sa, f->reason);
+	else
+		sa_linger(e, sa, f->reason);
+	return STEP_STAY;
+}
+
+enum step auth_on_bad_request(struct ike_engine *e, struct ike_sa *sa, const struct input *in)
+{
+	struct ike_failure f = failure_make(1, IKE_AUTH, false, wire_reason_notify(in->error->reason),
+		wire_reason_text(in->error->reason), "the peer's IKE_AUTH request is malformed");
+
+	snprintf(f.theirs, sizeof(f.theirs), "payload %s at offset %u", payload_name(in->error->payload),
+		in->error->offset);
+	return refuse(e, sa, in, &f, in->error->reason == WIRE_CRITICAL ? BYTES(&in->error->payload, 1) : BYTES_NONE);
+}
+
+static bool identities_fit(const struct tunnel_profile *p, const struct identity *idi, const struct identity *idr)
+{
+	if (p->remote_id.type != ID_NONE && !identity_equal(&p->remote_id, idi))
+		return false;
+	return idr->type == ID_NONE || identity_equal(&p->local_id, idr);
+}
+
+/* How well a profile suits this peer; 0: not at all. One that names the peer comes before one for any; two tunnels of
+ * the same peer differ in their selectors only. */
+static int suitability(const struct tunnel_profile *p, const struct message *m, const struct identity *idi,
+	const struct identity *idr, const struct proposal_list *chosen)
+{
+	struct proposal same;
+	struct selector_list local, remote;
+	bool cut;
+
+	if (!identities_fit(p, idi, idr) || !negotiate_choose(&p->proposals, chosen, 0, &same))
+		return 0;
+	bool overlap = p->child_count && selector_list_narrow(&m->tsr, &p->children[0].local, &local, &cut) &&
+		       selector_list_narrow(&m->tsi, &p->children[0].remote, &remote, &cut);
+	return 1 + 2 * (p->remote_id.type != ID_NONE) + overlap;
+}
+
+static struct tunnel *choose_tunnel(const struct ike_engine *e, const struct ike_sa *sa, const struct message *m,
+	const struct identity *idi, const struct identity *idr)
+{
+	const struct addr *local = &sa->local.addr, *remote = &sa->init_remote.addr;
+	struct proposal_list chosen = { .count = 1, .items = { sa->handshake->chosen } };
+	struct tunnel *best = NULL;
+	int best_rank = 0;
+
+	for (struct tunnel *t = tunnel_candidate(e, local, remote, NULL); t;
+		t = tunnel_candidate(e, local, remote, t)) {
+		int rank = suitability(t->profile, m, idi, idr, &chosen);
+		if (rank > best_rank) {
+			best = t;
+			best_rank = rank;
+		}
+	}
+	return best;
+}
+
+static enum step refuse_identity(struct ike_engine *e, struct ike_sa *sa, const struct input *in,
+	const struct identity *idi, const struct identity *idr)
+{
+	const struct tunnel_profile *p = sa->tunnel->profile;
+	struct ike_failure f = failure_make(
+		1, IKE_AUTH, false, NOTIFY_AUTHENTICATION_FAILED, "no tunnel accepts these identities", hint_identity);
+
+	if (p->remote_id.type != ID_NONE && !identity_equal(&p->remote_id, idi))
+		failure_set_identities(&f, &p->remote_id, idi, "peer identity");
+	else
+		failure_set_identities(&f, &p->local_id, idr, "our identity");
+	return refuse(e, sa, in, &f, BYTES_NONE);
+}
+
+static int respond(struct ike_engine *e, struct ike_sa *sa, const struct input *in)
+{
+	struct message m;
+	uint8_t auth[AUTH_DATA_MAX];
+
+	protect_init_message(sa, IKE_AUTH, true, in->m->header.message_id, &m);
+	message_add_id(&m, PAYLOAD_IDR, &sa->tunnel->profile->local_id);
+	int err = add_auth(e, sa, &sa->remote_id, &m, auth);
+	if (err)
+		return err;
+	child_answer(e, sa, in->m, in->d, &m);
+	return protect_respond(e, sa, in->d, &m);
+}
+
+enum step auth_on_request(struct ike_engine *e, struct ike_sa *sa, const struct input *in)
+{
+	const struct payload *idr_payload = message_find(in->m, PAYLOAD_IDR), *auth = message_find(in->m, PAYLOAD_AUTH);
+	const struct payload *idi_payload = message_find(in->m, PAYLOAD_IDI);
+	struct identity idi = { 0 }, idr = { 0 };
+
+	bool legible = identity_of(idi_payload, &idi) && (!idr_payload || identity_of(idr_payload, &idr));
+	struct tunnel *t = legible ? choose_tunnel(e, sa, in->m, &idi, &idr) : NULL;
+	if (!t)
+		return refuse_identity(e, sa, in, &idi, &idr);
+	sa->tunnel = t;
+	struct auth_input input = { true, &t->profile->local_id, &idi, idi_payload->body };
+	int err = auth_verify(e, sa, &input, auth->auth.method, auth->auth.data);
+	if (err) {
+		struct ike_failure f = auth_failure(sa, err, &idi);
+		return refuse(e, sa, in, &f, BYTES_NONE);
+	}
+	sa->remote_id = idi;
+	sa->local = in->d->local;
+	sa->remote = in->d->remote;
+	sa->handshake->initial_contact = message_find_notify(in->m, NOTIFY_INITIAL_CONTACT);
+	tunnel_link(t, sa);
+	if (respond(e, sa, in)) {
+		sa_close(e, sa, "no memory or no working cryptography");
+		return STEP_STAY;
+	}
+	return STEP_NEXT;
+}
+
+enum step auth_on_time_out(struct ike_engine *e, struct ike_sa *sa, const struct input *in)
+{
+	(void)in;
+	event_emit(e, IKE_EV_REFUSED, sa->tunnel, sa, "half-open IKE SA: the peer did not go on to IKE_AUTH in time");
+	sa_close(e, sa, "half-open too long");
+	return STEP_STAY;
+}

@@ -1,0 +1,132 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* IKEv2 inside the ike room: its events, its state machine, and what each exchange offers to the others. Both roles of
+ * an exchange are in one file. */
+#pragma once
+
+#include "ike_priv.h"
+
+enum sa_event {
+	EV_KEX_READY,     /* our key pair */
+	EV_SECRET_READY,  /* the shared secret */
+	EV_INIT_RESPONSE, /* unprotected */
+	EV_AUTH_HELD,     /* an IKE_AUTH request before the keys are there, still closed */
+	EV_AUTH_REQUEST,  /* this and the next: opened, decoded, by the grammar */
+	EV_AUTH_RESPONSE,
+	EV_CHILD_REQUEST,
+	EV_INFORMATIONAL_REQUEST,
+	EV_INFORMATIONAL_RESPONSE,
+	EV_BAD_REQUEST, /* authenticated, but not a legal message */
+	EV_BAD_RESPONSE,
+	EV_GAVE_UP,  /* our request stays unanswered */
+	EV_TIME_OUT, /* half-open time or lifetime is over */
+};
+
+/* What an event brings along; members that do not belong to it are NULL. */
+struct input {
+	const struct ike_datagram *d;
+	const struct message *m;
+	struct crypto_job *job;         /* borrowed; contents may be moved out */
+	const struct wire_error *error; /* of EV_BAD_* */
+};
+
+/* Where a step leads: the columns of its row, or nowhere (the handler stays, or has ended the SA itself). */
+enum step { STEP_STAY, STEP_NEXT, STEP_OTHER };
+
+/* ---- transitions.c ---- */
+
+/* The only writer of sa->state. */
+void sa_set_state(struct ike_engine *e, struct ike_sa *sa, enum sa_state state);
+/* False: the state knows no such event. */
+bool sa_step(struct ike_engine *e, struct ike_sa *sa, enum sa_event event, const struct input *in);
+
+/* ---- sa_init.c ---- */
+
+void sa_init_initiate(struct ike_engine *e, struct tunnel *t);
+/* A datagram that begins an IKE SA, or repeats its beginning. */
+void sa_init_on_request(struct ike_engine *e, const struct ike_datagram *d);
+/* One unprotected error notify, within what an unproven peer may get. */
+void sa_init_refuse(struct ike_engine *e, const struct ike_datagram *d, const struct ike_header *request,
+	uint16_t notify, struct bytes data);
+enum step sa_init_on_key(struct ike_engine *e, struct ike_sa *sa, const struct input *in);
+enum step sa_init_on_response(struct ike_engine *e, struct ike_sa *sa, const struct input *in);
+enum step sa_init_on_silence(struct ike_engine *e, struct ike_sa *sa, const struct input *in);
+enum step sa_init_on_responder_key(struct ike_engine *e, struct ike_sa *sa, const struct input *in);
+/* Asks for the shared secret; false: no memory. */
+bool sa_init_derive(struct ike_engine *e, struct ike_sa *sa);
+/* Keys of the IKE SA out of the finished job. 0 or negative. */
+int sa_init_take_secret(struct ike_engine *e, struct ike_sa *sa, struct crypto_job *job);
+
+/* ---- auth.c ---- */
+
+enum step auth_send_request(struct ike_engine *e, struct ike_sa *sa, const struct input *in);
+enum step auth_on_response(struct ike_engine *e, struct ike_sa *sa, const struct input *in);
+enum step auth_hold(struct ike_engine *e, struct ike_sa *sa, const struct input *in);
+enum step auth_on_secret(struct ike_engine *e, struct ike_sa *sa, const struct input *in);
+enum step auth_on_request(struct ike_engine *e, struct ike_sa *sa, const struct input *in);
+enum step auth_on_bad_request(struct ike_engine *e, struct ike_sa *sa, const struct input *in);
+enum step auth_on_bad_response(struct ike_engine *e, struct ike_sa *sa, const struct input *in);
+enum step auth_on_silence(struct ike_engine *e, struct ike_sa *sa, const struct input *in);
+enum step auth_on_time_out(struct ike_engine *e, struct ike_sa *sa, const struct input *in);
+
+/* ---- auth_methods.c ---- */
+
+/* What one side's AUTH is computed over (RFC 7296 2.15). */
+struct auth_input {
+	bool of_initiator;
+	const struct identity *local, *remote; /* which key: of us and the peer */
+	struct bytes id_body;                  /* ID payload of the side, behind its generic header */
+};
+
+#define AUTH_DATA_MAX 512
+
+/* Our AUTH data. 0; -ENOENT: no key for these identities; -EIO, -ENOMEM. */
+int auth_sign(struct ike_engine *e, const struct ike_sa *sa, const struct auth_input *in, uint8_t *ret_method,
+	uint8_t *ret_data, size_t *ret_len);
+/* Checks the peer's. 0; -EBADMSG: does not verify; -EPROTONOSUPPORT: not the method of the profile; -ENOENT ... */
+int auth_verify(
+	struct ike_engine *e, const struct ike_sa *sa, const struct auth_input *in, uint8_t method, struct bytes data);
+
+/* ---- child.c ---- */
+
+/* Initiator: reserves the inbound SPI and adds SA, TSi, TSr. 0 or -ENOSPC. */
+int child_offer(struct ike_engine *e, struct ike_sa *sa, struct message *m);
+/* Responder: chooses, installs, adds SA, TSi, TSr to the response, or reports a failure and adds its notify. */
+void child_answer(struct ike_engine *e, struct ike_sa *sa, const struct message *request, const struct ike_datagram *d,
+	struct message *response);
+/* Initiator: installs what the peer chose, or reports. False: the peer holds an SA that we cannot accept. */
+bool child_on_answer(struct ike_engine *e, struct ike_sa *sa, const struct message *response);
+/* CREATE_CHILD_SA: RFC 7296 4 lets a minimal implementation refuse; the peer then builds a new IKE SA. */
+enum step child_on_request(struct ike_engine *e, struct ike_sa *sa, const struct input *in);
+
+/* ---- informational.c ---- */
+
+/* Sends the next thing the SA wants to tell, unless a request is outstanding. */
+void informational_flush(struct ike_engine *e, struct ike_sa *sa);
+enum step informational_on_request(struct ike_engine *e, struct ike_sa *sa, const struct input *in);
+enum step informational_on_response(struct ike_engine *e, struct ike_sa *sa, const struct input *in);
+enum step informational_on_bad_request(struct ike_engine *e, struct ike_sa *sa, const struct input *in);
+enum step informational_on_bad_response(struct ike_engine *e, struct ike_sa *sa, const struct input *in);
+enum step informational_on_silence(struct ike_engine *e, struct ike_sa *sa, const struct input *in);
+enum step informational_on_lifetime(struct ike_engine *e, struct ike_sa *sa, const struct input *in);
+enum step informational_on_closed(struct ike_engine *e, struct ike_sa *sa, const struct input *in);
+/* The liveness timer fired. */
+void informational_check_liveness(struct ike_engine *e, struct ike_sa *sa);
+
+/* ---- protect.c ---- */
+
+/* A protected request or response of ours, ready for payloads. */
+void protect_init_message(
+	const struct ike_sa *sa, enum ike_exchange exchange, bool response, uint32_t id, struct message *ret_message);
+/* Encodes and seals; *ret_bytes is heap memory of the caller. 0, -EMSGSIZE, -ENOMEM or -EIO. */
+int protect_seal(
+	struct ike_engine *e, struct ike_sa *sa, const struct message *m, uint8_t **ret_bytes, size_t *ret_len);
+/* Opens the SK payload of a decoded message; the plaintext is in the engine's buffer. 0 or -EBADMSG. */
+int protect_open(struct ike_engine *e, const struct ike_sa *sa, const struct ike_datagram *d, const struct payload *sk,
+	struct bytes *ret_plain);
+/* Seals and sends the answer to the peer's request in d. 0 or negative: then nothing was sent. */
+int protect_respond(
+	struct ike_engine *e, struct ike_sa *sa, const struct ike_datagram *d, const struct message *response);
+int protect_request(struct ike_engine *e, struct ike_sa *sa, const struct message *request);
+/* An answer that holds one error notify. */
+int protect_respond_error(
+	struct ike_engine *e, struct ike_sa *sa, const struct input *in, uint16_t notify, struct bytes data);

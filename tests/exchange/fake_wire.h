@@ -1,0 +1,130 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* Two engines in one process, A and B, over a fake wire with a fake clock: loss, duplication, reordering and NAT by a
+ * seeded generator, crypto jobs at once or late. Every message and every installation is recorded. No sockets, no
+ * sleeping. */
+#pragma once
+
+#include "ike.h"
+
+#define MS 1000000ull
+#define S  1000000000ull
+
+#define PROFILES_MAX 3
+#define PAIRS_MAX    64
+#define PACKETS_MAX  512
+#define JOBS_MAX     64
+#define STORY_BYTES  16384
+
+/* What a host keeps of an INSTALL. */
+struct pair {
+	struct sa_spec in, out;
+	uint32_t tunnel, child;
+	bool live;
+};
+
+struct node {
+	char name;
+	struct wire *wire;
+	struct ike_engine *engine;
+	struct ike_settings settings;
+	struct tunnel_profile profiles[PROFILES_MAX];
+	size_t profile_count;
+	const char *psk;      /* NULL: no key for anybody */
+	struct addr inside;   /* our address */
+	struct addr outside;  /* what the peer sees; the same without NAT */
+	uint16_t port_offset; /* NAT: outside ports are inside ports plus this */
+	bool dead;            /* neither receives nor sends */
+	uint64_t random;
+	struct pair pairs[PAIRS_MAX];
+	int current;                 /* index of the pair traffic goes out on; -1: none */
+	uint32_t next_spi, spis_out; /* SPIs reserved and not given back */
+	bool no_spi;                 /* spi_reserve finds none */
+	uint8_t bad_pad;             /* seal_raw writes this pad length instead of the true one; 0: the true one */
+	unsigned events[IKE_EVENT_KINDS];
+	struct ike_failure failure; /* of the last FAILED */
+	int32_t failure_tunnel;
+	char last_text[EVENT_TEXT_MAX];
+	unsigned keepalives, installs, retires, updates;
+};
+
+struct packet {
+	uint64_t at_ns, order;
+	struct node *from, *to;
+	struct endpoint local, remote; /* of the receiver */
+	uint8_t *data;
+	size_t len;
+};
+
+struct late_job {
+	uint64_t at_ns;
+	struct node *node;
+	struct crypto_job *job;
+};
+
+struct wire {
+	struct node a, b;
+	uint64_t now_ns, order, random;
+	uint64_t latency_ns, job_delay_ns;
+	unsigned loss_percent, duplicate_percent, reorder_percent;
+	struct packet packets[PACKETS_MAX];
+	size_t packet_count;
+	struct late_job jobs[JOBS_MAX];
+	size_t job_count;
+	/* Sees each packet before it is put on the wire, may change or drop (false) it. */
+	bool (*filter)(struct wire *w, struct packet *p, void *argument);
+	void *filter_argument;
+	void (*run_job)(struct crypto_job *job); /* crypto_job_run, or something deterministic */
+	const char *fault;                       /* first broken rule of a host: NULL */
+	char story[STORY_BYTES];                 /* "A IKE_SA_INIT request 0\n..." of what was sent, lost or not */
+	size_t story_len;
+	bool watch_traffic; /* from the moment both sides send: each side's outbound must be the other's inbound */
+	bool traffic_seen;
+};
+
+/* Two gateways with one tunnel each: A starts it, B responds. Change profiles and settings, then wire_start. */
+void wire_init(struct wire *w, uint64_t seed);
+void wire_start(struct wire *w);
+/* Starts a node's engine from nothing: a crash, then a restart. */
+void node_restart(struct node *n);
+/* Everything freed; false when a rule was broken on the way or SPIs leaked. */
+bool wire_done(struct wire *w);
+
+/* Runs until nothing happens before now + duration, and then to that time. */
+void wire_run(struct wire *w, uint64_t duration_ns);
+/* Runs until traffic flows both ways, at most so long. True when it does. */
+bool wire_run_until_up(struct wire *w, uint64_t limit_ns);
+bool wire_run_until_down(struct wire *w, uint64_t limit_ns);
+/* One event; false when none is due up to limit_ns (absolute). */
+bool wire_step(struct wire *w, uint64_t limit_ns);
+
+/* Both sides send on a pair that the other side has, with the same keys and mirrored selectors. */
+bool wire_up(const struct wire *w);
+bool node_flows(const struct node *from, const struct node *to);
+unsigned node_live_pairs(const struct node *n);
+/* The pair traffic goes out on; NULL: none. */
+const struct pair *node_pair(const struct node *n);
+
+void node_command(struct node *n, enum ike_command_kind kind, uint32_t tunnel);
+void node_child_command(struct node *n, enum ike_command_kind kind, uint32_t spi, const struct endpoint *remote);
+/* Begins one more IKE SA of the tunnel whatever there is: what a peer that makes before it breaks does. */
+void node_start_another(struct node *n, uint32_t tunnel);
+/* Gives bytes to a node as if they came from the wire. */
+void node_receive(struct node *n, const struct endpoint *local, const struct endpoint *remote, struct bytes data);
+struct ike_tunnel_status node_status(const struct node *n, uint32_t tunnel);
+uint64_t node_counter(const struct node *n, enum ike_counter c);
+
+/* Bytes under the keys of an IKE SA, as its peer would send them: `of` is the sender's engine object. */
+struct ike_sa;
+struct ike_sa *node_sa(const struct node *n);
+/* Memory of one established IKE SA: object, child, keys, cached messages. */
+size_t node_sa_bytes(const struct node *n);
+/* Seals plaintext as the body of an SK payload whose first payload has type `first`. Returns the length written. */
+size_t seal_raw(struct node *sender, uint8_t exchange, bool response, uint32_t message_id, uint8_t first,
+	struct bytes plain, uint8_t *ret_data, size_t capacity);
+
+/* Profile parts. */
+void proposals_set(struct proposal_list *list, enum security_protocol protocol, const char *text);
+void selectors_set(struct selector_list *list, const char *text);
+/* What the story should be: lines of "A IKE_SA_INIT request 0". */
+bool wire_story_is(const struct wire *w, const char *story);
+uint64_t test_random(uint64_t *state);

@@ -1,0 +1,222 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* Fuzz target: the whole IKE engine. Two engines run their handshake to a point the input chooses; then its bytes go to
+ * one of them: raw, sealed under the SA's keys, as changes of the peer's real messages, as commands and time. */
+#include <assert.h>
+#include <stdlib.h>
+
+#include "fake_wire.h"
+#include "v2/v2.h"
+
+#define KEPT_BYTES 2048
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
+/* The last message to the victim, as it was on the wire and opened. */
+struct kept {
+	const struct node *to;
+	uint8_t hold; /* exchange that is taken off the wire; 0: none */
+	uint8_t data[KEPT_BYTES], plain[KEPT_BYTES];
+	size_t len, plain_len;
+	uint8_t first;
+};
+
+/* RFC 7748 6.1, one pair for everybody: no job draws randomness. */
+static void run_job(struct crypto_job *job)
+{
+	uint8_t private_value[32], public_value[32];
+
+	if (job->kind != JOB_KEX_GENERATE || job->group->id != KE_CURVE25519) {
+		crypto_job_run(job);
+		return;
+	}
+	hex_decode("77076d0a7318a57d3c16c17251b26645df4c2f87ebc0992ab177fba51db92c2a", private_value, 32);
+	hex_decode("8520f0098930a754748b7ddcb43ef75a0dbf3a0d26381af4eba4a98eaa9b4e6a", public_value, 32);
+	job->result = kex_import(job->group, BYTES_OF(private_value), BYTES_OF(public_value), &job->key);
+	job->public_len = sizeof(public_value);
+	memcpy(job->public_value, public_value, sizeof(public_value));
+}
+
+static bool keep(struct wire *w, struct packet *p, void *argument)
+{
+	struct kept *kept = argument;
+
+	(void)w;
+	if (p->to != kept->to || p->len > sizeof(kept->data))
+		return true;
+	memcpy(kept->data, p->data, p->len);
+	kept->len = p->len;
+	return !kept->hold || p->data[18] != kept->hold;
+}
+
+/* What the victim would read in the message it did not get. */
+static void open_kept(struct node *victim, struct kept *kept)
+{
+	struct ike_datagram d = { .data = BYTES(kept->data, kept->len) };
+	struct ike_sa *sa = node_sa(victim);
+	struct node *sender = victim == &victim->wire->a ? &victim->wire->b : &victim->wire->a;
+	struct message m;
+	struct wire_error error;
+	struct bytes plain;
+
+	if (message_decode(d.data, &m, &error) || !message_find(&m, PAYLOAD_SK))
+		return;
+	const struct payload *sk = message_find(&m, PAYLOAD_SK);
+	/* a responder has no keys before IKE_AUTH: those of the sender open it, too, taken from the other role */
+	struct ike_sa mirror;
+	if (!sa) {
+		sa = node_sa(sender);
+		if (!sa)
+			return;
+		mirror = *sa;
+		mirror.initiator = !sa->initiator;
+		sa = &mirror;
+	}
+	if (protect_open(victim->engine, sa, &d, sk, &plain) || plain.len > sizeof(kept->plain))
+		return;
+	memcpy(kept->plain, plain.data, plain.len);
+	kept->plain_len = plain.len;
+	kept->first = sk->sk.first_inner;
+}
+
+static void give(struct node *victim, struct bytes data)
+{
+	struct node *peer = victim == &victim->wire->a ? &victim->wire->b : &victim->wire->a;
+	struct endpoint local = { victim->outside, 500 }, remote = { peer->outside, 500 };
+
+	node_receive(victim, &local, &remote, data);
+}
+
+/* Message ID the victim expects: of a request, or the one it waits for. */
+static uint32_t expected_id(const struct node *victim, bool response)
+{
+	const struct ike_sa *sa = victim->engine->sas;
+
+	if (!sa)
+		return 0;
+	return response ? sa->outbox.request_id : sa->outbox.peer_request_id;
+}
+
+static void give_sealed(struct node *victim, struct reader *r, const struct kept *kept, bool change)
+{
+	struct node *peer = victim == &victim->wire->a ? &victim->wire->b : &victim->wire->a;
+	uint8_t bytes[2 * KEPT_BYTES], plain[KEPT_BYTES], kind = reader_u8(r), first = reader_u8(r);
+	size_t len = 0;
+
+	if (!node_sa(peer))
+		return;
+	if (change) {
+		len = kept->plain_len;
+		memcpy(plain, kept->plain, len);
+		for (unsigned i = first % 5; i && len; i--) {
+			size_t at = reader_u16(r) % len;
+			plain[at] = reader_u8(r);
+		}
+		first = kept->first;
+	} else {
+		struct bytes b = reader_bytes(r, reader_u8(r));
+		len = b.len;
+		if (len)
+			memcpy(plain, b.data, len);
+	}
+	bool response = kind & 4;
+	uint32_t id = expected_id(victim, response) + (kind & 0x40 ? reader_u8(r) : 0);
+	len = seal_raw(peer, (uint8_t)(IKE_SA_INIT + (kind & 3)), response, id, first, BYTES(plain, len), bytes,
+		sizeof(bytes));
+	give(victim, BYTES(bytes, len));
+}
+
+static void give_changed(struct node *victim, struct reader *r, struct kept *kept)
+{
+	uint8_t copy[KEPT_BYTES];
+
+	if (!kept->len)
+		return;
+	memcpy(copy, kept->data, kept->len);
+	for (unsigned i = reader_u8(r) % 6; i; i--) {
+		size_t at = reader_u16(r) % kept->len;
+		copy[at] = reader_u8(r);
+	}
+	give(victim, BYTES(copy, kept->len));
+}
+
+static void command(struct node *victim, struct reader *r)
+{
+	uint8_t kind = reader_u8(r) % (IKE_ADDRESS_CHANGED + 1);
+	const struct pair *p = node_pair(victim);
+	struct endpoint moved = { victim->outside, reader_u16(r) };
+
+	if (kind >= IKE_EXPIRE)
+		node_child_command(victim, (enum ike_command_kind)kind, p ? p->in.spi : reader_u8(r), &moved);
+	else
+		node_command(victim, (enum ike_command_kind)kind, reader_u8(r) & 1);
+}
+
+static void operate(struct wire *w, struct node *victim, struct kept *kept, struct reader *r)
+{
+	switch (reader_u8(r) % 7) {
+	case 0: give(victim, reader_bytes(r, reader_u16(r) % 1024)); break;
+	case 1: give_sealed(victim, r, kept, false); break;
+	case 2: give_sealed(victim, r, kept, true); break;
+	case 3: give_changed(victim, r, kept); break;
+	case 4: command(victim, r); break;
+	case 5: wire_run(w, (uint64_t)reader_u16(r) * 10 * MS % (60 * S)); break;
+	default:
+		kept->hold = 0;
+		wire_run(w, 200 * MS);
+		break;
+	}
+}
+
+/* Stage 0: nothing happened; 1: IKE_SA_INIT of the victim is on its way; 2: its IKE_AUTH is; 3: up. */
+static void advance(struct wire *w, struct node *victim, struct kept *kept, unsigned stage)
+{
+	static const uint8_t hold[] = { 0, IKE_SA_INIT, IKE_AUTH, 0 };
+
+	kept->to = victim;
+	kept->hold = hold[stage];
+	w->filter = keep;
+	w->filter_argument = kept;
+	if (stage)
+		wire_run(w, stage == 3 ? 100 * MS : 60 * MS);
+	open_kept(victim, kept);
+}
+
+static void set_up(struct wire *w, uint8_t shape)
+{
+	static const char *const suites[] = { "aes128gcm16-prfsha256-x25519", "aes128-sha256-x25519",
+		"aes256gcm16-prfsha384-x25519-ecp256,aes256-sha512-x25519", "aes128gcm16-prfsha256-x25519" };
+
+	wire_init(w, shape);
+	w->run_job = run_job;
+	proposals_set(&w->a.profiles[0].proposals, PROTOCOL_IKE, suites[shape & 3]);
+	proposals_set(&w->b.profiles[0].proposals, PROTOCOL_IKE, suites[shape & 3]);
+	if (shape & 4)
+		w->a.profiles[0].encap = ENCAP_ALWAYS;
+	if (shape & 8)
+		w->b.profiles[0].remote_id = w->a.profiles[0].remote_id = (struct identity){ 0 };
+	if (shape & 16)
+		w->b.profiles[0].children[0].start = START_INITIATE;
+	wire_start(w);
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+	static struct wire w;
+	static struct kept kept;
+	struct reader r = reader_init(BYTES(data, size));
+	uint8_t shape = reader_u8(&r), stage = reader_u8(&r);
+
+	memset(&kept, 0, sizeof(kept));
+	set_up(&w, shape);
+	struct node *victim = shape & 0x80 ? &w.b : &w.a;
+	advance(&w, victim, &kept, stage & 3);
+	for (unsigned i = 0; i < 64 && reader_left(&r) && !r.failed; i++)
+		operate(&w, victim, &kept, &r);
+	/* "the wire is full" and "too many" are limits of the rig, not of the engine */
+	if (w.fault && !strstr(w.fault, "too many") && !strstr(w.fault, "full") && !strstr(w.fault, "rest"))
+		abort();
+	bool good = wire_done(&w) || w.fault;
+	if (!good)
+		abort();
+	return 0;
+}

@@ -1,0 +1,222 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* Choosing proposals, checking answers, naming the first mismatch. */
+#include "negotiate.h"
+
+#include "harness.h"
+
+static struct proposal_list list_of(enum security_protocol protocol, const char *text)
+{
+	struct proposal_list list = { 0 };
+	char copy[512];
+	const char *word, *reason;
+	size_t len;
+
+	snprintf(copy, sizeof(copy), "%s", text);
+	for (char *rest = copy, *one; (one = strsep(&rest, ","));)
+		CU_ASSERT_EQUAL(proposal_parse(protocol, one, &list.items[list.count++], &word, &len, &reason), 0);
+	proposals_address(&list, 0, 0);
+	return list;
+}
+
+/* Text of what is chosen, or of the first mismatch. */
+static const char *choose(enum security_protocol protocol, const char *ours, const char *theirs, uint16_t hint)
+{
+	static char text[PROPOSAL_TEXT_MAX];
+	struct proposal_list a = list_of(protocol, ours), b = list_of(protocol, theirs);
+	struct proposal chosen;
+
+	if (negotiate_choose(&a, &b, hint, &chosen))
+		return proposal_format(&chosen, text);
+	negotiate_mismatch(&a, &b, text, 128);
+	return text;
+}
+
+static void test_choose_takes_our_order(void)
+{
+	CU_ASSERT_STRING_EQUAL(
+		choose(PROTOCOL_IKE, "aes256-aes128-sha256-x25519", "aes128-aes256-sha384-sha256-x25519", 0),
+		"AES-CBC-256/PRF-HMAC-SHA2-256/HMAC-SHA2-256-128/CURVE25519");
+}
+
+static void test_choose_takes_the_group_of_the_key_at_hand(void)
+{
+	const char *both = "aes128gcm16-prfsha256-x25519-ecp256";
+
+	CU_ASSERT_STRING_EQUAL(choose(PROTOCOL_IKE, both, both, KE_ECP_256), "AES-GCM-128/PRF-HMAC-SHA2-256/ECP-256");
+	CU_ASSERT_STRING_EQUAL(
+		choose(PROTOCOL_IKE, both, both, KE_MODP_2048), "AES-GCM-128/PRF-HMAC-SHA2-256/CURVE25519");
+}
+
+static void test_choose_later_proposals(void)
+{
+	CU_ASSERT_STRING_EQUAL(choose(PROTOCOL_IKE, "aes256-sha512-ecp384,aes128gcm16-prfsha256-x25519",
+				       "aes256gcm16-prfsha384-x25519,aes128gcm16-prfsha256-x25519", 0),
+		"AES-GCM-128/PRF-HMAC-SHA2-256/CURVE25519");
+}
+
+static void test_choose_keeps_number_and_spi_of_the_offer(void)
+{
+	struct proposal_list ours = list_of(PROTOCOL_ESP, "aes256gcm16"), theirs;
+	struct proposal chosen;
+
+	theirs = list_of(PROTOCOL_ESP, "aes128gcm16,aes256gcm16");
+	proposals_address(&theirs, 4, 0x1234);
+	CU_ASSERT_TRUE(negotiate_choose(&ours, &theirs, 0, &chosen));
+	CU_ASSERT_EQUAL(chosen.number, 2);
+	CU_ASSERT_EQUAL(chosen.spi, 0x1234);
+	CU_ASSERT_EQUAL(chosen.spi_len, 4);
+}
+
+static void test_mismatch_names_each_type(void)
+{
+	CU_ASSERT_STRING_EQUAL(choose(PROTOCOL_IKE, "aes256gcm16-prfsha384-x25519", "aes128-sha256-x25519", 0),
+		"encryption: ours AES-GCM-256, theirs AES-CBC-128");
+	CU_ASSERT_STRING_EQUAL(choose(PROTOCOL_IKE, "aes256gcm16-prfsha384-x25519", "aes256gcm16-prfsha256-x25519", 0),
+		"PRF: ours PRF-HMAC-SHA2-384, theirs PRF-HMAC-SHA2-256");
+	CU_ASSERT_STRING_EQUAL(
+		choose(PROTOCOL_IKE, "aes128-sha384-prfsha256-x25519", "aes128-sha256-prfsha256-x25519", 0),
+		"integrity: ours HMAC-SHA2-384-192, theirs HMAC-SHA2-256-128");
+	CU_ASSERT_STRING_EQUAL(
+		choose(PROTOCOL_IKE, "aes256gcm16-prfsha384-x25519", "aes256gcm16-prfsha384-ecp256-ecp384", 0),
+		"key exchange: ours CURVE25519, theirs ECP-256 or ECP-384");
+	CU_ASSERT_STRING_EQUAL(
+		choose(PROTOCOL_ESP, "aes128gcm16-esn", "aes128gcm16-noesn", 0), "ESN: ours ESN, theirs NO-ESN");
+}
+
+static void test_mismatch_of_the_closest_pair_is_named(void)
+{
+	CU_ASSERT_STRING_EQUAL(choose(PROTOCOL_IKE, "aes256-sha512-ecp384,aes128gcm16-prfsha256-x25519",
+				       "aes192-sha256-ecp384,aes128gcm16-prfsha256-ecp256", 0),
+		"key exchange: ours CURVE25519, theirs ECP-256");
+}
+
+static void test_mismatch_of_protocols(void)
+{
+	struct proposal_list ours = list_of(PROTOCOL_ESP, "aes256gcm16"), theirs = ours;
+	char text[128];
+
+	theirs.items[0].protocol = PROTOCOL_AH;
+	negotiate_mismatch(&ours, &theirs, text, sizeof(text));
+	CU_ASSERT_STRING_EQUAL(text, "protocol: ours ESP, theirs AH");
+}
+
+static void test_choose_refuses_unknown_transform_types(void)
+{
+	struct proposal_list ours = list_of(PROTOCOL_IKE, "aes256gcm16-prfsha384-x25519"), theirs = ours;
+	struct proposal chosen;
+	char text[128];
+
+	proposal_add(&theirs.items[0], (enum transform_type)6, 35, 0);
+	CU_ASSERT_FALSE(negotiate_choose(&ours, &theirs, 0, &chosen));
+	negotiate_mismatch(&ours, &theirs, text, sizeof(text));
+	CU_ASSERT_PTR_NOT_NULL(strstr(text, "do not know"));
+	/* an unknown algorithm of a known type only is not chosen (RFC 7296 3.3.6) */
+	theirs = ours;
+	proposal_add(&theirs.items[0], TRANSFORM_ENCR, 99, 0);
+	CU_ASSERT_TRUE(negotiate_choose(&ours, &theirs, 0, &chosen));
+}
+
+static void test_choose_needs_the_exact_key_length(void)
+{
+	struct proposal_list ours = list_of(PROTOCOL_IKE, "aes256gcm16-prfsha384-x25519"), theirs = ours;
+	struct proposal chosen;
+
+	theirs.items[0].transforms[0].key_bits = 0;
+	CU_ASSERT_FALSE(negotiate_choose(&ours, &theirs, 0, &chosen));
+	theirs.items[0].transforms[0].key_bits = 192;
+	CU_ASSERT_FALSE(negotiate_choose(&ours, &theirs, 0, &chosen));
+}
+
+static void test_choose_none_equals_left_out(void)
+{
+	struct proposal_list ours = list_of(PROTOCOL_ESP, "aes256gcm16"), theirs = ours;
+	struct proposal chosen;
+
+	/* an explicit "no integrity" beside an AEAD is repeated in the answer */
+	proposal_add(&theirs.items[0], TRANSFORM_INTEG, INTEG_NONE, 0);
+	CU_ASSERT_TRUE(negotiate_choose(&ours, &theirs, 0, &chosen));
+	CU_ASSERT_TRUE(proposal_has_type(&chosen, TRANSFORM_INTEG));
+	/* a real one is not */
+	theirs = ours;
+	proposal_add(&theirs.items[0], TRANSFORM_INTEG, INTEG_HMAC_SHA2_256_128, 0);
+	CU_ASSERT_FALSE(negotiate_choose(&ours, &theirs, 0, &chosen));
+	/* no ESN transform means no ESN */
+	theirs = ours;
+	proposals_drop(&theirs, TRANSFORM_ESN);
+	CU_ASSERT_TRUE(negotiate_choose(&ours, &theirs, 0, &chosen));
+	struct suite suite;
+	suite_of_proposal(&chosen, &suite);
+	CU_ASSERT_FALSE(suite.esn);
+}
+
+static void test_answer_must_be_one_proposal_of_the_offer(void)
+{
+	struct proposal_list offer = list_of(PROTOCOL_IKE, "aes256gcm16-prfsha384-x25519-ecp256");
+	struct proposal_list good = list_of(PROTOCOL_IKE, "aes256gcm16-prfsha384-ecp256"), bad = good;
+	struct proposal chosen;
+
+	CU_ASSERT_TRUE(negotiate_check_answer(&offer, &good, &chosen));
+	CU_ASSERT_FALSE(negotiate_check_answer(&offer, &offer, &chosen));
+	bad.count = 2;
+	bad.items[1] = bad.items[0];
+	CU_ASSERT_FALSE(negotiate_check_answer(&offer, &bad, &chosen));
+	bad = good;
+	bad.items[0].number = 2;
+	CU_ASSERT_FALSE(negotiate_check_answer(&offer, &bad, &chosen));
+	bad = good;
+	proposals_drop(&bad, TRANSFORM_PRF);
+	CU_ASSERT_FALSE(negotiate_check_answer(&offer, &bad, &chosen));
+	bad = list_of(PROTOCOL_IKE, "aes128gcm16-prfsha384-ecp256");
+	CU_ASSERT_FALSE(negotiate_check_answer(&offer, &bad, &chosen));
+	bad.count = 0;
+	CU_ASSERT_FALSE(negotiate_check_answer(&offer, &bad, &chosen));
+}
+
+static void test_groups_of_an_offer(void)
+{
+	struct proposal_list offer = list_of(
+		PROTOCOL_IKE, "aes256gcm16-prfsha384-ecp384-x25519,aes128-sha256-modp2048");
+
+	CU_ASSERT_EQUAL(proposals_first_group(&offer), KE_ECP_384);
+	CU_ASSERT_TRUE(proposals_have_group(&offer, KE_MODP_2048));
+	CU_ASSERT_FALSE(proposals_have_group(&offer, KE_ECP_256));
+	proposals_drop(&offer, TRANSFORM_KE);
+	CU_ASSERT_EQUAL(proposals_first_group(&offer), 0);
+}
+
+static void test_selectors_within(void)
+{
+	struct selector_list outer = { .count = 2 }, inner = { .count = 1 };
+
+	selector_parse("10.1.0.0/24", &outer.items[0]);
+	selector_parse("10.2.0.0/24[tcp]", &outer.items[1]);
+	selector_parse("10.1.0.8/29", &inner.items[0]);
+	CU_ASSERT_TRUE(selectors_within(&inner, &outer));
+	selector_parse("10.2.0.8/29", &inner.items[0]);
+	CU_ASSERT_FALSE(selectors_within(&inner, &outer));
+	selector_parse("10.0.0.0/8", &inner.items[0]);
+	CU_ASSERT_FALSE(selectors_within(&inner, &outer));
+	inner.count = 0;
+	CU_ASSERT_FALSE(selectors_within(&inner, &outer));
+}
+
+static const struct test tests[] = {
+	TEST(test_choose_takes_our_order),
+	TEST(test_choose_takes_the_group_of_the_key_at_hand),
+	TEST(test_choose_later_proposals),
+	TEST(test_choose_keeps_number_and_spi_of_the_offer),
+	TEST(test_mismatch_names_each_type),
+	TEST(test_mismatch_of_the_closest_pair_is_named),
+	TEST(test_mismatch_of_protocols),
+	TEST(test_choose_refuses_unknown_transform_types),
+	TEST(test_choose_needs_the_exact_key_length),
+	TEST(test_choose_none_equals_left_out),
+	TEST(test_answer_must_be_one_proposal_of_the_offer),
+	TEST(test_groups_of_an_offer),
+	TEST(test_selectors_within),
+};
+
+int main(int argc, char **argv)
+{
+	return test_main("ike", tests, ARRAY_LEN(tests), argc, argv);
+}
