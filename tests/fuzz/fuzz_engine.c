@@ -139,6 +139,23 @@ static void give_changed(struct node *victim, struct reader *r, struct kept *kep
 	give(victim, BYTES(copy, kept->len));
 }
 
+/* An unprotected answer with one notify, which anybody can send. */
+static void give_notify(struct node *victim, struct reader *r)
+{
+	static const enum notify_type types[] = { NOTIFY_COOKIE, NOTIFY_INVALID_KE_PAYLOAD, NOTIFY_NO_PROPOSAL_CHOSEN,
+		NOTIFY_AUTHENTICATION_FAILED };
+	const struct ike_sa *sa = victim->engine->sas;
+	uint8_t bytes[512];
+	struct writer w = writer_init(bytes, sizeof(bytes));
+	struct message m;
+
+	message_init(&m, sa ? sa->spi_i : 1, 0, IKE_SA_INIT, IKE_FLAG_RESPONSE, 0);
+	enum notify_type type = types[reader_u8(r) % ARRAY_LEN(types)];
+	message_add_notify(&m, type, reader_bytes(r, reader_u8(r) % 80));
+	if (!message_encode(&m, &w))
+		give(victim, writer_view(&w));
+}
+
 static void command(struct node *victim, struct reader *r)
 {
 	uint8_t kind = reader_u8(r) % (IKE_ADDRESS_CHANGED + 1);
@@ -153,13 +170,14 @@ static void command(struct node *victim, struct reader *r)
 
 static void operate(struct wire *w, struct node *victim, struct kept *kept, struct reader *r)
 {
-	switch (reader_u8(r) % 7) {
+	switch (reader_u8(r) % 8) {
 	case 0: give(victim, reader_bytes(r, reader_u16(r) % 1024)); break;
 	case 1: give_sealed(victim, r, kept, false); break;
 	case 2: give_sealed(victim, r, kept, true); break;
 	case 3: give_changed(victim, r, kept); break;
 	case 4: command(victim, r); break;
 	case 5: wire_run(w, (uint64_t)reader_u16(r) * 10 * MS % (60 * S)); break;
+	case 6: give_notify(victim, r); break;
 	default:
 		kept->hold = 0;
 		wire_run(w, 200 * MS);
@@ -212,6 +230,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	advance(&w, victim, &kept, stage & 3);
 	for (unsigned i = 0; i < 64 && reader_left(&r) && !r.failed; i++)
 		operate(&w, victim, &kept, &r);
+	node_status(&w.a, 0);
+	node_status(&w.b, 0);
 	/* "the wire is full" and "too many" are limits of the rig, not of the engine */
 	if (w.fault && !strstr(w.fault, "too many") && !strstr(w.fault, "full") && !strstr(w.fault, "rest"))
 		abort();

@@ -122,6 +122,9 @@ lint_doc_paths() {
 	verdict doc_links "${bad%$'\n'}"
 }
 
+# ... and functions, where they follow a packet.
+lint_doc_functions() { verdict doc_functions "$(/usr/bin/python3 "$here/doc_functions.py" "$repo")"; }
+
 lint_layers
 lint_format
 lint_function_length
@@ -133,4 +136,5 @@ lint_shell
 lint_unfinished
 lint_machine_paths
 lint_doc_paths
+lint_doc_functions
 exit $failed

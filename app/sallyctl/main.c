@@ -1,0 +1,277 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* One command to the control socket, its answer as text or JSON; and the commands that need no daemon. */
+#include <errno.h>
+#include <getopt.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "client_priv.h"
+#include "commands_priv.h"
+#include "conf.h"
+#include "render_priv.h"
+
+enum { EXIT_DONE = 0, EXIT_FAILED = 1, EXIT_USAGE = 2, EXIT_NO_DAEMON = 3 };
+
+#define DEFAULT_SOCKET "/run/sallyport/control.sock"
+#define POLL_NS        200000000l
+
+struct call {
+	const char *socket;
+	bool json, help, version;
+	double wait_seconds; /* of initiate; 0: do not wait */
+	const struct command_row *command;
+	char **args;
+	int arg_count;
+};
+
+static const struct option long_options[] = {
+	{ "socket", required_argument, NULL, 's' },
+	{ "json", no_argument, NULL, 'j' },
+	{ "wait", required_argument, NULL, 'w' },
+	{ "help", no_argument, NULL, 'h' },
+	{ "version", no_argument, NULL, 'v' },
+	{ NULL, 0, NULL, 0 },
+};
+
+/* From the table that dispatches: a command cannot be missing here. */
+static void print_help(FILE *out)
+{
+	char words[64];
+
+	fputs("usage: sallyctl [--socket PATH] [--json] COMMAND ...\n"
+	      "  --socket PATH   control socket (" DEFAULT_SOCKET ")\n"
+	      "  --json          the answer as JSON\n"
+	      "  --wait SECONDS  initiate: wait until the tunnel is up or has failed\n"
+	      "commands:\n",
+		out);
+	for (size_t i = 0; i < ALL_COMMANDS; i++) {
+		snprintf(words, sizeof(words), "%s %s", command_rows[i].words, command_rows[i].arguments);
+		fprintf(out, "  %-24s %s\n", words, command_rows[i].help);
+	}
+	fputs("Exit codes: 0 ok, 1 failed, 2 wrong usage, 3 no daemon.\n", out);
+}
+
+/* ---- the command line ---- */
+
+/* Options may stand before and after the command (getopt permutes). */
+static int parse_options(int argc, char **argv, struct call *call)
+{
+	int letter;
+	char *end;
+
+	while ((letter = getopt_long(argc, argv, "", long_options, NULL)) != -1) {
+		switch (letter) {
+		case 's': call->socket = optarg; break;
+		case 'j': call->json = true; break;
+		case 'h': call->help = true; break;
+		case 'v': call->version = true; break;
+		case 'w':
+			call->wait_seconds = strtod(optarg, &end);
+			if (*end || end == optarg || !(call->wait_seconds > 0 && call->wait_seconds < 86400)) {
+				fprintf(stderr, "sallyctl: --wait: \"%s\" is no number of seconds\n", optarg);
+				return -EINVAL;
+			}
+			break;
+		default: return -EINVAL;
+		}
+	}
+	return 0;
+}
+
+static int unknown_command(int argc, char **argv)
+{
+	const struct command_row *meant = command_nearest(argc, argv);
+
+	if (!argc)
+		fprintf(stderr, "sallyctl: a command is missing\n");
+	else if (meant)
+		fprintf(stderr, "sallyctl: unknown command \"%s%s%s\"; did you mean \"%s\"?\n", argv[0],
+			argc > 1 ? " " : "", argc > 1 ? argv[1] : "", meant->words);
+	else
+		fprintf(stderr, "sallyctl: unknown command \"%s\"\n", argv[0]);
+	print_help(stderr);
+	return -EINVAL;
+}
+
+static int parse_command(int argc, char **argv, struct call *call)
+{
+	int words;
+
+	call->command = command_lookup(argc, argv, &words);
+	if (!call->command)
+		return unknown_command(argc, argv);
+	call->args = argv + words;
+	call->arg_count = argc - words;
+	if ((size_t)call->arg_count < call->command->fewest || (size_t)call->arg_count > call->command->most) {
+		fprintf(stderr, "usage: sallyctl %s %s\n", call->command->words, call->command->arguments);
+		return -EINVAL;
+	}
+	return 0;
+}
+
+/* ---- without a daemon ---- */
+
+/* Faults and warnings alike; those beyond what is kept are only counted. */
+static void print_report(const char *label, const struct config_error *items, size_t count, size_t most)
+{
+	char text[1024];
+
+	for (size_t i = 0; i < count && i < most; i++)
+		fprintf(stderr, "%s%s\n", label, config_error_format(&items[i], text, sizeof(text)));
+	if (count > most)
+		fprintf(stderr, "and %zu more\n", count - most);
+}
+
+static int check_file(const char *path)
+{
+	struct config_errors *errors = calloc(1, sizeof(*errors));
+	struct config *config = NULL;
+	int rc = errors ? config_load(path, &config, errors) : -ENOMEM;
+
+	if (errors) {
+		print_report("warning: ", errors->warnings, errors->warning_count, CONFIG_WARNINGS_MAX);
+		print_report("", errors->items, errors->count, CONFIG_ERRORS_MAX);
+	}
+	free(errors);
+	config_free(config);
+	if (rc)
+		return EXIT_FAILED;
+	printf("%s: ok\n", path);
+	return EXIT_DONE;
+}
+
+/* ---- with one ---- */
+
+/* Refusals go to standard error in both forms: --json promises JSON on standard output, or nothing. */
+static int print_answer(const struct call *call, const json_t *answer)
+{
+	const json_t *result = json_object_get(answer, "result");
+
+	if (!json_is_true(json_object_get(answer, "ok"))) {
+		const char *error = json_string_value(json_object_get(answer, "error"));
+
+		fprintf(stderr, "sallyctl: %s\n", error ? error : "the daemon's answer makes no sense");
+		return EXIT_FAILED;
+	}
+	if (call->json) {
+		json_dumpf(result, stdout, JSON_INDENT(2));
+		fputc('\n', stdout);
+	} else {
+		render(stdout, call->command->id, result, call->arg_count > 0);
+	}
+	return EXIT_DONE;
+}
+
+static double seconds_now(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	return (double)t.tv_sec + (double)t.tv_nsec / 1e9;
+}
+
+static const char *state_of(const json_t *phase)
+{
+	const char *state = json_string_value(json_object_get(phase, "state"));
+
+	return state ? state : "";
+}
+
+/* 1: up, -1: failed since `begun`, 0: neither yet. */
+static int tunnel_outcome(const json_t *answer, double begun)
+{
+	const json_t *tunnels = json_object_get(json_object_get(answer, "result"), "tunnels");
+	const json_t *tunnel = json_array_get(tunnels, 0), *child;
+	const json_t *children = json_object_get(tunnel, "phase2"), *failure = json_object_get(tunnel, "last_failure");
+	bool up = json_array_size(children) > 0;
+	size_t i;
+
+	if (!tunnel)
+		return -1;
+	json_array_foreach(children, i, child)
+	{
+		up = up && !strcmp(state_of(child), "up");
+	}
+	if (up)
+		return 1;
+	if (json_is_object(failure) &&
+		json_number_value(json_object_get(failure, "seconds_ago")) < seconds_now() - begun)
+		return -1;
+	return 0;
+}
+
+/* Asks again instead of being told: the daemon keeps nothing for a client that waits. */
+static int wait_for_tunnel(int fd, const struct call *call)
+{
+	const struct timespec pause = { .tv_nsec = POLL_NS };
+	double begun = seconds_now();
+	int outcome = 0;
+
+	while (!outcome && seconds_now() - begun < call->wait_seconds) {
+		json_t *answer;
+
+		nanosleep(&pause, NULL);
+		answer = client_request(fd, "show tunnels", call->args, 1);
+		outcome = answer ? tunnel_outcome(answer, begun) : -1;
+		if (outcome && answer && !call->json)
+			render(stdout, COMMAND_SHOW_TUNNELS, json_object_get(answer, "result"), false);
+		json_decref(answer);
+	}
+	if (!outcome)
+		fprintf(stderr, "sallyctl: %s is not up after %g s\n", call->args[0], call->wait_seconds);
+	return outcome == 1 ? EXIT_DONE : EXIT_FAILED;
+}
+
+/* One connection for everything, so that a restart of the daemon in between is seen as a failure. */
+static int ask_daemon(const struct call *call)
+{
+	int fd = client_connect(call->socket), code;
+	json_t *answer;
+
+	if (fd < 0) {
+		fprintf(stderr, "sallyctl: no sallyportd at %s: %s\n", call->socket, strerror(-fd));
+		return EXIT_NO_DAEMON;
+	}
+	answer = client_request(fd, call->command->words, call->args, call->arg_count);
+	if (answer) {
+		code = print_answer(call, answer);
+	} else {
+		fprintf(stderr, "sallyctl: %s closed the connection\n", call->socket);
+		code = EXIT_FAILED;
+	}
+	json_decref(answer);
+	if (code == EXIT_DONE && call->command->id == COMMAND_INITIATE && call->wait_seconds > 0)
+		code = wait_for_tunnel(fd, call);
+	close(fd);
+	return code;
+}
+
+static int run(const struct call *call)
+{
+	switch (call->command->id) {
+	case COMMAND_CHECK: return check_file(call->args[0]);
+	case COMMAND_CONFIG_SCHEMA: config_schema_print(stdout); return EXIT_DONE;
+	default: return ask_daemon(call);
+	}
+}
+
+int main(int argc, char **argv)
+{
+	struct call call = { .socket = DEFAULT_SOCKET };
+
+	if (parse_options(argc, argv, &call))
+		return EXIT_USAGE;
+	if (call.help) {
+		print_help(stdout);
+		return EXIT_DONE;
+	}
+	if (call.version) {
+		printf("sallyctl %s\n", SALLYPORT_VERSION);
+		return EXIT_DONE;
+	}
+	if (parse_command(argc - optind, argv + optind, &call))
+		return EXIT_USAGE;
+	return run(&call);
+}

@@ -1,0 +1,98 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* The dispatch table of the control socket and the commands that change something. What they show is in api_show*.c. */
+#include "commands.h"
+
+#include <errno.h>
+#include <stdio.h>
+
+#include "control_priv.h"
+
+int find_tunnel(struct command_call *call, const char *name)
+{
+	const struct config *config = call->control->config;
+
+	for (size_t i = 0; i < config->tunnel_count; i++)
+		if (!strcmp(config->tunnels[i].name, name))
+			return (int)i;
+	snprintf(call->error, sizeof(call->error), "no tunnel \"%.80s\"", name);
+	return -ENOENT;
+}
+
+/* Operator wishes end at once: what becomes of them is in show tunnels. */
+static json_t *command_tunnel(struct command_call *call, enum ike_command_kind kind)
+{
+	int tunnel = find_tunnel(call, call->args[0]);
+	struct ike_command command = { .kind = kind, .tunnel = (uint32_t)tunnel };
+
+	if (tunnel < 0)
+		return NULL;
+	if (call->control->stopping) {
+		snprintf(call->error, sizeof(call->error), "the gateway is stopping");
+		return NULL;
+	}
+	ike_host_command(call->control, &command);
+	return json_pack("{s:s}", "tunnel", call->args[0]);
+}
+
+static json_t *initiate(struct command_call *call)
+{
+	int tunnel = find_tunnel(call, call->args[0]);
+
+	if (tunnel >= 0 && !call->control->config->tunnels[tunnel].remote_addr.family) {
+		snprintf(call->error, sizeof(call->error),
+			"tunnel \"%.80s\" has no remote address (any): only the peer can initiate it", call->args[0]);
+		return NULL;
+	}
+	return command_tunnel(call, IKE_INITIATE);
+}
+
+static json_t *terminate(struct command_call *call)
+{
+	return command_tunnel(call, IKE_TERMINATE);
+}
+
+struct command {
+	const char *words;
+	size_t fewest, most;
+};
+
+static json_t *(*const handlers[COMMAND_COUNT])(struct command_call *call) = {
+	[COMMAND_SHOW_TUNNELS] = show_tunnels,
+	[COMMAND_SHOW_SAS] = show_sas,
+	[COMMAND_SHOW_PORTS] = show_ports,
+	[COMMAND_SHOW_COUNTERS] = show_counters,
+	[COMMAND_SHOW_ROUTES] = show_routes,
+	[COMMAND_SHOW_NEIGHBOURS] = show_neighbours,
+	[COMMAND_SHOW_WORKERS] = show_workers,
+	[COMMAND_SHOW_VERSION] = show_version,
+	[COMMAND_INITIATE] = initiate,
+	[COMMAND_TERMINATE] = terminate,
+};
+
+/* Words and argument counts come from the table shared with sallyctl; the handlers stand beside it by number. */
+#define COMMAND_ROW(id, words, arguments, fewest, most, help) { words, fewest, most },
+static const struct command commands[] = { CONTROL_COMMANDS(COMMAND_ROW) };
+
+json_t *commands_run(
+	struct control *c, const char *command, const char *const *args, size_t arg_count, struct api_error *ret_error)
+{
+	struct command_call call = { .control = c, .args = args, .arg_count = arg_count, .error = "no memory" };
+	json_t *result;
+	size_t i = 0;
+
+	while (i < COMMAND_COUNT && strcmp(commands[i].words, command) != 0)
+		i++;
+	if (i == COMMAND_COUNT) {
+		snprintf(ret_error->text, sizeof(ret_error->text), "unknown command \"%.80s\"", command);
+		return NULL;
+	}
+	if (arg_count < commands[i].fewest || arg_count > commands[i].most) {
+		snprintf(ret_error->text, sizeof(ret_error->text), "%s: wrong number of arguments", commands[i].words);
+		return NULL;
+	}
+	c->now_ns = loop_now_ns();
+	result = handlers[i](&call);
+	if (!result)
+		snprintf(ret_error->text, sizeof(ret_error->text), "%s", call.error);
+	return result;
+}

@@ -1,0 +1,92 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* show sas: every installed SA with its counters, flags and named drops, as JSON. */
+#include "control_priv.h"
+
+#include <stdio.h>
+
+static const struct {
+	uint32_t flag;
+	const char *name;
+} flag_names[] = {
+	{ SA_SOFT_EXPIRED, "soft_expired" },
+	{ SA_HARD_EXPIRED, "hard_expired" },
+	{ SA_SEQUENCE_END, "sequence_end" },
+	{ SA_NEW_SOURCE, "new_source" },
+};
+
+static json_t *flags_json(uint32_t flags)
+{
+	json_t *list = json_array();
+
+	for (size_t i = 0; i < ARRAY_LEN(flag_names); i++)
+		if (flags & flag_names[i].flag)
+			json_array_append_new(list, json_string(flag_names[i].name));
+	return list;
+}
+
+/* Only reasons that occurred: an SA without drops says so by an empty object. */
+static json_t *drops_json(const uint64_t drops[DROP_REASON_COUNT])
+{
+	json_t *object = json_object();
+
+	for (unsigned i = DROP_NONE + 1; i < DROP_REASON_COUNT; i++)
+		if (drops[i])
+			json_object_set_new(
+				object, drop_keyword((enum drop_reason)i), json_integer((json_int_t)drops[i]));
+	return object;
+}
+
+/* Ports mean something with UDP encapsulation only. */
+static const char *outer_text(const struct path_spec *path, const struct endpoint *e, char *ret_text)
+{
+	return path->encap == SA_ENCAP_UDP ? endpoint_format(e, ret_text) : addr_format(&e->addr, ret_text);
+}
+
+static json_t *sa_json(const struct sa_pair *pair, enum sa_direction direction)
+{
+	const struct sa_view *v = direction == SA_IN ? &pair->in_view : &pair->out_view;
+	char spi[16], local[ENDPOINT_TEXT_MAX], remote[ENDPOINT_TEXT_MAX];
+	struct sa_stats stats;
+	json_t *sa;
+
+	sa_stats_read(direction == SA_IN ? pair->in : pair->out, &stats);
+	snprintf(spi, sizeof(spi), "0x%08x", v->spi);
+	sa = json_pack("{s:s,s:s,s:s,s:s,s:s,s:s,s:s,s:s,s:s,s:b}", "name", pair->name, "direction",
+		direction == SA_IN ? "in" : "out", "spi", spi, "protocol", "esp", "mode",
+		v->mode == SA_MODE_TUNNEL ? "tunnel" : "transport", "encap",
+		v->path.encap == SA_ENCAP_UDP ? "udp" : "none", "local", outer_text(&v->path, &v->path.local, local),
+		"remote", outer_text(&v->path, &v->path.remote, remote), "suite", v->suite, "esn", v->esn);
+	json_object_set_new(sa, "replay_window", json_integer(v->replay_window));
+	json_object_set_new(sa, "packets", json_integer((json_int_t)stats.packets));
+	json_object_set_new(sa, "bytes", json_integer((json_int_t)stats.bytes));
+	json_object_set_new(sa, "sequence", json_integer((json_int_t)stats.sequence));
+	json_object_set_new(sa, "owner", stats.owner == WORKER_NONE ? json_null() : json_integer(stats.owner));
+	json_object_set_new(sa, "manual", json_boolean(pair->tunnel < 0));
+	json_object_set_new(sa, "flags", flags_json(stats.flags));
+	json_object_set_new(sa, "drops", drops_json(stats.drops));
+	return sa;
+}
+
+/* A name is a tunnel's, a child's or a manual SA's. */
+static bool wanted(const struct command_call *call, const struct sa_pair *pair)
+{
+	const struct config *config = call->control->config;
+
+	return !call->arg_count || !strcmp(pair->name, call->args[0]) ||
+	       (pair->tunnel >= 0 && !strcmp(config->tunnels[pair->tunnel].name, call->args[0]));
+}
+
+json_t *show_sas(struct command_call *call)
+{
+	json_t *list = json_array();
+	const struct sa_pair *pair;
+
+	TAILQ_FOREACH (pair, &call->control->sas.pairs, all) {
+		if (!wanted(call, pair))
+			continue;
+		json_array_append_new(list, sa_json(pair, SA_IN));
+		if (pair->out)
+			json_array_append_new(list, sa_json(pair, SA_OUT));
+	}
+	return json_pack("{s:o}", "sas", list);
+}

@@ -1,0 +1,130 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* show tunnels: Phase 1, Phase 2, last failure and recent events of each tunnel, as JSON. */
+#include "control_priv.h"
+
+#include <stdio.h>
+
+static json_t *spi_text(uint64_t spi, int digits)
+{
+	char text[20];
+
+	if (!spi)
+		return json_null();
+	snprintf(text, sizeof(text), "0x%0*llx", digits, (unsigned long long)spi);
+	return json_string(text);
+}
+
+/* Where it is, or, before anything is negotiated, where it is configured to be. */
+static json_t *endpoint_text(const struct endpoint *e, const struct addr *configured)
+{
+	char text[ENDPOINT_TEXT_MAX];
+
+	return json_string(e->addr.family && e->port ? endpoint_format(e, text) : addr_format(configured, text));
+}
+
+static json_t *selectors(const struct selector_list *list)
+{
+	json_t *array = json_array();
+	char text[SELECTOR_TEXT_MAX];
+
+	for (uint8_t i = 0; i < list->count; i++)
+		json_array_append_new(array, json_string(selector_format(&list->items[i], text)));
+	return array;
+}
+
+static uint64_t seconds_since(const struct control *c, uint64_t ns)
+{
+	return ns && ns < c->now_ns ? (c->now_ns - ns) / 1000000000u : 0;
+}
+
+static json_t *phase1(const struct control *c, const struct tunnel_profile *profile, const struct ike_tunnel_status *s)
+{
+	return json_pack("{s:s,s:s,s:o,s:o,s:o,s:o,s:o,s:o,s:b,s:b,s:I}", "state", phase_state_name(s->phase1), "role",
+		s->phase1 == PHASE_DOWN ? "none"
+		: s->initiator          ? "initiator"
+					: "responder",
+		"suite", json_text(s->suite), "spi_i", spi_text(s->spi_i, 16), "spi_r", spi_text(s->spi_r, 16), "local",
+		endpoint_text(&s->local, &profile->local_addr), "remote",
+		endpoint_text(&s->remote, &profile->remote_addr), "remote_id", json_text(s->remote_id), "nat_local",
+		s->local_nat, "nat_remote", s->remote_nat, "up_seconds",
+		(json_int_t)(s->phase1 == PHASE_UP ? seconds_since(c, s->up_since_ns) : 0));
+}
+
+/* What is negotiated, or, while nothing is, what is wanted. */
+static json_t *phase2(const struct control *c, const struct child_profile *profile, const struct ike_child_status *s)
+{
+	const struct selector_list *local = s->local.count ? &s->local : &profile->local;
+	const struct selector_list *remote = s->remote.count ? &s->remote : &profile->remote;
+
+	return json_pack("{s:s,s:s,s:o,s:o,s:o,s:o,s:o,s:s,s:I}", "name", profile->name, "state",
+		phase_state_name(s->state), "suite", json_text(s->suite), "spi_in", spi_text(s->spi_in, 8), "spi_out",
+		spi_text(s->spi_out, 8), "local_selectors", selectors(local), "remote_selectors", selectors(remote),
+		"encap", s->udp_encap ? "udp" : "none", "up_seconds",
+		(json_int_t)(s->state == PHASE_UP ? seconds_since(c, s->up_since_ns) : 0));
+}
+
+/* Fractions of a second, so that a waiting client can tell this failure from the one before its request. */
+static json_t *failure(const struct control *c, const struct ike_failure *f)
+{
+	double ago = f->at_ns < c->now_ns ? (double)((c->now_ns - f->at_ns) / 1000000u) / 1000.0 : 0.0;
+
+	if (!f->phase)
+		return json_null();
+	return json_pack("{s:i,s:s,s:s,s:o,s:s,s:o,s:o,s:o,s:o,s:f}", "phase", (int)f->phase, "exchange",
+		f->exchange ? exchange_name(f->exchange) : "none", "role", f->initiator ? "initiator" : "responder",
+		"reason", json_text(f->reason), "notify", f->notify ? notify_name(f->notify) : "", "ours",
+		json_text(f->ours), "theirs", json_text(f->theirs), "mismatch", json_text(f->mismatch), "hint",
+		json_text(f->hint), "seconds_ago", ago);
+}
+
+static json_t *events(const struct history *h)
+{
+	json_t *array = json_array();
+
+	for (size_t i = 0; i < h->count; i++) {
+		const struct history_entry *e = history_at(h, i);
+		char when[32];
+		struct tm utc;
+
+		gmtime_r(&e->at, &utc);
+		strftime(when, sizeof(when), "%Y-%m-%dT%H:%M:%SZ", &utc);
+		json_array_append_new(array, json_pack("{s:s,s:s,s:o}", "time", when, "event", ike_event_name(e->kind),
+						     "text", json_text(e->text ? e->text : "")));
+	}
+	return array;
+}
+
+/* The status is large: selectors and failure texts of every child. On the heap. */
+static json_t *tunnel(const struct control *c, uint32_t index)
+{
+	const struct tunnel_profile *profile = &c->config->tunnels[index];
+	struct ike_tunnel_status *s = calloc(1, sizeof(*s));
+	json_t *children = json_array(), *result;
+
+	if (!s || ike_tunnel_status(c->engine, index, s)) {
+		free(s);
+		json_decref(children);
+		return NULL;
+	}
+	for (uint8_t i = 0; i < profile->child_count; i++)
+		json_array_append_new(children, phase2(c, &profile->children[i], &s->children[i]));
+	result = json_pack("{s:s,s:o,s:o,s:o,s:o}", "name", profile->name, "phase1", phase1(c, profile, s), "phase2",
+		children, "last_failure", failure(c, &s->failure), "events", events(&c->histories[index]));
+	free(s);
+	return result;
+}
+
+json_t *show_tunnels(struct command_call *call)
+{
+	const struct control *c = call->control;
+	int wanted = call->arg_count ? find_tunnel(call, call->args[0]) : -1;
+	json_t *list;
+
+	if (call->arg_count && wanted < 0)
+		return NULL;
+	list = json_array();
+	for (uint32_t i = 0; i < c->config->tunnel_count; i++)
+		if (wanted < 0 || (uint32_t)wanted == i)
+			json_array_append_new(list, tunnel(c, i));
+	return json_pack("{s:o}", "tunnels", list);
+}

@@ -1,0 +1,25 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* The commands of the control socket: one row each gives the daemon's dispatch table and the help of sallyctl. Leaf
+ * header without dependencies: sallyctl shares it, nothing else of this room. */
+#pragma once
+
+/* X(id, words, arguments in help, fewest, most, help) */
+#define CONTROL_COMMANDS(X)                                                                                            \
+	X(SHOW_TUNNELS, "show tunnels", "[NAME]", 0, 1, "Phase 1, Phase 2 and last failure of tunnels")                \
+	X(SHOW_SAS, "show sas", "[NAME]", 0, 1, "security associations with counters and drops")                       \
+	X(SHOW_PORTS, "show ports", "", 0, 0, "interfaces, links and packet counters")                                 \
+	X(SHOW_COUNTERS, "show counters", "", 0, 0, "counters and drop reasons of workers and IKE")                    \
+	X(SHOW_ROUTES, "show routes", "", 0, 0, "connected and static routes")                                         \
+	X(SHOW_NEIGHBOURS, "show neighbours", "", 0, 0, "link addresses of next hops")                                 \
+	X(SHOW_WORKERS, "show workers", "", 0, 0, "worker cores and how busy they are")                                \
+	X(SHOW_VERSION, "show version", "", 0, 0, "versions of the daemon and its libraries")                          \
+	X(INITIATE, "initiate", "NAME", 1, 1, "bring a tunnel up")                                                     \
+	X(TERMINATE, "terminate", "NAME", 1, 1, "delete a tunnel's SAs, here and at the peer")
+
+#define CONTROL_COMMAND_ENUM(id, words, arguments, fewest, most, help) COMMAND_##id,
+enum control_command { CONTROL_COMMANDS(CONTROL_COMMAND_ENUM) COMMAND_COUNT };
+
+/* Longest request line in bytes, its newline included; longer ones are refused. */
+#define CONTROL_LINE_MAX 4096
+/* Most arguments of a request. */
+#define CONTROL_ARGS_MAX 8

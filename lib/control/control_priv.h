@@ -1,0 +1,88 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* The control core's parts and the calls between its files. Everything here belongs to the control thread. */
+#pragma once
+
+#include "api_priv.h"
+#include "control.h"
+#include "crypto_pool_priv.h"
+#include "datapath.h"
+#include "eal_priv.h"
+#include "history_priv.h"
+#include "ike.h"
+#include "limit_priv.h"
+#include "loop_priv.h"
+#include "resolve_priv.h"
+#include "sa_lifecycle_priv.h"
+
+enum { LIMIT_UNKNOWN_SPI = IKE_EVENT_KINDS, LIMIT_SEND, LIMIT_INSTALL, LIMIT_NO_SA, LIMIT_KINDS };
+
+#define UNINSTALLED_MAX 16
+
+struct control {
+	struct config *config; /* borrowed */
+	struct eal eal;
+	struct loop loop;
+	struct loop_source signals, packets, jobs;
+	struct ipsec *ips;
+	struct datapath *dp;
+	struct policy policy; /* slots kept, rules freed once published */
+	struct sa_registry sas;
+	struct ike_engine *engine;
+	struct crypto_pool *pool;
+	struct api *api;
+	struct history *histories; /* one per tunnel */
+	struct log_limit limits[LIMIT_KINDS];
+	struct ike_actions actions;            /* reused */
+	uint32_t uninstalled[UNINSTALLED_MAX]; /* SPIs whose INSTALL failed, to be told to the engine */
+	size_t uninstalled_count;
+	uint64_t now_ns; /* of this turn of the loop */
+	uint64_t started_ns;
+	uint64_t next_sweep_ns;
+	bool stopping;
+	uint64_t stop_by_ns;
+	bool stall_told;
+};
+
+/* ---- ike_host.c: the engine's side ---- */
+
+/* The functions the engine calls. */
+struct ike_host ike_host_functions(struct control *c);
+/* Each calls the engine and carries out what it wants done. */
+void ike_host_tick(struct control *c);
+void ike_host_command(struct control *c, const struct ike_command *command);
+void ike_host_input(struct control *c, const struct ike_datagram *d);
+void ike_host_job_done(struct control *c, struct crypto_job *job);
+
+/* ---- events.c: facts to log lines and histories ---- */
+
+void limits_init(struct log_limit limits[LIMIT_KINDS]);
+/* Logs with the limit of this kind and says how many lines it held back. */
+void log_limited(struct control *c, unsigned kind, enum log_level level, const char *format, ...)
+	__attribute__((format(printf, 4, 5)));
+void event_report(struct control *c, const struct ike_event *e);
+
+/* ---- dp_events.c: what the packet path reports ---- */
+
+struct datapath_host dp_events_host(struct control *c);
+
+/* ---- api_*.c: commands; json_t results are the caller's ---- */
+
+struct command_call {
+	struct control *control;
+	const char *const *args;
+	size_t arg_count;
+	char error[256]; /* filled when the handler returns NULL */
+};
+
+json_t *commands_run(
+	struct control *c, const char *command, const char *const *args, size_t arg_count, struct api_error *ret_error);
+json_t *show_tunnels(struct command_call *call);
+json_t *show_sas(struct command_call *call);
+json_t *show_ports(struct command_call *call);
+json_t *show_counters(struct command_call *call);
+json_t *show_routes(struct command_call *call);
+json_t *show_neighbours(struct command_call *call);
+json_t *show_workers(struct command_call *call);
+json_t *show_version(struct command_call *call);
+/* Index of a tunnel by name, or -ENOENT with the call's error filled. */
+int find_tunnel(struct command_call *call, const char *name);

@@ -1,0 +1,66 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* What the packet path reports: IKE messages, packets without an SA, unknown SPIs, flags. Hints only: the sweep finds
+ * what a full ring lost. */
+#include "control_priv.h"
+
+static void on_ike(void *context, const struct datapath_ike *d)
+{
+	struct ike_datagram datagram = { .local = d->local, .remote = d->remote, .data = d->data };
+
+	ike_host_input(context, &datagram);
+}
+
+/* A child that is to come up by itself is asked for; one that waits for its peer stays down, and the packet's drop has
+ * its counter. */
+static void on_no_sa(struct control *c, const struct datapath_event *e)
+{
+	const struct slot_owner *o;
+	struct ike_command acquire = { .kind = IKE_ACQUIRE };
+
+	if (e->tunnel_slot >= c->policy.slot_count || c->stopping)
+		return;
+	o = &c->policy.slots[e->tunnel_slot];
+	if (o->tunnel < 0)
+		return;
+	acquire.tunnel = (uint32_t)o->tunnel;
+	acquire.child = (uint32_t)o->child;
+	if (c->config->tunnels[o->tunnel].children[o->child].start == START_RESPOND)
+		log_limited(c, LIMIT_NO_SA, LOG_DEBUG, "no-sa tunnel %s: waiting for the peer",
+			c->config->tunnels[o->tunnel].name);
+	else
+		ike_host_command(c, &acquire);
+}
+
+static void on_unknown_spi(struct control *c, const struct datapath_event *e)
+{
+	char peer[ENDPOINT_TEXT_MAX];
+
+	log_limited(c, LIMIT_UNKNOWN_SPI, LOG_NOTICE, "unknown-spi %08x peer %s", e->spi,
+		endpoint_format(&e->remote, peer));
+}
+
+static void on_sa_flags(struct control *c, const struct datapath_event *e)
+{
+	struct sa_pair *pair = sa_pair_lookup(&c->sas, e->spi);
+	struct sa_facts facts = { 0 };
+
+	if (pair)
+		sa_pair_check(pair, &facts);
+	for (size_t i = 0; i < facts.count; i++)
+		ike_host_command(c, &facts.items[i]);
+	sa_facts_done(&facts);
+}
+
+static void on_event(void *context, const struct datapath_event *e)
+{
+	switch (e->kind) {
+	case DATAPATH_NO_SA: on_no_sa(context, e); break;
+	case DATAPATH_UNKNOWN_SPI: on_unknown_spi(context, e); break;
+	case DATAPATH_SA_FLAGS: on_sa_flags(context, e); break;
+	}
+}
+
+struct datapath_host dp_events_host(struct control *c)
+{
+	return (struct datapath_host){ .context = c, .ike = on_ike, .event = on_event };
+}

@@ -1,0 +1,192 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* The engine's host: its callbacks, and the carrying out of its actions in their order. Decides nothing itself. */
+#include "control_priv.h"
+
+#include <errno.h>
+#include <stdlib.h>
+
+/* ---- callbacks ---- */
+
+/* Without random numbers every key would be guessable: better no gateway. */
+static void host_random(void *context, void *ret_data, size_t len)
+{
+	(void)context;
+	if (crypto_random(ret_data, len)) {
+		log_line(LOG_ERROR, "stop: the random generator failed");
+		abort();
+	}
+}
+
+static int host_psk_lookup(
+	void *context, const struct identity *local, const struct identity *remote, struct secret *ret_secret)
+{
+	const struct control *c = context;
+	const struct secret *psk = config_psk_lookup(c->config, local, remote);
+
+	return psk && !secret_copy(ret_secret, secret_view(psk)) ? 0 : -ENOENT;
+}
+
+/* With one worker there is one answer; with more, the worker whose queue the peer's packets hash to is not predicted
+ * and any bucket will do: its owner gets the packets handed over. */
+static uint32_t host_spi_reserve(void *context, const struct addr *local, const struct addr *remote)
+{
+	const struct control *c = context;
+
+	(void)local;
+	(void)remote;
+	return spi_reserve(c->ips, c->eal.workers == 1 ? 0 : WORKER_NONE);
+}
+
+static void host_spi_release(void *context, uint32_t spi)
+{
+	const struct control *c = context;
+
+	spi_release(c->ips, spi);
+}
+
+struct ike_host ike_host_functions(struct control *c)
+{
+	return (struct ike_host){
+		.context = c,
+		.random = host_random,
+		.psk_lookup = host_psk_lookup,
+		.spi_reserve = host_spi_reserve,
+		.spi_release = host_spi_release,
+	};
+}
+
+/* ---- actions ---- */
+
+static void do_send(struct control *c, struct ike_action *a)
+{
+	bool marker = a->send.local.port == PORT_NATT && !a->send.keepalive;
+	int rc = datapath_send_udp(c->dp, &a->send.local, &a->send.remote, BYTES(a->send.data, a->send.len), marker);
+	char peer[ENDPOINT_TEXT_MAX];
+
+	if (rc)
+		log_limited(c, LIMIT_SEND, LOG_WARNING, "not-sent peer %s bytes %zu: %s",
+			endpoint_format(&a->send.remote, peer), a->send.len, strerror(-rc));
+}
+
+/* The engine is told by EXPIRE once this list of actions is carried out. */
+static void install_failed(struct control *c, const struct ike_action *a, const char *reason)
+{
+	char peer[ADDR_TEXT_MAX];
+
+	log_limited(c, LIMIT_INSTALL, LOG_ERROR, "not-installed tunnel %s spi-in %08x spi-out %08x peer %s: %s",
+		c->config->tunnels[a->install.tunnel].name, a->install.in->spi, a->install.out->spi,
+		addr_format(&a->install.out->path.remote.addr, peer), reason);
+	if (c->uninstalled_count < UNINSTALLED_MAX)
+		c->uninstalled[c->uninstalled_count++] = a->install.in->spi;
+}
+
+static void do_install(struct control *c, struct ike_action *a)
+{
+	struct sa_owner owner = { (int32_t)a->install.tunnel, (int32_t)a->install.child };
+	const struct tunnel_profile *tunnel = &c->config->tunnels[a->install.tunnel];
+	const char *reason;
+
+	/* the slot is control's to give; the engine only carries it */
+	a->install.out->tunnel_slot = tunnel->children[a->install.child].tunnel_slot;
+	if (sa_pair_install(&c->sas, &owner, a->install.in, a->install.out, a->install.switch_now, &reason))
+		install_failed(c, a, reason);
+}
+
+static void do_switch(struct control *c, struct ike_action *a)
+{
+	struct sa_pair *pair = sa_pair_lookup(&c->sas, a->child.spi_in);
+
+	if (pair && sa_pair_switch(&c->sas, pair))
+		log_line(LOG_ERROR, "not-switched sa %s spi-out %08x", pair->name, a->child.spi_out);
+}
+
+static void do_retire(struct control *c, struct ike_action *a)
+{
+	struct sa_pair *pair = sa_pair_lookup(&c->sas, a->child.spi_in);
+
+	if (pair)
+		sa_pair_retire(&c->sas, pair);
+	else
+		spi_release(c->ips, a->child.spi_in); /* its INSTALL failed */
+}
+
+static void do_update(struct control *c, struct ike_action *a)
+{
+	struct sa_pair *pair = sa_pair_lookup(&c->sas, a->child.spi_in);
+	char peer[ENDPOINT_TEXT_MAX];
+	int rc = pair ? sa_pair_update(&c->sas, pair, &a->child.path) : 0;
+
+	if (rc)
+		log_limited(c, LIMIT_INSTALL, LOG_ERROR, "not-updated sa %s spi-in %08x peer %s: %s", pair->name,
+			a->child.spi_in, endpoint_format(&a->child.path.remote, peer), strerror(-rc));
+}
+
+static void do_crypto(struct control *c, struct ike_action *a)
+{
+	if (crypto_pool_push(c->pool, a->job))
+		log_line(LOG_ERROR, "crypto job lost: no memory");
+	a->job = NULL;
+}
+
+static void do_event(struct control *c, struct ike_action *a)
+{
+	event_report(c, a->event);
+}
+
+static void (*const doers[])(struct control *c, struct ike_action *a) = {
+	[IKE_SEND] = do_send,
+	[IKE_INSTALL] = do_install,
+	[IKE_SWITCH] = do_switch,
+	[IKE_RETIRE] = do_retire,
+	[IKE_UPDATE] = do_update,
+	[IKE_CRYPTO] = do_crypto,
+	[IKE_EVENT] = do_event,
+};
+
+static void carry_out(struct control *c)
+{
+	for (size_t i = 0; i < c->actions.count; i++)
+		doers[c->actions.items[i].kind](c, &c->actions.items[i]);
+	if (c->actions.failed)
+		log_line(LOG_ERROR, "ike: an action is missing: no memory");
+	ike_actions_clear(&c->actions);
+	c->actions.failed = false;
+}
+
+/* What could not be installed is over for the engine too; that may start something new, so until nothing is left. */
+static void finish(struct control *c)
+{
+	carry_out(c);
+	while (c->uninstalled_count) {
+		struct ike_command expire = { .kind = IKE_EXPIRE, .spi = c->uninstalled[--c->uninstalled_count] };
+
+		ike_command(c->engine, &expire, c->now_ns, &c->actions);
+		carry_out(c);
+	}
+}
+
+void ike_host_tick(struct control *c)
+{
+	ike_tick(c->engine, c->now_ns, &c->actions);
+	finish(c);
+}
+
+void ike_host_command(struct control *c, const struct ike_command *command)
+{
+	ike_command(c->engine, command, c->now_ns, &c->actions);
+	finish(c);
+}
+
+void ike_host_input(struct control *c, const struct ike_datagram *d)
+{
+	if (!datapath_address_local(c->dp, &d->local.addr, NULL))
+		return;
+	ike_input(c->engine, d, c->now_ns, &c->actions);
+	finish(c);
+}
+
+void ike_host_job_done(struct control *c, struct crypto_job *job)
+{
+	ike_job_done(c->engine, job, c->now_ns, &c->actions);
+	finish(c);
+}

@@ -1,0 +1,258 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* Birth, life and death of installed SA pairs as control sees them. Nothing here knows IKE messages. */
+#include "sa_lifecycle_priv.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+int sa_registry_init(struct sa_registry *r, struct ipsec *ips, struct datapath *dp, size_t slot_count)
+{
+	*r = (struct sa_registry){ .ips = ips, .dp = dp, .slot_count = slot_count };
+	TAILQ_INIT(&r->pairs);
+	r->holders = calloc(slot_count + 1, sizeof(struct sa_pair *));
+	return r->holders ? 0 : -ENOMEM;
+}
+
+void sa_registry_done(struct sa_registry *r)
+{
+	struct sa_pair *pair;
+
+	while ((pair = TAILQ_FIRST(&r->pairs))) {
+		TAILQ_REMOVE(&r->pairs, pair, all);
+		if (pair->out && !pair->out_published)
+			sa_free(pair->out);
+		free(pair);
+	}
+	r->count = 0;
+	free(r->holders);
+	r->holders = NULL;
+}
+
+/* Our SPIs count up in their low bits (slot), foreign ones are few. */
+static uint32_t bucket_of(uint32_t spi)
+{
+	return spi % SA_REGISTRY_BUCKETS;
+}
+
+struct sa_pair *sa_pair_lookup(const struct sa_registry *r, uint32_t spi_in)
+{
+	struct sa_pair *pair;
+
+	LIST_FOREACH (pair, &r->buckets[bucket_of(spi_in)], bucket) {
+		if (pair->in_view.spi == spi_in)
+			return pair;
+	}
+	return NULL;
+}
+
+/* Keys are not among what is kept. */
+static void view_fill(const struct sa_spec *spec, struct sa_view *ret_view)
+{
+	ret_view->spi = spec->spi;
+	ret_view->mode = (uint8_t)spec->mode;
+	ret_view->esn = spec->esn;
+	ret_view->replay_window = spec->replay_window;
+	ret_view->path = spec->path;
+	snprintf(ret_view->suite, sizeof(ret_view->suite), "%s%s%s", spec->encr ? spec->encr->name : "none",
+		spec->integ ? "/" : "", spec->integ ? spec->integ->name : "");
+}
+
+static struct sa_pair *pair_create(const struct sa_owner *owner, const struct sa_spec *in, const struct sa_spec *out)
+{
+	struct sa_pair *pair = calloc(1, sizeof(*pair));
+
+	if (!pair)
+		return NULL;
+	pair->tunnel = owner->tunnel;
+	pair->child = owner->child;
+	pair->tunnel_slot = out->tunnel_slot;
+	snprintf(pair->name, sizeof(pair->name), "%s", out->name);
+	view_fill(in, &pair->in_view);
+	view_fill(out, &pair->out_view);
+	return pair;
+}
+
+/* First the path: without a route nothing has to be undone. */
+static int build_out(struct sa_registry *r, const struct sa_spec *spec, struct sa **ret_sa, const char **ret_reason)
+{
+	struct path *path = NULL;
+	int rc = datapath_path_create(r->dp, &spec->path, &path);
+
+	if (rc) {
+		*ret_reason = rc == -EHOSTUNREACH ? "no route to the peer" : "no path to the peer";
+		return rc;
+	}
+	*ret_sa = sa_create(r->ips, spec, path, ret_reason);
+	return *ret_sa ? 0 : -EINVAL;
+}
+
+/* From here on the peer's packets are accepted. */
+static int build_in(struct sa_registry *r, const struct sa_spec *spec, struct sa **ret_sa, const char **ret_reason)
+{
+	struct sa *sa = sa_create(r->ips, spec, NULL, ret_reason);
+	int rc;
+
+	if (!sa)
+		return -EINVAL;
+	rc = sad_insert(r->ips, sa);
+	if (rc) {
+		*ret_reason = rc == -EEXIST ? "inbound SPI is in use" : "no room for another inbound SA";
+		sa_free(sa);
+		return rc;
+	}
+	*ret_sa = sa;
+	return 0;
+}
+
+int sa_pair_install(struct sa_registry *r, const struct sa_owner *owner, const struct sa_spec *in,
+	const struct sa_spec *out, bool switch_now, const char **ret_reason)
+{
+	struct sa_pair *pair = pair_create(owner, in, out);
+	int rc;
+
+	*ret_reason = "no memory";
+	if (!pair)
+		return -ENOMEM;
+	rc = build_out(r, out, &pair->out, ret_reason);
+	if (!rc)
+		rc = build_in(r, in, &pair->in, ret_reason);
+	if (rc) {
+		sa_free(pair->out);
+		free(pair);
+		return rc;
+	}
+	TAILQ_INSERT_TAIL(&r->pairs, pair, all);
+	LIST_INSERT_HEAD(&r->buckets[bucket_of(in->spi)], pair, bucket);
+	r->count++;
+	if (switch_now) {
+		rc = sa_pair_switch(r, pair);
+		if (rc) {
+			*ret_reason = "no such tunnel slot";
+			sa_pair_retire(r, pair);
+		}
+	}
+	return rc;
+}
+
+/* Idempotent: SWITCH may follow an install that switched already (RFC 7296 2.8: first use decides). */
+int sa_pair_switch(struct sa_registry *r, struct sa_pair *pair)
+{
+	struct sa_pair *before;
+	int rc;
+
+	if (pair->out_published || !pair->out)
+		return 0;
+	rc = pair->tunnel_slot < r->slot_count ? tunnel_publish(r->ips, pair->tunnel_slot, pair->out) : -EINVAL;
+	if (rc)
+		return rc;
+	/* publishing reclaimed the SA that was there: its pair must forget it */
+	before = r->holders[pair->tunnel_slot];
+	if (before) {
+		before->out = NULL;
+		before->out_published = false;
+	}
+	r->holders[pair->tunnel_slot] = pair;
+	pair->out_published = true;
+	return 0;
+}
+
+int sa_pair_update(struct sa_registry *r, struct sa_pair *pair, const struct path_spec *spec)
+{
+	struct path *path = NULL;
+	int rc;
+
+	if (!pair->out)
+		return 0;
+	rc = datapath_path_create(r->dp, spec, &path);
+	if (rc)
+		return rc;
+	sa_path_publish(r->ips, pair->out, path);
+	pair->in_view.path = *spec;
+	pair->out_view.path = *spec;
+	return 0;
+}
+
+/* Outbound first: a packet that finds no SA is dropped by name, one that is sent to a peer who forgot is lost silently.
+ */
+void sa_pair_retire(struct sa_registry *r, struct sa_pair *pair)
+{
+	if (pair->out_published) {
+		tunnel_publish(r->ips, pair->tunnel_slot, NULL);
+		r->holders[pair->tunnel_slot] = NULL;
+	} else {
+		sa_free(pair->out);
+	}
+	sad_retire(r->ips, pair->in);
+	TAILQ_REMOVE(&r->pairs, pair, all);
+	LIST_REMOVE(pair, bucket);
+	r->count--;
+	free(pair);
+}
+
+/* False without memory: the next sweep tries again. */
+static bool facts_push(
+	struct sa_facts *facts, enum ike_command_kind kind, const struct sa_pair *pair, const struct endpoint *remote)
+{
+	if (facts->count == facts->capacity) {
+		size_t capacity = facts->capacity ? 2 * facts->capacity : 64;
+		struct ike_command *items = realloc(facts->items, capacity * sizeof(*items));
+
+		if (!items)
+			return false;
+		facts->items = items;
+		facts->capacity = capacity;
+	}
+	facts->items[facts->count++] = (struct ike_command){ .kind = kind,
+		.tunnel = (uint32_t)pair->tunnel,
+		.child = (uint32_t)pair->child,
+		.spi = pair->in_view.spi,
+		.remote = remote ? *remote : (struct endpoint){ .port = 0 } };
+	return true;
+}
+
+static void check_expiry(struct sa_pair *pair, uint32_t flags, struct sa_facts *facts)
+{
+	const uint32_t ends = SA_HARD_EXPIRED | SA_SEQUENCE_END;
+
+	if (!(flags & ends) || pair->expiry_told)
+		return;
+	if (pair->tunnel < 0)
+		log_line(LOG_ERROR, "expired manual-sa %s spi-in %08x: new keys are needed", pair->name,
+			pair->in_view.spi);
+	pair->expiry_told = pair->tunnel < 0 || facts_push(facts, IKE_EXPIRE, pair, NULL);
+}
+
+/* Expiry flags stay set: the SA is over for good, and show sas should say why. */
+void sa_pair_check(struct sa_pair *pair, struct sa_facts *facts)
+{
+	struct sa_stats stats;
+
+	if (pair->out) {
+		sa_stats_read(pair->out, &stats);
+		check_expiry(pair, stats.flags, facts);
+	}
+	sa_stats_read(pair->in, &stats);
+	check_expiry(pair, stats.flags, facts);
+	if (pair->tunnel < 0)
+		return;
+	if (stats.packets != pair->packets_seen && facts_push(facts, IKE_USED, pair, NULL))
+		pair->packets_seen = stats.packets;
+	if ((stats.flags & SA_NEW_SOURCE) && facts_push(facts, IKE_ADDRESS_CHANGED, pair, &stats.source))
+		sa_flags_acknowledge(pair->in, SA_NEW_SOURCE);
+}
+
+void sa_registry_sweep(struct sa_registry *r, struct sa_facts *facts)
+{
+	struct sa_pair *pair;
+
+	TAILQ_FOREACH (pair, &r->pairs, all) {
+		sa_pair_check(pair, facts);
+	}
+}
+
+void sa_facts_done(struct sa_facts *facts)
+{
+	free(facts->items);
+	*facts = (struct sa_facts){ 0 };
+}

@@ -1,0 +1,80 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* The pairs of SAs that are installed: made from specs, switched, re-pathed, retired, swept for flags. Control's own
+ * book-keeping; the tables that workers read are in ipsec. */
+#pragma once
+
+#include <sys/queue.h>
+
+#include "conf.h"
+#include "datapath.h"
+#include "ike.h"
+#include "ipsec.h"
+
+#define SA_REGISTRY_BUCKETS 4096
+
+/* What operators are shown of an SA; the spec itself is wiped after installing. */
+struct sa_view {
+	uint32_t spi;
+	uint8_t mode; /* enum sa_mode */
+	bool esn;
+	uint32_t replay_window;
+	struct path_spec path;
+	char suite[96];
+};
+
+struct sa_pair {
+	TAILQ_ENTRY(sa_pair) all;
+	LIST_ENTRY(sa_pair) bucket; /* by inbound SPI */
+	int32_t tunnel, child;      /* indexes; -1: a manual SA */
+	uint32_t tunnel_slot;
+	char name[SA_NAME_MAX];
+	struct sa_view in_view, out_view;
+	struct sa *in;
+	struct sa *out;     /* NULL once another pair took over its slot */
+	bool out_published; /* else ours to free */
+	uint64_t packets_seen;
+	bool expiry_told; /* once is enough for log and engine */
+};
+
+struct sa_registry {
+	struct ipsec *ips;
+	struct datapath *dp;
+	TAILQ_HEAD(, sa_pair) pairs;
+	LIST_HEAD(, sa_pair) buckets[SA_REGISTRY_BUCKETS];
+	size_t count;
+	struct sa_pair **holders; /* owned; index: tunnel slot; the pair whose outbound SA is published there */
+	size_t slot_count;
+};
+
+/* Facts for the engine, collected by a sweep and told after it: telling changes the registry. */
+struct sa_facts {
+	struct ike_command *items; /* owned */
+	size_t count, capacity;
+};
+
+struct sa_owner {
+	int32_t tunnel, child; /* -1: a manual SA */
+};
+
+/* 0 or -ENOMEM; r can be ended either way. */
+int sa_registry_init(struct sa_registry *r, struct ipsec *ips, struct datapath *dp, size_t slot_count);
+/* Frees the book-keeping and outbound SAs never published; workers have ended. The tables free the rest. */
+void sa_registry_done(struct sa_registry *r);
+
+/* Builds both SAs, publishes the inbound one and, with switch_now, the outbound one. Borrows the specs. 0, or -errno
+ * (-EHOSTUNREACH: no route to the peer) with a static text; nothing is installed then. The one place where SAs are
+ * born, whoever negotiated them. */
+int sa_pair_install(struct sa_registry *r, const struct sa_owner *owner, const struct sa_spec *in,
+	const struct sa_spec *out, bool switch_now, const char **ret_reason);
+struct sa_pair *sa_pair_lookup(const struct sa_registry *r, uint32_t spi_in);
+/* Sends on the pair's outbound SA from now on. 0 or -EINVAL. */
+int sa_pair_switch(struct sa_registry *r, struct sa_pair *pair);
+/* New outer addresses under traffic. 0, -EHOSTUNREACH. */
+int sa_pair_update(struct sa_registry *r, struct sa_pair *pair, const struct path_spec *path);
+void sa_pair_retire(struct sa_registry *r, struct sa_pair *pair);
+
+/* Reads flags and counters of one pair: adds facts and acknowledges the flags they carry. */
+void sa_pair_check(struct sa_pair *pair, struct sa_facts *facts);
+/* Every pair. */
+void sa_registry_sweep(struct sa_registry *r, struct sa_facts *facts);
+void sa_facts_done(struct sa_facts *facts);

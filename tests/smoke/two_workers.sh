@@ -1,0 +1,30 @@
+#!/bin/bash
+# SPDX-License-Identifier: BSD-3-Clause
+# Each gateway with two workers: packets handed to the owner of the SA keep their order and their number.
+# shellcheck disable=SC2154,SC2034 # variables of tests/lib
+
+# shellcheck source=/dev/null
+. "$(dirname "$0")/../lib/scenario.sh"
+
+two_workers() {
+	[ "$(gw_json gw-a show workers | jq '[.. | objects | select(has("lcore"))] | length')" = 2 ] ||
+		because "show workers does not list two: $(gw_json gw-a show workers)"
+}
+
+no_replay_drops() {
+	local bad
+	bad=$(($(gw_counter gw-a replayed) + $(gw_counter gw-a too_old) + $(gw_counter gw-b replayed) + $(gw_counter gw-b too_old)))
+	[ $bad = 0 ] || because "$bad packets outside the replay window"
+}
+
+gw_workers=2
+topology_pair
+pair_ike_config initiate respond
+pair_start
+check two_workers/both_run two_workers
+check two_workers/comes_up both_up 20
+check two_workers/ping ping_ok ha 10.2.0.2 5
+check two_workers/udp_every_number_once udp_numbers ha 10.1.0.2 hb 10.2.0.2
+check two_workers/iperf_tcp tcp_ok hb ha 10.2.0.2 2
+check two_workers/no_replay_drops no_replay_drops
+check two_workers/sigterm_ends_in_order stop gw-a TERM 10

@@ -1,0 +1,160 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* Fakes of the functions of ipsec and datapath that control calls. */
+#include "fake_packet_path.h"
+
+#include <errno.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+struct sa {
+	uint32_t spi;
+	enum sa_direction direction;
+	struct path *path;
+};
+
+struct fake fake;
+static struct sa *slots[16];
+
+void fake_init(void)
+{
+	memset(&fake, 0, sizeof(fake));
+	memset(slots, 0, sizeof(slots));
+}
+
+static void __attribute__((format(printf, 1, 2))) note(const char *format, ...)
+{
+	size_t len = strlen(fake.calls);
+	va_list args;
+
+	va_start(args, format);
+	vsnprintf(fake.calls + len, sizeof(fake.calls) - len, format, args);
+	va_end(args);
+}
+
+void path_free(void *path)
+{
+	if (path)
+		fake.paths--;
+	free(path);
+}
+
+int datapath_path_create(struct datapath *dp, const struct path_spec *spec, struct path **ret_path)
+{
+	(void)dp;
+	if (fake.no_route)
+		return -EHOSTUNREACH;
+	*ret_path = calloc(1, sizeof(**ret_path));
+	(*ret_path)->spec = *spec;
+	fake.paths++;
+	return 0;
+}
+
+struct sa *sa_create(struct ipsec *ips, const struct sa_spec *spec, struct path *path, const char **ret_reason)
+{
+	struct sa *sa;
+
+	(void)ips;
+	if (fake.no_sa) {
+		*ret_reason = "fake refuses";
+		path_free(path);
+		return NULL;
+	}
+	sa = calloc(1, sizeof(*sa));
+	*sa = (struct sa){ spec->spi, spec->direction, path };
+	fake.sas++;
+	return sa;
+}
+
+void sa_free(struct sa *sa)
+{
+	if (!sa)
+		return;
+	note("free:%x ", sa->spi);
+	path_free(sa->path);
+	fake.sas--;
+	free(sa);
+}
+
+void sa_path_publish(struct ipsec *ips, struct sa *sa, struct path *path)
+{
+	(void)ips;
+	note("path:%x=%u ", sa->spi, path->spec.remote.port);
+	path_free(sa->path);
+	sa->path = path;
+}
+
+void sa_stats_read(const struct sa *sa, struct sa_stats *ret_stats)
+{
+	*ret_stats = fake.stats[sa->direction];
+}
+
+void sa_flags_acknowledge(struct sa *sa, uint32_t flags)
+{
+	(void)sa;
+	fake.acknowledged |= flags;
+}
+
+uint32_t spi_reserve(struct ipsec *ips, uint8_t worker)
+{
+	(void)ips;
+	note("reserve:%u ", worker);
+	return 0x1001;
+}
+
+void spi_release(struct ipsec *ips, uint32_t spi)
+{
+	(void)ips;
+	fake.released_spi = spi;
+}
+
+int sad_insert(struct ipsec *ips, struct sa *sa)
+{
+	(void)ips;
+	if (fake.insert_result)
+		return fake.insert_result;
+	note("in:%x ", sa->spi);
+	return 0;
+}
+
+void sad_retire(struct ipsec *ips, struct sa *sa)
+{
+	(void)ips;
+	note("retire:%x ", sa->spi);
+	fake.sas--;
+	free(sa);
+}
+
+int tunnel_publish(struct ipsec *ips, uint32_t slot, struct sa *sa)
+{
+	struct sa *before = slots[slot];
+
+	(void)ips;
+	note("publish:%u=%x ", slot, sa ? sa->spi : 0);
+	if (before) {
+		path_free(before->path);
+		free(before);
+		fake.sas--;
+	}
+	slots[slot] = sa;
+	return 0;
+}
+
+int datapath_send_udp(struct datapath *dp, const struct endpoint *local, const struct endpoint *remote,
+	struct bytes data, bool non_esp_marker)
+{
+	(void)dp;
+	(void)local;
+	note("send ");
+	fake.sent_to = *remote;
+	fake.sent_marker = non_esp_marker;
+	fake.sent_len = data.len;
+	return fake.send_result;
+}
+
+bool datapath_address_local(const struct datapath *dp, const struct addr *a, uint16_t *ret_port)
+{
+	(void)dp;
+	(void)ret_port;
+	return addr_ipv4(a) == 0xc0000201;
+}

@@ -1,0 +1,24 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* Stands in for ipsec and datapath: remembers what control did, in order, and what it still holds. */
+#pragma once
+
+#include "datapath.h"
+
+struct fake {
+	char calls[1024];         /* "out:2002 in:1001 publish:3=2002 ..." */
+	size_t sas, paths;        /* alive */
+	bool no_route;            /* datapath_path_create answers -EHOSTUNREACH */
+	bool no_sa;               /* sa_create fails */
+	int insert_result;        /* of sad_insert */
+	struct sa_stats stats[2]; /* what sa_stats_read answers, by direction */
+	uint32_t acknowledged;
+	uint32_t released_spi;
+	struct endpoint sent_to;
+	bool sent_marker;
+	size_t sent_len;
+	int send_result;
+};
+
+extern struct fake fake;
+
+void fake_init(void);

@@ -1,0 +1,206 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* Answers as text, and the finding of commands. */
+#include "render_priv.h"
+
+#include <stdlib.h>
+
+#include "commands_priv.h"
+#include "harness.h"
+
+static char *rendered(int command, const char *json, bool detail)
+{
+	json_t *result = json_loads(json, 0, NULL);
+	char *text = NULL;
+	size_t len;
+	FILE *out = open_memstream(&text, &len);
+
+	CU_ASSERT_PTR_NOT_NULL_FATAL(result);
+	render(out, command, result, detail);
+	fclose(out);
+	json_decref(result);
+	return text;
+}
+
+static bool shows(int command, const char *json, bool detail, const char *part)
+{
+	char *text = rendered(command, json, detail);
+	bool found = strstr(text, part) != NULL;
+
+	if (!found)
+		printf("no \"%s\" in:\n%s\n", part, text);
+	free(text);
+	return found;
+}
+
+static const char tunnels[] =
+	"{\"tunnels\":[{\"name\":\"paris\",\"phase1\":{\"state\":\"up\",\"role\":\"initiator\",\"suite\":\"AES-GCM-"
+	"256\","
+	"\"spi_i\":\"0x01\",\"spi_r\":\"0x02\",\"local\":\"192.0.2.1:500\",\"remote\":\"192.0.2.2:500\","
+	"\"remote_id\":\"gw-b\",\"nat_local\":false,\"nat_remote\":true,\"up_seconds\":7300},\"phase2\":[{\"name\":"
+	"\"net\","
+	"\"state\":\"negotiating\",\"suite\":\"\",\"spi_in\":null,\"spi_out\":null,\"local_selectors\":[\"10.1.0.0/"
+	"24\"],"
+	"\"remote_selectors\":[\"10.2.0.0/24\",\"10.3.0.0/"
+	"24\"],\"encap\":\"none\",\"up_seconds\":0}],\"last_failure\":{"
+	"\"phase\":2,\"exchange\":\"IKE_AUTH\",\"role\":\"responder\",\"reason\":\"no proposal chosen\",\"notify\":"
+	"\"NO_PROPOSAL_CHOSEN\",\"ours\":\"AES-GCM-256\",\"theirs\":\"AES-CBC-128\",\"mismatch\":\"encryption: ours "
+	"x\","
+	"\"hint\":\"\",\"seconds_ago\":300.5},\"events\":[{\"time\":\"2026-01-01T00:00:00Z\",\"event\":\"failed\","
+	"\"text\":\"why\"}]}]}";
+
+static void test_render_tunnels_tells_both_phases(void)
+{
+	CU_ASSERT_TRUE(shows(COMMAND_SHOW_TUNNELS, tunnels, false, "paris: 192.0.2.1:500 -> 192.0.2.2:500"));
+	CU_ASSERT_TRUE(shows(COMMAND_SHOW_TUNNELS, tunnels, false, "Phase 1  up 2 h 1 min"));
+	CU_ASSERT_TRUE(shows(COMMAND_SHOW_TUNNELS, tunnels, false, "Phase 2  negotiating"));
+	CU_ASSERT_TRUE(shows(COMMAND_SHOW_TUNNELS, tunnels, false, "10.1.0.0/24 === 10.2.0.0/24, 10.3.0.0/24"));
+	CU_ASSERT_TRUE(shows(COMMAND_SHOW_TUNNELS, tunnels, false, "NAT in front of the peer"));
+}
+
+static void test_render_tunnels_marks_the_mismatch(void)
+{
+	CU_ASSERT_TRUE(shows(COMMAND_SHOW_TUNNELS, tunnels, false,
+		"5 min ago: Phase 2, IKE_AUTH as responder: no proposal chosen (NO_PROPOSAL_CHOSEN)"));
+	CU_ASSERT_TRUE(shows(COMMAND_SHOW_TUNNELS, tunnels, false, "ours         AES-GCM-256"));
+	CU_ASSERT_TRUE(shows(COMMAND_SHOW_TUNNELS, tunnels, false, "theirs       AES-CBC-128"));
+	CU_ASSERT_TRUE(shows(COMMAND_SHOW_TUNNELS, tunnels, false, "--> mismatch     encryption: ours x"));
+}
+
+static void test_render_tunnels_gives_events_for_one_tunnel_only(void)
+{
+	char *text = rendered(COMMAND_SHOW_TUNNELS, tunnels, false);
+
+	CU_ASSERT_PTR_NULL(strstr(text, "Events"));
+	free(text);
+	CU_ASSERT_TRUE(shows(COMMAND_SHOW_TUNNELS, tunnels, true, "Events   2026-01-01T00:00:00Z  failed"));
+}
+
+static void test_render_table_aligns_columns(void)
+{
+	char *text = rendered(COMMAND_SHOW_ROUTES,
+		"{\"routes\":[{\"prefix\":\"0.0.0.0/"
+		"0\",\"via\":\"192.0.2.254\",\"interface\":\"wan\",\"kind\":\"static\"},"
+		"{\"prefix\":\"10.100.100.0/24\",\"via\":null,\"interface\":\"lan\",\"kind\":\"connected\"}]}",
+		false);
+
+	CU_ASSERT_STRING_EQUAL(text, "PREFIX           VIA          INTERFACE  KIND\n"
+				     "0.0.0.0/0        192.0.2.254  wan        static\n"
+				     "10.100.100.0/24  -            lan        connected\n");
+	free(text);
+}
+
+static void test_render_table_of_nothing_has_its_titles(void)
+{
+	char *text = rendered(COMMAND_SHOW_NEIGHBOURS, "{\"neighbours\":[]}", false);
+
+	CU_ASSERT_STRING_EQUAL(text, "ADDRESS  INTERFACE  MAC  STATE\n");
+	free(text);
+}
+
+static void test_render_sas_names_drops(void)
+{
+	CU_ASSERT_TRUE(shows(COMMAND_SHOW_SAS,
+		"{\"sas\":[{\"name\":\"net\",\"drops\":{\"replayed\":4,\"bad_icv\":2},\"flags\":[]}]}", false,
+		"replayed 4, bad_icv 2"));
+}
+
+static void test_render_counters_leaves_out_zero_drops(void)
+{
+	static const char json[] =
+		"{\"totals\":{\"counters\":{\"rx_packets\":0},\"drops\":{\"no_sa\":3,\"ttl_exceeded\":0}},"
+		"\"ike\":{\"received\":0,\"sent\":1}}";
+	char *text = rendered(COMMAND_SHOW_COUNTERS, json, false);
+
+	CU_ASSERT_PTR_NOT_NULL(strstr(text, "rx_packets"));
+	CU_ASSERT_PTR_NOT_NULL(strstr(text, "no_sa"));
+	CU_ASSERT_PTR_NULL(strstr(text, "ttl_exceeded"));
+	CU_ASSERT_PTR_NULL(strstr(text, "received"));
+	free(text);
+}
+
+static void test_render_survives_answers_without_members(void)
+{
+	for (int command = 0; command < COMMAND_COUNT; command++)
+		free(rendered(command, "{}", true));
+	free(rendered(COMMAND_SHOW_TUNNELS, "{\"tunnels\":[{}]}", true));
+	free(rendered(COMMAND_SHOW_SAS, "{\"sas\":[5, null, {}]}", true));
+	CU_PASS("no crash");
+}
+
+static void test_render_durations(void)
+{
+	char text[32];
+
+	CU_ASSERT_STRING_EQUAL(elapsed_format(-5, text, sizeof(text)), "0 s");
+	CU_ASSERT_STRING_EQUAL(elapsed_format(119, text, sizeof(text)), "119 s");
+	CU_ASSERT_STRING_EQUAL(elapsed_format(600, text, sizeof(text)), "10 min");
+	CU_ASSERT_STRING_EQUAL(elapsed_format(7260, text, sizeof(text)), "2 h 1 min");
+	CU_ASSERT_STRING_EQUAL(elapsed_format(200000, text, sizeof(text)), "2 d 7 h");
+}
+
+/* ---- commands ---- */
+
+static const struct command_row *look_up(const char *first, const char *second, int *ret_words)
+{
+	char *argv[] = { (char *)first, (char *)second, NULL };
+
+	return command_lookup(second ? 2 : 1, argv, ret_words);
+}
+
+static void test_command_lookup_takes_whole_words(void)
+{
+	int words;
+	const struct command_row *row = look_up("show", "sas", &words);
+
+	CU_ASSERT_PTR_NOT_NULL_FATAL(row);
+	CU_ASSERT_EQUAL(row->id, COMMAND_SHOW_SAS);
+	CU_ASSERT_EQUAL(words, 2);
+	row = look_up("initiate", "paris", &words);
+	CU_ASSERT_PTR_NOT_NULL_FATAL(row);
+	CU_ASSERT_EQUAL(row->id, COMMAND_INITIATE);
+	CU_ASSERT_EQUAL(words, 1);
+	CU_ASSERT_PTR_NULL(look_up("show", "sa", &words));
+	CU_ASSERT_PTR_NULL(look_up("show", NULL, &words));
+	CU_ASSERT_PTR_NULL(look_up("showsas", NULL, &words));
+	CU_ASSERT_PTR_NULL(command_lookup(0, NULL, &words));
+}
+
+static const char *meant(const char *first, const char *second)
+{
+	char *argv[] = { (char *)first, (char *)second, NULL };
+	const struct command_row *row = command_nearest(second ? 2 : 1, argv);
+
+	return row ? row->words : "nothing";
+}
+
+static void test_command_nearest_guesses_mistakes(void)
+{
+	char long_word[300];
+
+	CU_ASSERT_STRING_EQUAL(meant("shov", "version"), "show version");
+	CU_ASSERT_STRING_EQUAL(meant("show", "tunnel"), "show tunnels");
+	CU_ASSERT_STRING_EQUAL(meant("inititae", "paris"), "initiate");
+	CU_ASSERT_STRING_EQUAL(meant("completely", "different"), "nothing");
+	memset(long_word, 'x', sizeof(long_word) - 1);
+	long_word[sizeof(long_word) - 1] = '\0';
+	CU_ASSERT_STRING_EQUAL(meant(long_word, long_word), "nothing");
+}
+
+static const struct test tests[] = {
+	TEST(test_render_tunnels_tells_both_phases),
+	TEST(test_render_tunnels_marks_the_mismatch),
+	TEST(test_render_tunnels_gives_events_for_one_tunnel_only),
+	TEST(test_render_table_aligns_columns),
+	TEST(test_render_table_of_nothing_has_its_titles),
+	TEST(test_render_sas_names_drops),
+	TEST(test_render_counters_leaves_out_zero_drops),
+	TEST(test_render_survives_answers_without_members),
+	TEST(test_render_durations),
+	TEST(test_command_lookup_takes_whole_words),
+	TEST(test_command_nearest_guesses_mistakes),
+};
+
+int main(int argc, char **argv)
+{
+	return test_main("control", tests, sizeof(tests) / sizeof(tests[0]), argc, argv);
+}
