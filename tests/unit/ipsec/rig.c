@@ -1,0 +1,254 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* The rig of the ipsec tests; see rig.h. Checks nothing itself but that memory comes back. */
+#include "rig.h"
+
+#include <rte_eal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "engine.h"
+
+static void must(bool ok, const char *what)
+{
+	if (ok)
+		return;
+	fprintf(stderr, "rig: %s\n", what);
+	abort();
+}
+
+void rig_eal(void)
+{
+	static char prefix[32];
+	char *args[] = { (char *)"rig", (char *)"--no-huge", (char *)"--no-pci", (char *)"-m", (char *)"256",
+		(char *)"--lcores", (char *)"0@0", (char *)"--no-telemetry", (char *)"--no-shconf",
+		(char *)"--log-level=error", (char *)"--file-prefix", prefix, NULL };
+
+	snprintf(prefix, sizeof(prefix), "ipsec_rig%d", (int)getpid());
+	must(rte_eal_init((int)ARRAY_LEN(args) - 1, args) >= 0, "EAL");
+}
+
+struct rte_mempool *rig_pool(void)
+{
+	static struct rte_mempool *pool;
+
+	if (!pool)
+		pool = rte_pktmbuf_pool_create("rig", RIG_POOL, 0, 0, RIG_HEADROOM + RIG_ROOM, SOCKET_ID_ANY);
+	must(pool != NULL, "pool");
+	return pool;
+}
+
+struct ipsec *rig_ipsec(uint16_t workers, uint32_t sad_slots, uint32_t tunnel_slots)
+{
+	struct ipsec_config c = { workers, sad_slots, tunnel_slots };
+	const char *reason;
+	struct ipsec *ips = ipsec_create(&c, &reason);
+
+	must(ips != NULL, "ipsec_create");
+	return ips;
+}
+
+static void selector_one(const char *text, struct selector_list *ret_list)
+{
+	ret_list->count = 1;
+	must(selector_parse(text, &ret_list->items[0]) == 0, "selector");
+}
+
+static void ends_fill(const struct rig_options *o, enum sa_direction direction, struct sa_spec *s)
+{
+	const char *left = o->local ? o->local : RIG_LOCAL, *right = o->remote ? o->remote : RIG_REMOTE;
+	bool out = direction == SA_OUT;
+
+	addr_parse(out ? "192.0.2.1" : "198.51.100.2", &s->path.local.addr);
+	addr_parse(out ? "198.51.100.2" : "192.0.2.1", &s->path.remote.addr);
+	s->path.local.port = s->path.remote.port = PORT_NATT;
+	s->path.encap = o->udp ? SA_ENCAP_UDP : SA_ENCAP_NONE;
+	selector_one(out ? left : right, &s->local);
+	selector_one(out ? right : left, &s->remote);
+}
+
+void rig_spec(const struct rig_options *o, enum sa_direction direction, struct sa_spec *ret_spec)
+{
+	uint16_t bits = o->key_bits ? o->key_bits : 128;
+	uint8_t key[36];
+
+	for (size_t i = 0; i < sizeof(key); i++)
+		key[i] = (uint8_t)(i * 7 + 3);
+	*ret_spec = (struct sa_spec){
+		.name = "rig",
+		.direction = direction,
+		.protocol = PROTOCOL_ESP,
+		.natt = o->natt,
+		.spi = o->spi ? o->spi : RIG_SPI,
+		.encr = alg_lookup(TRANSFORM_ENCR, ENCR_AES_GCM_16, bits),
+		.esn = o->esn,
+		.replay_window = o->replay_window < 0 ? 0
+				 : o->replay_window   ? (uint32_t)o->replay_window
+						      : 64,
+		.initial_sequence = o->sequence,
+		.lifetime = direction == SA_OUT ? o->lifetime_out : o->lifetime_in,
+	};
+	must(secret_copy(&ret_spec->encr_key, BYTES(key, bits / 8u + 4)) == 0, "key");
+	ends_fill(o, direction, ret_spec);
+}
+
+struct path *rig_path(const struct sa_spec *spec)
+{
+	struct path *p = path_create(&spec->path, 1500, 1, 2);
+
+	must(p != NULL, "path");
+	return p;
+}
+
+static struct sa *half_open(struct ipsec *ips, const struct rig_options *o, enum sa_direction direction)
+{
+	struct sa_spec spec;
+	const char *reason = NULL;
+	struct sa *sa;
+
+	rig_spec(o, direction, &spec);
+	sa = sa_create(ips, &spec, direction == SA_OUT ? rig_path(&spec) : NULL, &reason);
+	if (!sa)
+		fprintf(stderr, "rig: %s\n", reason);
+	must(sa != NULL, "sa_create");
+	sa_spec_done(&spec);
+	return sa;
+}
+
+void rig_pair_open(struct rig_pair *p, const struct rig_options *o)
+{
+	*p = (struct rig_pair){ .out_ips = rig_ipsec(1, 256, 4), .in_ips = rig_ipsec(1, 256, 4) };
+	if (o->reference)
+		must(ipsec_engine_set(p->in_ips, crypto_ref()) == 0, "reference engine");
+	p->out_worker = ipsec_worker_create(p->out_ips, 0);
+	p->in_worker = ipsec_worker_create(p->in_ips, 0);
+	must(p->out_worker && p->in_worker, "workers");
+	p->out = half_open(p->out_ips, o, SA_OUT);
+	must(sa_claim(p->out, 0) == 0 && tunnel_publish(p->out_ips, 0, p->out) == 0, "publish");
+	p->in = half_open(p->in_ips, o, SA_IN);
+	must(sad_insert(p->in_ips, p->in) == 0, "insert");
+}
+
+void rig_pair_close(struct rig_pair *p)
+{
+	ipsec_worker_free(p->out_worker);
+	ipsec_worker_free(p->in_worker);
+	ipsec_free(p->out_ips);
+	ipsec_free(p->in_ips);
+	must(rte_mempool_avail_count(rig_pool()) == RIG_POOL, "an mbuf did not come back");
+}
+
+struct rte_mbuf *rig_mbuf(const void *data, uint16_t bytes)
+{
+	struct rte_mbuf *m = rte_pktmbuf_alloc(rig_pool());
+	char *at;
+
+	must(m != NULL, "no mbuf");
+	at = rte_pktmbuf_append(m, bytes);
+	must(at != NULL, "packet too large");
+	memcpy(at, data, bytes);
+	return m;
+}
+
+struct rte_mbuf *rig_copy(const struct rte_mbuf *m)
+{
+	return rig_mbuf(rte_pktmbuf_mtod(m, const void *), m->data_len);
+}
+
+void rig_checksum(struct rte_ipv4_hdr *ip)
+{
+	ip->hdr_checksum = 0;
+	ip->hdr_checksum = rte_ipv4_cksum(ip);
+}
+
+struct rte_mbuf *rig_packet(uint16_t inner_bytes, uint8_t seed)
+{
+	uint8_t data[RIG_ROOM];
+	struct rte_ipv4_hdr ip = {
+		.version_ihl = RTE_IPV4_VHL_DEF,
+		.total_length = rte_cpu_to_be_16(inner_bytes),
+		.time_to_live = 64,
+		.next_proto_id = IPPROTO_UDP,
+		.src_addr = rte_cpu_to_be_32(RIG_SOURCE),
+		.dst_addr = rte_cpu_to_be_32(RIG_DEST),
+	};
+
+	for (size_t i = 0; i < inner_bytes; i++)
+		data[i] = (uint8_t)(i + seed);
+	rig_checksum(&ip);
+	memcpy(data, &ip, sizeof(ip));
+	if (inner_bytes >= 24) {
+		store_be16(data + 20, 1000);
+		store_be16(data + 22, 2000);
+	}
+	return rig_mbuf(data, inner_bytes);
+}
+
+enum drop_reason rig_out(struct rig_pair *p, struct rte_mbuf *m)
+{
+	struct esp_item item = { .m = m, .sa = p->out };
+
+	return esp_out_burst(p->out_worker, &item, 1) ? DROP_NONE : (enum drop_reason)item.drop;
+}
+
+enum drop_reason rig_in(struct rig_pair *p, struct rte_mbuf *m)
+{
+	struct esp_item item = { .m = m, .sa = p->in };
+
+	return esp_in_burst(p->in_worker, &item, 1) ? DROP_NONE : (enum drop_reason)item.drop;
+}
+
+enum drop_reason rig_through(struct rig_pair *p, struct rte_mbuf *m)
+{
+	enum drop_reason reason = rig_out(p, m);
+
+	return reason ? reason : rig_in(p, m);
+}
+
+struct rte_mbuf *rig_seal(struct rig_pair *p, uint64_t sequence, const void *payload, uint16_t bytes)
+{
+	const struct path *path = sa_path(p->out);
+	uint16_t head = path->template_len + 8 + IV_BYTES, total = (uint16_t)(head + bytes + ICV_BYTES);
+	uint8_t data[RIG_ROOM] = { 0 };
+	struct rte_mbuf *m;
+	uint8_t *at;
+
+	memcpy(data, path->template_bytes, path->template_len);
+	store_be16(data + 2, total);
+	if (path->udp_encap)
+		store_be16(data + 24, (uint16_t)(total - 20));
+	store_be32(data + head - 16, sa_spi(p->out));
+	store_be32(data + head - 12, (uint32_t)sequence);
+	store_be64(data + head - 8, ~sequence);
+	memcpy(data + head, payload, bytes);
+	m = rig_mbuf(data, total);
+	at = rte_pktmbuf_mtod(m, uint8_t *);
+
+	struct crypto_op op = { .key = p->out->key, .text = at + head, .icv = at + head + bytes, .len = bytes };
+	memcpy(op.nonce, &p->out->salt, 4);
+	memcpy(op.nonce + 4, at + head - 8, 8);
+	store_be32(op.aad, sa_spi(p->out));
+	store_be64(op.aad + 4, p->out->esn_mask ? sequence : sequence << 32);
+	op.aad_bytes = p->out->esn_mask ? 12 : 8;
+	p->out->suite->seal(p->out_worker, &op, 1);
+	return m;
+}
+
+uint64_t rig_drops(const struct sa *sa, enum drop_reason reason)
+{
+	struct sa_stats s;
+
+	sa_stats_read(sa, &s);
+	return s.drops[reason];
+}
+
+uint64_t rig_drops_all(const struct sa *sa)
+{
+	struct sa_stats s;
+	uint64_t n = 0;
+
+	sa_stats_read(sa, &s);
+	for (int i = 0; i < DROP_REASON_COUNT; i++)
+		n += s.drops[i];
+	return n;
+}

@@ -1,0 +1,73 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* What the tests of the ipsec room share: DPDK without hugepages or devices, a pool, packets, and a pair of SAs whose
+ * outbound half is one gateway's and whose inbound half is the other's. Linked by the room's programs and the fuzzer.
+ */
+#pragma once
+
+#include <netinet/in.h>
+#include <rte_ip.h>
+#include <rte_mbuf.h>
+
+#include "ipsec.h"
+#include "sa_priv.h"
+
+#define RIG_POOL     1023
+#define RIG_HEADROOM RTE_PKTMBUF_HEADROOM
+#define RIG_ROOM     4096
+#define RIG_SPI      0xc0000100 /* of no slot: a foreign one */
+#define RIG_LOCAL    "10.1.0.0/16"
+#define RIG_REMOTE   "10.2.0.0/16"
+#define RIG_SOURCE   0x0a010005 /* inner addresses of rig_packet */
+#define RIG_DEST     0x0a020007
+
+/* What an SA pair is like; zero is AES-GCM-128, raw, no ESN, window 64. */
+struct rig_options {
+	uint16_t key_bits; /* 0: 128 */
+	bool udp, natt, esn;
+	uint32_t spi;          /* 0: RIG_SPI */
+	int64_t replay_window; /* 0: 64; -1: none */
+	uint64_t sequence;     /* initial, both ends */
+	struct sa_lifetime lifetime_out, lifetime_in;
+	const char *local, *remote; /* of the sending gateway; NULL: RIG_LOCAL, RIG_REMOTE */
+	bool reference;             /* OpenSSL's engine at the receiving end */
+};
+
+struct rig_pair {
+	struct ipsec *out_ips, *in_ips;
+	struct ipsec_worker *out_worker, *in_worker;
+	struct sa *out, *in;
+};
+
+/* Ends the program on failure. */
+void rig_eal(void);
+struct rte_mempool *rig_pool(void);
+struct ipsec *rig_ipsec(uint16_t workers, uint32_t sad_slots, uint32_t tunnel_slots);
+
+/* A complete spec with a key of its own; sa_spec_done ends it. */
+void rig_spec(const struct rig_options *o, enum sa_direction direction, struct sa_spec *ret_spec);
+/* The path of the spec, MTU 1500, port 1, neighbour 2. */
+struct path *rig_path(const struct sa_spec *spec);
+void rig_pair_open(struct rig_pair *p, const struct rig_options *o);
+/* Also checks that every mbuf is back in the pool. */
+void rig_pair_close(struct rig_pair *p);
+
+/* An IPv4 packet of inner_bytes (at least 20) from RIG_SOURCE to RIG_DEST, UDP 1000 to 2000 when there is room; the
+ * rest is a pattern of seed. */
+struct rte_mbuf *rig_packet(uint16_t inner_bytes, uint8_t seed);
+struct rte_mbuf *rig_mbuf(const void *data, uint16_t bytes);
+struct rte_mbuf *rig_copy(const struct rte_mbuf *m);
+void rig_checksum(struct rte_ipv4_hdr *ip);
+
+/* One packet through the burst: DROP_NONE or why not. The mbuf stays the caller's. */
+enum drop_reason rig_out(struct rig_pair *p, struct rte_mbuf *m);
+enum drop_reason rig_in(struct rig_pair *p, struct rte_mbuf *m);
+/* The whole way; the packet as it arrives. */
+enum drop_reason rig_through(struct rig_pair *p, struct rte_mbuf *m);
+
+/* An outer packet whose ESP payload (trailer included) is exactly these bytes, sealed under the pair's key: what only a
+ * broken or hostile peer sends. bytes at most RIG_ROOM - 200. */
+struct rte_mbuf *rig_seal(struct rig_pair *p, uint64_t sequence, const void *payload, uint16_t bytes);
+
+uint64_t rig_drops(const struct sa *sa, enum drop_reason reason);
+/* All drops of the SA. */
+uint64_t rig_drops_all(const struct sa *sa);

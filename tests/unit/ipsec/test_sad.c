@@ -1,0 +1,264 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* SPIs as addresses: reservation, generations, reuse order, buckets, foreign SPIs, retirement under a reader. */
+#include <errno.h>
+
+#include "harness.h"
+#include "rig.h"
+
+static struct sa *inbound(struct ipsec *ips, uint32_t spi)
+{
+	const struct rig_options o = { .spi = spi };
+	struct sa_spec spec;
+	const char *reason;
+	struct sa *sa;
+
+	rig_spec(&o, SA_IN, &spec);
+	sa = sa_create(ips, &spec, NULL, &reason);
+	CU_ASSERT_PTR_NOT_NULL_FATAL(sa);
+	sa_spec_done(&spec);
+	return sa;
+}
+
+static uint32_t slot_of(uint32_t spi)
+{
+	return spi & 0xfffff;
+}
+
+static void test_sad_spi_has_slot_and_generation(void)
+{
+	struct ipsec *ips = rig_ipsec(1, 1024, 1);
+	uint8_t used[1024] = { 0 };
+
+	for (int i = 0; i < 1024; i++) {
+		uint32_t spi = spi_reserve(ips, WORKER_NONE);
+		CU_ASSERT(spi >= 256);
+		CU_ASSERT(spi >> 20 != 0);
+		CU_ASSERT_FATAL(slot_of(spi) < 1024);
+		CU_ASSERT_EQUAL(used[slot_of(spi)]++, 0);
+	}
+	CU_ASSERT_EQUAL(spi_reserve(ips, WORKER_NONE), 0);
+	ipsec_free(ips);
+}
+
+static void test_sad_reserve_stays_in_the_workers_buckets(void)
+{
+	struct ipsec *ips = rig_ipsec(3, 512, 1);
+	unsigned got[3] = { 0 };
+
+	for (uint8_t worker = 0; worker < 3; worker++) {
+		uint32_t spi;
+		while ((spi = spi_reserve(ips, worker))) {
+			CU_ASSERT_EQUAL(sad_bucket_worker(ips, spi), worker);
+			got[worker]++;
+		}
+	}
+	CU_ASSERT_EQUAL(got[0] + got[1] + got[2], 512);
+	CU_ASSERT(got[0] > 100 && got[1] > 100 && got[2] > 100);
+	ipsec_free(ips);
+}
+
+static void test_sad_freed_slots_come_back_first_in_first_out(void)
+{
+	/* 1024 slots are four to a bucket */
+	struct ipsec *ips = rig_ipsec(1, 1024, 1);
+	uint32_t spis[1024], again;
+
+	for (int i = 0; i < 1024; i++)
+		spis[i] = spi_reserve(ips, WORKER_NONE);
+	/* three of one bucket, in an order of our own */
+	uint32_t bucket = spis[5] % SA_BUCKETS;
+	uint32_t freed[3] = { 0 };
+	for (int i = 1023, n = 0; i >= 0 && n < 3; i--)
+		if (spis[i] % SA_BUCKETS == bucket) {
+			freed[n++] = spis[i];
+			spi_release(ips, spis[i]);
+		}
+	for (int n = 0; n < 3; n++) {
+		again = spi_reserve(ips, WORKER_NONE);
+		CU_ASSERT_EQUAL(slot_of(again), slot_of(freed[n]));
+		CU_ASSERT(again >> 20 == (freed[n] >> 20) % 4095 + 1);
+	}
+	ipsec_free(ips);
+}
+
+static void test_sad_freed_slot_rests_longest(void)
+{
+	/* an SPI that was in use a moment ago is the last to come back, with one tunnel coming and going too */
+	struct ipsec *ips = rig_ipsec(1, 1024, 1);
+	uint8_t used[1024] = { 0 };
+
+	for (int i = 0; i < 1024; i++) {
+		uint32_t spi = spi_reserve(ips, WORKER_NONE);
+		CU_ASSERT_EQUAL(used[slot_of(spi)]++, 0);
+		spi_release(ips, spi);
+	}
+	ipsec_free(ips);
+}
+
+static void test_sad_generation_wraps_past_zero(void)
+{
+	struct ipsec *ips = rig_ipsec(1, 1, 1);
+	uint32_t first = spi_reserve(ips, WORKER_NONE), spi = first;
+	unsigned distinct = 0;
+
+	do {
+		CU_ASSERT(spi >> 20 != 0);
+		spi_release(ips, spi);
+		spi = spi_reserve(ips, WORKER_NONE);
+		distinct++;
+	} while (spi != first && distinct < 10000);
+	CU_ASSERT_EQUAL(distinct, 4095);
+	ipsec_free(ips);
+}
+
+static void test_sad_release_ignores_what_is_not_reserved(void)
+{
+	struct ipsec *ips = rig_ipsec(1, 1, 1);
+	uint32_t spi = spi_reserve(ips, WORKER_NONE);
+
+	spi_release(ips, 0);
+	spi_release(ips, 0xc0000100);
+	spi_release(ips, spi ^ 1u << 25); /* another generation */
+	CU_ASSERT_EQUAL(spi_reserve(ips, WORKER_NONE), 0);
+	CU_ASSERT_EQUAL(sad_insert(ips, inbound(ips, spi)), 0);
+	spi_release(ips, spi); /* an SA holds it */
+	CU_ASSERT_EQUAL(spi_reserve(ips, WORKER_NONE), 0);
+	CU_ASSERT_PTR_NOT_NULL(sad_lookup(ips, spi));
+	ipsec_free(ips);
+}
+
+static void test_sad_lookup_compares_the_whole_spi(void)
+{
+	struct ipsec *ips = rig_ipsec(1, 1024, 1);
+	uint32_t spi = spi_reserve(ips, WORKER_NONE);
+	struct sa *sa = inbound(ips, spi);
+
+	CU_ASSERT_PTR_NULL(sad_lookup(ips, spi));
+	CU_ASSERT_EQUAL(sad_insert(ips, sa), 0);
+	CU_ASSERT_PTR_EQUAL(sad_lookup(ips, spi), sa);
+	for (int bit = 0; bit < 32; bit++)
+		CU_ASSERT_PTR_NULL(sad_lookup(ips, spi ^ 1u << bit));
+	CU_ASSERT_EQUAL(sa_owner(sa), sad_bucket_worker(ips, spi));
+	ipsec_free(ips);
+}
+
+static void test_sad_same_spi_twice_is_refused(void)
+{
+	struct ipsec *ips = rig_ipsec(1, 256, 1);
+	uint32_t spis[] = { spi_reserve(ips, WORKER_NONE), 0xc0000100 };
+
+	for (size_t i = 0; i < ARRAY_LEN(spis); i++) {
+		struct sa *second = inbound(ips, spis[i]);
+		CU_ASSERT_EQUAL(sad_insert(ips, inbound(ips, spis[i])), 0);
+		CU_ASSERT_EQUAL(sad_insert(ips, second), -EEXIST);
+		sa_free(second);
+		CU_ASSERT_PTR_NOT_NULL(sad_lookup(ips, spis[i]));
+	}
+	ipsec_free(ips);
+}
+
+static void test_sad_foreign_spis(void)
+{
+	struct ipsec *ips = rig_ipsec(1, 256, 1);
+	struct ipsec_worker *w = ipsec_worker_create(ips, 0);
+	struct sa *sas[200];
+
+	for (uint32_t i = 0; i < 200; i++) {
+		/* a few of them look like ours: slot in range, generation never reserved */
+		sas[i] = inbound(ips, i < 10 ? 0x00100000 + i : 0xabc00000 + 300 + i * 7);
+		CU_ASSERT_EQUAL(sad_insert(ips, sas[i]), 0);
+	}
+	for (uint32_t i = 0; i < 200; i++)
+		CU_ASSERT_PTR_EQUAL(sad_lookup(ips, sa_spi(sas[i])), sas[i]);
+	CU_ASSERT_PTR_NULL(sad_lookup(ips, 0xabc00000 + 299));
+	for (uint32_t i = 0; i < 200; i++) {
+		uint32_t spi = sa_spi(sas[i]);
+		sad_retire(ips, sas[i]);
+		CU_ASSERT_PTR_NULL(sad_lookup(ips, spi));
+	}
+	ipsec_worker_quiescent(w);
+	CU_ASSERT_EQUAL(reclaim_poll(ips), 0);
+	/* the places in the hash came back as well */
+	for (uint32_t round = 0; round < 100; round++) {
+		for (uint32_t i = 0; i < 100; i++)
+			CU_ASSERT_EQUAL(sad_insert(ips, sas[i] = inbound(ips, 0xabc00000 + i)), 0);
+		for (uint32_t i = 0; i < 100; i++)
+			sad_retire(ips, sas[i]);
+		ipsec_worker_quiescent(w);
+		reclaim_poll(ips);
+	}
+	ipsec_worker_free(w);
+	ipsec_free(ips);
+}
+
+static void test_sad_reserve_steps_over_foreign_spis(void)
+{
+	struct ipsec *ips = rig_ipsec(1, 1, 1);
+	uint32_t spi = spi_reserve(ips, WORKER_NONE), next;
+
+	/* the generation that would come next belongs to a manual SA */
+	next = ((spi >> 20) % 4095 + 1) << 20;
+	CU_ASSERT_EQUAL(sad_insert(ips, inbound(ips, next)), 0);
+	spi_release(ips, spi);
+	spi = spi_reserve(ips, WORKER_NONE);
+	CU_ASSERT_EQUAL(spi >> 20, (next >> 20) % 4095 + 1);
+	ipsec_free(ips);
+}
+
+static void test_sad_retired_slot_waits_for_the_worker(void)
+{
+	struct ipsec *ips = rig_ipsec(1, 1, 1);
+	struct ipsec_worker *w = ipsec_worker_create(ips, 0);
+	uint32_t spi = spi_reserve(ips, WORKER_NONE), again;
+	struct sa *sa = inbound(ips, spi);
+
+	CU_ASSERT_EQUAL(sad_insert(ips, sa), 0);
+	CU_ASSERT_PTR_EQUAL(sad_lookup(ips, spi), sa);
+	sad_retire(ips, sa);
+	CU_ASSERT_PTR_NULL(sad_lookup(ips, spi));
+	CU_ASSERT_EQUAL(reclaim_poll(ips), 1);
+	/* the worker may still use it, and nobody gets its slot */
+	CU_ASSERT_EQUAL(sa_spi(sa), spi);
+	CU_ASSERT_EQUAL(spi_reserve(ips, WORKER_NONE), 0);
+	ipsec_worker_quiescent(w);
+	CU_ASSERT_EQUAL(reclaim_poll(ips), 0);
+	again = spi_reserve(ips, WORKER_NONE);
+	CU_ASSERT(again != 0 && again != spi);
+	CU_ASSERT_PTR_NULL(sad_lookup(ips, spi));
+	ipsec_worker_free(w);
+	ipsec_free(ips);
+}
+
+static void test_sad_config_is_checked(void)
+{
+	static const struct ipsec_config bad[] = { { 0, 256, 1 }, { 65, 256, 1 }, { 1, 300, 1 }, { 1, 1u << 21, 1 },
+		{ 1, 0, 1 }, { 1, 256, 0 } };
+	const char *reason;
+
+	for (size_t i = 0; i < ARRAY_LEN(bad); i++) {
+		reason = NULL;
+		CU_ASSERT_PTR_NULL(ipsec_create(&bad[i], &reason));
+		CU_ASSERT_PTR_NOT_NULL(reason);
+	}
+}
+
+int main(int argc, char **argv)
+{
+	static const struct test tests[] = {
+		TEST(test_sad_spi_has_slot_and_generation),
+		TEST(test_sad_reserve_stays_in_the_workers_buckets),
+		TEST(test_sad_freed_slots_come_back_first_in_first_out),
+		TEST(test_sad_freed_slot_rests_longest),
+		TEST(test_sad_generation_wraps_past_zero),
+		TEST(test_sad_release_ignores_what_is_not_reserved),
+		TEST(test_sad_lookup_compares_the_whole_spi),
+		TEST(test_sad_same_spi_twice_is_refused),
+		TEST(test_sad_foreign_spis),
+		TEST(test_sad_reserve_steps_over_foreign_spis),
+		TEST(test_sad_retired_slot_waits_for_the_worker),
+		TEST(test_sad_config_is_checked),
+	};
+
+	rig_eal();
+	return test_main("ipsec_sad", tests, ARRAY_LEN(tests), argc, argv);
+}

@@ -1,0 +1,401 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* The compiled policy table against a slow reading of the same rules, and the rules about packets without ports. */
+#include <rte_random.h>
+#include <stdlib.h>
+
+#include "harness.h"
+#include "rig.h"
+
+static struct spd_rule rule(enum spd_action action, uint32_t slot, const char *local, const char *remote)
+{
+	struct spd_rule r = { .action = action, .tunnel_slot = slot, .local.count = 1, .remote.count = 1 };
+
+	CU_ASSERT_EQUAL_FATAL(selector_parse(local, &r.local.items[0]), 0);
+	CU_ASSERT_EQUAL_FATAL(selector_parse(remote, &r.remote.items[0]), 0);
+	return r;
+}
+
+static struct flow flow(uint8_t protocol, uint32_t local, uint32_t remote, uint16_t local_port, uint16_t remote_port)
+{
+	return (struct flow){ .protocol = protocol,
+		.local_be = rte_cpu_to_be_32(local),
+		.remote_be = rte_cpu_to_be_32(remote),
+		.local_port_be = rte_cpu_to_be_16(local_port),
+		.remote_port_be = rte_cpu_to_be_16(remote_port),
+		.has_ports = true };
+}
+
+static struct flow fragment(uint8_t protocol, uint32_t local, uint32_t remote)
+{
+	struct flow f = flow(protocol, local, remote, 0, 0);
+
+	f.has_ports = false;
+	return f;
+}
+
+static struct spd *compiled(const struct spd_rule *rules, size_t n)
+{
+	const char *reason = NULL;
+	struct spd *spd = spd_create(rules, n, &reason);
+
+	if (!spd)
+		fprintf(stderr, "spd_create: %s\n", reason);
+	CU_ASSERT_PTR_NOT_NULL_FATAL(spd);
+	return spd;
+}
+
+static struct spd_verdict verdict(const struct spd *spd, struct flow f)
+{
+	struct spd_verdict v;
+
+	spd_lookup(spd, &f, 1, &v);
+	return v;
+}
+
+/* ---- the slow reading ---- */
+
+static bool side_fits(const struct selector *s, uint32_t addr, const struct flow *f, uint16_t port, bool *ret_sure)
+{
+	struct addr a = addr_from_ipv4(addr);
+	struct selector any_port = *s;
+
+	if (selector_matches(s, &a, f->protocol, f->has_ports, port))
+		return true;
+	any_port.port_low = 0;
+	any_port.port_high = UINT16_MAX;
+	*ret_sure = false;
+	return !f->has_ports && selector_matches(&any_port, &a, f->protocol, false, 0);
+}
+
+static bool rule_fits(const struct spd_rule *r, const struct flow *f)
+{
+	uint16_t local_port = rte_be_to_cpu_16(f->local_port_be);
+	uint16_t remote_port = f->protocol == IPPROTO_ICMP ? local_port : rte_be_to_cpu_16(f->remote_port_be);
+
+	for (int i = 0; i < r->local.count; i++)
+		for (int j = 0; j < r->remote.count; j++) {
+			bool sure = true;
+			if (side_fits(&r->local.items[i], rte_be_to_cpu_32(f->local_be), f, local_port, &sure) &&
+				side_fits(&r->remote.items[j], rte_be_to_cpu_32(f->remote_be), f, remote_port, &sure) &&
+				(sure || r->action != SPD_BYPASS))
+				return true;
+		}
+	return false;
+}
+
+static uint32_t slow_lookup(const struct spd_rule *rules, size_t n, const struct flow *f)
+{
+	for (size_t i = 0; i < n; i++)
+		if (rule_fits(&rules[i], f))
+			return (uint32_t)i;
+	return UINT32_MAX;
+}
+
+static struct selector random_selector(void)
+{
+	struct selector s = { .port_high = UINT16_MAX };
+	uint32_t a = 0x0a000000 | (rte_rand() & 0x3ff), b = a;
+	uint32_t kind = rte_rand() % 10;
+
+	if (kind < 4)
+		b = a | ((1u << rte_rand() % 10) - 1);
+	else if (kind < 7)
+		b = a + rte_rand() % 300;
+	else if (kind == 7)
+		a = 0, b = UINT32_MAX;
+	s.low = addr_from_ipv4(a);
+	s.high = addr_from_ipv4(b);
+	return s;
+}
+
+static void random_ports(struct selector *s)
+{
+	uint32_t kind = rte_rand() % 8;
+
+	if (kind == 0) {
+		s->port_low = UINT16_MAX; /* OPAQUE */
+		s->port_high = 0;
+	} else if (kind < 3) {
+		s->port_low = (uint16_t)(rte_rand() % 16);
+		s->port_high = (uint16_t)(s->port_low + rte_rand() % 8);
+	}
+}
+
+static struct spd_rule random_rule(void)
+{
+	static const uint8_t protocols[] = { 0, IPPROTO_TCP, IPPROTO_UDP, IPPROTO_ICMP };
+	uint8_t protocol = protocols[rte_rand() % 4];
+	struct spd_rule r = { .action = (enum spd_action)(rte_rand() % 3), .tunnel_slot = (uint32_t)rte_rand() };
+
+	r.local.count = (uint8_t)(1 + rte_rand() % 2);
+	r.remote.count = (uint8_t)(1 + rte_rand() % 2);
+	for (int i = 0; i < r.local.count + r.remote.count; i++) {
+		struct selector s = random_selector();
+		s.protocol = protocol;
+		if (protocol)
+			random_ports(&s);
+		*(i < r.local.count ? &r.local.items[i] : &r.remote.items[i - r.local.count]) = s;
+	}
+	return r;
+}
+
+static struct flow random_flow(void)
+{
+	static const uint8_t protocols[] = { IPPROTO_ESP, IPPROTO_TCP, IPPROTO_UDP, IPPROTO_ICMP };
+	uint8_t protocol = protocols[rte_rand() % 4];
+	struct flow f = flow(protocol, 0x0a000000 | (rte_rand() & 0x5ff), 0x0a000000 | (rte_rand() & 0x5ff),
+		(uint16_t)(rte_rand() % 24), (uint16_t)(rte_rand() % 24));
+
+	f.has_ports = protocol != IPPROTO_ESP && rte_rand() % 4;
+	if (!f.has_ports)
+		f.local_port_be = f.remote_port_be = 0;
+	if (protocol == IPPROTO_ICMP)
+		f.remote_port_be = 0;
+	return f;
+}
+
+/* Flows on which table and slow reading differ. */
+static unsigned disagreements(const struct spd_rule *rules, size_t n, unsigned flows, struct flow (*make)(void))
+{
+	struct spd *spd = compiled(rules, n);
+	struct flow f[64];
+	struct spd_verdict v[64];
+	unsigned wrong = 0;
+
+	for (unsigned done = 0; done < flows; done += ARRAY_LEN(f)) {
+		uint16_t batch = (uint16_t)(1 + rte_rand() % ARRAY_LEN(f));
+		for (uint16_t i = 0; i < batch; i++)
+			f[i] = make();
+		spd_lookup(spd, f, batch, v);
+		for (uint16_t i = 0; i < batch; i++) {
+			uint32_t expected = slow_lookup(rules, n, &f[i]);
+			wrong += v[i].rule != expected || v[i].matched != (expected != UINT32_MAX);
+			if (v[i].matched && v[i].rule == expected)
+				wrong += v[i].action != rules[expected].action ||
+					 v[i].tunnel_slot != rules[expected].tunnel_slot;
+			wrong += !v[i].matched && v[i].action != SPD_DISCARD;
+		}
+	}
+	spd_free(spd);
+	return wrong;
+}
+
+static void test_spd_agrees_with_slow_reading_on_few_rules(void)
+{
+	struct spd_rule rules[12];
+
+	rte_srand(11);
+	for (int round = 0; round < 100; round++) {
+		size_t n = 1 + rte_rand() % ARRAY_LEN(rules);
+		for (size_t i = 0; i < n; i++)
+			rules[i] = random_rule();
+		CU_ASSERT_EQUAL(disagreements(rules, n, 1000, random_flow), 0);
+	}
+}
+
+static void test_spd_agrees_with_slow_reading_on_hundreds_of_rules(void)
+{
+	struct spd_rule *rules = (struct spd_rule *)calloc(300, sizeof(*rules));
+
+	rte_srand(12);
+	for (size_t i = 0; i < 300; i++) {
+		rules[i] = random_rule();
+		/* wide ones first would leave nothing to the others */
+		if (addr_is_any(&rules[i].local.items[0].low) && i < 290)
+			rules[i].local.items[0].low = rules[i].local.items[0].high = addr_from_ipv4(
+				0x0a000000 | (uint32_t)i);
+	}
+	CU_ASSERT_EQUAL(disagreements(rules, 300, 20000, random_flow), 0);
+	free(rules);
+}
+
+#define MANY 10000
+
+/* One host pair each; half of the flows belong to a rule. */
+static struct flow flow_of_many(void)
+{
+	uint32_t i = (uint32_t)(rte_rand() % (2 * MANY));
+
+	return flow(IPPROTO_UDP, 0x0a010000 + i % 250, 0x0a800000 + i, 1, 2);
+}
+
+static void test_spd_agrees_with_slow_reading_on_ten_thousand_rules(void)
+{
+	struct spd_rule *rules = (struct spd_rule *)calloc(MANY, sizeof(*rules));
+
+	rte_srand(13);
+	for (uint32_t i = 0; i < MANY; i++) {
+		rules[i] = rule(SPD_PROTECT, i, "10.1.0.0/24", "10.2.0.0/24");
+		rules[i].remote.items[0].low = rules[i].remote.items[0].high = addr_from_ipv4(0x0a800000 + i);
+	}
+	CU_ASSERT_EQUAL(disagreements(rules, MANY, 10000, flow_of_many), 0);
+	free(rules);
+}
+
+/* ---- single properties ---- */
+
+static void test_spd_first_rule_wins(void)
+{
+	const struct spd_rule rules[] = {
+		rule(SPD_BYPASS, 0, "10.1.0.0/24", "10.2.0.1"),
+		rule(SPD_PROTECT, 5, "10.1.0.0/16", "10.2.0.0/16"),
+		rule(SPD_DISCARD, 0, "0.0.0.0/0", "0.0.0.0/0"),
+	};
+	struct spd *spd = compiled(rules, ARRAY_LEN(rules));
+	struct spd_verdict v = verdict(spd, flow(IPPROTO_TCP, 0x0a010001, 0x0a020001, 1, 2));
+
+	CU_ASSERT_EQUAL(v.action, SPD_BYPASS);
+	v = verdict(spd, flow(IPPROTO_TCP, 0x0a010001, 0x0a020002, 1, 2));
+	CU_ASSERT(v.matched && v.action == SPD_PROTECT && v.tunnel_slot == 5 && v.rule == 1);
+	v = verdict(spd, flow(IPPROTO_TCP, 0x0a020002, 0x0a010001, 1, 2));
+	CU_ASSERT(v.matched && v.action == SPD_DISCARD && v.rule == 2);
+	spd_free(spd);
+}
+
+static void test_spd_without_rules_matches_nothing(void)
+{
+	struct spd *spd = compiled(NULL, 0);
+	struct spd_verdict v = verdict(spd, flow(IPPROTO_TCP, 1, 2, 3, 4));
+
+	CU_ASSERT(!v.matched && v.action == SPD_DISCARD);
+	v = verdict(spd, fragment(IPPROTO_TCP, 1, 2));
+	CU_ASSERT(!v.matched && v.action == SPD_DISCARD);
+	spd_free(spd);
+}
+
+static void test_spd_fragment_of_protected_port_is_protected(void)
+{
+	const struct spd_rule rules[] = {
+		rule(SPD_PROTECT, 4, "10.1.0.0/24", "10.2.0.0/24[tcp/80]"),
+		rule(SPD_BYPASS, 0, "0.0.0.0/0", "0.0.0.0/0"),
+	};
+	struct spd *spd = compiled(rules, ARRAY_LEN(rules));
+	struct spd_verdict v = verdict(spd, fragment(IPPROTO_TCP, 0x0a010001, 0x0a020001));
+
+	CU_ASSERT(v.action == SPD_PROTECT && v.tunnel_slot == 4);
+	/* with its port seen it is another matter */
+	CU_ASSERT_EQUAL(verdict(spd, flow(IPPROTO_TCP, 0x0a010001, 0x0a020001, 9, 81)).action, SPD_BYPASS);
+	/* another protocol is not meant */
+	CU_ASSERT_EQUAL(verdict(spd, fragment(IPPROTO_UDP, 0x0a010001, 0x0a020001)).action, SPD_BYPASS);
+	spd_free(spd);
+}
+
+static void test_spd_fragment_never_bypasses_by_a_port_rule(void)
+{
+	const struct spd_rule rules[] = {
+		rule(SPD_BYPASS, 0, "10.1.0.0/24", "10.2.0.0/24[tcp/22]"),
+		rule(SPD_PROTECT, 4, "10.1.0.0/24", "10.2.0.0/24"),
+	};
+	struct spd *spd = compiled(rules, ARRAY_LEN(rules));
+
+	CU_ASSERT_EQUAL(verdict(spd, flow(IPPROTO_TCP, 0x0a010001, 0x0a020001, 9, 22)).action, SPD_BYPASS);
+	CU_ASSERT_EQUAL(verdict(spd, fragment(IPPROTO_TCP, 0x0a010001, 0x0a020001)).action, SPD_PROTECT);
+	spd_free(spd);
+	/* without a rule behind it, it ends */
+	spd = compiled(rules, 1);
+	CU_ASSERT_FALSE(verdict(spd, fragment(IPPROTO_TCP, 0x0a010001, 0x0a020001)).matched);
+	spd_free(spd);
+}
+
+static void test_spd_discard_by_port_takes_fragments(void)
+{
+	const struct spd_rule rules[] = {
+		rule(SPD_DISCARD, 0, "10.1.0.0/24", "10.2.0.0/24[udp/53]"),
+		rule(SPD_BYPASS, 0, "10.1.0.0/24", "10.2.0.0/24"),
+	};
+	struct spd *spd = compiled(rules, ARRAY_LEN(rules));
+
+	CU_ASSERT_EQUAL(verdict(spd, fragment(IPPROTO_UDP, 0x0a010001, 0x0a020001)).action, SPD_DISCARD);
+	CU_ASSERT_EQUAL(verdict(spd, flow(IPPROTO_UDP, 0x0a010001, 0x0a020001, 9, 54)).action, SPD_BYPASS);
+	spd_free(spd);
+}
+
+static void test_spd_opaque_means_packets_without_ports(void)
+{
+	const struct spd_rule rules[] = { rule(SPD_BYPASS, 0, "10.1.0.0/24[tcp/opaque]", "10.2.0.0/24[tcp/opaque]") };
+	struct spd *spd = compiled(rules, 1);
+
+	CU_ASSERT_EQUAL(verdict(spd, fragment(IPPROTO_TCP, 0x0a010001, 0x0a020001)).action, SPD_BYPASS);
+	CU_ASSERT_FALSE(verdict(spd, flow(IPPROTO_TCP, 0x0a010001, 0x0a020001, 1, 1)).matched);
+	spd_free(spd);
+}
+
+static void test_spd_icmp_type_and_code(void)
+{
+	/* echo request, named on either side */
+	const struct spd_rule rules[] = {
+		rule(SPD_PROTECT, 1, "10.1.0.0/24[icmp/2048]", "10.2.0.0/24"),
+		rule(SPD_PROTECT, 2, "10.3.0.0/24", "10.2.0.0/24[icmp/2048]"),
+	};
+	struct spd *spd = compiled(rules, ARRAY_LEN(rules));
+
+	CU_ASSERT_EQUAL(verdict(spd, flow(IPPROTO_ICMP, 0x0a010001, 0x0a020001, 0x0800, 0)).tunnel_slot, 1);
+	CU_ASSERT_FALSE(verdict(spd, flow(IPPROTO_ICMP, 0x0a010001, 0x0a020001, 0x0000, 0)).matched);
+	CU_ASSERT_EQUAL(verdict(spd, flow(IPPROTO_ICMP, 0x0a030001, 0x0a020001, 0x0800, 0)).tunnel_slot, 2);
+	spd_free(spd);
+}
+
+static void test_spd_whole_address_space_and_odd_ranges(void)
+{
+	const struct spd_rule rules[] = {
+		rule(SPD_PROTECT, 1, "10.1.0.3-10.1.1.7", "0.0.0.1-255.255.255.254"),
+		rule(SPD_BYPASS, 0, "0.0.0.0/0", "0.0.0.0/0"),
+	};
+	struct spd *spd = compiled(rules, ARRAY_LEN(rules));
+
+	for (uint32_t a = 0x0a010000; a < 0x0a010200; a++) {
+		bool inside = a >= 0x0a010003 && a <= 0x0a010107;
+		CU_ASSERT_EQUAL(verdict(spd, flow(IPPROTO_TCP, a, 5, 1, 2)).rule, inside ? 0 : 1);
+	}
+	CU_ASSERT_EQUAL(verdict(spd, flow(IPPROTO_TCP, 0x0a010003, 0, 1, 2)).rule, 1);
+	CU_ASSERT_EQUAL(verdict(spd, flow(IPPROTO_TCP, 0x0a010003, UINT32_MAX, 1, 2)).rule, 1);
+	CU_ASSERT_EQUAL(verdict(spd, flow(IPPROTO_TCP, 0, 0, 0, 0)).rule, 1);
+	spd_free(spd);
+}
+
+static void test_spd_ipv6_selectors_are_left_out(void)
+{
+	const struct spd_rule rules[] = { rule(SPD_BYPASS, 0, "2001:db8::/32", "2001:db8:1::/48") };
+	struct spd *spd = compiled(rules, 1);
+
+	CU_ASSERT_FALSE(verdict(spd, flow(IPPROTO_TCP, 0x20010db8, 0x20010db8, 1, 2)).matched);
+	spd_free(spd);
+}
+
+static void test_spd_expansion_is_bounded(void)
+{
+	/* 62 prefixes each way and 16 selectors each side: 984,064 rules of one */
+	struct spd_rule r[2] = { { .action = SPD_PROTECT }, { .action = SPD_PROTECT } };
+	const char *reason = NULL;
+
+	for (int n = 0; n < 2; n++)
+		for (r[n].local.count = 0; r[n].local.count < SELECTORS_MAX; r[n].local.count++)
+			CU_ASSERT_EQUAL(
+				selector_parse("0.0.0.1-255.255.255.254", &r[n].local.items[r[n].local.count]), 0);
+	r[0].remote = r[0].local;
+	r[1].remote = r[1].local;
+	CU_ASSERT_PTR_NULL(spd_create(r, 2, &reason));
+	CU_ASSERT_PTR_NOT_NULL(reason);
+}
+
+int main(int argc, char **argv)
+{
+	static const struct test tests[] = {
+		TEST(test_spd_agrees_with_slow_reading_on_few_rules),
+		TEST(test_spd_agrees_with_slow_reading_on_hundreds_of_rules),
+		TEST(test_spd_agrees_with_slow_reading_on_ten_thousand_rules),
+		TEST(test_spd_first_rule_wins),
+		TEST(test_spd_without_rules_matches_nothing),
+		TEST(test_spd_fragment_of_protected_port_is_protected),
+		TEST(test_spd_fragment_never_bypasses_by_a_port_rule),
+		TEST(test_spd_discard_by_port_takes_fragments),
+		TEST(test_spd_opaque_means_packets_without_ports),
+		TEST(test_spd_icmp_type_and_code),
+		TEST(test_spd_whole_address_space_and_odd_ranges),
+		TEST(test_spd_ipv6_selectors_are_left_out),
+		TEST(test_spd_expansion_is_bounded),
+	};
+
+	rig_eal();
+	return test_main("ipsec_spd", tests, ARRAY_LEN(tests), argc, argv);
+}
