@@ -85,8 +85,7 @@ json_t *show_sas(struct command_call *call)
 		if (!wanted(call, pair))
 			continue;
 		json_array_append_new(list, sa_json(pair, SA_IN));
-		if (pair->out)
-			json_array_append_new(list, sa_json(pair, SA_OUT));
+		json_array_append_new(list, sa_json(pair, SA_OUT));
 	}
 	return json_pack("{s:o}", "sas", list);
 }

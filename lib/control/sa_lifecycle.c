@@ -135,23 +135,23 @@ int sa_pair_install(struct sa_registry *r, const struct sa_owner *owner, const s
 	return rc;
 }
 
-/* Idempotent: SWITCH may follow an install that switched already (RFC 7296 2.8: first use decides). */
+/* Idempotent: SWITCH may follow an install that switched already (RFC 7296 2.8: first use decides). The pair before
+ * keeps its outbound SA until it is retired: when both sides began at once, the engine may yet go back to it. */
 int sa_pair_switch(struct sa_registry *r, struct sa_pair *pair)
 {
 	struct sa_pair *before;
+	struct sa *unpublished;
 	int rc;
 
-	if (pair->out_published || !pair->out)
+	if (pair->out_published)
 		return 0;
-	rc = pair->tunnel_slot < r->slot_count ? tunnel_publish(r->ips, pair->tunnel_slot, pair->out) : -EINVAL;
+	rc = pair->tunnel_slot < r->slot_count ? tunnel_swap(r->ips, pair->tunnel_slot, pair->out, &unpublished)
+					       : -EINVAL;
 	if (rc)
 		return rc;
-	/* publishing reclaimed the SA that was there: its pair must forget it */
 	before = r->holders[pair->tunnel_slot];
-	if (before) {
-		before->out = NULL;
+	if (before)
 		before->out_published = false;
-	}
 	r->holders[pair->tunnel_slot] = pair;
 	pair->out_published = true;
 	return 0;
@@ -162,8 +162,6 @@ int sa_pair_update(struct sa_registry *r, struct sa_pair *pair, const struct pat
 	struct path *path = NULL;
 	int rc;
 
-	if (!pair->out)
-		return 0;
 	rc = datapath_path_create(r->dp, spec, &path);
 	if (rc)
 		return rc;
@@ -177,12 +175,13 @@ int sa_pair_update(struct sa_registry *r, struct sa_pair *pair, const struct pat
  */
 void sa_pair_retire(struct sa_registry *r, struct sa_pair *pair)
 {
+	struct sa *unpublished;
+
 	if (pair->out_published) {
-		tunnel_publish(r->ips, pair->tunnel_slot, NULL);
+		tunnel_swap(r->ips, pair->tunnel_slot, NULL, &unpublished);
 		r->holders[pair->tunnel_slot] = NULL;
-	} else {
-		sa_free(pair->out);
 	}
+	sa_retire(r->ips, pair->out);
 	sad_retire(r->ips, pair->in);
 	TAILQ_REMOVE(&r->pairs, pair, all);
 	LIST_REMOVE(pair, bucket);
@@ -228,10 +227,8 @@ void sa_pair_check(struct sa_pair *pair, struct sa_facts *facts)
 {
 	struct sa_stats stats;
 
-	if (pair->out) {
-		sa_stats_read(pair->out, &stats);
-		check_expiry(pair, stats.flags, facts);
-	}
+	sa_stats_read(pair->out, &stats);
+	check_expiry(pair, stats.flags, facts);
 	sa_stats_read(pair->in, &stats);
 	check_expiry(pair, stats.flags, facts);
 	if (pair->tunnel < 0)

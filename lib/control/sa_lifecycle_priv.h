@@ -30,7 +30,7 @@ struct sa_pair {
 	char name[SA_NAME_MAX];
 	struct sa_view in_view, out_view;
 	struct sa *in;
-	struct sa *out;     /* NULL once another pair took over its slot */
+	struct sa *out;     /* published or not; ours until the pair is retired */
 	bool out_published; /* else ours to free */
 	uint64_t packets_seen;
 	bool expiry_told; /* once is enough for log and engine */

@@ -145,6 +145,11 @@ uint8_t sad_bucket_worker(const struct ipsec *ips, uint32_t spi);
 
 /* Control: makes sa (taken; NULL: none) the outbound SA of a slot; the one before is reclaimed. 0 or -EINVAL. */
 int tunnel_publish(struct ipsec *ips, uint32_t slot, struct sa *sa);
+/* Control: the same, but the one before (NULL: none) comes back in *ret_before, no longer found yet maybe still in use
+ * by a worker: to be published again or given to sa_retire. 0 or -EINVAL. */
+int tunnel_swap(struct ipsec *ips, uint32_t slot, struct sa *sa, struct sa **ret_before);
+/* Control: reclaims an outbound SA that is in no slot (any more). Takes it; accepts NULL. */
+void sa_retire(struct ipsec *ips, struct sa *sa);
 /* Worker: outbound SA of the slot, or NULL. Valid until the next quiescent report. */
 struct sa *tunnel_lookup(const struct ipsec *ips, uint32_t slot);
 

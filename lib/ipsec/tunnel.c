@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* Tunnel slots: the outbound SA that a policy's verdict leads to. One store publishes, the SA before is reclaimed. */
+/* Tunnel slots: the outbound SA that a policy's verdict leads to. One store publishes; what was there before goes back
+ * to the caller, or is reclaimed. */
 #include <errno.h>
 
 #include "ipsec_priv.h"
@@ -10,23 +11,34 @@ static void retired_free(void *object)
 	sa_free((struct sa *)object);
 }
 
-int tunnel_publish(struct ipsec *ips, uint32_t slot, struct sa *sa)
+void sa_retire(struct ipsec *ips, struct sa *sa)
 {
-	struct sa *before;
+	reclaim_later(ips, retired_free, sa);
+}
 
+int tunnel_swap(struct ipsec *ips, uint32_t slot, struct sa *sa, struct sa **ret_before)
+{
 	if (slot >= ips->config.tunnel_slots)
 		return -EINVAL;
 	/* release: pairs with tunnel_lookup. Acquire is not needed: control wrote what was there itself */
-	before = atomic_exchange_explicit(&ips->tunnels[slot], sa, memory_order_release);
-	if (before != sa)
-		reclaim_later(ips, retired_free, before);
+	*ret_before = atomic_exchange_explicit(&ips->tunnels[slot], sa, memory_order_release);
 	return 0;
+}
+
+int tunnel_publish(struct ipsec *ips, uint32_t slot, struct sa *sa)
+{
+	struct sa *before;
+	int error = tunnel_swap(ips, slot, sa, &before);
+
+	if (!error && before != sa)
+		sa_retire(ips, before);
+	return error;
 }
 
 struct sa *tunnel_lookup(const struct ipsec *ips, uint32_t slot)
 {
 	if (unlikely(slot >= ips->config.tunnel_slots))
 		return NULL;
-	/* acquire: pairs with tunnel_publish */
+	/* acquire: pairs with tunnel_swap */
 	return atomic_load_explicit(&ips->tunnels[slot], memory_order_acquire);
 }

@@ -125,19 +125,24 @@ void sad_retire(struct ipsec *ips, struct sa *sa)
 	free(sa);
 }
 
-int tunnel_publish(struct ipsec *ips, uint32_t slot, struct sa *sa)
+int tunnel_swap(struct ipsec *ips, uint32_t slot, struct sa *sa, struct sa **ret_before)
 {
-	struct sa *before = slots[slot];
-
 	(void)ips;
 	note("publish:%u=%x ", slot, sa ? sa->spi : 0);
-	if (before) {
-		path_free(before->path);
-		free(before);
-		fake.sas--;
-	}
+	*ret_before = slots[slot];
 	slots[slot] = sa;
 	return 0;
+}
+
+void sa_retire(struct ipsec *ips, struct sa *sa)
+{
+	(void)ips;
+	if (!sa)
+		return;
+	note("out-retire:%x ", sa->spi);
+	path_free(sa->path);
+	free(sa);
+	fake.sas--;
 }
 
 int datapath_send_udp(struct datapath *dp, const struct endpoint *local, const struct endpoint *remote,

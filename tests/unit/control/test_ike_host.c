@@ -181,7 +181,7 @@ static void test_ike_host_switch_and_retire_follow_install(void)
 	add_child(IKE_SWITCH);
 	add_child(IKE_RETIRE);
 	ike_host_tick(&c);
-	CU_ASSERT_STRING_EQUAL(fake.calls, "in:1001 publish:5=2002 publish:5=0 retire:1001 ");
+	CU_ASSERT_STRING_EQUAL(fake.calls, "in:1001 publish:5=2002 publish:5=0 out-retire:2002 retire:1001 ");
 	end();
 }
 

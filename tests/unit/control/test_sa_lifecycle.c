@@ -64,7 +64,7 @@ static void test_sa_lifecycle_never_switched_outbound_is_freed(void)
 	begin();
 	CU_ASSERT_EQUAL(install(&child, 0x1001, 0x2002, false), 0);
 	sa_pair_retire(&r, sa_pair_lookup(&r, 0x1001));
-	CU_ASSERT_STRING_EQUAL(fake.calls, "in:1001 free:2002 retire:1001 ");
+	CU_ASSERT_STRING_EQUAL(fake.calls, "in:1001 out-retire:2002 retire:1001 ");
 	end();
 }
 
@@ -76,9 +76,23 @@ static void test_sa_lifecycle_old_pair_leaves_new_outbound_alone(void)
 	CU_ASSERT_EQUAL(install(&child, 0x1003, 0x2004, true), 0);
 	fake.calls[0] = '\0';
 	sa_pair_retire(&r, sa_pair_lookup(&r, 0x1001));
-	CU_ASSERT_STRING_EQUAL(fake.calls, "retire:1001 ");
+	CU_ASSERT_STRING_EQUAL(fake.calls, "out-retire:2002 retire:1001 ");
+	fake.calls[0] = '\0';
 	sa_pair_retire(&r, sa_pair_lookup(&r, 0x1003));
-	CU_ASSERT_STRING_EQUAL(fake.calls, "retire:1001 publish:3=0 retire:1003 ");
+	CU_ASSERT_STRING_EQUAL(fake.calls, "publish:3=0 out-retire:2004 retire:1003 ");
+	end();
+}
+
+/* Both sides began at once: the engine tries the second pair and goes back to the first. */
+static void test_sa_lifecycle_switches_back_to_an_older_pair(void)
+{
+	begin();
+	CU_ASSERT_EQUAL(install(&child, 0x1001, 0x2002, true), 0);
+	CU_ASSERT_EQUAL(install(&child, 0x1003, 0x2004, true), 0);
+	fake.calls[0] = '\0';
+	CU_ASSERT_EQUAL(sa_pair_switch(&r, sa_pair_lookup(&r, 0x1001)), 0);
+	sa_pair_retire(&r, sa_pair_lookup(&r, 0x1003));
+	CU_ASSERT_STRING_EQUAL(fake.calls, "publish:3=2002 out-retire:2004 retire:1003 ");
 	end();
 }
 
@@ -213,6 +227,7 @@ static const struct test tests[] = {
 	TEST(test_sa_lifecycle_outbound_waits_for_switch),
 	TEST(test_sa_lifecycle_never_switched_outbound_is_freed),
 	TEST(test_sa_lifecycle_old_pair_leaves_new_outbound_alone),
+	TEST(test_sa_lifecycle_switches_back_to_an_older_pair),
 	TEST(test_sa_lifecycle_no_route_installs_nothing),
 	TEST(test_sa_lifecycle_refused_sa_installs_nothing),
 	TEST(test_sa_lifecycle_taken_spi_installs_nothing),
