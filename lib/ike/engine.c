@@ -37,6 +37,7 @@ struct ike_engine *ike_engine_create(const struct ike_settings *settings, const 
 		return NULL;
 	e->settings = *settings;
 	e->host = *host;
+	TAILQ_INIT(&e->answered);
 	if (!engine_init(e, profiles, profile_count)) {
 		ike_engine_free(e);
 		return NULL;
@@ -94,6 +95,16 @@ static enum sa_event event_of(const struct ike_header *h)
 	}
 }
 
+/* A request that is legal but has no place in this state, such as a second IKE_AUTH: left without an answer it would
+ * block the peer's window for good. RFC 7296 2.21.3: INVALID_SYNTAX, which both sides take as the end of the SA. */
+static void refuse_unexpected(struct ike_engine *e, struct ike_sa *sa, struct input *in)
+{
+	struct wire_error error = { .reason = WIRE_EXCHANGE };
+
+	in->error = &error;
+	sa_step(e, sa, EV_BAD_REQUEST, in);
+}
+
 /* The message is authentic: only now may it change anything. */
 static void receive_opened(struct ike_engine *e, struct ike_sa *sa, const struct ike_datagram *d, struct message *m,
 	struct bytes plain, uint8_t first)
@@ -109,7 +120,11 @@ static void receive_opened(struct ike_engine *e, struct ike_sa *sa, const struct
 		step_or_count(e, sa, response ? EV_BAD_RESPONSE : EV_BAD_REQUEST, &in);
 		return;
 	}
-	step_or_count(e, sa, event_of(&m->header), &in);
+	if (!sa_step(e, sa, event_of(&m->header), &in)) {
+		e->counters[IKE_C_UNEXPECTED]++;
+		if (up && !response)
+			refuse_unexpected(e, sa, &in);
+	}
 	/* not the IKE_AUTH request itself: its sender does not know yet that we accept */
 	if (up)
 		sa_heard(e, sa);
@@ -151,6 +166,16 @@ static void receive_held(struct ike_engine *e, struct ike_sa *sa)
 	free(held);
 }
 
+/* Half-open, an SA talks to the addresses of its IKE_SA_INIT; only a NAT may show others. A port may always change
+ * (RFC 7296 2.23). Otherwise whoever can delay an IKE_AUTH could lead the peer's traffic to another address. */
+static bool from_elsewhere(const struct ike_sa *sa, const struct ike_datagram *d)
+{
+	if (sa->initiator || sa->state >= ST_ESTABLISHED)
+		return false;
+	return (!sa->remote_nat && !addr_equal(&sa->remote.addr, &d->remote.addr)) ||
+	       (!sa->local_nat && !addr_equal(&sa->local.addr, &d->local.addr));
+}
+
 /* RFC 7296 2.3: the window is 1. The last request is answered again, byte for byte; everything else is dropped. */
 static void receive_request(
 	struct ike_engine *e, struct ike_sa *sa, const struct ike_datagram *d, const struct ike_header *h)
@@ -162,6 +187,8 @@ static void receive_request(
 		return;
 	if (h->message_id != o->peer_request_id)
 		e->counters[IKE_C_BAD_MESSAGE_ID]++;
+	else if (from_elsewhere(sa, d))
+		e->counters[IKE_C_UNEXPECTED]++;
 	else if (sa->keys.len)
 		receive_protected(e, sa, d);
 	else if (h->exchange != IKE_AUTH)
@@ -364,7 +391,10 @@ static void terminate_all(struct ike_engine *e)
 static void child_command(struct ike_engine *e, const struct ike_command *c, struct ike_sa *sa)
 {
 	switch (c->kind) {
-	case IKE_EXPIRE: sa_terminate(e, sa, AFTER_RESTART, "the Child SA is used up"); break;
+	case IKE_EXPIRE:
+		/* at once after its installation it says that the host could not install it */
+		sa_terminate(e, sa, child_afterwards(e, sa->child, AFTER_RESTART), "the Child SA is used up");
+		break;
 	case IKE_USED: sa_heard(e, sa); break;
 	case IKE_ADDRESS_CHANGED: sa_move_remote(e, sa, &c->remote); break;
 	default: break;

@@ -16,6 +16,21 @@ struct ike_failure failure_make(
 	return f;
 }
 
+/* Anybody can send an IKE_SA_INIT: the text of a huge offer must not cost more than it did to send it. */
+#define UNPROVEN_PROPOSALS_SHOWN 2
+
+static void theirs_format(struct ike_failure *f, const struct proposal_list *theirs)
+{
+	char text[PROPOSAL_TEXT_MAX];
+	struct proposal_list shown = *theirs;
+	bool cut = f->exchange == IKE_SA_INIT && shown.count > UNPROVEN_PROPOSALS_SHOWN;
+
+	if (cut)
+		shown.count = UNPROVEN_PROPOSALS_SHOWN;
+	proposal_list_format(&shown, text);
+	snprintf(f->theirs, sizeof(f->theirs), "%.506s%s", text, cut ? ", ..." : "");
+}
+
 void failure_set_proposals(struct ike_failure *f, const struct proposal_list *ours, const struct proposal_list *theirs)
 {
 	char text[PROPOSAL_TEXT_MAX];
@@ -23,7 +38,7 @@ void failure_set_proposals(struct ike_failure *f, const struct proposal_list *ou
 	if (ours)
 		snprintf(f->ours, sizeof(f->ours), "%s", proposal_list_format(ours, text));
 	if (theirs)
-		snprintf(f->theirs, sizeof(f->theirs), "%s", proposal_list_format(theirs, text));
+		theirs_format(f, theirs);
 	if (ours && theirs)
 		negotiate_mismatch(ours, theirs, f->mismatch, sizeof(f->mismatch));
 }

@@ -28,10 +28,10 @@ struct ike_host {
 
 struct ike_settings {
 	uint16_t engine_number;        /* the first bits of our IKE SPIs (seam for several engines) */
-	uint32_t half_open_max;        /* responder IKE SAs without IKE_AUTH; more are refused */
+	uint32_t half_open_max;        /* responder IKE SAs without IKE_AUTH; at the limit the oldest ones go */
 	uint64_t retransmit_first_ns;  /* time before the first retransmission */
 	uint32_t retransmit_tries;     /* retransmissions before giving up, each waiting twice as long, at most 16 s */
-	uint64_t half_open_timeout_ns; /* a responder's IKE SA must be authenticated within this */
+	uint64_t half_open_timeout_ns; /* a responder's IKE SA must be authenticated, a job be done within this */
 	uint64_t keepalive_ns;         /* NAT keepalive interval (RFC 3948 4), 0: none */
 	uint64_t retry_first_ns;       /* START_INITIATE: pause after a failure, doubled up to retry_max_ns */
 	uint64_t retry_max_ns;

@@ -3,6 +3,8 @@
  * small plain data; what only a handshake needs hangs on the heap and goes with it. */
 #pragma once
 
+#include <sys/queue.h>
+
 #include "ike.h"
 #include "negotiate.h"
 #include "table.h"
@@ -16,6 +18,9 @@
 #define NATT_PORT        4500
 
 #define SECOND_NS 1000000000ull
+
+/* A Child SA that ends before was no success: the next try waits, longer each time. */
+#define CHILD_SETTLED_NS (10 * SECOND_NS)
 
 /* States of an IKE SA: enum name, the phase 1 state an operator sees. */
 #define SA_STATES(X)                                                                                                   \
@@ -70,8 +75,7 @@ struct handshake {
 	uint8_t restarts;        /* INVALID_KE_PAYLOAD and COOKIE answers followed so far */
 	uint32_t tried_groups;   /* bit per group number (all are below 32) */
 	uint16_t noted_error;    /* an unauthenticated error notify; believed only once the timer fires */
-	struct suite suite;      /* responder: before the keys are there */
-	bool initial_contact;    /* initiator: sent it */
+	bool initial_contact;    /* responder: the peer said so */
 	struct ike_failure *why; /* initiator: what noted_error means; owned */
 };
 
@@ -103,15 +107,16 @@ struct child_sa {
 
 struct ike_sa {
 	struct link by_spi, by_init, by_identity;
-	struct ike_sa *next;    /* of the engine, or of its dead */
-	struct ike_sa **link;   /* what points to us in the engine's list */
-	struct ike_sa *sibling; /* next of the same tunnel */
-	struct tunnel *tunnel;  /* a responder's is provisional until IKE_AUTH */
-	bool in_tunnel;         /* linked there */
-	bool in_identity;       /* linked in the engine's by_identity */
-	bool initiator;         /* original initiator of the IKE SA */
-	bool counted;           /* in the engine's half_open */
-	bool proven;            /* the peer has shown that the SA is established on its side too */
+	struct ike_sa *next;          /* of the engine, or of its dead */
+	struct ike_sa **link;         /* what points to us in the engine's list */
+	struct ike_sa *sibling;       /* next of the same tunnel */
+	TAILQ_ENTRY(ike_sa) answered; /* of the engine, in ST_INIT_ANSWERED */
+	struct tunnel *tunnel;        /* a responder's is provisional until IKE_AUTH */
+	bool in_tunnel;               /* linked there */
+	bool in_identity;             /* linked in the engine's by_identity */
+	bool initiator;               /* original initiator of the IKE SA */
+	bool counted;                 /* in the engine's half_open */
+	bool proven;                  /* the peer has shown that the SA is established on its side too */
 	bool local_nat, remote_nat;
 	uint8_t state;      /* enum sa_state; sa_set_state alone writes it */
 	uint8_t wants;      /* enum want */
@@ -155,6 +160,7 @@ struct ike_engine {
 	size_t tunnel_count;
 	struct table by_spi, by_init, by_identity, by_child, by_address;
 	struct ike_sa *sas, *dead;
+	TAILQ_HEAD(, ike_sa) answered; /* ST_INIT_ANSWERED, oldest first: nothing is lost when one goes */
 	struct timers timers;
 	uint32_t half_open, lingering, sa_count;
 	uint64_t order;
@@ -189,7 +195,7 @@ void event_failure(struct ike_engine *e, enum ike_event_kind kind, const struct 
 	const struct ike_datagram *d, const struct ike_failure *failure);
 struct path_spec child_path(const struct child_sa *child);
 struct selector_list child_selectors(const struct child_sa *child, bool local);
-/* SAs of a tunnel best first: what the operator wants to see. NULL: none. */
+/* The SA of a tunnel that an operator wants to see; NULL: none. */
 struct ike_sa *tunnel_best_sa(const struct tunnel *t);
 
 /* ---- failure.c ---- */
@@ -242,7 +248,7 @@ void outbox_push_request(struct ike_engine *e, struct ike_sa *sa, uint8_t exchan
 void outbox_answered(struct ike_engine *e, struct ike_sa *sa);
 /* Retransmits, or returns false: gave up. */
 bool outbox_on_timer(struct ike_engine *e, struct ike_sa *sa);
-/* Takes bytes (heap): the answer to the request in d, of which `request` is the hash. */
+/* Takes bytes (heap): the answer to the peer's request in d. Sends it and keeps it for repetitions. */
 void outbox_push_response(
 	struct ike_engine *e, struct ike_sa *sa, const struct ike_datagram *d, uint8_t *bytes, size_t len);
 /* True when d is byte for byte the request answered last; it is answered again from the cache. */
@@ -267,6 +273,10 @@ void sa_clear_timer(struct ike_engine *e, struct ike_sa *sa, enum timer_kind kin
 void sa_close(struct ike_engine *e, struct ike_sa *sa, const char *reason);
 /* The same, but the last response stays available to a peer that did not get it. */
 void sa_linger(struct ike_engine *e, struct ike_sa *sa, const char *reason);
+/* No memory or no working cryptography for its next message: the SA ends, its tunnel tries again. */
+void sa_fail(struct ike_engine *e, struct ike_sa *sa);
+/* Another SA of the tunnel and of the same peer that can carry the traffic; NULL: none. */
+struct ike_sa *sa_twin(const struct ike_sa *sa);
 void sa_retire_child(struct ike_engine *e, struct ike_sa *sa, const char *reason);
 void sa_free_dead(struct ike_engine *e);
 void sa_free_all(struct ike_engine *e);
@@ -290,6 +300,8 @@ void tunnels_done(struct ike_engine *e);
 /* Profiles that these addresses may mean, exact ones first; previous NULL: the first. */
 struct tunnel *tunnel_candidate(
 	const struct ike_engine *e, const struct addr *local, const struct addr *remote, const struct tunnel *previous);
+/* The SA that carries the tunnel's traffic to another peer than this one; NULL: none. */
+const struct ike_sa *tunnel_rival(const struct tunnel *t, const struct identity *peer);
 void tunnel_link(struct tunnel *t, struct ike_sa *sa);
 void tunnel_unlink(struct ike_sa *sa);
 bool tunnel_starts(const struct tunnel *t);
@@ -297,6 +309,8 @@ bool tunnel_starts(const struct tunnel *t);
 void tunnel_initiate(struct ike_engine *e, struct tunnel *t);
 /* After an IKE SA ended, or came up without its child. */
 void tunnel_follow_up(struct ike_engine *e, struct tunnel *t, enum afterwards afterwards);
+/* What follows on the end of a Child SA (NULL: there was none): `normal`, or a growing pause when it did not last. */
+enum afterwards child_afterwards(const struct ike_engine *e, const struct child_sa *child, enum afterwards normal);
 /* An IKE SA came up: others of the tunnel and of the same peer make way (RFC 7296 2.4). */
 void tunnel_replace(struct ike_engine *e, struct ike_sa *fresh, bool initial_contact);
 /* Of two SAs that came from both sides at once, one goes; see tunnel.c. */

@@ -161,15 +161,23 @@ static void child_send_on(struct ike_engine *e, struct child_sa *child)
 	action_child(e, IKE_SWITCH, child);
 }
 
+struct ike_sa *sa_twin(const struct ike_sa *sa)
+{
+	for (struct ike_sa *twin = sa->tunnel->sas; twin; twin = twin->sibling)
+		if (twin != sa && twin->child && twin->state == ST_ESTABLISHED &&
+			identity_equal(&twin->remote_id, &sa->remote_id))
+			return twin;
+	return NULL;
+}
+
 /* True when another SA of the tunnel can carry the child's traffic: then that one sends from here on. */
 static bool hand_over(struct ike_engine *e, const struct ike_sa *leaving)
 {
-	for (struct ike_sa *sa = leaving->tunnel->sas; sa; sa = sa->sibling)
-		if (sa != leaving && sa->child && sa->state == ST_ESTABLISHED) {
-			child_send_on(e, sa->child);
-			return true;
-		}
-	return false;
+	struct ike_sa *twin = leaving->child ? sa_twin(leaving) : NULL;
+
+	if (twin)
+		child_send_on(e, twin->child);
+	return twin;
 }
 
 void sa_retire_child(struct ike_engine *e, struct ike_sa *sa, const char *reason)
@@ -179,6 +187,8 @@ void sa_retire_child(struct ike_engine *e, struct ike_sa *sa, const char *reason
 	if (!child)
 		return;
 	hand_over(e, sa);
+	if (e->now_ns >= child->up_since_ns + CHILD_SETTLED_NS)
+		sa->tunnel->pause_ns = 0;
 	action_child(e, IKE_RETIRE, child);
 	event_emit(e, IKE_EV_PHASE2_DOWN, sa->tunnel, sa, "%s", reason);
 	table_remove(&e->by_child, &child->by_spi);
@@ -246,6 +256,18 @@ void sa_linger(struct ike_engine *e, struct ike_sa *sa, const char *reason)
 	sa_set_timer(e, sa, TIMER_LIFETIME, e->now_ns + LINGER_NS);
 }
 
+void sa_fail(struct ike_engine *e, struct ike_sa *sa)
+{
+	struct ike_failure f = failure_make(
+		1, INFORMATIONAL, sa->initiator, 0, "no memory or no working cryptography", "look at this host's log");
+	struct tunnel *t = sa->in_tunnel ? sa->tunnel : NULL;
+
+	failure_report(e, sa->tunnel, sa, NULL, &f);
+	sa_close(e, sa, f.reason);
+	if (t)
+		tunnel_follow_up(e, t, AFTER_BACKOFF);
+}
+
 void sa_free_dead(struct ike_engine *e)
 {
 	while (e->dead) {
@@ -259,6 +281,8 @@ void sa_free_all(struct ike_engine *e)
 {
 	for (struct ike_sa *sa = e->sas, *next; sa; sa = next) {
 		next = sa->next;
+		if (sa->reserved_spi)
+			e->host.spi_release(e->host.context, sa->reserved_spi);
 		if (sa->child)
 			free(sa->child->selectors);
 		free(sa->child);
@@ -316,14 +340,12 @@ static void look_around(struct ike_engine *e, struct ike_sa *sa, bool initial_co
 		return;
 	}
 	tunnel_replace(e, sa, initial_contact);
-	if (sa->child) {
-		t->pause_ns = 0;
+	/* RFC 7296 1.2 keeps the IKE SA without a child. That can only come with another IKE_AUTH, as this engine does
+	 * not start CREATE_CHILD_SA: the whole IKE SA is tried again, with growing pauses. */
+	if (sa->child)
 		timers_clear(&e->timers, &t->retry);
-	} else {
-		/* RFC 7296 1.2 keeps the IKE SA. Its child can only come with another IKE_AUTH, as this engine does
-		 * not start CREATE_CHILD_SA: the whole IKE SA is tried again, with growing pauses. */
+	else
 		tunnel_follow_up(e, t, AFTER_BACKOFF);
-	}
 }
 
 void sa_established(struct ike_engine *e, struct ike_sa *sa)

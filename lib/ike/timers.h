@@ -8,7 +8,7 @@
 
 enum timer_kind {
 	TIMER_RETRANSMIT,     /* our outstanding request */
-	TIMER_LIFETIME,       /* half-open time, then the IKE SA's lifetime, then the end of lingering */
+	TIMER_LIFETIME,       /* half-open time or a job's, then the IKE SA's lifetime, then the end of lingering */
 	TIMER_CHILD_LIFETIME, /* of the Child SA */
 	TIMER_LIVENESS,       /* idle time before a liveness check */
 	TIMER_KEEPALIVE,      /* NAT keepalive */

@@ -77,6 +77,14 @@ struct tunnel *tunnel_candidate(
 		local, &any);
 }
 
+const struct ike_sa *tunnel_rival(const struct tunnel *t, const struct identity *peer)
+{
+	for (const struct ike_sa *sa = t->sas; sa; sa = sa->sibling)
+		if (sa->state == ST_ESTABLISHED && sa->child && !identity_equal(&sa->remote_id, peer))
+			return sa;
+	return NULL;
+}
+
 void tunnel_link(struct tunnel *t, struct ike_sa *sa)
 {
 	sa->tunnel = t;
@@ -173,6 +181,11 @@ void tunnel_follow_up(struct ike_engine *e, struct tunnel *t, enum afterwards af
 		timers_set(&e->timers, &t->retry, e->now_ns + with_jitter(e, pause));
 }
 
+enum afterwards child_afterwards(const struct ike_engine *e, const struct child_sa *child, enum afterwards normal)
+{
+	return child && e->now_ns < child->up_since_ns + CHILD_SETTLED_NS ? AFTER_BACKOFF : normal;
+}
+
 bool tunnel_first_contact(const struct ike_engine *e, const struct tunnel *t)
 {
 	for (const struct ike_sa *sa = t->sas; sa; sa = sa->sibling)
@@ -228,9 +241,11 @@ void tunnel_replace(struct ike_engine *e, struct ike_sa *fresh, bool initial_con
 		forget_older(e, fresh);
 	for (struct ike_sa *sa = t->sas, *next; sa; sa = next) {
 		next = sa->sibling;
+		/* one that came up without a child replaces none that has one */
 		if (sa != fresh && sa->initiator && sa->state < ST_AUTH_SENT)
 			sa_close(e, sa, "the peer was faster");
-		else if (younger(fresh, sa) && identity_equal(&sa->remote_id, &fresh->remote_id))
+		else if (younger(fresh, sa) && identity_equal(&sa->remote_id, &fresh->remote_id) &&
+			 (fresh->child || !sa->child))
 			replace(e, sa, fresh);
 	}
 	tunnel_settle(e, t);

@@ -68,7 +68,8 @@ static const struct rule auth_request[] = {
 	SEALED(IDR, 0, 1),
 	SEALED(CERT, 0, ANY),
 	SEALED(CERTREQ, 0, ANY),
-	SEALED(AUTH, 1, 1),
+	/* without it the peer asks for EAP (RFC 7296 2.16) */
+	SEALED(AUTH, 0, 1),
 	SEALED(EAP, 0, 1),
 	SEALED(CP, 0, 1),
 	SEALED(SA, 1, 1),

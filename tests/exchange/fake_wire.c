@@ -197,6 +197,8 @@ static void forget_pair(struct node *n, struct pair *p)
 	p->live = false;
 }
 
+/* As a host does it: SWITCH supersedes the outbound SA of the pair before but keeps it until that pair is retired, so
+ * that a later SWITCH can go back; RETIRE of the pair in use leaves nothing to send on. */
 static void change_child(struct node *n, const struct ike_action *a)
 {
 	struct pair *p = find_pair(n, a->child.spi_in, a->child.spi_out);
@@ -421,8 +423,10 @@ static void node_stop(struct node *n)
 			w->jobs[kept++] = w->jobs[i];
 	w->job_count = kept;
 	for (int i = 0; i < PAIRS_MAX; i++)
-		if (n->pairs[i].live)
+		if (n->pairs[i].live) {
+			n->spis_out--;
 			forget_pair(n, &n->pairs[i]);
+		}
 	ike_engine_free(n->engine);
 	n->engine = NULL;
 }
@@ -452,6 +456,8 @@ bool wire_done(struct wire *w)
 	check_spis(&w->b);
 	node_stop(&w->a);
 	node_stop(&w->b);
+	if (w->a.spis_out || w->b.spis_out)
+		fault(w, "reserved SPIs outlive the engine");
 	for (size_t i = 0; i < w->packet_count; i++)
 		free(w->packets[i].data);
 	if (w->fault)

@@ -319,6 +319,45 @@ static void test_half_open_sas_are_limited_and_time_out(void)
 	CU_ASSERT_TRUE(wire_done(&w));
 }
 
+/* Forged requests fill the table; the peer's own still gets through. */
+static void test_flood_does_not_shut_out_a_peer(void)
+{
+	struct wire w;
+	struct last request;
+
+	start_until(&w, &request, 23, &w.a, IKE_SA_INIT);
+	w.b.engine->settings.half_open_max = 10;
+	for (uint64_t i = 1; i <= 50; i++) {
+		store_be64(request.data, i);
+		give(&w.b, BYTES(request.data, request.len));
+		wire_run(&w, MS);
+	}
+	CU_ASSERT_EQUAL(ike_sa_count(w.b.engine), 10);
+	CU_ASSERT_TRUE(wire_run_until_up(&w, 5 * S));
+	CU_ASSERT_EQUAL(node_counter(&w.b, IKE_C_HALF_OPEN_LIMIT), 41);
+	CU_ASSERT_TRUE(wire_done(&w));
+}
+
+static void test_huge_sa_init_is_dropped(void)
+{
+	static uint8_t bytes[20000], padding[17000];
+	struct wire w;
+	struct last request;
+	struct message m;
+	struct wire_error error;
+	struct writer out = writer_init(bytes, sizeof(bytes));
+
+	start_until(&w, &request, 24, &w.a, IKE_SA_INIT);
+	CU_ASSERT_EQUAL(message_decode(BYTES(request.data, request.len), &m, &error), 0);
+	message_add(&m, (enum payload_type)200)->body = BYTES_OF(padding);
+	CU_ASSERT_EQUAL(message_encode(&m, &out), 0);
+	give(&w.b, writer_view(&out));
+	CU_ASSERT_EQUAL(ike_sa_count(w.b.engine), 0);
+	CU_ASSERT_EQUAL(node_counter(&w.b, IKE_C_MALFORMED), 1);
+	CU_ASSERT_EQUAL(node_counter(&w.b, IKE_C_SENT), 0);
+	CU_ASSERT_TRUE(wire_done(&w));
+}
+
 struct sizes {
 	size_t request;
 	bool too_large;
@@ -420,6 +459,80 @@ static void test_junk_before_ike_auth_does_not_spoil_it(void)
 	give(&w.b, BYTES(junk, sent.len));
 	CU_ASSERT_EQUAL(node_counter(&w.b, IKE_C_BAD_ICV), 2);
 	CU_ASSERT_TRUE(wire_run_until_up(&w, 5 * S));
+	CU_ASSERT_TRUE(wire_done(&w));
+}
+
+/* Somebody on the way sends the peer's IKE_AUTH on from another address: traffic must not go there. */
+static void test_ike_auth_from_elsewhere_is_dropped(void)
+{
+	struct wire w;
+	struct last sent;
+
+	start_until(&w, &sent, 25, &w.a, IKE_AUTH);
+	struct endpoint b = at(&w.b), a = at(&w.a), elsewhere = a, other_b = b;
+	addr_parse("198.51.100.7", &elsewhere.addr);
+	addr_parse("192.0.2.3", &other_b.addr);
+	uint64_t before = node_counter(&w.b, IKE_C_SENT);
+	node_receive(&w.b, &b, &elsewhere, BYTES(sent.data, sent.len));
+	node_receive(&w.b, &other_b, &a, BYTES(sent.data, sent.len));
+	CU_ASSERT_EQUAL(w.job_count, 0);
+	/* the same once the keys are there */
+	sent.data[sent.len - 1] ^= 1;
+	give(&w.b, BYTES(sent.data, sent.len));
+	wire_run(&w, MS);
+	sent.data[sent.len - 1] ^= 1;
+	node_receive(&w.b, &b, &elsewhere, BYTES(sent.data, sent.len));
+	CU_ASSERT_EQUAL(node_counter(&w.b, IKE_C_UNEXPECTED), 3);
+	CU_ASSERT_EQUAL(node_counter(&w.b, IKE_C_SENT), before);
+	CU_ASSERT_EQUAL(w.b.installs, 0);
+	/* a change of the port alone is taken */
+	a.port = b.port = 4500;
+	node_receive(&w.b, &b, &a, BYTES(sent.data, sent.len));
+	CU_ASSERT_EQUAL(w.b.installs, 1);
+	CU_ASSERT_EQUAL(node_status(&w.b, 0).remote.port, 4500);
+	CU_ASSERT_TRUE(wire_run_until_up(&w, 5 * S));
+	CU_ASSERT_TRUE(wire_done(&w));
+}
+
+/* An IKE_AUTH request of A's SA that the grammar allows, with an AUTH that proves nothing or without any. */
+static void give_ike_auth(struct wire *w, uint32_t id, bool with_auth)
+{
+	static uint8_t data[32];
+	const struct tunnel_profile *p = &w->a.profiles[0];
+	struct proposal_list offer = p->children[0].proposals;
+	struct message m;
+	uint8_t *bytes;
+	size_t len;
+
+	protect_init_message(node_sa(&w->a), IKE_AUTH, false, id, &m);
+	message_add_id(&m, PAYLOAD_IDI, &p->local_id);
+	if (with_auth) {
+		struct payload *auth = message_add(&m, PAYLOAD_AUTH);
+		auth->auth.method = 2;
+		auth->auth.data = BYTES_OF(data);
+	}
+	proposals_address(&offer, 4, 0x11223344);
+	message_add_sa(&m, &offer);
+	message_add_ts(&m, PAYLOAD_TSI, &p->children[0].local);
+	message_add_ts(&m, PAYLOAD_TSR, &p->children[0].remote);
+	CU_ASSERT_EQUAL_FATAL(protect_seal(w->a.engine, node_sa(&w->a), &m, &bytes, &len), 0);
+	give(&w->b, BYTES(bytes, len));
+	free(bytes);
+}
+
+static void test_eap_client_is_told_that_there_is_no_eap(void)
+{
+	struct wire w;
+	struct last sent, answer;
+
+	start_until(&w, &sent, 26, &w.a, IKE_AUTH);
+	watch_node(&w, &answer, &w.b);
+	give_ike_auth(&w, 1, false);
+	wire_run(&w, 5 * MS);
+	CU_ASSERT_TRUE(last_says(&answer, &w.a, NOTIFY_AUTHENTICATION_FAILED));
+	CU_ASSERT_STRING_EQUAL(w.b.failure.reason, "the peer wants EAP, which is not supported");
+	CU_ASSERT_STRING_EQUAL(w.b.failure.theirs, "a.example.net");
+	CU_ASSERT_EQUAL(w.b.installs, 0);
 	CU_ASSERT_TRUE(wire_done(&w));
 }
 
@@ -762,6 +875,43 @@ static void test_second_ike_auth_is_refused(void)
 	CU_ASSERT_TRUE(wire_done(&w));
 }
 
+static void test_legal_but_unexpected_request_is_answered(void)
+{
+	struct wire w;
+	struct last answer;
+
+	start_up(&w, 27);
+	watch_node(&w, &answer, &w.b);
+	give_ike_auth(&w, 2, true);
+	CU_ASSERT_TRUE(last_says(&answer, &w.a, NOTIFY_INVALID_SYNTAX));
+	CU_ASSERT_EQUAL(node_counter(&w.b, IKE_C_UNEXPECTED), 1);
+	/* RFC 7296 2.21.3: for both sides that is the end of the SA */
+	CU_ASSERT_EQUAL(ike_sa_count(w.b.engine), 0);
+	CU_ASSERT_TRUE(wire_run_until_up(&w, 60 * S));
+	CU_ASSERT_TRUE(wire_done(&w));
+}
+
+static void test_error_in_a_response_is_the_end_of_the_sa(void)
+{
+	static const uint8_t invalid_syntax[] = { 0, 0, 0, 8, 0, 0, 0, 7 };
+	struct wire w;
+	uint8_t bytes[256];
+
+	start_up(&w, 28);
+	w.b.dead = true;
+	wire_run(&w, 12 * S);
+	size_t len = seal_raw(
+		&w.b, INFORMATIONAL, true, 2, PAYLOAD_NOTIFY, BYTES_OF(invalid_syntax), bytes, sizeof(bytes));
+	give(&w.a, BYTES(bytes, len));
+	CU_ASSERT_EQUAL(ike_sa_count(w.a.engine), 0);
+	CU_ASSERT_EQUAL(node_live_pairs(&w.a), 0);
+	CU_ASSERT_EQUAL(w.a.failure.notify, NOTIFY_INVALID_SYNTAX);
+	CU_ASSERT_STRING_EQUAL(w.a.failure.reason, "the peer gave up: INVALID_SYNTAX");
+	w.b.dead = false;
+	CU_ASSERT_TRUE(wire_run_until_up(&w, 5 * S));
+	CU_ASSERT_TRUE(wire_done(&w));
+}
+
 static const struct test tests[] = {
 	TEST(test_cut_messages_change_nothing),
 	TEST(test_flipped_bits_of_ike_auth_change_nothing),
@@ -773,10 +923,14 @@ static const struct test tests[] = {
 	TEST(test_unknown_critical_payload_in_sa_init_is_refused),
 	TEST(test_unknown_uncritical_payload_is_ignored),
 	TEST(test_half_open_sas_are_limited_and_time_out),
+	TEST(test_flood_does_not_shut_out_a_peer),
+	TEST(test_huge_sa_init_is_dropped),
 	TEST(test_answers_to_the_unproven_are_small),
 	TEST(test_public_value_of_wrong_length_is_refused),
 	TEST(test_unknown_ike_spi_is_met_with_silence),
 	TEST(test_junk_before_ike_auth_does_not_spoil_it),
+	TEST(test_ike_auth_from_elsewhere_is_dropped),
+	TEST(test_eap_client_is_told_that_there_is_no_eap),
 	TEST(test_informational_before_ike_auth_is_refused),
 	TEST(test_malformed_ike_auth_is_answered_and_ends_the_sa),
 	TEST(test_critical_payload_in_ike_auth_ends_the_sa),
@@ -791,6 +945,8 @@ static const struct test tests[] = {
 	TEST(test_create_child_sa_is_refused_politely),
 	TEST(test_message_in_clear_to_an_established_sa_is_dropped),
 	TEST(test_second_ike_auth_is_refused),
+	TEST(test_legal_but_unexpected_request_is_answered),
+	TEST(test_error_in_a_response_is_the_end_of_the_sa),
 };
 
 int main(int argc, char **argv)

@@ -58,6 +58,23 @@ static void test_failure_group_mismatch_names_the_group(void)
 	CU_ASSERT_TRUE(wire_done(&w));
 }
 
+static void test_failure_text_of_a_huge_offer_is_short(void)
+{
+	struct wire w;
+
+	wire_init(&w, 33);
+	proposals_set(&w.a.profiles[0].proposals, PROTOCOL_IKE,
+		"aes256gcm16-prfsha384-x25519,aes128gcm16-prfsha256-x25519,aes192-sha384-ecp384");
+	proposals_set(&w.b.profiles[0].proposals, PROTOCOL_IKE, "aes128-sha256-ecp256");
+	wire_start(&w);
+	wire_run(&w, S);
+	CU_ASSERT_TRUE(says(w.b.failure.theirs, "AES-GCM-128/PRF-HMAC-SHA2-256/CURVE25519, ..."));
+	CU_ASSERT_PTR_NULL(strstr(w.b.failure.theirs, "AES-CBC-192"));
+	/* our own offer is told in full */
+	CU_ASSERT_TRUE(says(w.a.failure.ours, "AES-CBC-192"));
+	CU_ASSERT_TRUE(wire_done(&w));
+}
+
 static void test_failure_unknown_peer_is_told_and_recorded(void)
 {
 	struct wire w;
@@ -672,6 +689,7 @@ static void test_failure_refused_public_value(void)
 static const struct test tests[] = {
 	TEST(test_failure_ike_proposal_mismatch),
 	TEST(test_failure_group_mismatch_names_the_group),
+	TEST(test_failure_text_of_a_huge_offer_is_short),
 	TEST(test_failure_unknown_peer_is_told_and_recorded),
 	TEST(test_failure_wrong_psk),
 	TEST(test_failure_no_psk_at_responder),

@@ -371,6 +371,50 @@ static void test_both_sides_begin_with_loss(void)
 		check_both_sides(seed, 20, 20, seed % 100 * MS);
 }
 
+struct jitter {
+	uint64_t random;
+};
+
+static bool delay_by_chance(struct wire *w, struct packet *p, void *argument)
+{
+	struct jitter *jitter = argument;
+
+	(void)w;
+	p->at_ns += test_random(&jitter->random) % (80 * MS);
+	return true;
+}
+
+/* Both start by themselves: whatever pair either side ends on, the other side has it. */
+static void check_both_start(uint64_t seed)
+{
+	struct wire w;
+	struct jitter jitter = { seed * 7919 + 1 };
+
+	wire_init(&w, seed);
+	w.filter = delay_by_chance;
+	w.filter_argument = &jitter;
+	w.latency_ns = MS + test_random(&jitter.random) % (20 * MS);
+	w.job_delay_ns = test_random(&jitter.random) % (30 * MS);
+	w.b.profiles[0].children[0].start = START_INITIATE;
+	/* nothing but the handshakes themselves settles it */
+	w.a.profiles[0].dpd_interval_ns = w.b.profiles[0].dpd_interval_ns = 0;
+	wire_start(&w);
+	wire_run(&w, 20 * S);
+	if (!wire_up(&w) || w.fault)
+		printf("# seed %lu: pairs %u %u\n", (unsigned long)seed, node_live_pairs(&w.a), node_live_pairs(&w.b));
+	CU_ASSERT_TRUE(node_flows(&w.a, &w.b));
+	CU_ASSERT_TRUE(node_flows(&w.b, &w.a));
+	CU_ASSERT_EQUAL(node_live_pairs(&w.a), 1);
+	CU_ASSERT_EQUAL(node_live_pairs(&w.b), 1);
+	CU_ASSERT_TRUE(wire_done(&w));
+}
+
+static void test_both_sides_start_and_traffic_flows_both_ways(void)
+{
+	for (uint64_t seed = 0; seed < 200; seed++)
+		check_both_start(seed);
+}
+
 /* A peer that builds a new IKE SA while the old one is up (make before break): traffic always has a pair. */
 static void check_make_before_break(uint64_t seed, char side)
 {
@@ -457,6 +501,7 @@ static const struct test tests[] = {
 	TEST(test_both_sides_begin_nearly_at_once),
 	TEST(test_both_sides_begin_with_reordering),
 	TEST(test_both_sides_begin_with_loss),
+	TEST(test_both_sides_start_and_traffic_flows_both_ways),
 	TEST(test_new_sa_beside_the_old_one_loses_no_traffic),
 	TEST(test_soak_with_loss_always_converges),
 };

@@ -237,7 +237,7 @@ enum step auth_hold(struct ike_engine *e, struct ike_sa *sa, const struct input 
 	h->held_remote = in->d->remote;
 	if (sa_init_derive(e, sa))
 		return STEP_NEXT;
-	sa_close(e, sa, "no memory");
+	sa_fail(e, sa);
 	return STEP_STAY;
 }
 
@@ -284,10 +284,11 @@ static bool identities_fit(const struct tunnel_profile *p, const struct identity
 }
 
 /* How well a profile suits this peer; 0: not at all. One that names the peer comes before one for any; two tunnels of
- * the same peer differ in their selectors only. */
-static int suitability(const struct tunnel_profile *p, const struct message *m, const struct identity *idi,
+ * the same peer differ in their selectors only; of two for any, the one that serves nobody else. */
+static int suitability(const struct tunnel *t, const struct message *m, const struct identity *idi,
 	const struct identity *idr, const struct proposal_list *chosen)
 {
+	const struct tunnel_profile *p = t->profile;
 	struct proposal same;
 	struct selector_list local, remote;
 	bool cut;
@@ -296,7 +297,7 @@ static int suitability(const struct tunnel_profile *p, const struct message *m, 
 		return 0;
 	bool overlap = p->child_count && selector_list_narrow(&m->tsr, &p->children[0].local, &local, &cut) &&
 		       selector_list_narrow(&m->tsi, &p->children[0].remote, &remote, &cut);
-	return 1 + 2 * (p->remote_id.type != ID_NONE) + overlap;
+	return 1 + 3 * (p->remote_id.type != ID_NONE) + overlap + (overlap && !tunnel_rival(t, idi));
 }
 
 static struct tunnel *choose_tunnel(const struct ike_engine *e, const struct ike_sa *sa, const struct message *m,
@@ -309,7 +310,7 @@ static struct tunnel *choose_tunnel(const struct ike_engine *e, const struct ike
 
 	for (struct tunnel *t = tunnel_candidate(e, local, remote, NULL); t;
 		t = tunnel_candidate(e, local, remote, t)) {
-		int rank = suitability(t->profile, m, idi, idr, &chosen);
+		int rank = suitability(t, m, idi, idr, &chosen);
 		if (rank > best_rank) {
 			best = t;
 			best_rank = rank;
@@ -329,6 +330,20 @@ static enum step refuse_identity(struct ike_engine *e, struct ike_sa *sa, const 
 		failure_set_identities(&f, &p->remote_id, idi, "peer identity");
 	else
 		failure_set_identities(&f, &p->local_id, idr, "our identity");
+	return refuse(e, sa, in, &f, BYTES_NONE);
+}
+
+/* RFC 7296 2.16: a request without AUTH asks for EAP. */
+static enum step refuse_eap(
+	struct ike_engine *e, struct ike_sa *sa, const struct input *in, const struct payload *idi_payload)
+{
+	struct ike_failure f = failure_make(1, IKE_AUTH, false, NOTIFY_AUTHENTICATION_FAILED,
+		"the peer wants EAP, which is not supported", "let the peer use a pre-shared key");
+	struct identity idi = { 0 };
+
+	identity_of(idi_payload, &idi);
+	failure_set_identities(&f, &sa->tunnel->profile->local_id, &idi, NULL);
+	snprintf(f.mismatch, sizeof(f.mismatch), "authentication method: ours PSK, theirs EAP");
 	return refuse(e, sa, in, &f, BYTES_NONE);
 }
 
@@ -352,6 +367,8 @@ enum step auth_on_request(struct ike_engine *e, struct ike_sa *sa, const struct 
 	const struct payload *idi_payload = message_find(in->m, PAYLOAD_IDI);
 	struct identity idi = { 0 }, idr = { 0 };
 
+	if (!auth)
+		return refuse_eap(e, sa, in, idi_payload);
 	bool legible = identity_of(idi_payload, &idi) && (!idr_payload || identity_of(idr_payload, &idr));
 	struct tunnel *t = legible ? choose_tunnel(e, sa, in->m, &idi, &idr) : NULL;
 	if (!t)
@@ -369,7 +386,7 @@ enum step auth_on_request(struct ike_engine *e, struct ike_sa *sa, const struct 
 	sa->handshake->initial_contact = message_find_notify(in->m, NOTIFY_INITIAL_CONTACT);
 	tunnel_link(t, sa);
 	if (respond(e, sa, in)) {
-		sa_close(e, sa, "no memory or no working cryptography");
+		sa_fail(e, sa);
 		return STEP_STAY;
 	}
 	return STEP_NEXT;

@@ -49,15 +49,6 @@ struct agreement {
 	struct selector_list local, remote;
 };
 
-/* An older pair of the tunnel carries the traffic. */
-static bool older_pair(const struct ike_sa *fresh)
-{
-	for (const struct ike_sa *sa = fresh->tunnel->sas; sa; sa = sa->sibling)
-		if (sa != fresh && sa->child && sa->state == ST_ESTABLISHED)
-			return true;
-	return false;
-}
-
 static struct child_sa *child_create(struct ike_engine *e, struct ike_sa *sa, const struct agreement *a)
 {
 	struct child_sa *child = calloc(1, sizeof(*child));
@@ -81,7 +72,7 @@ static struct child_sa *child_create(struct ike_engine *e, struct ike_sa *sa, co
 	child->udp_encap = natd_udp_encap(sa);
 	/* RFC 7296 2.8: a responder waits until the initiator shows that it has the new pair, unless there is none else
 	 */
-	child->sending = sa->initiator || !older_pair(sa);
+	child->sending = sa->initiator || !sa_twin(sa);
 	child->up_since_ns = e->now_ns;
 	return child;
 }
@@ -148,6 +139,19 @@ static bool spi_legal(const struct proposal *chosen)
 	return chosen->spi_len == sizeof(uint32_t) && chosen->spi > 255;
 }
 
+/* A tunnel has one outbound slot: a second peer must not take the traffic of the first. */
+static bool serves_another(const struct ike_sa *sa, uint16_t notify, struct ike_failure *ret_failure)
+{
+	const struct ike_sa *rival = tunnel_rival(sa->tunnel, &sa->remote_id);
+
+	if (!rival)
+		return false;
+	*ret_failure = failure_make(2, IKE_AUTH, sa->initiator, notify, "tunnel already serves another peer",
+		"give each peer a tunnel with its own remote.id");
+	failure_set_identities(ret_failure, &rival->remote_id, &sa->remote_id, "peer identity");
+	return true;
+}
+
 /* ---- responder ---- */
 
 /* 0, or the notify that refuses the offer, with *ret_failure. */
@@ -158,6 +162,8 @@ static uint16_t agree(struct ike_engine *e, struct ike_sa *sa, const struct mess
 	struct proposal_list ours = offer_of(sa, 0), theirs = request->sa;
 	bool cut;
 
+	if (serves_another(sa, NOTIFY_NO_ADDITIONAL_SAS, ret_failure))
+		return NOTIFY_NO_ADDITIONAL_SAS;
 	proposals_drop(&theirs, TRANSFORM_KE);
 	if (!negotiate_choose(&ours, &theirs, 0, ret_chosen) || !spi_legal(ret_chosen)) {
 		*ret_failure = failure_make(
@@ -264,7 +270,7 @@ bool child_on_answer(struct ike_engine *e, struct ike_sa *sa, const struct messa
 		report_refusal(e, sa, error ? error->notify.type : 0);
 		return true;
 	}
-	bool fits = answer_fits(sa, response, &a, &f);
+	bool fits = !serves_another(sa, 0, &f) && answer_fits(sa, response, &a, &f);
 	sa->reserved_spi = 0;
 	if (fits && child_install(e, sa, &a))
 		return true;
@@ -280,6 +286,6 @@ bool child_on_answer(struct ike_engine *e, struct ike_sa *sa, const struct messa
 enum step child_on_request(struct ike_engine *e, struct ike_sa *sa, const struct input *in)
 {
 	if (protect_respond_error(e, sa, in, NOTIFY_NO_ADDITIONAL_SAS, BYTES_NONE))
-		sa_close(e, sa, "no memory or no working cryptography");
+		sa_fail(e, sa);
 	return STEP_STAY;
 }

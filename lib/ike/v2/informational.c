@@ -37,7 +37,7 @@ void informational_flush(struct ike_engine *e, struct ike_sa *sa)
 	sa->wants &= (uint8_t)~want;
 	sa->asking = want;
 	if (protect_request(e, sa, &m))
-		sa_close(e, sa, "no memory or no working cryptography");
+		sa_fail(e, sa);
 }
 
 /* The way out is over, or was never answered. */
@@ -51,15 +51,42 @@ static enum step finish(struct ike_engine *e, struct ike_sa *sa, const char *rea
 	return STEP_STAY;
 }
 
+static struct ike_failure gave_up_failure(struct ike_engine *e, bool initiator, uint16_t notify)
+{
+	struct ike_failure f = failure_make(1, INFORMATIONAL, initiator, notify, "", "look at the peer's log");
+
+	snprintf(f.reason, sizeof(f.reason), "the peer gave up: %s", notify_name(notify));
+	if (notify == NOTIFY_AUTHENTICATION_FAILED) {
+		e->counters[IKE_C_AUTH_FAILED]++;
+		snprintf(f.hint, sizeof(f.hint), "compare pre-shared keys and identities of both gateways");
+	}
+	return f;
+}
+
+/* RFC 7296 2.21.3: the peer has deleted the SA, nothing is left to tell it. */
+static enum step on_error_response(struct ike_engine *e, struct ike_sa *sa, uint16_t notify)
+{
+	struct ike_failure f = gave_up_failure(e, true, notify);
+
+	if (sa->state == ST_CLOSING)
+		return finish(e, sa, f.reason);
+	if (!sa_twin(sa))
+		failure_report(e, sa->tunnel, sa, NULL, &f);
+	sa->afterwards = AFTER_BACKOFF;
+	return finish(e, sa, f.reason);
+}
+
 enum step informational_on_response(struct ike_engine *e, struct ike_sa *sa, const struct input *in)
 {
 	bool over = sa->asking & (WANT_DELETE | WANT_AUTH_FAILED | WANT_INVALID_SYNTAX);
+	const struct payload *error = message_find_error(in->m);
 
-	(void)in;
 	outbox_answered(e, sa);
 	sa->asking = 0;
 	if (over)
 		return finish(e, sa, "closed");
+	if (error)
+		return on_error_response(e, sa, error->notify.type);
 	informational_flush(e, sa);
 	return STEP_STAY;
 }
@@ -161,33 +188,23 @@ static int respond(struct ike_engine *e, struct ike_sa *sa, const struct input *
 	return protect_respond(e, sa, in->d, &m);
 }
 
-/* Another SA of the tunnel carries its traffic: the end of this one is no failure. */
-static bool has_other(const struct ike_sa *sa)
-{
-	for (const struct ike_sa *other = sa->tunnel->sas; other; other = other->sibling)
-		if (other != sa && other->state == ST_ESTABLISHED && other->child)
-			return true;
-	return false;
-}
-
+/* An orderly Delete is no failure, nor is any end while another SA of the tunnel carries the traffic. */
 static void end_by_peer(struct ike_engine *e, struct ike_sa *sa, const struct wishes *w)
 {
 	struct tunnel *t = sa->tunnel;
 	bool ours = sa->state == ST_CLOSING;
-	enum afterwards afterwards = ours ? (enum afterwards)sa->afterwards : w->error ? AFTER_BACKOFF : AFTER_PAUSE;
-	struct ike_failure f = failure_make(1, INFORMATIONAL, false, w->error, "the peer deleted the IKE SA", "");
+	enum afterwards afterwards = w->error ? AFTER_BACKOFF : child_afterwards(e, sa->child, AFTER_PAUSE);
 
+	if (ours)
+		afterwards = (enum afterwards)sa->afterwards;
 	if (w->error) {
-		snprintf(f.reason, sizeof(f.reason), "the peer gave up: %s", notify_name(w->error));
-		snprintf(f.hint, sizeof(f.hint), "look at the peer's log");
+		struct ike_failure f = gave_up_failure(e, false, w->error);
+		if (!ours && !sa_twin(sa))
+			failure_report(e, t, sa, NULL, &f);
+		sa_linger(e, sa, f.reason);
+	} else {
+		sa_linger(e, sa, "the peer deleted the IKE SA");
 	}
-	if (w->error == NOTIFY_AUTHENTICATION_FAILED) {
-		e->counters[IKE_C_AUTH_FAILED]++;
-		snprintf(f.hint, sizeof(f.hint), "compare pre-shared keys and identities of both gateways");
-	}
-	if (!ours && !has_other(sa))
-		failure_report(e, t, sa, NULL, &f);
-	sa_linger(e, sa, f.reason);
 	tunnel_follow_up(e, t, afterwards);
 }
 
@@ -196,15 +213,13 @@ enum step informational_on_request(struct ike_engine *e, struct ike_sa *sa, cons
 	struct wishes w = wishes_of(sa, in->m);
 
 	if (respond(e, sa, in, &w)) {
-		sa_close(e, sa, "no memory or no working cryptography");
+		sa_fail(e, sa);
 	} else if (w.delete_ike || w.error) {
 		end_by_peer(e, sa, &w);
 	} else if (w.delete_child) {
-		struct ike_failure f = failure_make(2, INFORMATIONAL, false, 0, "the peer deleted the Child SA", "");
-		if (!has_other(sa))
-			failure_report(e, sa->tunnel, sa, NULL, &f);
-		sa_retire_child(e, sa, f.reason);
-		tunnel_follow_up(e, sa->tunnel, AFTER_PAUSE);
+		enum afterwards afterwards = child_afterwards(e, sa->child, AFTER_PAUSE);
+		sa_retire_child(e, sa, "the peer deleted the Child SA");
+		tunnel_follow_up(e, sa->tunnel, afterwards);
 	}
 	return STEP_STAY;
 }

@@ -10,6 +10,9 @@
 /* INVALID_KE_PAYLOAD and COOKIE answers followed in one initiation. */
 #define RESTARTS_MAX 4
 
+/* With certificate requests and many vendor IDs a request stays far below; larger ones cost memory and time. */
+#define INIT_BYTES_MAX 16384
+
 static const char hint_proposals[] = "compare phase1.proposals of both gateways";
 
 static uint8_t *copy_of(struct bytes b)
@@ -40,9 +43,17 @@ static enum step give_up_internal(struct ike_engine *e, struct ike_sa *sa)
 	return give_up(e, sa, &f);
 }
 
+/* An initiator has no half-open time: without it a job that is lost would block the tunnel. */
+static void watch_job(struct ike_engine *e, struct ike_sa *sa)
+{
+	if (sa->initiator)
+		sa_set_timer(e, sa, TIMER_LIFETIME, e->now_ns + e->settings.half_open_timeout_ns);
+}
+
 static bool start_key(struct ike_engine *e, struct ike_sa *sa, const struct alg *group)
 {
 	sa->handshake->group = group;
+	watch_job(e, sa);
 	return action_crypto(e, crypto_job_create(JOB_KEX_GENERATE, sa_our_spi(sa), group));
 }
 
@@ -70,6 +81,7 @@ bool sa_init_derive(struct ike_engine *e, struct ike_sa *sa)
 	h->key = NULL;
 	job->peer_public_len = h->peer_public_len;
 	memcpy(job->peer_public, h->peer_public, h->peer_public_len);
+	watch_job(e, sa);
 	return action_crypto(e, job);
 }
 
@@ -295,6 +307,15 @@ enum step sa_init_on_silence(struct ike_engine *e, struct ike_sa *sa, const stru
 	return give_up(e, sa, &f);
 }
 
+enum step sa_init_on_lost_job(struct ike_engine *e, struct ike_sa *sa, const struct input *in)
+{
+	struct ike_failure f = failure_make(1, IKE_SA_INIT, true, 0, "the key exchange was not computed in time",
+		"this host is overloaded, or its crypto helper is stuck");
+
+	(void)in;
+	return give_up(e, sa, &f);
+}
+
 /* ---- responder ---- */
 
 /* RFC 7296 2.6, CERT VU#419128: an unproven peer gets at most 1.5 times what it sent, and 100 bytes. */
@@ -389,9 +410,20 @@ static struct tunnel *choose_tunnel(struct ike_engine *e, const struct ike_datag
 	return NULL;
 }
 
+/* At the limit the oldest one goes that waits for its IKE_AUTH: a flood of forged requests does not shut out the
+ * honest, whose IKE_AUTH follows at once. */
+static void make_room(struct ike_engine *e)
+{
+	if (e->half_open < e->settings.half_open_max || TAILQ_EMPTY(&e->answered))
+		return;
+	e->counters[IKE_C_HALF_OPEN_LIMIT]++;
+	sa_close(e, TAILQ_FIRST(&e->answered), "too many half-open IKE SAs");
+}
+
 static void accept_request(struct ike_engine *e, struct tunnel *t, const struct ike_datagram *d,
 	const struct message *m, const struct proposal *chosen, const struct suite *suite, const uint8_t *hash)
 {
+	make_room(e);
 	struct ike_sa *sa = ike_sa_create(e, t, false, m->header.spi_i);
 
 	if (!sa)
@@ -463,6 +495,10 @@ void sa_init_on_request(struct ike_engine *e, const struct ike_datagram *d)
 	struct message m;
 	uint8_t hash[HASH_BYTES];
 
+	if (d->data.len > INIT_BYTES_MAX) {
+		e->counters[IKE_C_MALFORMED]++;
+		return;
+	}
 	int err = message_decode(d->data, &m, &error);
 	if (!err)
 		err = message_check(&m, &error);
@@ -472,7 +508,7 @@ void sa_init_on_request(struct ike_engine *e, const struct ike_datagram *d)
 	}
 	if (hash_sha1(e->crypto, &d->data, 1, hash) || answer_repeated(e, d, &m.header, hash) || e->stopping)
 		return;
-	if (e->half_open >= e->settings.half_open_max) {
+	if (e->half_open >= e->settings.half_open_max && TAILQ_EMPTY(&e->answered)) {
 		e->counters[IKE_C_HALF_OPEN_LIMIT]++;
 		return;
 	}

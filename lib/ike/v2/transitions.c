@@ -13,11 +13,13 @@ static const struct transition {
 } transitions[] = {
 	/* initiator: our key pair is ready, IKE_SA_INIT goes out */
 	{ ST_INITIATOR_KEX, EV_KEX_READY, sa_init_on_key, ST_INIT_SENT, ST_DEAD },
+	{ ST_INITIATOR_KEX, EV_TIME_OUT, sa_init_on_lost_job, ST_DEAD, ST_DEAD },
 	/* the peer chose (next), or wants another group (other); a COOKIE or an error it gives changes no state */
 	{ ST_INIT_SENT, EV_INIT_RESPONSE, sa_init_on_response, ST_INITIATOR_DERIVE, ST_INITIATOR_KEX },
 	{ ST_INIT_SENT, EV_GAVE_UP, sa_init_on_silence, ST_DEAD, ST_DEAD },
 	/* keys are there: IKE_AUTH goes out, to port 4500 when there is a NAT */
 	{ ST_INITIATOR_DERIVE, EV_SECRET_READY, auth_send_request, ST_AUTH_SENT, ST_DEAD },
+	{ ST_INITIATOR_DERIVE, EV_TIME_OUT, sa_init_on_lost_job, ST_DEAD, ST_DEAD },
 	/* the peer is who it should be (next), or it is told that it is not (other) */
 	{ ST_AUTH_SENT, EV_AUTH_RESPONSE, auth_on_response, ST_ESTABLISHED, ST_CLOSING },
 	{ ST_AUTH_SENT, EV_BAD_RESPONSE, auth_on_bad_response, ST_CLOSING, ST_DEAD },
@@ -55,6 +57,10 @@ static const struct transition {
 
 void sa_set_state(struct ike_engine *e, struct ike_sa *sa, enum sa_state state)
 {
+	if (sa->state == ST_INIT_ANSWERED)
+		TAILQ_REMOVE(&e->answered, sa, answered);
+	if (state == ST_INIT_ANSWERED)
+		TAILQ_INSERT_TAIL(&e->answered, sa, answered);
 	sa->state = (uint8_t)state;
 	if (state == ST_ESTABLISHED)
 		sa_established(e, sa);

@@ -18,7 +18,7 @@ enum sa_event {
 	EV_BAD_REQUEST, /* authenticated, but not a legal message */
 	EV_BAD_RESPONSE,
 	EV_GAVE_UP,  /* our request stays unanswered */
-	EV_TIME_OUT, /* half-open time or lifetime is over */
+	EV_TIME_OUT, /* half-open time or lifetime is over, or a job does not come back */
 };
 
 /* What an event brings along; members that do not belong to it are NULL. */
@@ -50,6 +50,8 @@ void sa_init_refuse(struct ike_engine *e, const struct ike_datagram *d, const st
 enum step sa_init_on_key(struct ike_engine *e, struct ike_sa *sa, const struct input *in);
 enum step sa_init_on_response(struct ike_engine *e, struct ike_sa *sa, const struct input *in);
 enum step sa_init_on_silence(struct ike_engine *e, struct ike_sa *sa, const struct input *in);
+/* The host owes us the result of a job for too long. */
+enum step sa_init_on_lost_job(struct ike_engine *e, struct ike_sa *sa, const struct input *in);
 enum step sa_init_on_responder_key(struct ike_engine *e, struct ike_sa *sa, const struct input *in);
 /* Asks for the shared secret; false: no memory. */
 bool sa_init_derive(struct ike_engine *e, struct ike_sa *sa);
