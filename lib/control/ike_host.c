@@ -87,7 +87,8 @@ static void do_install(struct control *c, struct ike_action *a)
 	const char *reason;
 
 	/* the slot is control's to give; the engine only carries it */
-	a->install.out->tunnel_slot = tunnel->children[a->install.child].tunnel_slot;
+	a->install.in->tunnel_slot = tunnel->children[a->install.child].tunnel_slot;
+	a->install.out->tunnel_slot = a->install.in->tunnel_slot;
 	if (sa_pair_install(&c->sas, &owner, a->install.in, a->install.out, a->install.switch_now, &reason))
 		install_failed(c, a, reason);
 }

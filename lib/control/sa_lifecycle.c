@@ -222,6 +222,18 @@ static void check_expiry(struct sa_pair *pair, uint32_t flags, struct sa_facts *
 	pair->expiry_told = pair->tunnel < 0 || facts_push(facts, IKE_EXPIRE, pair, NULL);
 }
 
+static void check_source(struct sa_pair *pair, uint32_t flags, struct sa_facts *facts)
+{
+	struct sa_stats stats;
+
+	if (!(flags & SA_NEW_SOURCE) && !pair->source_untold)
+		return;
+	/* acknowledged before the source is read: one that changes in between raises the flag again */
+	sa_flags_acknowledge(pair->in, SA_NEW_SOURCE);
+	sa_stats_read(pair->in, &stats);
+	pair->source_untold = !facts_push(facts, IKE_ADDRESS_CHANGED, pair, &stats.source);
+}
+
 /* Expiry flags stay set: the SA is over for good, and show sas should say why. */
 void sa_pair_check(struct sa_pair *pair, struct sa_facts *facts)
 {
@@ -235,8 +247,7 @@ void sa_pair_check(struct sa_pair *pair, struct sa_facts *facts)
 		return;
 	if (stats.packets != pair->packets_seen && facts_push(facts, IKE_USED, pair, NULL))
 		pair->packets_seen = stats.packets;
-	if ((stats.flags & SA_NEW_SOURCE) && facts_push(facts, IKE_ADDRESS_CHANGED, pair, &stats.source))
-		sa_flags_acknowledge(pair->in, SA_NEW_SOURCE);
+	check_source(pair, stats.flags, facts);
 }
 
 void sa_registry_sweep(struct sa_registry *r, struct sa_facts *facts)

@@ -33,7 +33,8 @@ struct sa_pair {
 	struct sa *out;     /* published or not; ours until the pair is retired */
 	bool out_published; /* else ours to free */
 	uint64_t packets_seen;
-	bool expiry_told; /* once is enough for log and engine */
+	bool expiry_told;   /* once is enough for log and engine */
+	bool source_untold; /* a new source that the engine has not heard of: no memory then */
 };
 
 struct sa_registry {

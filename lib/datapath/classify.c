@@ -7,22 +7,6 @@
 
 #define PREFETCH_AHEAD 4
 
-/* RFC 1812 5.2.2. The usual 20 bytes are summed as five words; options take the slow way. */
-static inline bool ip_checksum_good(const struct rte_ipv4_hdr *ip, uint16_t header_bytes)
-{
-	uint32_t words[5];
-	uint64_t sum;
-
-	if (header_bytes != sizeof(*ip))
-		return rte_raw_cksum(ip, header_bytes) == 0xffff;
-	memcpy(words, ip, sizeof(words));
-	sum = (uint64_t)words[0] + words[1] + words[2] + words[3] + words[4];
-	sum = (sum & 0xffffffff) + (sum >> 32);
-	sum = (sum & 0xffff) + (sum >> 16);
-	sum = (sum & 0xffff) + (sum >> 16);
-	return (uint16_t)((sum & 0xffff) + (sum >> 16)) == 0xffff;
-}
-
 enum drop_reason classify_ipv4(struct rte_mbuf *m)
 {
 	const struct rte_ipv4_hdr *ip = packet_ip(m);

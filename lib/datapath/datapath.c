@@ -245,10 +245,17 @@ int datapath_start(struct datapath *dp)
 {
 	int error = lcore_of(dp->worker_count - 1u) == LCORE_ID_ANY ? -EINVAL : 0;
 
-	for (uint16_t i = 0; !error && i < dp->port_count; i++)
-		error = port_start(&dp->ports[i]);
-	if (error)
+	uint16_t ports = 0;
+
+	while (!error && ports < dp->port_count) {
+		error = port_start(&dp->ports[ports]);
+		ports += !error;
+	}
+	if (error) {
+		while (ports--)
+			port_stop(&dp->ports[ports]);
 		return error;
+	}
 	atomic_store_explicit(&dp->stop, false, memory_order_relaxed);
 	dp->started = true;
 	for (uint16_t i = 0; !error && i < dp->worker_count; i++)

@@ -115,6 +115,7 @@ uint64_t datapath_next_deadline(const struct datapath *dp);
 	X(DP_C_DECAP, "decapsulated")                                                                                  \
 	X(DP_C_FORWARD_CLEAR, "forwarded_clear")                                                                       \
 	X(DP_C_LOCAL, "delivered_locally")                                                                             \
+	X(DP_C_ICMP_LIMITED, "icmp_not_sent_rate_limit")                                                               \
 	X(DP_C_ICMP_SENT, "icmp_sent")                                                                                 \
 	X(DP_C_MSS_CLAMPED, "mss_clamped")                                                                             \
 	X(DP_C_HANDOFF, "handed_off")                                                                                  \

@@ -20,6 +20,7 @@
 #define EVENT_RING_SIZE  256
 #define HANDOFF_SIZE     2048
 #define QUEUE_NONE       0xffff
+#define SLOT_NONE        UINT32_MAX
 #define PORT_QUEUES_MAX  IPSEC_WORKERS_MAX
 #define IKE_BUCKETS      1024 /* of the per-source rate limit; sources that hash alike share one */
 #define NO_SA_MEMORY     256  /* tunnel slots a worker remembers to have reported */
@@ -43,7 +44,8 @@ struct port {
 
 /* Everything configured that a verdict depends on. Immutable once published. */
 struct snapshot {
-	struct spd *spd; /* NULL: no rules, nothing matches */
+	struct spd *spd;      /* NULL: no rules, nothing matches */
+	bool several_tunnels; /* rules protect by more than one tunnel slot */
 	struct route_table routes;
 };
 
@@ -80,7 +82,10 @@ struct worker {
 	const struct snapshot *snapshot; /* of this loop */
 	uint64_t now_cycles;
 	uint16_t ip_id; /* of ICMP errors and fragments we begin */
-	struct list clear, esp, local, tunnelled;
+	struct list clear, esp, local;
+	struct list tunnelled;             /* out of a tunnel, for our own addresses */
+	struct list inner;                 /* out of a tunnel, to go on */
+	uint32_t inner_slot[BURST];        /* tunnel slots these came out of; SLOT_NONE: unknown */
 	struct list own_clear, own_tunnel; /* answers made in this loop, before their policy verdict */
 	struct esp_item protect[BURST];
 	uint16_t protect_count;
@@ -170,6 +175,13 @@ static inline void worker_drop(struct worker *w, struct rte_mbuf *m, enum drop_r
 static inline void list_push(struct list *l, struct rte_mbuf *m)
 {
 	l->m[l->n++] = m;
+}
+
+/* Worker: a packet out of a tunnel that goes on, with the tunnel slot it came from. */
+static inline void inner_push(struct worker *w, struct rte_mbuf *m, uint32_t from_slot)
+{
+	w->inner_slot[w->inner.n] = from_slot;
+	list_push(&w->inner, m);
 }
 
 /* Takes one token; rate in tokens a second, burst in tokens. False: none left. */

@@ -72,13 +72,15 @@ int fragment_packet(struct rte_mempool *pool, const struct rte_mbuf *m, uint16_t
 		bool more = bytes < left || (word & RTE_IPV4_HDR_MF_FLAG);
 		uint16_t flags = (uint16_t)((start + at / 8) | (more ? RTE_IPV4_HDR_MF_FLAG : 0));
 
-		ret_fragments[n] = bytes && n < capacity
-					   ? fragment_make(pool, header, header_bytes, payload + at, bytes, flags)
-					   : NULL;
-		if (!ret_fragments[n]) {
+		bool fits = bytes && n < capacity;
+		struct rte_mbuf *f = fits ? fragment_make(pool, header, header_bytes, payload + at, bytes, flags)
+					  : NULL;
+
+		if (!f) {
 			rte_pktmbuf_free_bulk(ret_fragments, n);
-			return bytes && n < capacity ? -ENOBUFS : -EMSGSIZE;
+			return fits ? -ENOBUFS : -EMSGSIZE;
 		}
+		ret_fragments[n] = f;
 		ret_fragments[n]->port = m->port;
 		n++;
 		at += bytes;

@@ -45,6 +45,7 @@ static void sort_clear(struct worker *w, struct rte_mbuf *m, enum origin origin)
 	switch (origin) {
 	case ORIGIN_OWN_CLEAR: list_push(&w->own_clear, m); break;
 	case ORIGIN_OWN_TUNNEL: list_push(&w->own_tunnel, m); break;
+	case ORIGIN_TUNNEL: inner_push(w, m, SLOT_NONE); break;
 	default: list_push(&w->clear, m); break;
 	}
 }

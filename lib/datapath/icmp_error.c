@@ -110,15 +110,17 @@ void icmp_error_send(struct worker *w, struct rte_mbuf *m, enum origin origin, e
 		worker_drop(w, m, reason);
 		return;
 	}
-	tally(&w->drops[reason], 1);
 	if (!bucket_take(&w->icmp_errors, w->now_cycles, w->dp->cycles_per_s, ERROR_RATE, ERROR_BURST)) {
-		worker_drop(w, m, DROP_RATE_LIMIT);
+		worker_count(w, DP_C_ICMP_LIMITED, 1);
+		worker_drop(w, m, reason);
 		return;
 	}
 	if (icmp_error_build(m, source_be, error, mtu, w->ip_id++)) {
-		worker_drop(w, m, DROP_NO_HEADROOM);
+		worker_drop(w, m, reason);
 		return;
 	}
+	/* the offending packet ended here, by this name; its buffer is the answer's */
+	tally(&w->drops[reason], 1);
 	worker_count(w, DP_C_ICMP_SENT, 1);
 	list_push(own, m);
 }

@@ -72,15 +72,21 @@ static void mss_clamp_tunnelled(struct worker *w, struct rte_mbuf *m)
 		worker_count(w, DP_C_MSS_CLAMPED, 1);
 }
 
-/* The burst has checked the inner header and the SA's selectors. */
-static inline void inner_sort(struct worker *w, struct rte_mbuf *m)
+/* The burst has checked the inner lengths and the SA's selectors. */
+static inline void inner_sort(struct worker *w, struct rte_mbuf *m, const struct sa *sa)
 {
-	if (unlikely(address_own(w->dp, packet_ip(m)->dst_addr))) {
+	const struct rte_ipv4_hdr *ip = packet_ip(m);
+
+	if (unlikely(!ip_checksum_good(ip, ip_header_bytes(ip)) || ipv4_not_unicast(ip->src_addr))) {
+		worker_drop(w, m, DROP_INNER_HEADER);
+		return;
+	}
+	if (unlikely(address_own(w->dp, ip->dst_addr))) {
 		list_push(&w->tunnelled, m);
 		return;
 	}
 	mss_clamp_tunnelled(w, m);
-	forward_packet(w, m, ORIGIN_TUNNEL);
+	inner_push(w, m, sa_tunnel_slot(sa));
 }
 
 static uint16_t items_collect(struct worker *w, struct esp_item *ret_items)
@@ -106,7 +112,7 @@ void inbound_esp(struct worker *w)
 		return;
 	good = esp_in_burst(w->crypto, items, n);
 	for (uint16_t i = 0; i < good; i++)
-		inner_sort(w, items[i].m);
+		inner_sort(w, items[i].m, items[i].sa);
 	for (uint16_t i = good; i < n; i++) {
 		if (items[i].drop == DROP_EXPIRED)
 			event_sa_flags(w, sa_spi(items[i].sa));

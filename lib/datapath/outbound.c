@@ -97,6 +97,11 @@ static void protect_too_big(struct worker *w, struct rte_mbuf *m, struct sa *sa,
 		icmp_error_send(w, m, origin, ICMP_ERROR_TOO_BIG, mtu, DROP_TOO_BIG);
 		return;
 	}
+	if (sa_wants_ports(sa)) {
+		/* RFC 4301 7: the peer could not match later fragments, which have no ports */
+		worker_drop(w, m, DROP_TOO_BIG);
+		return;
+	}
 	if (origin_forwarded(origin))
 		ip_ttl_decrement(packet_ip(m));
 	n = fragment_packet(w->dp->pool, m, mtu, fragments, FRAGMENTS_MAX);
@@ -175,11 +180,12 @@ static inline enum drop_reason clear_verdict(const struct spd_verdict *leaving, 
 	return first->action == SPD_BYPASS ? DROP_NONE : DROP_DISCARD;
 }
 
-/* Our own answer to a packet that policy let come in clear goes back the same way unless a rule forbids it. */
+/* Our own answer to a packet that policy let come in clear goes back the same way unless a rule forbids it. It quotes
+ * the packet: what came out of a tunnel is answered through a tunnel or not at all. */
 static inline enum drop_reason own_verdict(const struct spd_verdict *leaving, enum origin origin)
 {
-	if (leaving->matched)
-		return leaving->action == SPD_BYPASS ? DROP_NONE : DROP_DISCARD;
+	if (leaving->matched && leaving->action == SPD_DISCARD)
+		return DROP_DISCARD;
 	return origin == ORIGIN_OWN_CLEAR ? DROP_NONE : DROP_NO_POLICY;
 }
 
@@ -191,47 +197,112 @@ static void clear_finish(struct worker *w, struct rte_mbuf *m, enum origin origi
 		forward_packet(w, m, origin);
 }
 
-/* Packets whose leaving verdict is not PROTECT. */
-static void outbound_rest(
-	struct worker *w, struct rte_mbuf **pkts, const struct spd_verdict *leaving, uint16_t n, enum origin origin)
+static inline bool is_protect(const struct spd_verdict *v)
 {
-	struct spd_verdict arriving[BURST];
+	return v->matched && v->action == SPD_PROTECT;
+}
+
+/* A packet that came in clear gets our protection only on the port behind which its source is: nobody else may speak in
+ * its name to the peer. */
+static inline bool source_is_there(const struct worker *w, const struct rte_mbuf *m)
+{
+	const struct route *r = route_lookup(&w->snapshot->routes, packet_ip(m)->src_addr);
+
+	return (r->kind == ROUTE_CONNECTED || r->kind == ROUTE_VIA) && r->port == w->dp->port_index[m->port];
+}
+
+/* NONE: into the tunnel that leaving names. RFC 4301 5.2: what another tunnel should have brought must not come in
+ * clear. */
+static inline enum drop_reason protect_verdict(const struct worker *w, const struct rte_mbuf *m,
+	const struct spd_verdict *leaving, const struct spd_verdict *arriving, enum origin origin)
+{
+	if (origin != ORIGIN_CLEAR)
+		return DROP_NONE;
+	if (is_protect(arriving) && arriving->tunnel_slot != leaving->tunnel_slot)
+		return DROP_INBOUND_CLEAR;
+	return source_is_there(w, m) ? DROP_NONE : DROP_MARTIAN;
+}
+
+/* The same packets seen from their destination, when that can make a difference. */
+static void arriving_lookup(const struct worker *w, struct rte_mbuf **pkts, const struct spd_verdict *leaving,
+	uint16_t n, struct spd_verdict *ret_arriving)
+{
+	bool needed = w->snapshot->several_tunnels;
 	struct flow flows[BURST];
 
-	if (!origin_forwarded(origin)) {
-		for (uint16_t i = 0; i < n; i++)
-			clear_finish(w, pkts[i], origin, own_verdict(&leaving[i], origin));
+	for (uint16_t i = 0; i < n && !needed; i++)
+		needed = !is_protect(&leaving[i]);
+	if (!needed) {
+		memset(ret_arriving, 0, n * sizeof(*ret_arriving));
 		return;
 	}
 	for (uint16_t i = 0; i < n; i++)
 		flow_read(pkts[i], false, &flows[i]);
-	policy_lookup(w, flows, n, arriving);
-	for (uint16_t i = 0; i < n; i++)
-		clear_finish(w, pkts[i], origin, clear_verdict(&leaving[i], &arriving[i]));
+	policy_lookup(w, flows, n, ret_arriving);
+}
+
+static inline void clear_dispatch(struct worker *w, struct rte_mbuf *m, const struct flow *flow,
+	const struct spd_verdict *leaving, const struct spd_verdict *arriving, enum origin origin)
+{
+	enum drop_reason reason;
+
+	if (!is_protect(leaving)) {
+		reason = origin_forwarded(origin) ? clear_verdict(leaving, arriving) : own_verdict(leaving, origin);
+		clear_finish(w, m, origin, reason);
+		return;
+	}
+	reason = protect_verdict(w, m, leaving, arriving, origin);
+	if (unlikely(reason))
+		worker_drop(w, m, reason);
+	else
+		protect(w, m, flow, leaving->tunnel_slot, origin);
 }
 
 void outbound_clear(struct worker *w, struct list *l, enum origin origin)
 {
-	struct spd_verdict verdicts[BURST], rest_verdicts[BURST];
-	struct rte_mbuf *rest[BURST];
+	struct spd_verdict leaving[BURST], arriving[BURST];
 	struct flow flows[BURST];
-	uint16_t n = l->n, rest_count = 0;
+	uint16_t n = l->n;
 
 	if (!n)
 		return;
 	l->n = 0;
 	for (uint16_t i = 0; i < n; i++)
 		flow_read(l->m[i], true, &flows[i]);
-	policy_lookup(w, flows, n, verdicts);
-	for (uint16_t i = 0; i < n; i++) {
-		if (verdicts[i].matched && verdicts[i].action == SPD_PROTECT) {
-			protect(w, l->m[i], &flows[i], verdicts[i].tunnel_slot, origin);
-		} else {
-			rest_verdicts[rest_count] = verdicts[i];
-			rest[rest_count++] = l->m[i];
-		}
-	}
-	if (rest_count)
-		outbound_rest(w, rest, rest_verdicts, rest_count, origin);
+	policy_lookup(w, flows, n, leaving);
+	if (origin == ORIGIN_CLEAR)
+		arriving_lookup(w, l->m, leaving, n, arriving);
+	for (uint16_t i = 0; i < n; i++)
+		clear_dispatch(w, l->m[i], &flows[i], &leaving[i], &arriving[i], origin);
+	outbound_flush(w);
+}
+
+/* What came out of a tunnel was checked against that tunnel's selectors; it leaves under the policy of everything that
+ * leaves (RFC 4301 5.1): into another tunnel, or in clear unless a rule forbids it. */
+static inline void tunnelled_dispatch(struct worker *w, struct rte_mbuf *m, const struct flow *flow,
+	const struct spd_verdict *leaving, uint32_t from_slot)
+{
+	if (is_protect(leaving) && leaving->tunnel_slot != from_slot)
+		protect(w, m, flow, leaving->tunnel_slot, ORIGIN_TUNNEL);
+	else if (leaving->matched && leaving->action == SPD_DISCARD)
+		worker_drop(w, m, DROP_DISCARD);
+	else
+		forward_packet(w, m, ORIGIN_TUNNEL);
+}
+
+void outbound_tunnelled(struct worker *w)
+{
+	struct spd_verdict leaving[BURST];
+	struct flow flows[BURST];
+	uint16_t n = w->inner.n;
+
+	if (!n)
+		return;
+	w->inner.n = 0;
+	for (uint16_t i = 0; i < n; i++)
+		flow_read(w->inner.m[i], true, &flows[i]);
+	policy_lookup(w, flows, n, leaving);
+	for (uint16_t i = 0; i < n; i++)
+		tunnelled_dispatch(w, w->inner.m[i], &flows[i], &leaving[i], w->inner_slot[i]);
 	outbound_flush(w);
 }

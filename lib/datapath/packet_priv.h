@@ -93,6 +93,22 @@ static inline bool ipv4_not_unicast(uint32_t addr_be)
 	return top == 0 || top == 127 || top >= 224;
 }
 
+/* RFC 1812 5.2.2. The usual 20 bytes are summed as five words; options take the slow way. */
+static inline bool ip_checksum_good(const struct rte_ipv4_hdr *ip, uint16_t header_bytes)
+{
+	uint32_t words[5];
+	uint64_t sum;
+
+	if (header_bytes != sizeof(*ip))
+		return rte_raw_cksum(ip, header_bytes) == 0xffff;
+	memcpy(words, ip, sizeof(words));
+	sum = (uint64_t)words[0] + words[1] + words[2] + words[3] + words[4];
+	sum = (sum & 0xffffffff) + (sum >> 32);
+	sum = (sum & 0xffff) + (sum >> 16);
+	sum = (sum & 0xffff) + (sum >> 16);
+	return (uint16_t)((sum & 0xffff) + (sum >> 16)) == 0xffff;
+}
+
 /* RFC 1624, equation 3: the checksum after a 16-bit word changed from old to new; any byte order, the same for all. */
 static inline uint16_t checksum_adjust(uint16_t checksum, uint16_t old_word, uint16_t new_word)
 {

@@ -126,6 +126,21 @@ void snapshot_free(void *snapshot)
 	free(snap);
 }
 
+static bool several_tunnels(const struct datapath_snapshot *s)
+{
+	const struct spd_rule *first = NULL;
+
+	for (size_t i = 0; i < s->rule_count; i++) {
+		const struct spd_rule *r = &s->rules[i];
+		if (r->action != SPD_PROTECT)
+			continue;
+		if (first && r->tunnel_slot != first->tunnel_slot)
+			return true;
+		first = r;
+	}
+	return false;
+}
+
 struct snapshot *snapshot_create(struct datapath *dp, const struct datapath_snapshot *s, const char **ret_reason)
 {
 	struct snapshot *snap = calloc(1, sizeof(*snap));
@@ -142,6 +157,7 @@ struct snapshot *snapshot_create(struct datapath *dp, const struct datapath_snap
 			return NULL;
 		}
 	}
+	snap->several_tunnels = several_tunnels(s);
 	*ret_reason = NULL;
 	return snap;
 }

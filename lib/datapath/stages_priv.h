@@ -19,7 +19,9 @@ uint16_t esp_offset(const struct rte_ipv4_hdr *ip);
 
 /* outbound.c: verdict for packets that arrived in clear, or were made here; ends in protect, forward, or a drop. */
 void outbound_clear(struct worker *w, struct list *l, enum origin origin);
-/* Encrypts and sends what outbound_clear collected. */
+/* outbound.c: verdict for packets that came out of a tunnel to go on (the list `inner`). */
+void outbound_tunnelled(struct worker *w);
+/* Encrypts and sends what these collected. */
 void outbound_flush(struct worker *w);
 /* outbound.c: the packet's selector as if it left (local = source) or arrived (local = destination). */
 void flow_read(const struct rte_mbuf *m, bool leaving, struct flow *ret_flow);

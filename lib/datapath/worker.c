@@ -22,6 +22,7 @@
 static void worker_stages(struct worker *w)
 {
 	inbound_esp(w);
+	outbound_tunnelled(w);
 	local_burst(w, &w->tunnelled, ORIGIN_TUNNEL);
 	local_burst(w, &w->local, ORIGIN_CLEAR);
 	outbound_clear(w, &w->clear, ORIGIN_CLEAR);
@@ -68,7 +69,10 @@ uint32_t worker_step(struct worker *w)
 	w->snapshot = atomic_load_explicit(&w->dp->snapshot, memory_order_acquire);
 	injected = ring_stage(w, w->inject);
 	worker_count(w, DP_C_INJECTED, injected);
-	n = injected + ring_stage(w, w->handoff_in) + rx_stage(w);
+	n = injected + ring_stage(w, w->handoff_in);
+	/* at the end only what is already here still leaves, however much the ports would bring */
+	if (likely(!atomic_load_explicit(&w->dp->stop, memory_order_relaxed)))
+		n += rx_stage(w);
 	if (n) {
 		forward_flush(w);
 		handoff_flush(w);

@@ -109,6 +109,10 @@ void sa_prefetch(const struct sa *sa);
 /* Any worker: reads that classify needs. */
 uint32_t sa_spi(const struct sa *sa);
 uint8_t sa_owner(const struct sa *sa);
+/* Inbound: the tunnel slot its specification named, whose outbound SA is its other half. */
+uint32_t sa_tunnel_slot(const struct sa *sa);
+/* True when its selectors look at ports: later fragments never match. */
+bool sa_wants_ports(const struct sa *sa);
 /* Worker: makes this worker the owner if nobody is. Returns the owner afterwards (compare-and-swap, once in an SA's
  * life). */
 uint8_t sa_claim(struct sa *sa, uint8_t worker);
@@ -205,5 +209,6 @@ struct esp_item {
 uint16_t esp_out_burst(struct ipsec_worker *w, struct esp_item *items, uint16_t n);
 
 /* The other way: packets begin at the outer IP header (raw or UDP-encapsulated); good ones begin at the inner IP
- * header, which was checked against the SA's selectors. RFC 4303 3.4. */
+ * header, whose lengths fit and whose flow is inside the SA's selectors; its checksum is not looked at. RFC 4303 3.4.
+ */
 uint16_t esp_in_burst(struct ipsec_worker *w, struct esp_item *items, uint16_t n);

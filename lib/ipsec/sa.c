@@ -123,6 +123,8 @@ static void fields_build(struct sa *sa, const struct sa_spec *spec)
 	const uint8_t *salt = spec->encr_key.data + spec->encr->key_bytes;
 
 	sa->outbound = spec->direction == SA_OUT;
+	if (!sa->outbound)
+		sa->tunnel_slot = spec->tunnel_slot;
 	sa->crypt = sa->outbound ? sa->suite->seal : sa->suite->open;
 	sa->esn_mask = spec->esn ? UINT64_MAX : 0;
 	sa->sequence_shift = spec->esn ? 0 : 32;
@@ -165,6 +167,8 @@ static struct sa *sa_alloc(const struct ipsec *ips, const struct sa_spec *spec)
 /* Random, from the kernel: under a manual key the IVs of one run must not meet those of another (RFC 4106 3.1). */
 static bool iv_base_draw(struct sa *sa)
 {
+	if (!sa->outbound)
+		return true;
 	return getrandom(&sa->iv_base, sizeof(sa->iv_base), 0) == (ssize_t)sizeof(sa->iv_base);
 }
 
@@ -258,8 +262,8 @@ void sa_stats_read(const struct sa *sa, struct sa_stats *ret_stats)
 
 void sa_flags_acknowledge(struct sa *sa, uint32_t flags)
 {
-	/* relaxed: what control acted on it has read before */
-	atomic_fetch_and_explicit(&sa->flags, ~flags, memory_order_relaxed);
+	/* acquire: pairs with sa_flag; what is read from here on is at least as new as the flag */
+	atomic_fetch_and_explicit(&sa->flags, ~flags, memory_order_acq_rel);
 }
 
 void sa_prefetch(const struct sa *sa)
@@ -272,6 +276,16 @@ void sa_prefetch(const struct sa *sa)
 uint32_t sa_spi(const struct sa *sa)
 {
 	return sa->spi;
+}
+
+uint32_t sa_tunnel_slot(const struct sa *sa)
+{
+	return sa->tunnel_slot;
+}
+
+bool sa_wants_ports(const struct sa *sa)
+{
+	return sa->ports_matter;
 }
 
 uint8_t sa_owner(const struct sa *sa)

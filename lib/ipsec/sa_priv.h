@@ -30,8 +30,11 @@ struct sa {
 	 * writes path and clears flags, a worker writes owner once, the owner writes source and sets flags */
 	crypto_burst *crypt;
 	_Atomic(struct path *) path; /* outbound */
-	uint64_t iv_base;            /* random: the IV is this plus the sequence number, never twice under a key */
-	uint64_t esn_mask;           /* all ones with ESN, else 0 */
+	union {
+		uint64_t iv_base;     /* outbound, random: the IV is this plus the sequence number, never twice a key */
+		uint32_t tunnel_slot; /* inbound: of the tunnel it belongs to */
+	};
+	uint64_t esn_mask;       /* all ones with ESN, else 0 */
 	_Atomic uint64_t source; /* inbound: address << 16 | port of the newest UDP-encapsulated packet, host order */
 	uint32_t spi;            /* host order */
 	uint32_t salt;           /* as in memory */

@@ -13,6 +13,8 @@ struct sa {
 	uint16_t inner_mtu;
 	bool outside;            /* sa_selectors_match says no */
 	enum drop_reason refuse; /* every burst drops with this */
+	uint32_t tunnel_slot;    /* inbound */
+	bool wants_ports;
 	struct path *path;
 	uint64_t drops[DROP_REASON_COUNT];
 	uint64_t packets;

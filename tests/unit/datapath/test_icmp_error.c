@@ -99,7 +99,7 @@ static void test_icmp_error_rate_is_limited(void)
 
 	rig_open(1);
 	RIG_POLICY("bypass 0.0.0.0/0 0.0.0.0/0");
-	for (; n < 1000000 && !rig_drops(DROP_RATE_LIMIT); n++) {
+	for (; n < 1000000 && !rig_counter(DP_C_ICMP_LIMITED); n++) {
 		rig_send(LAN, &tired);
 		rig_step();
 		sent += rig_sent(LAN);

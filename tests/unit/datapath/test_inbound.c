@@ -211,6 +211,55 @@ static void test_inbound_syn_is_clamped_to_the_way_back(void)
 	rig_close();
 }
 
+/* A hub: what came out of one tunnel is protected again on its way into another, or does not leave at all. */
+static void test_inbound_goes_on_under_the_policy_of_what_leaves(void)
+{
+	const struct probe spoke_to_spoke = { .src = FAR_HOST, .dst = "10.3.0.2" };
+	uint8_t payload[512];
+
+	inbound_open();
+	in_sa.tunnel_slot = 3;
+	struct probe outer = outer_of(payload, esp_make(payload, SPI, &spoke_to_spoke));
+	RIG_POLICY("protect 3 10.3.0.0/24 10.2.0.0/24", "protect 4 10.2.0.0/24 10.3.0.0/24");
+	CU_ASSERT(dropped_as(WAN, &outer, DROP_NO_SA));
+	RIG_POLICY("discard 10.2.0.0/24 10.3.0.0/24", "protect 3 10.3.0.0/24 10.2.0.0/24");
+	CU_ASSERT(dropped_as(WAN, &outer, DROP_DISCARD));
+	/* its own tunnel's rule does not claim it back */
+	RIG_POLICY("protect 3 0.0.0.0/0 0.0.0.0/0");
+	rig_send(WAN, &outer);
+	rig_step();
+	CU_ASSERT_EQUAL(rig_sent(WAN), 1);
+	rig_close();
+}
+
+/* An error about a decrypted packet quotes it: never in clear, not even where a rule bypasses. */
+static void test_inbound_error_about_tunnelled_packet_never_leaves_in_clear(void)
+{
+	const struct probe tired = { .src = FAR_HOST, .dst = LAN_HOST, .ttl = 1, .sport = 7, .dport = 1000 };
+	uint8_t payload[512];
+
+	inbound_open();
+	struct probe outer = outer_of(payload, esp_make(payload, SPI, &tired));
+	RIG_POLICY("bypass 0.0.0.0/0 0.0.0.0/0");
+	rig_send(WAN, &outer);
+	rig_step();
+	CU_ASSERT_EQUAL(rig_drops(DROP_TTL), 1);
+	CU_ASSERT_EQUAL(rig_drops(DROP_NO_POLICY), 1);
+	CU_ASSERT_EQUAL(rig_sent(LAN) + rig_sent(WAN), 0);
+	rig_close();
+}
+
+static void test_inbound_inner_header_is_checked(void)
+{
+	uint8_t payload[512];
+
+	inbound_open();
+	struct probe outer = outer_of(payload, esp_make(payload, SPI, &inner_to_lan));
+	payload[8 + 10] ^= 1; /* inner header checksum */
+	CU_ASSERT(dropped_as(WAN, &outer, DROP_INNER_HEADER));
+	rig_close();
+}
+
 int main(int argc, char **argv)
 {
 	static const struct test tests[] = {
@@ -222,6 +271,9 @@ int main(int argc, char **argv)
 		TEST(test_inbound_bucket_of_nobody_is_dropped),
 		TEST(test_inbound_echo_to_own_address_is_answered_through_policy),
 		TEST(test_inbound_ike_inside_a_tunnel_is_not_taken),
+		TEST(test_inbound_goes_on_under_the_policy_of_what_leaves),
+		TEST(test_inbound_error_about_tunnelled_packet_never_leaves_in_clear),
+		TEST(test_inbound_inner_header_is_checked),
 		TEST(test_inbound_syn_is_clamped_to_the_way_back),
 		TEST(test_inbound_ttl_error_goes_back_through_the_tunnel_or_not_at_all),
 	};

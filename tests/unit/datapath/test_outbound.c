@@ -272,6 +272,47 @@ static void test_outbound_full_burst_keeps_order(void)
 	rig_close();
 }
 
+/* RFC 4301 5.2: protected by one tunnel on arrival, it must not come in clear and be sealed into another. */
+static void test_outbound_clear_packet_of_another_tunnel_is_not_relayed(void)
+{
+	const struct probe forged = { .src = FAR_HOST, .dst = "10.3.0.2" };
+
+	rig_open(1);
+	RIG_POLICY("protect 2 10.3.0.0/24 10.2.0.0/24", "protect 3 10.2.0.0/24 10.3.0.0/24");
+	tunnel_open(1400);
+	CU_ASSERT(dropped_as(WAN, &forged, DROP_INBOUND_CLEAR));
+	tunnel_close();
+	rig_close();
+}
+
+/* Somebody on the WAN must not speak to the peer in the name of our LAN. */
+static void test_outbound_forged_source_is_not_protected(void)
+{
+	rig_open(1);
+	RIG_POLICY(PROTECT_FAR);
+	tunnel_open(1400);
+	CU_ASSERT(dropped_as(WAN, &to_far, DROP_MARTIAN));
+	rig_send(LAN, &to_far);
+	rig_step();
+	CU_ASSERT_EQUAL(rig_sent(WAN), 1);
+	tunnel_close();
+	rig_close();
+}
+
+/* RFC 4301 7: later fragments would not match selectors with ports at the peer. */
+static void test_outbound_too_big_for_an_sa_with_ports_is_dropped(void)
+{
+	const struct probe big = { .src = LAN_HOST, .dst = FAR_HOST, .bytes = 1450, .dport = 53 };
+
+	rig_open(1);
+	RIG_POLICY(PROTECT_FAR);
+	tunnel_open(1400);
+	out_sa.wants_ports = true;
+	CU_ASSERT(dropped_as(LAN, &big, DROP_TOO_BIG));
+	tunnel_close();
+	rig_close();
+}
+
 int main(int argc, char **argv)
 {
 	static const struct test tests[] = {
@@ -287,6 +328,9 @@ int main(int argc, char **argv)
 		TEST(test_outbound_ttl_one_is_answered_not_sent),
 		TEST(test_outbound_too_big_with_df_names_the_inner_mtu),
 		TEST(test_outbound_too_big_without_df_is_fragmented_first),
+		TEST(test_outbound_clear_packet_of_another_tunnel_is_not_relayed),
+		TEST(test_outbound_forged_source_is_not_protected),
+		TEST(test_outbound_too_big_for_an_sa_with_ports_is_dropped),
 		TEST(test_outbound_syn_is_clamped),
 		TEST(test_outbound_full_burst_keeps_order),
 	};
