@@ -26,7 +26,7 @@ enum drop_reason classify_ipv4(struct rte_mbuf *m)
 	}
 	if (unlikely(!ip_checksum_good(ip, header_bytes)))
 		return DROP_IP_HEADER;
-	if (unlikely(ipv4_not_unicast(ip->src_addr) || ip->src_addr == ip->dst_addr))
+	if (unlikely(ipv4_not_unicast(ip->src_addr) || ipv4_not_unicast(ip->dst_addr) || ip->src_addr == ip->dst_addr))
 		return DROP_MARTIAN;
 	/* Ethernet pads to 60 bytes */
 	m->data_len = total_bytes;

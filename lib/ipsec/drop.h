@@ -10,7 +10,7 @@
 	X(DROP_NOT_FOR_US, "not_for_us", "link address is not ours")                                                   \
 	X(DROP_IP_HEADER, "ip_header", "IP version, length or header checksum wrong")                                  \
 	X(DROP_IPV6, "ipv6", "IPv6 is not forwarded")                                                                  \
-	X(DROP_MARTIAN, "martian", "source address cannot be real")                                                    \
+	X(DROP_MARTIAN, "martian", "address not of one host, or source not behind that port")                          \
 	X(DROP_CHAINED, "chained", "packet spans buffers and could not be joined")                                     \
 	X(DROP_TTL, "ttl_exceeded", "TTL ran out")                                                                     \
 	X(DROP_NO_POLICY, "no_policy", "no policy matches")                                                            \

@@ -159,14 +159,18 @@ static void test_datapath_replaced_snapshot_is_reclaimed(void)
 
 static void test_datapath_subnet_edges_and_nowhere_have_no_route(void)
 {
-	static const char *const nowhere[] = { "10.1.0.0", "10.1.0.255", "127.0.0.1", "224.0.0.5", "255.255.255.255",
-		"0.0.0.1" };
+	static const char *const edges[] = { "10.1.0.0", "10.1.0.255" };
+	static const char *const nowhere[] = { "127.0.0.1", "224.0.0.5", "255.255.255.255", "0.0.0.1" };
 
 	rig_open(1);
 	RIG_POLICY("bypass 0.0.0.0/0 0.0.0.0/0");
+	for (size_t i = 0; i < ARRAY_LEN(edges); i++) {
+		const struct probe p = { .src = WAN_PEER, .dst = edges[i] };
+		CU_ASSERT(dropped_as(WAN, &p, DROP_NO_ROUTE));
+	}
 	for (size_t i = 0; i < ARRAY_LEN(nowhere); i++) {
 		const struct probe p = { .src = WAN_PEER, .dst = nowhere[i] };
-		CU_ASSERT(dropped_as(WAN, &p, DROP_NO_ROUTE));
+		CU_ASSERT(dropped_as(WAN, &p, DROP_MARTIAN));
 	}
 	rig_close();
 }
