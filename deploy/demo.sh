@@ -216,6 +216,7 @@ stop_kept() {
 		fi
 	done <"$1/kept"
 	rm -rf "$1"
+	echo "stopped: its gateways and namespaces are gone"
 	unset -f last_words
 	exit 0
 }

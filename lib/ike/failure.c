@@ -51,7 +51,8 @@ void failure_set_identities(
 	snprintf(f->ours, sizeof(f->ours), "%.511s", ours->type ? identity_format(ours, text) : "any");
 	snprintf(f->theirs, sizeof(f->theirs), "%.511s", theirs->type ? identity_format(theirs, text) : "any");
 	if (what)
-		snprintf(f->mismatch, sizeof(f->mismatch), "%s: ours %.40s, theirs %.40s", what, f->ours, f->theirs);
+		snprintf(f->mismatch, sizeof(f->mismatch), "%s: expected %.40s, received %.40s", what, f->ours,
+			f->theirs);
 }
 
 static void pair_format(

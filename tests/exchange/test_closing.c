@@ -151,7 +151,7 @@ static void test_dead_peer_is_noticed(void)
 	CU_ASSERT_EQUAL(node_live_pairs(&w.a), 1);
 	wire_run(&w, 2 * S);
 	CU_ASSERT_EQUAL(node_live_pairs(&w.a), 0);
-	CU_ASSERT_STRING_EQUAL(w.a.failure.reason, "peer did not answer");
+	CU_ASSERT_STRING_EQUAL(w.a.failure.reason, "dead peer: liveness checks were not answered");
 	CU_ASSERT_EQUAL(w.a.failure.exchange, INFORMATIONAL);
 	/* tried again at once */
 	CU_ASSERT_EQUAL(w.a.events[IKE_EV_STARTED], 2);

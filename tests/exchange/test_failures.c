@@ -167,7 +167,7 @@ static void test_failure_responder_is_asked_for_another_identity(void)
 	wire_start(&w);
 	wire_run(&w, S / 2);
 	check_nothing_up(&w);
-	CU_ASSERT_TRUE(says(w.b.failure.mismatch, "our identity: ours b.example.net, theirs c.example.net"));
+	CU_ASSERT_TRUE(says(w.b.failure.mismatch, "our identity: expected b.example.net, received c.example.net"));
 	CU_ASSERT_TRUE(wire_done(&w));
 }
 

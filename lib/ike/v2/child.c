@@ -218,10 +218,10 @@ void child_answer(struct ike_engine *e, struct ike_sa *sa, const struct message 
 
 static void report_refusal(struct ike_engine *e, struct ike_sa *sa, uint16_t notify)
 {
-	struct ike_failure f = failure_make(2, IKE_AUTH, true, notify, "", "look at the peer's log");
+	struct ike_failure f = failure_make(
+		2, IKE_AUTH, true, notify, "the peer refused the Child SA", "look at the peer's log");
 	struct proposal_list offer = offer_of(sa, 0);
 
-	snprintf(f.reason, sizeof(f.reason), "the peer answered %s", notify_name(notify));
 	if (notify == NOTIFY_NO_PROPOSAL_CHOSEN) {
 		failure_set_proposals(&f, &offer, NULL);
 		snprintf(f.hint, sizeof(f.hint), "%s", hint_esp);

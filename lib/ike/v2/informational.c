@@ -116,7 +116,7 @@ void informational_check_liveness(struct ike_engine *e, struct ike_sa *sa)
 
 enum step informational_on_silence(struct ike_engine *e, struct ike_sa *sa, const struct input *in)
 {
-	struct ike_failure f = failure_make(1, INFORMATIONAL, true, 0, "peer did not answer",
+	struct ike_failure f = failure_make(1, INFORMATIONAL, true, 0, "dead peer: liveness checks were not answered",
 		"the peer or the path to it is down, or the peer lost this IKE SA");
 	struct tunnel *t = sa->tunnel;
 

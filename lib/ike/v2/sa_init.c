@@ -193,7 +193,7 @@ static enum step note_error(struct ike_sa *sa, uint16_t notify)
 		snprintf(
 			f.hint, sizeof(f.hint), "%s; or the peer knows no tunnel with these addresses", hint_proposals);
 	} else {
-		snprintf(f.reason, sizeof(f.reason), "the peer answered %s", notify_name(notify));
+		snprintf(f.reason, sizeof(f.reason), "the peer refused");
 	}
 	failure_set_proposals(&f, &sa->tunnel->profile->proposals, NULL);
 	return note(sa, &f);
