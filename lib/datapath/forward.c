@@ -82,21 +82,9 @@ static void forward_too_big(
 {
 	struct rte_mbuf *fragments[FRAGMENTS_MAX];
 	uint32_t next_hop_be = packet_ip(m)->dst_addr;
-	int n;
+	uint16_t n = fragment_or_answer(w, m, origin, mtu, fragments);
 
-	if (ip_dont_fragment(packet_ip(m))) {
-		icmp_error_send(w, m, origin, ICMP_ERROR_TOO_BIG, mtu, DROP_TOO_BIG);
-		return;
-	}
-	if (origin_forwarded(origin))
-		ip_ttl_decrement(packet_ip(m));
-	n = fragment_packet(w->dp->pool, m, mtu, fragments, FRAGMENTS_MAX);
-	if (n < 0) {
-		worker_drop(w, m, DROP_TOO_BIG);
-		return;
-	}
-	rte_pktmbuf_free(m);
-	for (int i = 0; i < n; i++)
+	for (uint16_t i = 0; i < n; i++)
 		route_egress(w, fragments[i], r, next_hop_be);
 }
 

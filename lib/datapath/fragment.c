@@ -90,3 +90,23 @@ int fragment_packet(struct rte_mempool *pool, const struct rte_mbuf *m, uint16_t
 	}
 	return n;
 }
+
+uint16_t fragment_or_answer(
+	struct worker *w, struct rte_mbuf *m, enum origin origin, uint16_t mtu, struct rte_mbuf **ret_fragments)
+{
+	int n;
+
+	if (ip_dont_fragment(packet_ip(m))) {
+		icmp_error_send(w, m, origin, ICMP_ERROR_TOO_BIG, mtu, DROP_TOO_BIG);
+		return 0;
+	}
+	if (origin_forwarded(origin))
+		ip_ttl_decrement(packet_ip(m));
+	n = fragment_packet(w->dp->pool, m, mtu, ret_fragments, FRAGMENTS_MAX);
+	if (n < 0) {
+		worker_drop(w, m, DROP_TOO_BIG);
+		return 0;
+	}
+	rte_pktmbuf_free(m);
+	return (uint16_t)n;
+}

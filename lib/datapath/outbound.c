@@ -91,26 +91,15 @@ static inline void protect_push(struct worker *w, struct rte_mbuf *m, struct sa 
 static void protect_too_big(struct worker *w, struct rte_mbuf *m, struct sa *sa, enum origin origin, uint16_t mtu)
 {
 	struct rte_mbuf *fragments[FRAGMENTS_MAX];
-	int n;
+	uint16_t n;
 
-	if (ip_dont_fragment(packet_ip(m))) {
-		icmp_error_send(w, m, origin, ICMP_ERROR_TOO_BIG, mtu, DROP_TOO_BIG);
-		return;
-	}
-	if (sa_wants_ports(sa)) {
+	if (!ip_dont_fragment(packet_ip(m)) && sa_wants_ports(sa)) {
 		/* RFC 4301 7: the peer could not match later fragments, which have no ports */
 		worker_drop(w, m, DROP_TOO_BIG);
 		return;
 	}
-	if (origin_forwarded(origin))
-		ip_ttl_decrement(packet_ip(m));
-	n = fragment_packet(w->dp->pool, m, mtu, fragments, FRAGMENTS_MAX);
-	if (n < 0) {
-		worker_drop(w, m, DROP_TOO_BIG);
-		return;
-	}
-	rte_pktmbuf_free(m);
-	for (int i = 0; i < n; i++)
+	n = fragment_or_answer(w, m, origin, mtu, fragments);
+	for (uint16_t i = 0; i < n; i++)
 		protect_push(w, fragments[i], sa);
 }
 

@@ -57,6 +57,10 @@ int icmp_error_build(struct rte_mbuf *m, uint32_t source_be, enum icmp_error err
 #define FRAGMENTS_MAX BURST
 int fragment_packet(struct rte_mempool *pool, const struct rte_mbuf *m, uint16_t mtu, struct rte_mbuf **ret_fragments,
 	uint16_t capacity);
+/* fragment.c: what becomes of a packet larger than mtu: with DF an ICMP error, else at most FRAGMENTS_MAX fragments,
+ * the TTL already one less. Takes m; returns how many fragments there are, 0 when the packet ended here. */
+uint16_t fragment_or_answer(
+	struct worker *w, struct rte_mbuf *m, enum origin origin, uint16_t mtu, struct rte_mbuf **ret_fragments);
 
 /* mss.c: lowers the MSS of a TCP SYN so that its segments fit an inner MTU. True when it changed something. ip: a whole
  * valid IPv4 packet of total_bytes. */
