@@ -155,7 +155,7 @@ suite_unit() { build_release && run_meson_tests release unit; }
 
 suite_asan() {
 	export ASAN_OPTIONS=detect_leaks=1:abort_on_error=0 UBSAN_OPTIONS=halt_on_error=1:print_stacktrace=1
-	build_asan && run_meson_tests asan unit exchange
+	build_asan && run_meson_tests asan unit exchange kat
 	unset ASAN_OPTIONS UBSAN_OPTIONS
 }
 

@@ -45,6 +45,17 @@ vector_noticed() {
 	cp "$repo/$1" "$scratch/$1"
 }
 
+# The last byte of a whole ESP packet is of its ICV.
+icv_noticed() {
+	local kat=$gw_build/tests/kat/test_esp_kat
+	SALLYPORT_KAT_DIR=$scratch/tests/kat "$kat" >"$work/esp.log" 2>&1 || because "the unbroken packets fail" || return 1
+	break_last_hex tests/kat/esp_gcm.txt esp || because "no ESP packet in tests/kat/esp_gcm.txt" || return 1
+	! SALLYPORT_KAT_DIR=$scratch/tests/kat "$kat" >"$work/esp.log" 2>&1 || because "a packet with a broken ICV is taken" ||
+		return 1
+	grep -q '^FAIL ' "$work/esp.log" || because "no FAIL line" || return 1
+	cp "$repo/tests/kat/esp_gcm.txt" "$scratch/tests/kat/"
+}
+
 psk_noticed() {
 	local result
 	sed -i 's/^peer_psk=\(.*[^"]\)[^"]$/peer_psk=\1X/' "$scratch/tests/lib/strongswan.sh"
@@ -57,5 +68,6 @@ psk_noticed() {
 copy_sources
 build_vectors
 check selfcheck/broken_vector_noticed vector_noticed tests/kat/hmac_sha2.txt mac
-check selfcheck/broken_icv_noticed vector_noticed tests/kat/aes_gcm.txt tag
+check selfcheck/broken_tag_noticed vector_noticed tests/kat/aes_gcm.txt tag
+check selfcheck/broken_icv_noticed icv_noticed
 check selfcheck/broken_interop_psk_noticed psk_noticed
