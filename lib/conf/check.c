@@ -69,20 +69,42 @@ bool setting_given(const struct load *l, const char *list, size_t i, const char 
 	return complete;
 }
 
-void check_fault(struct load *l, const char *list, size_t i, const char *setting, const char *format, ...)
+/* Extends the path to the setting and returns its node; *ret_former is for path_pop. */
+static const struct node *enter(struct load *l, const char *list, size_t i, const char *setting, size_t *ret_former)
 {
 	const struct node *item = item_of(l, list, i);
-	size_t former = path_push(l, "", list);
-	char text[sizeof(l->errors->items[0].text)];
 	bool complete;
+
+	*ret_former = path_push(l, "", list);
+	path_push_item(l, item, i);
+	return walk(item, setting, l, &complete);
+}
+
+void check_fault(struct load *l, const char *list, size_t i, const char *setting, const char *format, ...)
+{
+	char text[sizeof(l->errors->items[0].text)];
+	size_t former;
+	const struct node *at = enter(l, list, i, setting, &former);
 	va_list args;
 
-	path_push_item(l, item, i);
-	const struct node *at = walk(item, setting, l, &complete);
 	va_start(args, format);
 	vsnprintf(text, sizeof(text), format, args);
 	va_end(args);
 	fault(l, at->place, "%s", text);
+	path_pop(l, former);
+}
+
+void check_warn(struct load *l, const char *list, size_t i, const char *setting, const char *format, ...)
+{
+	char text[sizeof(l->errors->warnings[0].text)];
+	size_t former;
+	const struct node *at = enter(l, list, i, setting, &former);
+	va_list args;
+
+	va_start(args, format);
+	vsnprintf(text, sizeof(text), format, args);
+	va_end(args);
+	warn(l, at->place, "%s", text);
 	path_pop(l, former);
 }
 

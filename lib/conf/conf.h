@@ -97,7 +97,7 @@ struct config_error {
 struct config_errors {
 	size_t count;
 	struct config_error items[CONFIG_ERRORS_MAX];
-	size_t warning_count; /* usable, but worth a line in the log: weak pre-shared keys ... */
+	size_t warning_count; /* usable, but worth a line in the log: weak keys, peers without a route ... */
 	struct config_error warnings[CONFIG_WARNINGS_MAX];
 };
 

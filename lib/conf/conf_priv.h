@@ -197,6 +197,9 @@ bool setting_given(const struct load *l, const char *list, size_t i, const char 
 /* A fault of that setting, with its path and place. */
 void check_fault(struct load *l, const char *list, size_t i, const char *setting, const char *format, ...)
 	__attribute__((format(printf, 5, 6)));
+/* The same for a warning. */
+void check_warn(struct load *l, const char *list, size_t i, const char *setting, const char *format, ...)
+	__attribute__((format(printf, 5, 6)));
 /* The interface with this address, or NULL. */
 const struct config_interface *interface_of_address(const struct config *c, const struct addr *a);
 
@@ -204,6 +207,7 @@ void check_network(struct load *l);    /* interfaces, routes, neighbours */
 void check_manual_sas(struct load *l); /* completes both directions of each */
 void check_tunnels(struct load *l);    /* completes identities */
 void check_policies(struct load *l);   /* completes selectors of protect entries; names of tunnels and manual SAs */
+void warn_doubtful(struct load *l);    /* warnings, of a configuration without faults */
 
 /* ---- secrets (secrets.c) ---- */
 

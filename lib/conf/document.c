@@ -21,6 +21,7 @@ struct composer {
 	struct load *load;
 	struct document *document;
 	yaml_parser_t parser;
+	struct bytes text; /* borrowed */
 	struct anchor anchors[ANCHORS_MAX];
 	size_t anchor_count;
 };
@@ -74,6 +75,18 @@ static bool node_append(struct composer *c, struct node *parent, struct node *ch
 	return true;
 }
 
+/* Whether a line (from 0) begins with a TAB among its spaces: YAML does not count it as indentation. */
+static bool indented_by_tab(struct bytes text, size_t line)
+{
+	size_t i = 0;
+
+	for (; line && i < text.len; i++)
+		line -= text.data[i] == '\n';
+	while (i < text.len && text.data[i] == ' ')
+		i++;
+	return i < text.len && text.data[i] == '\t';
+}
+
 /* The parser's words: problem, then what it was doing. */
 static void report_parser(struct composer *c)
 {
@@ -84,8 +97,9 @@ static void report_parser(struct composer *c)
 	if (p->error == YAML_MEMORY_ERROR)
 		fault_no_memory(c->load);
 	else
-		fault(c->load, place_of(mark), "not YAML: %s%s%s", p->problem ? p->problem : "unreadable",
-			p->context ? " " : "", p->context ? p->context : "");
+		fault(c->load, place_of(mark), "not YAML: %s%s%s%s", p->problem ? p->problem : "unreadable",
+			p->context ? " " : "", p->context ? p->context : "",
+			indented_by_tab(c->text, mark.line) ? " (a TAB? indent with spaces)" : "");
 }
 
 static bool next_event(struct composer *c, yaml_event_t *ret_event)
@@ -285,7 +299,7 @@ static void parser_done(yaml_parser_t *p)
 
 bool document_decode(struct load *l, struct bytes text, struct document *ret_document)
 {
-	struct composer c = { .load = l, .document = ret_document };
+	struct composer c = { .load = l, .document = ret_document, .text = text };
 
 	*ret_document = (struct document){ 0 };
 	if (text.len > DOCUMENT_BYTES_MAX) {

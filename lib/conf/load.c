@@ -58,6 +58,8 @@ static void run_checks(struct load *l)
 	check_manual_sas(l);
 	check_tunnels(l);
 	check_policies(l);
+	if (!l->err)
+		warn_doubtful(l);
 }
 
 static void load_document(struct load *l, struct bytes yaml, struct bytes secrets)

@@ -363,7 +363,8 @@ static const struct row dpd_rows[] = {
 		.fallback = "15s",
 		.min = SECONDS(1),
 		.max = HOURS(1),
-		.help = "time without an answer after which the peer is taken for dead" },
+		.help = "time without an answer to a request of ours (a check or any other) after which the peer is "
+			"taken for dead; not used with interval 0s" },
 };
 
 static const struct row phase1_rows[] = {
@@ -381,7 +382,8 @@ static const struct row phase1_rows[] = {
 		.min = SECONDS(10),
 		.max = HOURS(30 * 24),
 		.zero_allowed = true,
-		.help = "life of the IKE SA; 0s: no limit" },
+		.help = "life of the IKE SA; when it ends, the whole IKE SA is negotiated anew (there is no rekeying "
+			"yet): a short interruption. 0s: no limit" },
 	{ .key = "dpd", .kind = ROW_MAP, NESTED(dpd_rows), .help = "dead peer detection" },
 };
 
@@ -427,7 +429,8 @@ static const struct row phase2_rows[] = {
 		.min = SECONDS(10),
 		.max = HOURS(30 * 24),
 		.zero_allowed = true,
-		.help = "life of the Child SA; 0s: no limit" },
+		.help = "life of the Child SA; when it ends, the whole IKE SA is negotiated anew (there is no rekeying "
+			"yet): a short interruption. 0s: no limit" },
 	{ .key = "replay_window",
 		.type = &type_number,
 		FIELD(struct child_profile, replay_window),

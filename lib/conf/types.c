@@ -9,6 +9,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
 static void *field(struct load *l, const struct row *row, void *base)
 {
@@ -139,11 +140,25 @@ static void unknown_word(struct load *l, const struct row *row, const struct nod
 		fault(l, node->place, "unknown \"%.64s\"; known: %s", text, all);
 }
 
+/* True and TRUE are true, as in YAML's core schema (10.3.2), but tRUE is not. Other words have one spelling. */
+static bool same_word(const struct row *row, const char *word, const char *text)
+{
+	size_t len = strlen(word), upper = 0;
+
+	if (strcmp(word, text) == 0)
+		return true;
+	if (row->size != sizeof(bool) || strcasecmp(word, text) != 0)
+		return false;
+	for (size_t i = 0; i < len; i++)
+		upper += isupper((unsigned char)text[i]) != 0;
+	return upper == len || (upper == 1 && isupper((unsigned char)text[0]));
+}
+
 static bool parse_word(struct load *l, const struct row *row, const struct node *node, const char *text, void *base)
 {
 	const struct word *w = row->words;
 
-	while (w->text && strcmp(w->text, text) != 0)
+	while (w->text && !same_word(row, w->text, text))
 		w++;
 	if (!w->text) {
 		unknown_word(l, row, node, text);
@@ -309,6 +324,18 @@ static bool parse_identity_or_any(
 	return true;
 }
 
+/* 10.1.0.5/24 works as 10.1.0.0/24, but one host may have been meant. Ranges have no bits to lose. */
+static void warn_host_bits(struct load *l, const struct node *node, const char *text, const struct selector *s)
+{
+	char prefix[PREFIX_TEXT_MAX], meant[SELECTOR_TEXT_MAX];
+	size_t len = strcspn(text, "[");
+	struct prefix p;
+
+	snprintf(prefix, sizeof(prefix), "%.*s", (int)len, text);
+	if (len < sizeof(prefix) && !prefix_parse(prefix, &p) && !addr_equal(&p.addr, &s->low))
+		warn(l, node->place, "%.64s has bits behind its length, it means %s", text, selector_format(s, meant));
+}
+
 /* The interpreter has bounded the number of entries, so there is room. */
 static bool parse_selector(struct load *l, const struct row *row, const struct node *node, const char *text, void *base)
 {
@@ -325,6 +352,7 @@ static bool parse_selector(struct load *l, const struct row *row, const struct n
 			return false;
 		}
 	list->items[list->count++] = s;
+	warn_host_bits(l, node, text, &s);
 	return true;
 }
 

@@ -63,6 +63,28 @@ static void test_load_system_and_control(void)
 	config_free(c);
 }
 
+static void test_load_spellings_of_booleans(void)
+{
+	static const struct {
+		const char *text;
+		bool value;
+	} rows[] = { { "true", true }, { "True", true }, { "TRUE", true }, { "yes", true }, { "false", false },
+		{ "False", false }, { "FALSE", false }, { "no", false } };
+	char text[SPOILED_BYTES], setting[64];
+
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+		snprintf(setting, sizeof(setting), "workers: 1\n  allow_no_huge: %s\n  mss_clamp: %s", rows[i].text,
+			rows[i].text);
+		struct config *c = loaded(spoil(base_yaml, "workers: 1", setting, text), base_secrets);
+		CU_ASSERT(c->system.allow_no_huge == rows[i].value && c->system.mss_clamp == rows[i].value);
+		config_free(c);
+	}
+	refused_text(spoil(base_yaml, "workers: 1", "mss_clamp: tRUE", text), base_secrets,
+		"gw.yaml:3:14: system.mss_clamp: unknown \"tRUE\"; did you mean \"true\"?");
+	refused_text(spoil(base_yaml, "idle: poll", "idle: Poll", text), base_secrets,
+		"gw.yaml:4:9: system.idle: unknown \"Poll\"; did you mean \"poll\"?");
+}
+
 static void test_load_network(void)
 {
 	struct config *c = loaded(base_yaml, base_secrets);
@@ -422,6 +444,7 @@ int main(int argc, char **argv)
 {
 	static const struct test tests[] = {
 		TEST(test_load_system_and_control),
+		TEST(test_load_spellings_of_booleans),
 		TEST(test_load_network),
 		TEST(test_load_policies),
 		TEST(test_load_protect_takes_selectors_of_its_target),

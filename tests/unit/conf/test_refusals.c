@@ -26,7 +26,11 @@ static void test_yaml_malformed(void)
 	refused("tunnels:\n", "tunnels: [\n",
 		"gw.yaml:28:3: not YAML: did not find expected node content while parsing a flow node");
 	refused("idle: poll", "\tidle: poll",
-		"gw.yaml:4:3: not YAML: found a tab character that violates indentation while scanning a plain scalar");
+		"gw.yaml:4:3: not YAML: found a tab character that violates indentation while scanning a plain scalar "
+		"(a TAB? indent with spaces)");
+	refused("  eal_args", "\teal_args",
+		"gw.yaml:2:1: not YAML: found character that cannot start any token while scanning for the next token "
+		"(a TAB? indent with spaces)");
 	refused("idle: poll", "idle: \xff\xfe", "gw.yaml:1:1: not YAML: invalid leading UTF-8 octet");
 }
 

@@ -1,0 +1,253 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* What a configuration is warned of though it loads, with the exact text; and that good ones are not. */
+#include "harness.h"
+
+#include <stdlib.h>
+
+#include "base_config.h"
+
+static struct config_errors errors;
+
+/* Loads, and has exactly this one warning; NULL: none. */
+static void warned_text(const char *yaml, const char *secrets, const char *expected)
+{
+	struct config *c;
+	char text[1024] = "refused";
+
+	if (load_text(yaml, secrets, &c, &errors))
+		config_error_format(&errors.items[0], text, sizeof(text));
+	else if (errors.warning_count)
+		config_error_format(&errors.warnings[0], text, sizeof(text));
+	else
+		text[0] = '\0';
+	CU_ASSERT_EQUAL(errors.warning_count, expected ? 1 : 0);
+	CU_ASSERT_STRING_EQUAL(text, expected ? expected : "");
+	if (strcmp(text, expected ? expected : "") != 0)
+		printf("# got      %s\n# expected %s\n", text, expected ? expected : "nothing");
+	config_free(c);
+}
+
+/* One change to the good configuration. */
+static void warned(const char *from, const char *to, const char *expected)
+{
+	char text[SPOILED_BYTES];
+
+	warned_text(spoil(base_yaml, from, to, text), base_secrets, expected);
+}
+
+/* The default route of the good configuration replaced. */
+static void warned_routed(const char *route, const char *from, const char *to, const char *expected)
+{
+	char text[SPOILED_BYTES];
+
+	warned(from, to, NULL);
+	spoil(base_yaml, "  - {prefix: 0.0.0.0/0, via: 192.0.2.254}", route, text);
+	char again[SPOILED_BYTES];
+	warned_text(spoil(text, from, to, again), base_secrets, expected);
+}
+
+static void test_warning_good_configuration_has_none(void)
+{
+	warned_text(base_yaml, base_secrets, NULL);
+}
+
+static void test_warning_no_route_to_a_peer(void)
+{
+	const char *narrow = "  - {prefix: 203.0.113.0/25, via: 192.0.2.254}";
+
+	warned_routed(narrow, "address: 192.0.2.7", "address: 198.51.100.7",
+		"gw.yaml:31:23: tunnels.paris.remote.address: no route to 198.51.100.7");
+	warned_routed(narrow, "remote: 192.0.2.2\n", "remote: 203.0.113.128\n",
+		"gw.yaml:20:13: manual_sas.to-b.remote: no route to 203.0.113.128");
+	warned_routed(narrow, "remote: 192.0.2.2\n", "remote: 203.0.113.127\n", NULL);
+	warned_routed(
+		"  - {prefix: 192.0.0.0/16, via: 192.0.2.254}", "remote: 192.0.2.2\n", "remote: 192.0.255.9\n", NULL);
+}
+
+static void test_warning_any_peer_needs_no_route(void)
+{
+	char a[SPOILED_BYTES], b[SPOILED_BYTES];
+
+	spoil(base_yaml, "  - {prefix: 0.0.0.0/0, via: 192.0.2.254}", "  []", a);
+	spoil(a, "address: 192.0.2.7", "address: any", b);
+	warned_text(spoil(b, "start: initiate", "start: respond", a), base_secrets, NULL);
+}
+
+static void test_warning_selector_with_host_bits(void)
+{
+	warned("remote_selectors: [\"10.2.0.0/24\"]", "remote_selectors: [10.2.0.5/24]",
+		"gw.yaml:41:28: tunnels.paris.phase2.net.remote_selectors: 10.2.0.5/24 has bits behind its length, it "
+		"means 10.2.0.0/24");
+	warned("remote_selectors: [10.9.0.0/24]", "remote_selectors: [\"10.9.0.1/24[tcp/80]\"]",
+		"gw.yaml:14:84: policies.web.remote_selectors: 10.9.0.1/24[tcp/80] has bits behind its length, it "
+		"means 10.9.0.0/24[tcp/80]");
+	warned("remote_selectors: [10.9.0.0/24]", "remote_selectors: [10.9.0.1, 10.9.0.5-10.9.0.7]", NULL);
+}
+
+static void test_warning_sides_overlap(void)
+{
+	warned("remote_selectors: [\"10.2.0.0/24\"]", "remote_selectors: [10.2.0.0/24, 10.1.0.0/24]",
+		"gw.yaml:41:27: tunnels.paris.phase2.net.remote_selectors: 10.1.0.0/24 overlaps 10.1.0.0/24 of "
+		"local_selectors");
+	warned("remote_selectors: [10.3.0.0/24]", "remote_selectors: [10.1.0.200-10.1.1.9]",
+		"gw.yaml:26:23: manual_sas.to-b.remote_selectors: 10.1.0.200-10.1.1.9 overlaps 10.1.0.0/24 of "
+		"local_selectors");
+}
+
+/* A spoke of a hub. */
+static void test_warning_not_of_a_side_inside_the_other(void)
+{
+	warned("remote_selectors: [\"10.2.0.0/24\"]", "remote_selectors: [0.0.0.0/0]", NULL);
+	warned("local_selectors: [10.1.0.0/24]\n    remote_selectors: [10.3.0.0/24]",
+		"local_selectors: [10.0.0.0/8]\n    remote_selectors: [10.3.0.0/24]", NULL);
+}
+
+#define SECOND_TUNNEL(local, remote)                                                                                   \
+	"tunnels:\n  - {name: lyon, local: {address: 192.0.2.1, id: gw-a.example.net}, remote: {address: 192.0.2.8, "  \
+	"id: "                                                                                                         \
+	"gw-b.example.net},\n     phase2: [{name: n, local_selectors: [" local "], remote_selectors: [" remote         \
+	"]}]}\n"
+
+static void test_warning_tunnels_overlap(void)
+{
+	const char *expected = "gw.yaml:43:27: tunnels.paris.phase2.net.remote_selectors: overlaps the selectors of "
+			       "tunnel lyon, which comes first and wins";
+
+	warned("tunnels:\n", SECOND_TUNNEL("10.1.0.0/24", "10.2.0.0/24"), expected);
+	warned("tunnels:\n", SECOND_TUNNEL("10.1.0.0/24", "0.0.0.0/0"), expected);
+	warned("tunnels:\n", SECOND_TUNNEL("10.1.0.0/25", "10.2.0.128-10.2.1.7"), expected);
+	/* apart, narrower first, and apart by one side or by protocol */
+	warned("tunnels:\n", SECOND_TUNNEL("10.1.0.0/24", "10.4.0.0/24"), NULL);
+	warned("tunnels:\n", SECOND_TUNNEL("10.1.0.0/24", "10.2.0.0/25"), NULL);
+	warned("tunnels:\n", SECOND_TUNNEL("10.7.0.0/24", "10.2.0.0/24"), NULL);
+}
+
+static void test_warning_overlap_needs_one_protocol(void)
+{
+	char text[SPOILED_BYTES];
+
+	spoil(base_yaml, "remote_selectors: [\"10.2.0.0/24\"]", "remote_selectors: [\"10.2.0.0/25[udp]\"]", text);
+	char again[SPOILED_BYTES];
+	warned_text(spoil(text, "tunnels:\n", SECOND_TUNNEL("\"10.1.0.0/24[tcp]\"", "10.2.0.0/24"), again),
+		base_secrets, NULL);
+	warned_text(spoil(text, "tunnels:\n", SECOND_TUNNEL("\"10.1.0.0/24[udp]\"", "10.2.0.0/24"), again),
+		base_secrets,
+		"gw.yaml:43:27: tunnels.paris.phase2.net.remote_selectors: overlaps the selectors of tunnel lyon, "
+		"which comes first and wins");
+}
+
+/* Tunnels stand before manual SAs, wherever the file has them; a protect entry gives its target a place. */
+static void test_warning_manual_sa_behind_a_tunnel(void)
+{
+	char text[SPOILED_BYTES];
+
+	warned("remote_selectors: [10.3.0.0/24]", "remote_selectors: [10.2.0.0/24]", NULL);
+	spoil(base_yaml, "  - {name: lab, action: protect, target: to-b}\n", "", text);
+	char again[SPOILED_BYTES];
+	warned_text(spoil(text, "remote_selectors: [10.3.0.0/24]", "remote_selectors: [10.2.0.0/24]", again),
+		base_secrets,
+		"gw.yaml:25:23: manual_sas.to-b.remote_selectors: overlaps the selectors of tunnel paris, which comes "
+		"first and wins");
+}
+
+/* `count` tunnels of the same selectors to one peer; freed by the caller. */
+static char *many_tunnels(unsigned count)
+{
+	size_t len;
+	char *yaml;
+	FILE *f = open_memstream(&yaml, &len);
+
+	CU_ASSERT_PTR_NOT_NULL_FATAL(f);
+	fputs("interfaces: [{name: wan, device: net_tap0, address: 192.0.2.1/24}]\ntunnels:\n", f);
+	for (unsigned i = 0; i < count; i++)
+		fprintf(f,
+			" - {name: t%u, local: {address: 192.0.2.1}, remote: {address: 192.0.2.2},"
+			" phase2: [{name: n, local_selectors: [10.1.0.0/24], remote_selectors: [10.2.0.0/24]}]}\n",
+			i);
+	fclose(f);
+	return yaml;
+}
+
+/* Each pair is compared, so only few are. */
+static void test_warning_overlap_is_bounded(void)
+{
+	struct config *c;
+
+	for (unsigned count = 200; count <= 201; count++) {
+		char *yaml = many_tunnels(count);
+		CU_ASSERT_EQUAL(load_text(yaml, "psk: [{secret: a long random text}]", &c, &errors), 0);
+		CU_ASSERT_EQUAL(errors.warning_count, count == 200 ? 199 : 0);
+		config_free(c);
+		free(yaml);
+	}
+}
+
+static char *read_whole(const char *path)
+{
+	FILE *f = fopen(path, "r");
+	char *text = calloc(1, 65536);
+
+	CU_ASSERT_FATAL(f && text);
+	CU_ASSERT_FATAL(fread(text, 1, 65535, f) > 0);
+	fclose(f);
+	return text;
+}
+
+static void test_warning_examples_have_none(void)
+{
+	static const char *const names[] = { "gateway", "examples/site-to-site-a", "examples/site-to-site-b",
+		"examples/any-peer", "examples/manual-keys" };
+	char path[512];
+
+	for (size_t i = 0; i < ARRAY_LEN(names); i++) {
+		snprintf(path, sizeof(path), "%s/config/%s.yaml", SOURCE_ROOT, names[i]);
+		char *yaml = read_whole(path);
+		snprintf(path, sizeof(path), "%s/config/%s.secrets.yaml", SOURCE_ROOT, names[i]);
+		char *secrets = read_whole(path);
+		warned_text(yaml, secrets, NULL);
+		free(yaml);
+		free(secrets);
+	}
+}
+
+/* The text of the next ```yaml block of a page; *text moves behind it. */
+static char *next_block(char **text)
+{
+	char *begin = strstr(*text, "```yaml\n");
+	char *end = begin ? strstr(begin + 8, "```\n") : NULL;
+
+	CU_ASSERT_PTR_NOT_NULL_FATAL(end);
+	*end = '\0';
+	*text = end + 1;
+	return begin + 8;
+}
+
+/* The first configuration that anybody copies. */
+static void test_warning_readme_has_none(void)
+{
+	char *page = read_whole(SOURCE_ROOT "/README.md"), *rest = page;
+	char *yaml = next_block(&rest), *secrets = next_block(&rest);
+
+	warned_text(yaml, secrets, NULL);
+	free(page);
+}
+
+int main(int argc, char **argv)
+{
+	static const struct test tests[] = {
+		TEST(test_warning_good_configuration_has_none),
+		TEST(test_warning_no_route_to_a_peer),
+		TEST(test_warning_any_peer_needs_no_route),
+		TEST(test_warning_selector_with_host_bits),
+		TEST(test_warning_sides_overlap),
+		TEST(test_warning_not_of_a_side_inside_the_other),
+		TEST(test_warning_tunnels_overlap),
+		TEST(test_warning_overlap_needs_one_protocol),
+		TEST(test_warning_manual_sa_behind_a_tunnel),
+		TEST(test_warning_overlap_is_bounded),
+		TEST(test_warning_examples_have_none),
+		TEST(test_warning_readme_has_none),
+	};
+
+	return test_main("conf_warnings", tests, ARRAY_LEN(tests), argc, argv);
+}
