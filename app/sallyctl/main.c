@@ -80,18 +80,38 @@ static int parse_options(int argc, char **argv, struct call *call)
 	return 0;
 }
 
+/* The second words of the commands that begin so; false when there are none. */
+static bool print_subcommands(const char *first)
+{
+	size_t len = strlen(first), found = 0;
+
+	for (size_t i = 0; i < ALL_COMMANDS; i++) {
+		const char *words = command_rows[i].words;
+
+		if (strncmp(words, first, len) != 0 || words[len] != ' ')
+			continue;
+		if (!found++)
+			fprintf(stderr, "sallyctl: %s what?", first);
+		fprintf(stderr, "%s %s", found > 1 ? "," : "", words + len + 1);
+	}
+	if (found)
+		fputc('\n', stderr);
+	return found > 0;
+}
+
 static int unknown_command(int argc, char **argv)
 {
 	const struct command_row *meant = command_nearest(argc, argv);
 
 	if (!argc)
 		fprintf(stderr, "sallyctl: a command is missing\n");
+	else if ((argc == 1 || !meant) && print_subcommands(argv[0]))
+		return -EINVAL;
 	else if (meant)
 		fprintf(stderr, "sallyctl: unknown command \"%s%s%s\"; did you mean \"%s\"?\n", argv[0],
 			argc > 1 ? " " : "", argc > 1 ? argv[1] : "", meant->words);
 	else
 		fprintf(stderr, "sallyctl: unknown command \"%s\"\n", argv[0]);
-	print_help(stderr);
 	return -EINVAL;
 }
 
@@ -144,6 +164,11 @@ static int check_file(const char *path)
 
 /* ---- with one ---- */
 
+static bool waits(const struct call *call)
+{
+	return call->command->id == COMMAND_INITIATE && call->wait_seconds > 0;
+}
+
 /* Refusals go to standard error in both forms: --json promises JSON on standard output, or nothing. */
 static int print_answer(const struct call *call, const json_t *answer)
 {
@@ -158,7 +183,7 @@ static int print_answer(const struct call *call, const json_t *answer)
 	if (call->json) {
 		json_dumpf(result, stdout, JSON_INDENT(2));
 		fputc('\n', stdout);
-	} else {
+	} else if (!waits(call)) { /* else ok is yet to be seen */
 		render(stdout, call->command->id, result, call->arg_count > 0);
 	}
 	return EXIT_DONE;
@@ -202,26 +227,65 @@ static int tunnel_outcome(const json_t *answer, double begun)
 	return 0;
 }
 
+/* "phase 1 negotiating", "phase 1 up, phase 2 down" */
+static void state_describe(const json_t *answer, char *ret_text, size_t capacity)
+{
+	const json_t *tunnel = json_array_get(json_object_get(json_object_get(answer, "result"), "tunnels"), 0);
+	const char *phase1 = state_of(json_object_get(tunnel, "phase1"));
+	const char *phase2 = state_of(json_array_get(json_object_get(tunnel, "phase2"), 0));
+
+	if (!strcmp(phase1, "up"))
+		snprintf(ret_text, capacity, "phase 1 up, phase 2 %s", phase2);
+	else
+		snprintf(ret_text, capacity, "phase 1 %s", *phase1 ? phase1 : "unknown");
+}
+
+static int wait_ended(const struct call *call, int outcome, const json_t *answer)
+{
+	char state[96];
+
+	if (!answer) {
+		fprintf(stderr, "sallyctl: %s closed the connection\n", call->socket);
+	} else if (!outcome) {
+		state_describe(answer, state, sizeof(state));
+		fprintf(stderr, "sallyctl: %s is not up after %g s: %s\n", call->args[0], call->wait_seconds, state);
+	} else if (!call->json) {
+		if (outcome == 1)
+			puts("ok");
+		render(stdout, COMMAND_SHOW_TUNNELS, json_object_get(answer, "result"), false);
+	}
+	return outcome == 1 ? EXIT_DONE : EXIT_FAILED;
+}
+
 /* Asks again instead of being told: the daemon keeps nothing for a client that waits. */
 static int wait_for_tunnel(int fd, const struct call *call)
 {
 	const struct timespec pause = { .tv_nsec = POLL_NS };
 	double begun = seconds_now();
-	int outcome = 0;
+	json_t *answer = NULL;
+	int outcome, code;
 
-	while (!outcome && seconds_now() - begun < call->wait_seconds) {
-		json_t *answer;
-
+	do {
 		nanosleep(&pause, NULL);
+		json_decref(answer);
 		answer = client_request(fd, "show tunnels", call->args, 1);
 		outcome = answer ? tunnel_outcome(answer, begun) : -1;
-		if (outcome && answer && !call->json)
-			render(stdout, COMMAND_SHOW_TUNNELS, json_object_get(answer, "result"), false);
-		json_decref(answer);
-	}
-	if (!outcome)
-		fprintf(stderr, "sallyctl: %s is not up after %g s\n", call->args[0], call->wait_seconds);
-	return outcome == 1 ? EXIT_DONE : EXIT_FAILED;
+	} while (!outcome && seconds_now() - begun < call->wait_seconds);
+	code = wait_ended(call, outcome, answer);
+	json_decref(answer);
+	return code;
+}
+
+/* Nothing to initiate, nothing to wait for. What has --json gets the daemon's answer as ever. */
+static bool is_up_already(int fd, const struct call *call)
+{
+	json_t *answer = waits(call) && !call->json ? client_request(fd, "show tunnels", call->args, 1) : NULL;
+	bool up = answer && tunnel_outcome(answer, seconds_now()) == 1;
+
+	if (up)
+		printf("%s is already up\n", call->args[0]);
+	json_decref(answer);
+	return up;
 }
 
 /* One connection for everything, so that a restart of the daemon in between is seen as a failure. */
@@ -234,6 +298,10 @@ static int ask_daemon(const struct call *call)
 		fprintf(stderr, "sallyctl: no sallyportd at %s: %s\n", call->socket, strerror(-fd));
 		return EXIT_NO_DAEMON;
 	}
+	if (is_up_already(fd, call)) {
+		close(fd);
+		return EXIT_DONE;
+	}
 	answer = client_request(fd, call->command->words, call->args, call->arg_count);
 	if (answer) {
 		code = print_answer(call, answer);
@@ -242,7 +310,7 @@ static int ask_daemon(const struct call *call)
 		code = EXIT_FAILED;
 	}
 	json_decref(answer);
-	if (code == EXIT_DONE && call->command->id == COMMAND_INITIATE && call->wait_seconds > 0)
+	if (code == EXIT_DONE && waits(call))
 		code = wait_for_tunnel(fd, call);
 	close(fd);
 	return code;
@@ -257,13 +325,20 @@ static int run(const struct call *call)
 	}
 }
 
+/* What is wrong has been said; a page of help would scroll it away. */
+static int usage_failed(void)
+{
+	fputs("see sallyctl --help\n", stderr);
+	return EXIT_USAGE;
+}
+
 int main(int argc, char **argv)
 {
 	struct call call = { .socket = DEFAULT_SOCKET };
 
 	if (parse_options(argc, argv, &call))
-		return EXIT_USAGE;
-	if (call.help) {
+		return usage_failed();
+	if (call.help || (optind < argc && !strcmp(argv[optind], "help"))) {
 		print_help(stdout);
 		return EXIT_DONE;
 	}
@@ -272,6 +347,6 @@ int main(int argc, char **argv)
 		return EXIT_DONE;
 	}
 	if (parse_command(argc - optind, argv + optind, &call))
-		return EXIT_USAGE;
+		return usage_failed();
 	return run(&call);
 }

@@ -25,6 +25,15 @@ static const struct column sa_columns[] = {
 	{ "DROPS", "drops", false },
 };
 
+static const struct column policy_columns[] = {
+	{ "NO", "number", true },
+	{ "ACTION", "action", false },
+	{ "TARGET", "target", false },
+	{ "LOCAL", "local", false },
+	{ "REMOTE", "remote", false },
+	{ "POLICY", "policy", false },
+};
+
 static const struct column port_columns[] = {
 	{ "NAME", "name", false },
 	{ "DRIVER", "driver", false },
@@ -73,6 +82,7 @@ static const struct {
 	size_t count;
 } tables[] = {
 	{ COMMAND_SHOW_SAS, "sas", sa_columns, COUNT(sa_columns) },
+	{ COMMAND_SHOW_POLICIES, "policies", policy_columns, COUNT(policy_columns) },
 	{ COMMAND_SHOW_PORTS, "ports", port_columns, COUNT(port_columns) },
 	{ COMMAND_SHOW_ROUTES, "routes", route_columns, COUNT(route_columns) },
 	{ COMMAND_SHOW_NEIGHBOURS, "neighbours", neighbour_columns, COUNT(neighbour_columns) },

@@ -112,11 +112,24 @@ static void print_events(FILE *out, const json_t *events)
 	}
 }
 
+/* A gateway of manual SAs only is not empty: says where they are. */
+static void print_none(FILE *out, const json_t *result)
+{
+	json_int_t n = json_integer_value(json_object_get(result, "manual_sas"));
+
+	fputs("no tunnels", out);
+	if (n)
+		fprintf(out, "; %" JSON_INTEGER_FORMAT " manual SA%s: see show sas", n, n == 1 ? "" : "s");
+	fputc('\n', out);
+}
+
 void render_tunnels(FILE *out, const json_t *result, bool detail)
 {
 	json_t *tunnel, *child;
 	size_t i, j;
 
+	if (!json_array_size(json_object_get(result, "tunnels")))
+		print_none(out, result);
 	json_array_foreach(json_object_get(result, "tunnels"), i, tunnel)
 	{
 		const json_t *phase1 = json_object_get(tunnel, "phase1");

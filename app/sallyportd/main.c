@@ -71,8 +71,8 @@ static int run(struct config *config, const char *path)
 
 static void print_version(void)
 {
-	printf("sallyportd %s\n%s\n%s\nOpenSSL %s\n", SALLYPORT_VERSION, control_dpdk_version(), ipsec_crypto_version(),
-		crypto_library_version());
+	printf("sallyportd %s\n%s\nipsec-mb %s\nOpenSSL %s\n", SALLYPORT_VERSION, control_dpdk_version(),
+		ipsec_crypto_version(), crypto_library_version());
 }
 
 int main(int argc, char **argv)

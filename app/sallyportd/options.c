@@ -46,7 +46,7 @@ int options_parse(int argc, char **argv, struct options *ret_options)
 		return -EINVAL;
 	}
 	if (!ret_options->config && !ret_options->help && !ret_options->version) {
-		fprintf(stderr, "sallyportd: --config FILE is missing\n");
+		fprintf(stderr, "sallyportd: --config FILE is missing; see sallyportd --help\n");
 		return -EINVAL;
 	}
 	return 0;

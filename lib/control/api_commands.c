@@ -15,6 +15,10 @@ int find_tunnel(struct command_call *call, const char *name)
 		if (!strcmp(config->tunnels[i].name, name))
 			return (int)i;
 	snprintf(call->error, sizeof(call->error), "no tunnel \"%.80s\"", name);
+	for (size_t i = 0; i < config->manual_sa_count; i++)
+		if (!strcmp(config->manual_sas[i].name, name))
+			snprintf(call->error, sizeof(call->error),
+				"\"%.64s\" is a manual SA, always up: see show sas %.64s", name, name);
 	return -ENOENT;
 }
 
@@ -59,6 +63,7 @@ struct command {
 static json_t *(*const handlers[COMMAND_COUNT])(struct command_call *call) = {
 	[COMMAND_SHOW_TUNNELS] = show_tunnels,
 	[COMMAND_SHOW_SAS] = show_sas,
+	[COMMAND_SHOW_POLICIES] = show_policies,
 	[COMMAND_SHOW_PORTS] = show_ports,
 	[COMMAND_SHOW_COUNTERS] = show_counters,
 	[COMMAND_SHOW_ROUTES] = show_routes,

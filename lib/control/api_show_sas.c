@@ -76,6 +76,18 @@ static bool wanted(const struct command_call *call, const struct sa_pair *pair)
 	       (pair->tunnel >= 0 && !strcmp(config->tunnels[pair->tunnel].name, call->args[0]));
 }
 
+/* A tunnel without SAs is down, not unknown. */
+static bool known(const struct control *c, const char *name)
+{
+	for (size_t i = 0; i < c->config->tunnel_count; i++)
+		if (!strcmp(c->config->tunnels[i].name, name))
+			return true;
+	for (size_t i = 0; i < c->config->manual_sa_count; i++)
+		if (!strcmp(c->config->manual_sas[i].name, name))
+			return true;
+	return false;
+}
+
 json_t *show_sas(struct command_call *call)
 {
 	json_t *list = json_array();
@@ -86,6 +98,11 @@ json_t *show_sas(struct command_call *call)
 			continue;
 		json_array_append_new(list, sa_json(pair, SA_IN));
 		json_array_append_new(list, sa_json(pair, SA_OUT));
+	}
+	if (call->arg_count && !json_array_size(list) && !known(call->control, call->args[0])) {
+		snprintf(call->error, sizeof(call->error), "no tunnel or manual SA \"%.80s\"", call->args[0]);
+		json_decref(list);
+		return NULL;
 	}
 	return json_pack("{s:o}", "sas", list);
 }

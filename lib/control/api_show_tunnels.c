@@ -64,7 +64,7 @@ static json_t *phase2(const struct control *c, const struct child_profile *profi
 }
 
 /* Fractions of a second, so that a waiting client can tell this failure from the one before its request. */
-static json_t *failure(const struct control *c, const struct ike_failure *f)
+static json_t *failure(const struct control *c, const struct history *h, const struct ike_failure *f)
 {
 	double ago = f->at_ns < c->now_ns ? (double)((c->now_ns - f->at_ns) / 1000000u) / 1000.0 : 0.0;
 
@@ -74,7 +74,7 @@ static json_t *failure(const struct control *c, const struct ike_failure *f)
 		f->exchange ? exchange_name(f->exchange) : "none", "role", f->initiator ? "initiator" : "responder",
 		"reason", json_text(f->reason), "notify", f->notify ? notify_name(f->notify) : "", "ours",
 		json_text(f->ours), "theirs", json_text(f->theirs), "mismatch", json_text(f->mismatch), "hint",
-		json_text(f->hint), "seconds_ago", ago);
+		json_text(hint_of(h, f)), "seconds_ago", ago);
 }
 
 static json_t *events(const struct history *h)
@@ -109,7 +109,8 @@ static json_t *tunnel(const struct control *c, uint32_t index)
 	for (uint8_t i = 0; i < profile->child_count; i++)
 		json_array_append_new(children, phase2(c, &profile->children[i], &s->children[i]));
 	result = json_pack("{s:s,s:o,s:o,s:o,s:o}", "name", profile->name, "phase1", phase1(c, profile, s), "phase2",
-		children, "last_failure", failure(c, &s->failure), "events", events(&c->histories[index]));
+		children, "last_failure", failure(c, &c->histories[index], &s->failure), "events",
+		events(&c->histories[index]));
 	free(s);
 	return result;
 }
@@ -126,5 +127,5 @@ json_t *show_tunnels(struct command_call *call)
 	for (uint32_t i = 0; i < c->config->tunnel_count; i++)
 		if (wanted < 0 || (uint32_t)wanted == i)
 			json_array_append_new(list, tunnel(c, i));
-	return json_pack("{s:o}", "tunnels", list);
+	return json_pack("{s:o,s:i}", "tunnels", list, "manual_sas", (int)c->config->manual_sa_count);
 }

@@ -7,6 +7,7 @@
 #define CONTROL_COMMANDS(X)                                                                                            \
 	X(SHOW_TUNNELS, "show tunnels", "[NAME]", 0, 1, "Phase 1, Phase 2 and last failure of tunnels")                \
 	X(SHOW_SAS, "show sas", "[NAME]", 0, 1, "security associations with counters and drops")                       \
+	X(SHOW_POLICIES, "show policies", "", 0, 0, "the rules that decide on packets, in their order")                \
 	X(SHOW_PORTS, "show ports", "", 0, 0, "interfaces, links and packet counters")                                 \
 	X(SHOW_COUNTERS, "show counters", "", 0, 0, "counters and drop reasons of workers and IKE")                    \
 	X(SHOW_ROUTES, "show routes", "", 0, 0, "connected and static routes")                                         \

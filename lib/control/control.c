@@ -28,6 +28,11 @@ const char *control_dpdk_version(void)
 	return rte_version();
 }
 
+static const char *plural(size_t n)
+{
+	return n == 1 ? "" : "s";
+}
+
 /* ---- sources of the loop ---- */
 
 /* A second signal means that the operator does not want to wait for the peers. */
@@ -39,7 +44,8 @@ static void begin_stop(struct control *c, uint32_t signal_number)
 		c->stop_by_ns = 0;
 		return;
 	}
-	log_line(LOG_NOTICE, "stop: signal %u, deleting %u IKE SAs", signal_number, ike_sa_count(c->engine));
+	log_line(LOG_NOTICE, "stop: signal %u, deleting %u IKE SA%s", signal_number, ike_sa_count(c->engine),
+		plural(ike_sa_count(c->engine)));
 	c->stopping = true;
 	c->stop_by_ns = c->now_ns + STOP_NS;
 	ike_host_command(c, &all);
@@ -320,11 +326,6 @@ static int start(struct control *c, char *ret_reason, size_t reason_capacity)
 	if (!rc)
 		rc = start_sources(c, ret_reason, reason_capacity);
 	return rc;
-}
-
-static const char *plural(size_t n)
-{
-	return n == 1 ? "" : "s";
 }
 
 static void log_ready(const struct control *c)

@@ -61,6 +61,14 @@ void log_limited(struct control *c, unsigned kind, enum log_level level, const c
 	__attribute__((format(printf, 4, 5)));
 void event_report(struct control *c, const struct ike_event *e);
 
+/* ---- hint.c: why a peer may be silent ---- */
+
+/* From what datapath_next_hop_read answered about the peer. False when that explains nothing. */
+bool hint_silence(const struct config *config, const struct addr *peer, int route_result,
+	const struct datapath_neighbour *hop, char *ret_text, size_t capacity);
+/* Control's hint on this failure when it has one, else the engine's. */
+const char *hint_of(const struct history *h, const struct ike_failure *f);
+
 /* ---- dp_events.c: what the packet path reports ---- */
 
 struct datapath_host dp_events_host(struct control *c);
@@ -78,6 +86,7 @@ json_t *commands_run(
 	struct control *c, const char *command, const char *const *args, size_t arg_count, struct api_error *ret_error);
 json_t *show_tunnels(struct command_call *call);
 json_t *show_sas(struct command_call *call);
+json_t *show_policies(struct command_call *call);
 json_t *show_ports(struct command_call *call);
 json_t *show_counters(struct command_call *call);
 json_t *show_routes(struct command_call *call);

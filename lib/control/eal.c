@@ -5,6 +5,7 @@
 #include <ctype.h>
 #include <dirent.h>
 #include <errno.h>
+#include <net/if.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -336,6 +337,40 @@ static int check_lcores(const struct config_system *s, struct eal *eal, char *re
 	return 0;
 }
 
+/* The value of ",iface=". False when the device is no net_af_packet one or names none. */
+static bool af_packet_interface(const char *device, char *ret_name, size_t capacity)
+{
+	const char *value = strstr(device, ",iface=");
+	size_t len;
+
+	if (strncmp(device, "net_af_packet", 13) != 0 || !value)
+		return false;
+	value += 7;
+	len = strcspn(value, ",");
+	if (len >= capacity)
+		len = capacity - 1;
+	memcpy(ret_name, value, len);
+	ret_name[len] = '\0';
+	return true;
+}
+
+int eal_interfaces_check(const struct config *config, char *ret_reason, size_t reason_capacity)
+{
+	for (size_t i = 0; i < config->interface_count; i++) {
+		const struct config_interface *c = &config->interfaces[i];
+		char name[64];
+
+		if (!af_packet_interface(c->device, name, sizeof(name)) || if_nametoindex(name))
+			continue;
+		snprintf(ret_reason, reason_capacity,
+			"interface %s: device \"%s\": no network interface \"%s\" in this network namespace "
+			"(interfaces[%zu].device)",
+			c->name, c->device, name, i);
+		return -ENODEV;
+	}
+	return 0;
+}
+
 int eal_start(const struct config *config, struct eal *ret_eal, char *ret_reason, size_t reason_capacity)
 {
 	struct eal_facts facts;
@@ -347,6 +382,8 @@ int eal_start(const struct config *config, struct eal *ret_eal, char *ret_reason
 		return -errno;
 	facts_read(&cpus, &facts);
 	rc = eal_args_build(config, &facts, &ret_eal->args, ret_reason, reason_capacity);
+	if (!rc)
+		rc = eal_interfaces_check(config, ret_reason, reason_capacity);
 	if (rc)
 		return rc;
 	ret_eal->argv = calloc(ret_eal->args.count + 1, sizeof(char *));

@@ -30,6 +30,10 @@ int eal_device_name(const char *device, char *ret_name, size_t capacity);
 /* True for "0000:01:00.0" and "01:00.0", with or without arguments. */
 bool eal_device_is_pci(const char *device);
 
+/* The network interfaces that net_af_packet devices of the configuration name must exist here: EAL's own words do not
+ * say which setting is wrong. 0, or -ENODEV with a text. */
+int eal_interfaces_check(const struct config *config, char *ret_reason, size_t reason_capacity);
+
 struct eal {
 	struct eal_args args;
 	char **argv; /* EAL permutes these and keeps pointers */

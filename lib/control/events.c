@@ -4,6 +4,7 @@
 
 #include <stdarg.h>
 #include <stdio.h>
+#include <stdlib.h>
 
 struct event_style {
 	enum log_level level;
@@ -100,6 +101,7 @@ static void add_what(struct text *t, const struct ike_event *e)
 
 static void add_who(struct text *t, const struct control *c, const struct ike_event *e)
 {
+	bool phase1 = e->kind == IKE_EV_PHASE1_UP || e->kind == IKE_EV_PHASE1_DOWN;
 	char peer[ENDPOINT_TEXT_MAX];
 
 	text_add(t, "%s", ike_event_name(e->kind));
@@ -111,10 +113,29 @@ static void add_who(struct text *t, const struct control *c, const struct ike_ev
 		text_add(t, "/%s", c->config->tunnels[e->tunnel].children[e->child].name);
 	if (e->spi_i || e->spi_r)
 		text_add(t, " spis %016llx/%016llx", (unsigned long long)e->spi_i, (unsigned long long)e->spi_r);
-	if (e->child_spi_in || e->child_spi_out)
+	if (!phase1 && (e->child_spi_in || e->child_spi_out))
 		text_add(t, " esp-in %08x esp-out %08x", e->child_spi_in, e->child_spi_out);
 	if (e->remote.addr.family)
 		text_add(t, " peer %s", endpoint_format(&e->remote, peer));
+}
+
+/* The engine cannot see routes and neighbours; an operator who looks at a silent peer should not have to either. */
+static void add_hint(struct text *t, struct control *c, const struct ike_event *e)
+{
+	struct history *h = &c->histories[e->tunnel];
+	struct datapath_neighbour hop;
+	char hint[128];
+	int rc;
+
+	if (e->failure.phase != 1 || e->failure.notify || strcmp(e->failure.reason, "peer did not answer") != 0)
+		return;
+	rc = datapath_next_hop_read(c->dp, &e->remote.addr, &hop);
+	if (!hint_silence(c->config, &e->remote.addr, rc, &hop, hint, sizeof(hint)))
+		return;
+	text_add(t, "; %s", hint);
+	free(h->hint);
+	h->hint = strdup(hint);
+	h->hint_of_ns = e->failure.at_ns;
 }
 
 void event_report(struct control *c, const struct ike_event *e)
@@ -126,6 +147,8 @@ void event_report(struct control *c, const struct ike_event *e)
 	who[0] = what[0] = '\0';
 	add_who(&head, c, e);
 	add_what(&body, e);
+	if (e->kind == IKE_EV_FAILED && e->tunnel >= 0 && e->remote.addr.family)
+		add_hint(&body, c, e);
 	log_limited(c, e->kind, styles[e->kind].level, "%s%s%s", who, what[0] ? ": " : "", what);
 	if (e->tunnel >= 0)
 		history_push(&c->histories[e->tunnel], e->kind, what);

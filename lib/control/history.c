@@ -26,5 +26,6 @@ void history_done(struct history *h)
 {
 	for (size_t i = 0; i < HISTORY_EVENTS; i++)
 		free(h->entries[i].text);
+	free(h->hint);
 	*h = (struct history){ 0 };
 }

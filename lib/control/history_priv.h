@@ -18,6 +18,8 @@ struct history_entry {
 struct history {
 	struct history_entry entries[HISTORY_EVENTS]; /* a ring */
 	size_t next, count;
+	char *hint; /* owned: what control knows of the failure at hint_of_ns; NULL: nothing */
+	uint64_t hint_of_ns;
 };
 
 /* Keeps a copy of text; the oldest entry makes room. Without memory the text is missing. */

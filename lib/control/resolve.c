@@ -80,11 +80,17 @@ static struct selector_list any_selectors(void)
 	return (struct selector_list){ .count = 1, .items = { selector_from_prefix(&all) } };
 }
 
+static struct spd_rule *rule_add(const struct config *config, struct policy *p, const struct config_policy *entry)
+{
+	p->origins[p->rule_count] = entry ? (int32_t)(entry - config->policies) : -1;
+	return &p->rules[p->rule_count++];
+}
+
 /* A protect rule of one slot. The policy entry may give selectors of its own; what it leaves out is the SA's. */
 static void add_protect(const struct config *config, struct policy *p, uint32_t slot, const struct config_policy *entry)
 {
-	struct spd_rule *rule = &p->rules[p->rule_count++];
 	const struct selector_list *local, *remote;
+	struct spd_rule *rule = rule_add(config, p, entry);
 
 	slot_selectors(config, &p->slots[slot], &local, &remote);
 	*rule = (struct spd_rule){ .action = SPD_PROTECT, .tunnel_slot = slot };
@@ -92,10 +98,11 @@ static void add_protect(const struct config *config, struct policy *p, uint32_t 
 	rule->remote = entry && entry->remote.count ? entry->remote : *remote;
 }
 
-static void add_clear(struct policy *p, const struct config_policy *entry)
+static void add_clear(const struct config *config, struct policy *p, const struct config_policy *entry)
 {
-	struct spd_rule *rule = &p->rules[p->rule_count++];
+	struct spd_rule *rule = rule_add(config, p, entry);
 
+	/* a protect entry without a target is refused by conf; closed all the same */
 	*rule = (struct spd_rule){ .action = entry->action == POLICY_BYPASS ? SPD_BYPASS : SPD_DISCARD };
 	rule->local = entry->local.count ? entry->local : any_selectors();
 	rule->remote = entry->remote.count ? entry->remote : any_selectors();
@@ -136,15 +143,27 @@ static void add_policies(const struct config *config, struct policy *p, const st
 		const struct config_policy *entry = &config->policies[i];
 		const struct target *target = target_lookup(t, entry->target);
 
-		if (entry->action != POLICY_PROTECT)
-			add_clear(p, entry);
-		else if (!target) /* conf refuses it; closed all the same */
-			add_clear(
-				p, &(struct config_policy){
-					   .action = POLICY_DISCARD, .local = entry->local, .remote = entry->remote });
+		if (entry->action != POLICY_PROTECT || !target)
+			add_clear(config, p, entry);
 		for (uint32_t s = 0; entry->action == POLICY_PROTECT && target && s < target->slot_count; s++)
 			add_protect(config, p, target->first_slot + s, entry);
 	}
+}
+
+void policy_rules_free(struct policy *p)
+{
+	free(p->rules);
+	free(p->origins);
+	p->rules = NULL;
+	p->origins = NULL;
+	p->rule_count = 0;
+}
+
+void policy_done(struct policy *p)
+{
+	policy_rules_free(p);
+	free(p->slots);
+	*p = (struct policy){ 0 };
 }
 
 int policy_resolve(struct config *config, struct policy *ret_policy)
@@ -155,11 +174,14 @@ int policy_resolve(struct config *config, struct policy *ret_policy)
 
 	if (t.items && p.slots) {
 		assign_slots(config, &p, &t);
-		p.rules = calloc(slots + mark_named(config, &t) + 1, sizeof(*p.rules));
+		size_t most = slots + mark_named(config, &t) + 1;
+
+		p.rules = calloc(most, sizeof(*p.rules));
+		p.origins = calloc(most, sizeof(*p.origins));
 	}
-	if (!p.rules) {
+	if (!p.rules || !p.origins) {
 		free(t.items);
-		free(p.slots);
+		policy_done(&p);
 		return -ENOMEM;
 	}
 	add_unnamed(config, &p, &t);
@@ -167,18 +189,4 @@ int policy_resolve(struct config *config, struct policy *ret_policy)
 	free(t.items);
 	*ret_policy = p;
 	return 0;
-}
-
-void policy_rules_free(struct policy *p)
-{
-	free(p->rules);
-	p->rules = NULL;
-	p->rule_count = 0;
-}
-
-void policy_done(struct policy *p)
-{
-	policy_rules_free(p);
-	free(p->slots);
-	*p = (struct policy){ 0 };
 }

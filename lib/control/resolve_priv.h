@@ -13,6 +13,7 @@ struct slot_owner {
 
 struct policy {
 	struct spd_rule *rules; /* first match wins; freed once published */
+	int32_t *origins;       /* index: rule; the policies entry it comes from, -1: none names its target */
 	size_t rule_count;
 	struct slot_owner *slots; /* index: tunnel slot */
 	size_t slot_count;

@@ -354,6 +354,26 @@ int datapath_path_create(struct datapath *dp, const struct path_spec *spec, stru
 	return *ret_path ? 0 : -ENOMEM;
 }
 
+int datapath_next_hop_read(const struct datapath *dp, const struct addr *a, struct datapath_neighbour *ret_neighbour)
+{
+	const struct snapshot *snap = atomic_load_explicit(&dp->snapshot, memory_order_relaxed);
+	uint32_t addr_be = rte_cpu_to_be_32(addr_ipv4(a)), index;
+	const struct route *r = route_lookup(&snap->routes, addr_be);
+	const struct neighbour *n;
+
+	if (a->family != ADDR_IPV4 || (r->kind != ROUTE_CONNECTED && r->kind != ROUTE_VIA))
+		return -EHOSTUNREACH;
+	*ret_neighbour = (struct datapath_neighbour){ .addr = *a, .port = r->port, .state = NEIGHBOUR_FREE };
+	index = r->kind == ROUTE_VIA ? r->neighbour : neighbour_lookup(dp->neighbours, r->port, addr_be);
+	if (index == NEIGHBOUR_NONE)
+		return 0;
+	n = &dp->neighbours->entries[index];
+	ret_neighbour->addr = addr_from_ipv4(rte_be_to_cpu_32(n->addr_be));
+	ret_neighbour->state = (enum neighbour_state)n->state;
+	memcpy(ret_neighbour->mac, n->mac, sizeof(n->mac));
+	return 0;
+}
+
 int datapath_neighbour_add(struct datapath *dp, const struct addr *a, const uint8_t mac[6])
 {
 	uint32_t addr_be = rte_cpu_to_be_32(addr_ipv4(a)), index;

@@ -159,6 +159,9 @@ uint16_t datapath_port_count(const struct datapath *dp);
 void datapath_port_stats_read(const struct datapath *dp, uint16_t port, struct datapath_port_stats *ret_stats);
 /* Fills up to capacity entries; returns how many exist. */
 size_t datapath_neighbours_read(const struct datapath *dp, struct datapath_neighbour *ret_neighbours, size_t capacity);
+/* Where packets to this address go next: the neighbour, its port and state (NEIGHBOUR_FREE: nothing is known of it).
+ * Control; changes nothing. 0, -EHOSTUNREACH. */
+int datapath_next_hop_read(const struct datapath *dp, const struct addr *a, struct datapath_neighbour *ret_neighbour);
 /* True when this address is one of the ports' own; *ret_port its port (may be NULL). */
 bool datapath_address_local(const struct datapath *dp, const struct addr *a, uint16_t *ret_port);
 /* Free mbufs in the pool: tests compare it before and after. */

@@ -112,8 +112,10 @@ int port_setup(struct datapath *dp, uint16_t index, const struct datapath_port_c
 			"at least 576",
 			c->name);
 	if (rte_eth_dev_get_port_by_name(c->device, &p->id) || rte_eth_dev_info_get(p->id, &info))
-		return refuse(-ENODEV, ret_reason, reason_capacity, "interface %s: no DPDK device \"%s\"", c->name,
-			c->device);
+		return refuse(-ENODEV, ret_reason, reason_capacity,
+			"interface %s: no DPDK device \"%s\"; bind PCI devices to "
+			"a DPDK driver with dpdk-devbind.py",
+			c->name, c->device);
 	p->rx_queues = rx_queue_count(&info, dp->worker_count);
 	p->tx_queues = RTE_MIN(info.max_tx_queues, dp->worker_count);
 	if (!p->rx_queues || !p->tx_queues)

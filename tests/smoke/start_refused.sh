@@ -40,6 +40,8 @@ chmod 0644 "$work/gw-a.secrets.yaml"
 check start_refused/secrets_readable_by_others refused 'gw-a\.secrets\.yaml.*(read|mode|permission)'
 rm -f "$work/gw-a.secrets.yaml"
 
+bad missing_interface 'interface lan: .*no network interface "lan".*interfaces\[0\]\.device' 's/^$//'
+ip -n "$(ns ga)" link add lan type veth peer name wan
 bad single_lcore '--lcores' 's/\["--no-pci"\]/["--no-pci", "--lcores", "0@0"]/'
 
 if [ "$(awk '/^HugePages_Free/ { print $2 }' /proc/meminfo)" = 0 ]; then

@@ -163,3 +163,11 @@ bool datapath_address_local(const struct datapath *dp, const struct addr *a, uin
 	(void)ret_port;
 	return addr_ipv4(a) == 0xc0000201;
 }
+
+int datapath_next_hop_read(const struct datapath *dp, const struct addr *a, struct datapath_neighbour *ret_neighbour)
+{
+	(void)dp;
+	(void)a;
+	*ret_neighbour = fake.next_hop;
+	return fake.no_route ? -EHOSTUNREACH : 0;
+}

@@ -17,6 +17,7 @@ struct fake {
 	bool sent_marker;
 	size_t sent_len;
 	int send_result;
+	struct datapath_neighbour next_hop; /* of datapath_next_hop_read, unless no_route */
 };
 
 extern struct fake fake;

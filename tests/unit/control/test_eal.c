@@ -257,7 +257,21 @@ static void test_eal_own_words_are_not_repeated(void)
 	CU_ASSERT_LACKS(text, "sallyport-77");
 }
 
+static void test_eal_missing_network_interface_is_named(void)
+{
+	struct config c = make_config("net_af_packet0,iface=lo", "net_af_packet1,iface=sp-absent0,qpairs=1");
+
+	snprintf(interfaces[1].name, sizeof(interfaces[1].name), "wan");
+	CU_ASSERT_EQUAL(eal_interfaces_check(&c, reason, sizeof(reason)), -ENODEV);
+	CU_ASSERT_HAS(reason, "interface wan");
+	CU_ASSERT_HAS(reason, "\"sp-absent0\"");
+	CU_ASSERT_HAS(reason, "interfaces[1].device");
+	c = make_config("net_af_packet0,iface=lo", "net_tap0,iface=sp-absent0");
+	CU_ASSERT_EQUAL(eal_interfaces_check(&c, reason, sizeof(reason)), 0);
+}
+
 static const struct test tests[] = {
+	TEST(test_eal_missing_network_interface_is_named),
 	TEST(test_eal_virtual_devices_need_no_pci),
 	TEST(test_eal_pci_devices_are_allowed_by_address),
 	TEST(test_eal_pci_addresses_are_told_from_names),

@@ -2,6 +2,7 @@
 /* Actions of a scripted engine carried out on a fake packet path. */
 #include <errno.h>
 #include <stdlib.h>
+#include <unistd.h>
 
 #include "control_priv.h"
 #include "fake_packet_path.h"
@@ -264,7 +265,111 @@ static void test_ike_host_failure_goes_into_the_history(void)
 	end();
 }
 
+/* A failure of the engine as it went into history and show tunnels. */
+static void report_silence(uint16_t notify, const char *ret_hint[1])
+{
+	static struct config_interface wan = { .name = "wan" };
+	struct ike_event e = { .kind = IKE_EV_FAILED, .child = -1 };
+	struct ike_action a = { .kind = IKE_EVENT, .event = &e };
+
+	config.interfaces = &wan;
+	config.interface_count = 1;
+	e.remote = (struct endpoint){ addr_from_ipv4(0xc6336407), 500 };
+	e.failure = (struct ike_failure){ .phase = 1,
+		.exchange = IKE_SA_INIT,
+		.initiator = true,
+		.notify = notify,
+		.at_ns = 42,
+		.reason = "peer did not answer",
+		.hint = "engine" };
+	add(&a);
+	ike_host_tick(&c);
+	*ret_hint = hint_of(&history, &e.failure);
+	e.failure.at_ns = 43; /* another failure is not explained by this one */
+	CU_ASSERT_STRING_EQUAL(hint_of(&history, &e.failure), "engine");
+	if (*ret_hint == e.failure.hint)
+		*ret_hint = "engine";
+}
+
+static void test_ike_host_silence_without_a_route_says_so(void)
+{
+	const char *hint;
+
+	begin();
+	fake.no_route = true;
+	report_silence(0, &hint);
+	CU_ASSERT_STRING_EQUAL(hint, "no route to 198.51.100.7: add one under routes");
+	CU_ASSERT_PTR_NOT_NULL(strstr(history_at(&history, 0)->text, "did not answer; no route to 198.51.100.7"));
+	end();
+}
+
+static void test_ike_host_silence_of_the_next_hop_says_so(void)
+{
+	const char *hint;
+
+	begin();
+	fake.next_hop = (struct datapath_neighbour){ .addr = addr_from_ipv4(0xc0000207),
+		.state = NEIGHBOUR_INCOMPLETE };
+	report_silence(0, &hint);
+	CU_ASSERT_STRING_EQUAL(hint, "next hop 192.0.2.7 does not answer ARP on wan");
+	fake.next_hop.state = NEIGHBOUR_FREE; /* given up since */
+	report_silence(0, &hint);
+	CU_ASSERT_STRING_EQUAL(hint, "next hop 192.0.2.7 does not answer ARP on wan");
+	end();
+}
+
+static void test_ike_host_other_failures_keep_the_engines_hint(void)
+{
+	const char *hint;
+
+	begin();
+	fake.next_hop.state = NEIGHBOUR_STALE;
+	report_silence(0, &hint);
+	CU_ASSERT_STRING_EQUAL(hint, "engine");
+	fake.no_route = true;
+	report_silence(14, &hint);
+	CU_ASSERT_STRING_EQUAL(hint, "engine");
+	end();
+}
+
+/* The line itself, from standard error. */
+static void test_ike_host_phase1_lines_name_no_esp_spis(void)
+{
+	struct ike_event e = { .kind = IKE_EV_PHASE1_UP, .child = -1, .spi_i = 1, .child_spi_in = 0x1001 };
+	struct ike_action a = { .kind = IKE_EVENT, .event = &e };
+	char line[512];
+	int fds[2], saved = dup(2);
+	ssize_t n;
+
+	begin();
+	CU_ASSERT_EQUAL_FATAL(pipe(fds), 0);
+	log_set_level(LOG_NOTICE);
+	fflush(stderr);
+	dup2(fds[1], 2);
+	add(&a);
+	ike_host_tick(&c);
+	e.kind = IKE_EV_PHASE2_UP;
+	add(&a);
+	ike_host_tick(&c);
+	fflush(stderr);
+	dup2(saved, 2);
+	n = read(fds[0], line, sizeof(line) - 1);
+	line[n > 0 ? n : 0] = '\0';
+	CU_ASSERT_PTR_NOT_NULL_FATAL(strchr(line, '\n'));
+	CU_ASSERT_PTR_NOT_NULL(strstr(strchr(line, '\n'), "esp-in 00001001"));
+	*strchr(line, '\n') = '\0';
+	CU_ASSERT_PTR_NULL(strstr(line, "esp-"));
+	close(fds[0]);
+	close(fds[1]);
+	close(saved);
+	end();
+}
+
 static const struct test tests[] = {
+	TEST(test_ike_host_silence_without_a_route_says_so),
+	TEST(test_ike_host_silence_of_the_next_hop_says_so),
+	TEST(test_ike_host_other_failures_keep_the_engines_hint),
+	TEST(test_ike_host_phase1_lines_name_no_esp_spis),
 	TEST(test_ike_host_installs_before_it_sends),
 	TEST(test_ike_host_marks_ike_on_4500_only),
 	TEST(test_ike_host_switch_and_retire_follow_install),

@@ -75,6 +75,21 @@ static void test_render_tunnels_gives_events_for_one_tunnel_only(void)
 	CU_ASSERT_TRUE(shows(COMMAND_SHOW_TUNNELS, tunnels, true, "Events   2026-01-01T00:00:00Z  failed"));
 }
 
+static void test_render_no_tunnels_points_to_manual_sas(void)
+{
+	CU_ASSERT_TRUE(shows(COMMAND_SHOW_TUNNELS, "{\"tunnels\":[],\"manual_sas\":2}", false,
+		"no tunnels; 2 manual SAs: see show sas\n"));
+	CU_ASSERT_TRUE(shows(COMMAND_SHOW_TUNNELS, "{\"tunnels\":[],\"manual_sas\":0}", false, "no tunnels\n"));
+}
+
+static void test_render_policies_in_a_table(void)
+{
+	CU_ASSERT_TRUE(shows(COMMAND_SHOW_POLICIES,
+		"{\"policies\":[{\"number\":1,\"action\":\"protect\",\"target\":\"paris\",\"local\":[\"10.1.0.0/24\"],"
+		"\"remote\":[\"10.2.0.0/24\"],\"policy\":null}],\"default\":\"discard\"}",
+		false, " 1  protect  paris   10.1.0.0/24  10.2.0.0/24  -\n"));
+}
+
 static void test_render_table_aligns_columns(void)
 {
 	char *text = rendered(COMMAND_SHOW_ROUTES,
@@ -190,6 +205,8 @@ static const struct test tests[] = {
 	TEST(test_render_tunnels_tells_both_phases),
 	TEST(test_render_tunnels_marks_the_mismatch),
 	TEST(test_render_tunnels_gives_events_for_one_tunnel_only),
+	TEST(test_render_no_tunnels_points_to_manual_sas),
+	TEST(test_render_policies_in_a_table),
 	TEST(test_render_table_aligns_columns),
 	TEST(test_render_table_of_nothing_has_its_titles),
 	TEST(test_render_sas_names_drops),

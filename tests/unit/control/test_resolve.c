@@ -105,6 +105,10 @@ static void test_resolve_named_target_stands_where_it_is_named(void)
 	add_policy(POLICY_DISCARD, "");
 	resolve();
 	CU_ASSERT_STRING_EQUAL(rules_text(), "P1 B P0 D");
+	CU_ASSERT_EQUAL(f.policy.origins[0], -1);
+	CU_ASSERT_EQUAL(f.policy.origins[1], 0);
+	CU_ASSERT_EQUAL(f.policy.origins[2], 1);
+	CU_ASSERT_EQUAL(f.policy.origins[3], 2);
 	policy_done(&f.policy);
 }
 

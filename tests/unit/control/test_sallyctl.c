@@ -25,8 +25,10 @@ static json_t *answer(
 		bool bad = !strcmp(args[0], "bad");
 		json_t *failure = bad ? json_pack("{s:f,s:s}", "seconds_ago", 0.0, "reason", "no key") : json_null();
 
-		return json_pack("{s:[{s:s,s:[{s:s}],s:o}]}", "tunnels", "name", args[0], "phase2", "state",
-			!bad && ++polls >= 3 ? "up" : "negotiating", "last_failure", failure);
+		return json_pack("{s:[{s:s,s:{s:s},s:[{s:s}],s:o}]}", "tunnels", "name", args[0], "phase1", "state",
+			"negotiating", "phase2", "state",
+			!strcmp(args[0], "up") || (!strcmp(args[0], "slow") && ++polls >= 3) ? "up" : "negotiating",
+			"last_failure", failure);
 	}
 	if (!strcmp(command, "initiate") && strcmp(args[0], "nowhere") != 0)
 		return json_pack("{s:s}", "tunnel", args[0]);
@@ -119,6 +121,8 @@ static void test_sallyctl_help_lists_every_command(void)
 	CU_ASSERT_TRUE(printed("show tunnels [NAME]"));
 	CU_ASSERT_TRUE(printed("terminate NAME"));
 	CU_ASSERT_TRUE(printed("check FILE"));
+	CU_ASSERT_EQUAL(run("help", NULL, NULL, NULL, NULL, NULL), 0);
+	CU_ASSERT_TRUE(printed("show tunnels [NAME]"));
 }
 
 static void test_sallyctl_version_needs_no_daemon(void)
@@ -135,7 +139,17 @@ static void test_sallyctl_wrong_usage_is_2(void)
 	CU_ASSERT_EQUAL(run("initiate", "a", "b", NULL, NULL, NULL), 2);
 	CU_ASSERT_EQUAL(run("--wait", "soon", "initiate", "a", NULL, NULL), 2);
 	CU_ASSERT_EQUAL(run("shov", "version", NULL, NULL, NULL, NULL), 2);
-	CU_ASSERT_TRUE(printed("did you mean \"show version\"?"));
+	CU_ASSERT_TRUE(printed("did you mean \"show version\"?\nsee sallyctl --help\n"));
+}
+
+static void test_sallyctl_half_a_command_lists_its_rest(void)
+{
+	CU_ASSERT_EQUAL(run("show", NULL, NULL, NULL, NULL, NULL), 2);
+	CU_ASSERT_TRUE(printed("show what? tunnels, sas, policies, ports"));
+	CU_ASSERT_EQUAL(run("config", NULL, NULL, NULL, NULL, NULL), 2);
+	CU_ASSERT_TRUE(printed("config what? schema\n"));
+	CU_ASSERT_EQUAL(run("show", "nonsense", NULL, NULL, NULL, NULL), 2);
+	CU_ASSERT_TRUE(printed("show what?"));
 }
 
 static void test_sallyctl_no_daemon_is_3(void)
@@ -189,6 +203,7 @@ static void test_sallyctl_wait_sees_the_tunnel_come_up(void)
 	polls = 0;
 	CU_ASSERT_EQUAL(run("--socket", path, "--wait", "20", "initiate", "slow"), 0);
 	CU_ASSERT_EQUAL(polls, 3);
+	CU_ASSERT_TRUE(printed("ok\n"));
 	daemon_stop();
 }
 
@@ -197,6 +212,23 @@ static void test_sallyctl_wait_sees_the_failure(void)
 	daemon_start();
 	CU_ASSERT_EQUAL(run("--socket", path, "--wait", "20", "initiate", "bad"), 1);
 	CU_ASSERT_TRUE(printed("no key"));
+	CU_ASSERT_PTR_NULL(strstr(output, "ok\n"));
+	daemon_stop();
+}
+
+static void test_sallyctl_wait_that_ends_tells_the_state(void)
+{
+	daemon_start();
+	CU_ASSERT_EQUAL(run("--socket", path, "--wait", "0.3", "initiate", "never"), 1);
+	CU_ASSERT_STRING_EQUAL(output, "sallyctl: never is not up after 0.3 s: phase 1 negotiating\n");
+	daemon_stop();
+}
+
+static void test_sallyctl_wait_for_what_is_up_says_so(void)
+{
+	daemon_start();
+	CU_ASSERT_EQUAL(run("--socket", path, "--wait", "20", "initiate", "up"), 0);
+	CU_ASSERT_STRING_EQUAL(output, "up is already up\n");
 	daemon_stop();
 }
 
@@ -204,6 +236,7 @@ static const struct test tests[] = {
 	TEST(test_sallyctl_help_lists_every_command),
 	TEST(test_sallyctl_version_needs_no_daemon),
 	TEST(test_sallyctl_wrong_usage_is_2),
+	TEST(test_sallyctl_half_a_command_lists_its_rest),
 	TEST(test_sallyctl_no_daemon_is_3),
 	TEST(test_sallyctl_missing_file_fails_the_check),
 	TEST(test_sallyctl_prints_schema_without_daemon),
@@ -212,6 +245,8 @@ static const struct test tests[] = {
 	TEST(test_sallyctl_initiate_returns_at_once),
 	TEST(test_sallyctl_wait_sees_the_tunnel_come_up),
 	TEST(test_sallyctl_wait_sees_the_failure),
+	TEST(test_sallyctl_wait_that_ends_tells_the_state),
+	TEST(test_sallyctl_wait_for_what_is_up_says_so),
 };
 
 int main(int argc, char **argv)

@@ -231,6 +231,28 @@ static void test_arp_static_and_pinned_neighbours_stay(void)
 	rig_close();
 }
 
+static void test_arp_next_hop_is_read_without_asking(void)
+{
+	struct datapath_neighbour n;
+	struct addr a;
+
+	resolution_open();
+	addr_parse("10.1.0.77", &a);
+	CU_ASSERT_EQUAL(datapath_next_hop_read(rig.dp, &a, &n), 0);
+	CU_ASSERT_EQUAL(n.state, NEIGHBOUR_FREE);
+	CU_ASSERT_EQUAL(n.port, LAN);
+	CU_ASSERT_TRUE(addr_equal(&n.addr, &a));
+	CU_ASSERT_EQUAL(rig_sent(LAN), 0);
+	arp_pin(rig.dp, LAN, ip4("10.1.0.77"));
+	CU_ASSERT_EQUAL(datapath_next_hop_read(rig.dp, &a, &n), 0);
+	CU_ASSERT_EQUAL(n.state, NEIGHBOUR_INCOMPLETE);
+	addr_parse(LAN_OWN, &a);
+	CU_ASSERT_EQUAL(datapath_next_hop_read(rig.dp, &a, &n), -EHOSTUNREACH);
+	addr_parse("224.0.0.1", &a);
+	CU_ASSERT_EQUAL(datapath_next_hop_read(rig.dp, &a, &n), -EHOSTUNREACH);
+	rig_close();
+}
+
 /* The table fills, refuses, and gives indexes back only after the grace period. */
 static void test_arp_table_full_and_reused_after_grace(void)
 {
@@ -314,6 +336,7 @@ int main(int argc, char **argv)
 		TEST(test_arp_used_neighbour_is_asked_again_and_lost_when_silent),
 		TEST(test_arp_unused_neighbour_is_forgotten),
 		TEST(test_arp_static_and_pinned_neighbours_stay),
+		TEST(test_arp_next_hop_is_read_without_asking),
 		TEST(test_arp_table_full_and_reused_after_grace),
 		TEST(test_arp_hash_survives_churn),
 		TEST(test_arp_decode_refuses_every_cut_and_other_kinds),
