@@ -104,8 +104,6 @@ void sa_stats_read(const struct sa *sa, struct sa_stats *ret_stats);
 /* Control: clears flags it has acted on. */
 void sa_flags_acknowledge(struct sa *sa, uint32_t flags);
 
-/* Any worker: asks for the lines that the burst and the reads below will need, some packets ahead of them. */
-void sa_prefetch(const struct sa *sa);
 /* Any worker: reads that classify needs. */
 uint32_t sa_spi(const struct sa *sa);
 uint8_t sa_owner(const struct sa *sa);

@@ -266,13 +266,6 @@ void sa_flags_acknowledge(struct sa *sa, uint32_t flags)
 	atomic_fetch_and_explicit(&sa->flags, ~flags, memory_order_acq_rel);
 }
 
-void sa_prefetch(const struct sa *sa)
-{
-	rte_prefetch0(sa);
-	rte_prefetch0(&sa->sequence);
-	rte_prefetch0(sa->selectors);
-}
-
 uint32_t sa_spi(const struct sa *sa)
 {
 	return sa->spi;
