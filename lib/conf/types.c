@@ -369,7 +369,7 @@ static void unknown_algorithm(
 	struct load *l, enum security_protocol protocol, struct place at, const char *word, size_t len)
 {
 	struct suggestion s = suggestion_init(word, len);
-	uint16_t usable = protocol == PROTOCOL_IKE ? ALG_IKE : ALG_ESP;
+	uint16_t usable = proposal_usable(protocol);
 
 	if (known_elsewhere(word, len)) {
 		fault(l, at, "\"%.*s\" is not supported in %s", (int)len, word,

@@ -65,7 +65,7 @@ static void mss_clamp_tunnelled(struct worker *w, struct rte_mbuf *m)
 		m->data_len < ip_header_bytes(ip) + 20 ||
 		!(((uint8_t *)ip)[ip_header_bytes(ip) + 13] & RTE_TCP_SYN_FLAG))
 		return;
-	flow_read(m, false, &f);
+	packet_flow(m, false, &f);
 	policy_lookup(w, &f, 1, &v);
 	back = v.action == SPD_PROTECT ? tunnel_lookup(w->ips, v.tunnel_slot) : NULL;
 	if (back && mss_clamp((uint8_t *)ip, m->data_len, sa_inner_mtu(back)))

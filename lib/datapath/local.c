@@ -78,7 +78,7 @@ static enum drop_reason local_policy(struct worker *w, const struct rte_mbuf *m)
 	struct spd_verdict v;
 	struct flow f;
 
-	flow_read(m, false, &f);
+	packet_flow(m, false, &f);
 	policy_lookup(w, &f, 1, &v);
 	if (!v.matched || v.action == SPD_BYPASS)
 		return DROP_NONE;

@@ -3,51 +3,6 @@
  * packet without a verdict that lets it pass ends here. RFC 4301 5.1. */
 #include "stages_priv.h"
 
-/* RFC 4301 4.4.1.1: ports, or ICMP type and code. Later fragments and other protocols have none. */
-static inline void ports_read(const struct rte_mbuf *m, const struct rte_ipv4_hdr *ip, uint16_t *ret_source_be,
-	uint16_t *ret_destination_be, bool *ret_has_ports)
-{
-	uint16_t offset = ip_header_bytes(ip);
-	uint16_t words[2];
-
-	if (ip_is_later_fragment(ip) || m->data_len < offset + sizeof(words))
-		return;
-	switch (ip->next_proto_id) {
-	case IPPROTO_TCP:
-	case IPPROTO_UDP:
-	case IPPROTO_SCTP:
-	case IPPROTO_UDPLITE:
-	case IPPROTO_DCCP:
-		memcpy(words, (const uint8_t *)ip + offset, sizeof(words));
-		*ret_source_be = words[0];
-		*ret_destination_be = words[1];
-		*ret_has_ports = true;
-		break;
-	case IPPROTO_ICMP: *ret_has_ports = true; break;
-	default: break;
-	}
-}
-
-void flow_read(const struct rte_mbuf *m, bool leaving, struct flow *ret_flow)
-{
-	const struct rte_ipv4_hdr *ip = packet_ip(m);
-	uint16_t source = 0, destination = 0;
-	bool has_ports = false;
-
-	ports_read(m, ip, &source, &destination, &has_ports);
-	*ret_flow = (struct flow){
-		.protocol = ip->next_proto_id,
-		.local_be = leaving ? ip->src_addr : ip->dst_addr,
-		.remote_be = leaving ? ip->dst_addr : ip->src_addr,
-		.local_port_be = leaving ? source : destination,
-		.remote_port_be = leaving ? destination : source,
-		.has_ports = has_ports,
-	};
-	/* type and code stand in local_port whichever the direction */
-	if (has_ports && ip->next_proto_id == IPPROTO_ICMP)
-		memcpy(&ret_flow->local_port_be, (const uint8_t *)ip + ip_header_bytes(ip), sizeof(uint16_t));
-}
-
 void policy_lookup(const struct worker *w, const struct flow *flows, uint16_t n, struct spd_verdict *ret_verdicts)
 {
 	if (likely(w->snapshot->spd != NULL))
@@ -226,7 +181,7 @@ static void arriving_lookup(const struct worker *w, struct rte_mbuf **pkts, cons
 		return;
 	}
 	for (uint16_t i = 0; i < n; i++)
-		flow_read(pkts[i], false, &flows[i]);
+		packet_flow(pkts[i], false, &flows[i]);
 	policy_lookup(w, flows, n, ret_arriving);
 }
 
@@ -257,7 +212,7 @@ void outbound_clear(struct worker *w, struct list *l, enum origin origin)
 		return;
 	l->n = 0;
 	for (uint16_t i = 0; i < n; i++)
-		flow_read(l->m[i], true, &flows[i]);
+		packet_flow(l->m[i], true, &flows[i]);
 	policy_lookup(w, flows, n, leaving);
 	if (origin == ORIGIN_CLEAR)
 		arriving_lookup(w, l->m, leaving, n, arriving);
@@ -289,7 +244,7 @@ void outbound_tunnelled(struct worker *w)
 		return;
 	w->inner.n = 0;
 	for (uint16_t i = 0; i < n; i++)
-		flow_read(w->inner.m[i], true, &flows[i]);
+		packet_flow(w->inner.m[i], true, &flows[i]);
 	policy_lookup(w, flows, n, leaving);
 	for (uint16_t i = 0; i < n; i++)
 		tunnelled_dispatch(w, w->inner.m[i], &flows[i], &leaving[i], w->inner_slot[i]);

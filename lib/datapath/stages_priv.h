@@ -23,8 +23,12 @@ void outbound_clear(struct worker *w, struct list *l, enum origin origin);
 void outbound_tunnelled(struct worker *w);
 /* Encrypts and sends what these collected. */
 void outbound_flush(struct worker *w);
-/* outbound.c: the packet's selector as if it left (local = source) or arrived (local = destination). */
-void flow_read(const struct rte_mbuf *m, bool leaving, struct flow *ret_flow);
+/* The packet's selector as if it left (local = source) or arrived (local = destination). */
+static inline void packet_flow(const struct rte_mbuf *m, bool leaving, struct flow *ret_flow)
+{
+	flow_read(rte_pktmbuf_mtod(m, const uint8_t *), m->data_len, leaving, ret_flow);
+}
+
 /* outbound.c: verdicts of the snapshot of this loop; without rules nothing matches. */
 void policy_lookup(const struct worker *w, const struct flow *flows, uint16_t n, struct spd_verdict *ret_verdicts);
 

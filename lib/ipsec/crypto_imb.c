@@ -3,20 +3,23 @@
  * job interface could fill. */
 #include "crypto_priv.h"
 
+#include <errno.h>
 #include <intel-ipsec-mb.h>
+#include <sys/random.h>
 
 #include "ipsec_priv.h"
 
 /* One function per direction and key size; IMB_... are the library's macros, which name the call in every version. */
 #define GCM_BURST(name, call)                                                                                          \
-	static void name(struct ipsec_worker *w, const struct crypto_op *ops, uint16_t n)                              \
+	static uint16_t name(struct ipsec_worker *w, struct crypto_op *ops, uint16_t n)                                \
 	{                                                                                                              \
 		IMB_MGR *mgr = (IMB_MGR *)w->manager;                                                                  \
 		struct gcm_context_data context;                                                                       \
                                                                                                                        \
 		for (const struct crypto_op *op = ops; op < ops + n; op++)                                             \
 			call(mgr, (const struct gcm_key_data *)op->key, &context, op->text, op->text, op->len,         \
-				op->nonce, op->aad, op->aad_bytes, op->icv, ICV_BYTES);                                \
+				op->nonce, op->aad, op->aad_bytes, op->icv, op->icv_bytes);                            \
+		return 0;                                                                                              \
 	}
 
 GCM_BURST(gcm128_seal, IMB_AES128_GCM_ENC)
@@ -24,15 +27,15 @@ GCM_BURST(gcm128_open, IMB_AES128_GCM_DEC)
 GCM_BURST(gcm256_seal, IMB_AES256_GCM_ENC)
 GCM_BURST(gcm256_open, IMB_AES256_GCM_DEC)
 
-static int gcm128_init(void *manager, const uint8_t *key, void *ret_context)
+static int gcm128_init(void *manager, const struct crypto_keys *keys, void *ret_context)
 {
-	IMB_AES128_GCM_PRE((IMB_MGR *)manager, key, (struct gcm_key_data *)ret_context);
+	IMB_AES128_GCM_PRE((IMB_MGR *)manager, keys->encr_key, (struct gcm_key_data *)ret_context);
 	return 0;
 }
 
-static int gcm256_init(void *manager, const uint8_t *key, void *ret_context)
+static int gcm256_init(void *manager, const struct crypto_keys *keys, void *ret_context)
 {
-	IMB_AES256_GCM_PRE((IMB_MGR *)manager, key, (struct gcm_key_data *)ret_context);
+	IMB_AES256_GCM_PRE((IMB_MGR *)manager, keys->encr_key, (struct gcm_key_data *)ret_context);
 	return 0;
 }
 
@@ -68,23 +71,28 @@ static size_t key_lines(const void *manager, uint16_t *ret_offsets)
 	return n;
 }
 
-static const struct crypto_suite suites[] = {
-	{ ENCR_AES_GCM_16, 128, sizeof(struct gcm_key_data), gcm128_init, NULL, gcm128_seal, gcm128_open },
-	{ ENCR_AES_GCM_16, 256, sizeof(struct gcm_key_data), gcm256_init, NULL, gcm256_seal, gcm256_open },
-};
+static const struct crypto_suite *suite_lookup(const struct alg *encr, const struct alg *integ)
+{
+	static const struct crypto_suite gcm128 = { sizeof(struct gcm_key_data), gcm128_init, NULL, gcm128_seal,
+		gcm128_open };
+	static const struct crypto_suite gcm256 = { sizeof(struct gcm_key_data), gcm256_init, NULL, gcm256_seal,
+		gcm256_open };
+
+	if (!encr || integ || encr->id != ENCR_AES_GCM_16 || encr->key_bits == 192)
+		return NULL;
+	return encr->key_bits == 128 ? &gcm128 : &gcm256;
+}
+
+static int random_fill(void *manager, uint8_t *ret_bytes, size_t len)
+{
+	(void)manager;
+	return getrandom(ret_bytes, len, GRND_NONBLOCK) == (ssize_t)len ? 0 : -EIO;
+}
 
 const struct crypto_engine *crypto_imb(void)
 {
-	static const struct crypto_engine engine = { manager_create, manager_free, key_lines, suites,
-		ARRAY_LEN(suites) };
+	static const struct crypto_engine engine = { manager_create, manager_free, key_lines, suite_lookup,
+		random_fill };
 
 	return &engine;
-}
-
-const struct crypto_suite *crypto_suite_lookup(const struct crypto_engine *engine, const struct alg *encr)
-{
-	for (size_t i = 0; i < engine->suite_count; i++)
-		if (engine->suites[i].encr == encr->id && engine->suites[i].key_bits == encr->key_bits)
-			return &engine->suites[i];
-	return NULL;
 }

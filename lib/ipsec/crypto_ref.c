@@ -5,6 +5,7 @@
 
 #include <errno.h>
 #include <openssl/evp.h>
+#include <openssl/rand.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -37,19 +38,20 @@ static void op_seal(const struct crypto_op *op, uint8_t *ret_cipher)
 	aead_start(c, op, 1);
 	must(EVP_CipherUpdate(c, ret_cipher, &n, op->text, (int)op->len));
 	must(EVP_CipherFinal_ex(c, ret_cipher + n, &n));
-	must(EVP_CIPHER_CTX_ctrl(c, EVP_CTRL_AEAD_GET_TAG, ICV_BYTES, op->icv));
+	must(EVP_CIPHER_CTX_ctrl(c, EVP_CTRL_AEAD_GET_TAG, op->icv_bytes, op->icv));
 }
 
-static void ref_seal(struct ipsec_worker *w, const struct crypto_op *ops, uint16_t n)
+static uint16_t ref_seal(struct ipsec_worker *w, struct crypto_op *ops, uint16_t n)
 {
 	(void)w;
 	for (const struct crypto_op *op = ops; op < ops + n; op++)
 		op_seal(op, op->text);
+	return 0;
 }
 
 /* An engine says what the ICV ought to be; OpenSSL only tells whether it is. So: decrypt without asking, encrypt again
  * into a copy, take that ICV. */
-static void ref_open(struct ipsec_worker *w, const struct crypto_op *ops, uint16_t n)
+static uint16_t ref_open(struct ipsec_worker *w, struct crypto_op *ops, uint16_t n)
 {
 	int len;
 
@@ -63,6 +65,7 @@ static void ref_open(struct ipsec_worker *w, const struct crypto_op *ops, uint16
 		op_seal(op, again);
 		free(again);
 	}
+	return 0;
 }
 
 static EVP_CIPHER_CTX *keyed(const EVP_CIPHER *cipher, const uint8_t *key, int encrypt)
@@ -85,16 +88,11 @@ static int context_init(const EVP_CIPHER *cipher, const uint8_t *key, void *ret_
 	return 0;
 }
 
-static int ref128_init(void *manager, const uint8_t *key, void *ret_context)
+static int ref_init(void *manager, const struct crypto_keys *keys, void *ret_context)
 {
 	(void)manager;
-	return context_init(EVP_aes_128_gcm(), key, ret_context);
-}
-
-static int ref256_init(void *manager, const uint8_t *key, void *ret_context)
-{
-	(void)manager;
-	return context_init(EVP_aes_256_gcm(), key, ret_context);
+	return context_init(
+		keys->encr->key_bits == 128 ? EVP_aes_128_gcm() : EVP_aes_256_gcm(), keys->encr_key, ret_context);
 }
 
 static void ref_key_done(void *context)
@@ -117,13 +115,23 @@ static size_t key_lines(const void *manager, uint16_t *ret_offsets)
 	return 0;
 }
 
+static const struct crypto_suite *suite_lookup(const struct alg *encr, const struct alg *integ)
+{
+	static const struct crypto_suite suite = { sizeof(struct ref_context), ref_init, ref_key_done, ref_seal,
+		ref_open };
+
+	return encr && !integ && encr->id == ENCR_AES_GCM_16 && encr->key_bits != 192 ? &suite : NULL;
+}
+
+static int random_fill(void *manager, uint8_t *ret_bytes, size_t len)
+{
+	(void)manager;
+	return RAND_bytes(ret_bytes, (int)len) == 1 ? 0 : -EIO;
+}
+
 const struct crypto_engine *crypto_ref(void)
 {
-	static const struct crypto_suite suites[] = {
-		{ ENCR_AES_GCM_16, 128, sizeof(struct ref_context), ref128_init, ref_key_done, ref_seal, ref_open },
-		{ ENCR_AES_GCM_16, 256, sizeof(struct ref_context), ref256_init, ref_key_done, ref_seal, ref_open },
-	};
-	static const struct crypto_engine engine = { manager_create, free, key_lines, suites, ARRAY_LEN(suites) };
+	static const struct crypto_engine engine = { manager_create, free, key_lines, suite_lookup, random_fill };
 
 	return &engine;
 }

@@ -148,41 +148,12 @@ static inline enum drop_reason ecn_apply(struct rte_ipv4_hdr *ip, uint8_t outer_
 	return DROP_NONE;
 }
 
-/* RFC 4301 4.4.1.1: ports, or ICMP type and code. Local is our side: the destination. */
-static void flow_ports(const struct rte_ipv4_hdr *ip, struct flow *ret_flow)
-{
-	uint32_t header = (ip->version_ihl & RTE_IPV4_HDR_IHL_MASK) * RTE_IPV4_IHL_MULTIPLIER;
-	uint16_t words[2];
-
-	if (ip->fragment_offset & RTE_BE16(RTE_IPV4_HDR_OFFSET_MASK) ||
-		rte_be_to_cpu_16(ip->total_length) < header + sizeof(words))
-		return;
-	memcpy(words, (const uint8_t *)ip + header, sizeof(words));
-	switch (ip->next_proto_id) {
-	case IPPROTO_TCP:
-	case IPPROTO_UDP:
-	case IPPROTO_SCTP:
-	case IPPROTO_UDPLITE:
-	case IPPROTO_DCCP:
-		ret_flow->remote_port_be = words[0];
-		ret_flow->local_port_be = words[1];
-		ret_flow->has_ports = true;
-		break;
-	case IPPROTO_ICMP:
-		ret_flow->local_port_be = words[0];
-		ret_flow->has_ports = true;
-		break;
-	default: break;
-	}
-}
-
 /* RFC 4301 5.2 step 4: what comes out of an SA must be what was negotiated for it. */
 static inline bool inner_selected(const struct sa *sa, const struct rte_ipv4_hdr *ip)
 {
-	struct flow f = { .protocol = ip->next_proto_id, .local_be = ip->dst_addr, .remote_be = ip->src_addr };
+	struct flow f;
 
-	if (sa->ports_matter)
-		flow_ports(ip, &f);
+	flow_read((const uint8_t *)ip, rte_be_to_cpu_16(ip->total_length), false, &f);
 	return sa_selectors_match(sa, &f);
 }
 

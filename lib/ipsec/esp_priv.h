@@ -12,6 +12,8 @@
 #include "ipsec_priv.h"
 #include "sa_priv.h"
 
+#define IV_BYTES          8
+#define ICV_BYTES         16
 #define ESP_BYTES         8 /* SPI and sequence number */
 #define ESP_TRAILER_BYTES 2 /* pad length and next header */
 #define UDP_BYTES         8
@@ -29,6 +31,7 @@ static inline void op_fill(
 	op->text = text;
 	op->len = len;
 	op->aad_bytes = sa->aad_bytes;
+	op->icv_bytes = ICV_BYTES;
 	memcpy(op->nonce, &sa->salt, sizeof(sa->salt));
 	memcpy(op->nonce + sizeof(sa->salt), &iv_memory, sizeof(iv_memory));
 	memcpy(op->aad, &sa->spi_be, sizeof(sa->spi_be));

@@ -158,14 +158,20 @@ struct sa *tunnel_lookup(const struct ipsec *ips, uint32_t slot);
 /* ---- SPD
  * ------------------------------------------------------------------------------------------------------------- */
 
-/* A packet's selector as the gateway sees it: local is our side, whichever the direction. IPv4; wire order. */
+/* A packet's selector as the gateway sees it: local is our side, whichever the direction. Wire order. */
 struct flow {
-	uint8_t protocol;
-	uint8_t reserved[3];
-	uint32_t local_be, remote_be;
-	uint16_t local_port_be, remote_port_be; /* ICMP: type and code in local_port (as RFC 4301 4.4.1.1), 0 remote */
+	uint8_t protocol; /* IPv6: behind the extension headers */
+	uint8_t family;   /* enum addr_family */
 	bool has_ports;
+	uint8_t reserved;
+	uint32_t local_be[4], remote_be[4];     /* IPv4 in the first word, the others zero */
+	uint16_t local_port_be, remote_port_be; /* ICMP, ICMPv6: type and code in local_port (RFC 4301 4.4.1.1), 0 remote */
 };
+
+/* Any thread: the flow of an IP packet as if it left (local = source) or arrived (local = destination). ip: a packet whose
+ * header was checked, `bytes` of it there. Later fragments and what is too short have no ports; of an IPv6 packet with a
+ * broken chain of extension headers the protocol is the last one that could be read. */
+void flow_read(const uint8_t *ip, uint32_t bytes, bool leaving, struct flow *ret_flow);
 
 enum spd_action { SPD_DISCARD, SPD_BYPASS, SPD_PROTECT };
 

@@ -27,7 +27,7 @@ struct ipsec {
 /* Everything here is touched by its worker only. */
 struct ipsec_worker {
 	struct crypto_op ops[IPSEC_BURST];
-	uint8_t icvs[IPSEC_BURST][ICV_BYTES]; /* inbound: as computed */
+	uint8_t icvs[IPSEC_BURST][ICV_BYTES_MAX]; /* inbound: as computed */
 	uint64_t sequences[IPSEC_BURST];      /* inbound: as guessed, by operation */
 	uint16_t items[IPSEC_BURST];          /* item of the burst an operation is for */
 	void *manager;

@@ -9,6 +9,8 @@
 #include "ipsec_priv.h"
 #include "sa_priv.h"
 
+#define IV_BYTES          8
+#define ICV_BYTES         16
 #define ESP_ALIGN_BYTES   4 /* RFC 4303 2.4 */
 #define ESP_HEADER_BYTES  8
 #define ESP_TRAILER_BYTES 2
@@ -30,13 +32,15 @@ static const char *sa_fault(const struct ipsec *ips, const struct sa_spec *spec,
 
 	if (sa_spec_check(spec, &reason))
 		return reason;
+	if (spec->protocol != PROTOCOL_ESP || spec->mode != SA_MODE_TUNNEL)
+		return "only ESP in tunnel mode is supported";
 	if (spec->path.local.addr.family != ADDR_IPV4)
 		return "outer addresses are not IPv4";
 	if (!ipv4_count(&spec->local) || !ipv4_count(&spec->remote))
 		return "no IPv4 traffic selectors";
 	if (spec->replay_window > REPLAY_WINDOW_MAX)
 		return "replay window larger than 8192";
-	if (!crypto_suite_lookup(ips->engine, spec->encr))
+	if (!ips->engine->suite_lookup(spec->encr, spec->integ))
 		return "the packet path lacks this algorithm";
 	if (spec->direction == SA_OUT && !path)
 		return "no path";
@@ -147,7 +151,7 @@ static void fields_build(struct sa *sa, const struct sa_spec *spec)
 /* Near its worker's memory when that is known. */
 static struct sa *sa_alloc(const struct ipsec *ips, const struct sa_spec *spec)
 {
-	const struct crypto_suite *suite = crypto_suite_lookup(ips->engine, spec->encr);
+	const struct crypto_suite *suite = ips->engine->suite_lookup(spec->encr, spec->integ);
 	size_t bytes = sizeof(struct sa) + RTE_ALIGN_CEIL(suite->context_bytes, RTE_CACHE_LINE_SIZE) +
 		       replay_bytes(spec->replay_window);
 	uint8_t worker = spec->direction == SA_IN ? sad_bucket_worker(ips, spec->spi) : 0;
@@ -174,6 +178,8 @@ static bool iv_base_draw(struct sa *sa)
 
 struct sa *sa_create(struct ipsec *ips, const struct sa_spec *spec, struct path *path, const char **ret_reason)
 {
+	const struct crypto_keys keys = { spec->encr, spec->integ, spec->encr_key.data, spec->integ_key.data,
+		spec->direction == SA_OUT };
 	struct sa *sa = NULL;
 
 	*ret_reason = sa_fault(ips, spec, path);
@@ -190,7 +196,7 @@ struct sa *sa_create(struct ipsec *ips, const struct sa_spec *spec, struct path 
 	fields_build(sa, spec);
 	if (!iv_base_draw(sa))
 		*ret_reason = "no random numbers";
-	else if (sa->suite->key_init(ips->manager, spec->encr_key.data, sa->key))
+	else if (sa->suite->key_init(ips->manager, &keys, sa->key))
 		*ret_reason = "no memory for the key";
 	if (*ret_reason) {
 		sa_free(sa);
@@ -314,7 +320,7 @@ uint16_t sa_inner_mtu(const struct sa *sa)
 bool sa_selectors_match(const struct sa *sa, const struct flow *flow)
 {
 	const struct sa_selector *s = sa->selectors;
-	uint32_t local = rte_be_to_cpu_32(flow->local_be), remote = rte_be_to_cpu_32(flow->remote_be);
+	uint32_t local = rte_be_to_cpu_32(flow->local_be[0]), remote = rte_be_to_cpu_32(flow->remote_be[0]);
 	uint16_t local_port = rte_be_to_cpu_16(flow->local_port_be);
 	/* ICMP: type and code, whichever side's selector names them */
 	uint16_t remote_port = flow->protocol == IPPROTO_ICMP ? local_port : rte_be_to_cpu_16(flow->remote_port_be);

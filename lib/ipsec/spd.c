@@ -286,7 +286,7 @@ void spd_lookup(const struct spd *spd, const struct flow *flows, uint16_t n, str
 	portless.n = 0;
 	for (uint16_t i = 0; i < n; i++) {
 		const struct flow *f = &flows[i];
-		if (f->has_ports && f->protocol == IPPROTO_ICMP) {
+		if (f->has_ports && (f->protocol == IPPROTO_ICMP || f->protocol == IPPROTO_ICMPV6)) {
 			/* type and code, whichever side's selector names them */
 			icmp[i] = *f;
 			icmp[i].remote_port_be = f->local_port_be;

@@ -18,12 +18,31 @@ enum transform_type {
 };
 
 enum {
+	ENCR_3DES = 3,
+	ENCR_NULL = 11,
 	ENCR_AES_CBC = 12,
+	ENCR_AES_CTR = 13,
+	ENCR_AES_CCM_8 = 14,
+	ENCR_AES_CCM_12 = 15,
+	ENCR_AES_CCM_16 = 16,
+	ENCR_AES_GCM_8 = 18,
+	ENCR_AES_GCM_12 = 19,
 	ENCR_AES_GCM_16 = 20,
+	ENCR_NULL_AUTH_AES_GMAC = 21,
+	ENCR_CHACHA20_POLY1305 = 28,
+	ENCR_AES_CCM_8_IIV = 29,
+	ENCR_AES_GCM_16_IIV = 30,
+	ENCR_CHACHA20_POLY1305_IIV = 31,
 	PRF_HMAC_SHA2_256 = 5,
 	PRF_HMAC_SHA2_384 = 6,
 	PRF_HMAC_SHA2_512 = 7,
 	INTEG_NONE = 0,
+	INTEG_HMAC_SHA1_96 = 2,
+	INTEG_AES_XCBC_96 = 5,
+	INTEG_AES_CMAC_96 = 8,
+	INTEG_AES_128_GMAC = 9,
+	INTEG_AES_192_GMAC = 10,
+	INTEG_AES_256_GMAC = 11,
 	INTEG_HMAC_SHA2_256_128 = 12,
 	INTEG_HMAC_SHA2_384_192 = 13,
 	INTEG_HMAC_SHA2_512_256 = 14,
@@ -39,8 +58,10 @@ enum {
 enum alg_flags {
 	ALG_AEAD = 1 << 0,    /* ENCR with its own integrity */
 	ALG_IKE = 1 << 1,     /* usable to protect IKE messages */
-	ALG_ESP = 1 << 2,     /* usable in a Child SA */
+	ALG_ESP = 1 << 2,     /* usable in an ESP SA */
 	ALG_COUNTER = 1 << 3, /* the nonce must never repeat under a key (GCM, CTR ...) */
+	ALG_AH = 1 << 4,      /* usable in an AH SA */
+	ALG_IIV = 1 << 5,     /* implicit IV: it is the sequence number and not on the wire (RFC 8750) */
 };
 
 struct alg {
@@ -49,8 +70,8 @@ struct alg {
 	uint16_t key_bits;   /* value of the Key Length attribute; 0: the algorithm has none */
 	uint16_t flags;      /* enum alg_flags */
 	uint16_t key_bytes;  /* ENCR: key without salt; PRF, INTEG: preferred key; KE: public value */
-	uint8_t salt_bytes;  /* ENCR: implicit part of the nonce, taken from the key material after the key */
-	uint8_t iv_bytes;    /* ENCR: explicit IV on the wire */
+	uint8_t salt_bytes;  /* ENCR, GMAC: implicit part of the nonce, taken from the key material after the key */
+	uint8_t iv_bytes;    /* ENCR, GMAC: explicit IV on the wire */
 	uint8_t block_bytes; /* ENCR: padding granularity (at least 1) */
 	uint16_t out_bytes;  /* AEAD: ICV; PRF: output; INTEG: truncated ICV; KE: shared secret */
 	const char *keyword; /* in proposals: "aes256gcm16", "prfsha256", "sha256", "ecp256" */

@@ -22,10 +22,39 @@ bool proposal_has_type(const struct proposal *p, enum transform_type type)
 	return false;
 }
 
+uint16_t proposal_usable(enum security_protocol protocol)
+{
+	static const uint16_t flags[] = { [PROTOCOL_IKE] = ALG_IKE, [PROTOCOL_AH] = ALG_AH, [PROTOCOL_ESP] = ALG_ESP };
+
+	return protocol < sizeof(flags) / sizeof(flags[0]) ? flags[protocol] : 0;
+}
+
+/* Words that other gateways know and we refuse for a reason worth saying. */
+static const struct {
+	const char *word, *reason;
+} refused[] = {
+	{ "aes192ccm16", "the packet path has no AES-CCM-192 (intel-ipsec-mb lacks it)" },
+	{ "aes192ccm12", "the packet path has no AES-CCM-192 (intel-ipsec-mb lacks it)" },
+	{ "aes192ccm8", "the packet path has no AES-CCM-192 (intel-ipsec-mb lacks it)" },
+	{ "aes192ccm8iiv", "the packet path has no AES-CCM-192 (intel-ipsec-mb lacks it)" },
+	{ "md5", "HMAC-MD5 must not be used (RFC 8221 6)" },
+	{ "des", "DES must not be used (RFC 8221 5)" },
+	{ "blowfish", "Blowfish must not be used (RFC 8221 5)" },
+	{ "blowfish128", "Blowfish must not be used (RFC 8221 5)" },
+};
+
+static const char *refusal(const char *word, size_t len)
+{
+	for (size_t i = 0; i < sizeof(refused) / sizeof(refused[0]); i++)
+		if (strlen(refused[i].word) == len && !memcmp(refused[i].word, word, len))
+			return refused[i].reason;
+	return "unknown";
+}
+
 /* The table row a word means in this protocol: the first type that knows it and may be used there. */
 static const struct alg *word_lookup(enum security_protocol protocol, const char *word, size_t len)
 {
-	uint16_t usable = protocol == PROTOCOL_IKE ? ALG_IKE : ALG_ESP;
+	uint16_t usable = proposal_usable(protocol);
 
 	for (int type = TRANSFORM_ENCR; type < TRANSFORM_TYPES; type++) {
 		const struct alg *a = alg_lookup_keyword((enum transform_type)type, word, len);
@@ -60,12 +89,12 @@ static void drop_integ_of_aead(struct proposal *p)
 	p->count = (uint8_t)kept;
 }
 
-/* What the words left unsaid: PRFs of the integrity algorithms (IKE), both ESN values (ESP). */
+/* What the words left unsaid: PRFs of the integrity algorithms (IKE), both ESN values (ESP, AH). */
 static void add_defaults(struct proposal *p)
 {
 	int words = p->count;
 
-	if (p->protocol == PROTOCOL_ESP && !proposal_has_type(p, TRANSFORM_ESN)) {
+	if (p->protocol != PROTOCOL_IKE && !proposal_has_type(p, TRANSFORM_ESN)) {
 		proposal_add(p, TRANSFORM_ESN, ESN_YES, 0);
 		proposal_add(p, TRANSFORM_ESN, ESN_NO, 0);
 	}
@@ -85,6 +114,8 @@ static const char *whole_fault(const struct proposal *p)
 {
 	bool aead = has_encr(p, true), classic = has_encr(p, false), integ = proposal_has_type(p, TRANSFORM_INTEG);
 
+	if (p->protocol == PROTOCOL_AH)
+		return integ ? NULL : "no integrity algorithm";
 	if (!aead && !classic)
 		return "no encryption algorithm";
 	if (aead && classic)
@@ -110,10 +141,10 @@ static bool has_transform(const struct proposal *p, const struct alg *a)
 }
 
 /* NULL, or why this algorithm cannot follow those already there; room is kept for the defaults. */
-static const char *word_fault(const struct proposal *p, const struct alg *a)
+static const char *word_fault(const struct proposal *p, const struct alg *a, const char *word, size_t len)
 {
 	if (!a)
-		return "unknown";
+		return refusal(word, len);
 	if (has_transform(p, a))
 		return "named twice";
 	return p->count >= PROPOSAL_TRANSFORMS_MAX / 2 ? "too many algorithms" : NULL;
@@ -130,7 +161,7 @@ int proposal_parse(enum security_protocol protocol, const char *text, struct pro
 		const struct alg *a = word_lookup(protocol, word, len);
 		*ret_word = word;
 		*ret_word_len = len;
-		*ret_reason = word_fault(&p, a);
+		*ret_reason = word_fault(&p, a, word, len);
 		if (*ret_reason)
 			return -EINVAL;
 		proposal_add(&p, (enum transform_type)a->type, a->id, a->key_bits);

@@ -18,15 +18,36 @@ enum sa_encap {
 	SA_ENCAP_UDP,  /* RFC 3948 */
 };
 
+/* DF of an outer IPv4 header (RFC 4301 8.1). Copied from IPv6, which no router fragments, it is set. */
+enum df_rule { DF_COPY, DF_SET, DF_CLEAR };
+
+#define OUTER_TTL_DEFAULT 64
+
+/* How the outer header of a tunnel is made from the inner one; all zero is the default. */
+struct header_rules {
+	bool dscp_set;       /* DSCP is `dscp`, else copied (RFC 4301 5.1.2.1) */
+	uint8_t dscp;        /* 0-63 */
+	bool ecn_clear;      /* RFC 6040 4.1 compatibility mode: Not-ECT outside; else normal mode, ECN copied */
+	uint8_t df;          /* enum df_rule; outer IPv4 */
+	bool ttl_copy;       /* TTL or hop limit from the inner header */
+	uint8_t ttl;         /* else this; 0: OUTER_TTL_DEFAULT */
+	bool flow_label_copy; /* outer IPv6: from an inner IPv6 header, 0 for IPv4 */
+	uint32_t flow_label; /* else this; 20 bits */
+};
+
 /* The outer header's half: what MOBIKE, NAT or PMTU may change without touching the SA. */
 struct path_spec {
 	struct endpoint local, remote; /* ports are used with SA_ENCAP_UDP only */
 	enum sa_encap encap;
-	uint16_t table_id; /* 0: the only routing table today */
+	struct header_rules header; /* tunnel mode */
+	uint16_t table_id;          /* 0: the only routing table today */
 };
 
-/* 0 means no limit. */
+#define TFC_TO_MTU UINT16_MAX
+
+/* 0 means no limit. Times count from the SA's birth. */
 struct sa_lifetime {
+	uint64_t soft_ns, hard_ns;
 	uint64_t soft_bytes, hard_bytes;
 	uint64_t soft_packets, hard_packets;
 };
@@ -37,15 +58,17 @@ struct sa_spec {
 	char name[SA_NAME_MAX]; /* child or manual SA, for texts */
 	enum sa_direction direction;
 	enum sa_mode mode;
-	uint8_t protocol;        /* PROTOCOL_ESP */
+	uint8_t protocol;        /* PROTOCOL_ESP or PROTOCOL_AH */
 	bool natt;               /* inbound: accept raw and UDP-encapsulated packets alike */
 	uint32_t spi;            /* host order */
-	const struct alg *encr;  /* borrowed rows of the algorithm table */
+	const struct alg *encr;  /* borrowed rows of the algorithm table; NULL with AH */
 	const struct alg *integ; /* NULL with an AEAD */
 	struct secret encr_key;  /* key, then salt; owned */
-	struct secret integ_key; /* owned */
+	struct secret integ_key; /* key, with GMAC then salt; owned */
 	bool esn;
 	uint32_t replay_window;    /* packets; 0: no replay check */
+	uint16_t tfc_bytes;        /* outbound ESP tunnel: inner packets are padded to this many bytes, or TFC_TO_MTU;
+				    * 0: no traffic flow confidentiality padding (RFC 4303 2.7) */
 	uint64_t initial_sequence; /* outbound: last sequence used; inbound: highest received */
 	struct path_spec path;
 	struct selector_list local, remote; /* of the gateway: local is ours, whichever the direction */

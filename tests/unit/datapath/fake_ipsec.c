@@ -210,9 +210,9 @@ void spd_lookup(const struct spd *spd, const struct flow *flows, uint16_t n, str
 	for (uint16_t i = 0; i < n; i++) {
 		ret_verdicts[i] = (struct spd_verdict){ .action = SPD_DISCARD };
 		for (size_t r = 0; r < spd->count && !ret_verdicts[i].matched; r++)
-			if (list_matches(&spd->rules[r].local, flows[i].local_be, &flows[i], flows[i].local_port_be) &&
+			if (list_matches(&spd->rules[r].local, flows[i].local_be[0], &flows[i], flows[i].local_port_be) &&
 				list_matches(
-					&spd->rules[r].remote, flows[i].remote_be, &flows[i], flows[i].remote_port_be))
+					&spd->rules[r].remote, flows[i].remote_be[0], &flows[i], flows[i].remote_port_be))
 				ret_verdicts[i] = (struct spd_verdict){ (uint8_t)spd->rules[r].action, true,
 					spd->rules[r].tunnel_slot, (uint32_t)r };
 	}

@@ -9,6 +9,9 @@
 
 #include "engine.h"
 
+#define IV_BYTES  8
+#define ICV_BYTES 16
+
 static void must(bool ok, const char *what)
 {
 	if (ok)
@@ -224,7 +227,8 @@ struct rte_mbuf *rig_seal(struct rig_pair *p, uint64_t sequence, const void *pay
 	m = rig_mbuf(data, total);
 	at = rte_pktmbuf_mtod(m, uint8_t *);
 
-	struct crypto_op op = { .key = p->out->key, .text = at + head, .icv = at + head + bytes, .len = bytes };
+	struct crypto_op op = { .key = p->out->key, .text = at + head, .icv = at + head + bytes, .len = bytes,
+		.icv_bytes = ICV_BYTES };
 	memcpy(op.nonce, &p->out->salt, 4);
 	memcpy(op.nonce + 4, at + head - 8, 8);
 	store_be32(op.aad, sa_spi(p->out));

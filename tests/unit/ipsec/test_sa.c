@@ -179,8 +179,8 @@ static struct flow random_flow(void)
 {
 	static const uint8_t protocols[] = { IPPROTO_TCP, IPPROTO_UDP, IPPROTO_ICMP, IPPROTO_ESP };
 	struct flow f = { .protocol = protocols[rte_rand() % 4],
-		.local_be = rte_cpu_to_be_32(0x0a000000 + rte_rand() % 20),
-		.remote_be = rte_rand() % 20 ? rte_cpu_to_be_32(0x0a000000 + rte_rand() % 20) : UINT32_MAX };
+		.family = ADDR_IPV4, .local_be = { rte_cpu_to_be_32(0x0a000000 + rte_rand() % 20) },
+		.remote_be = { rte_rand() % 20 ? rte_cpu_to_be_32(0x0a000000 + rte_rand() % 20) : UINT32_MAX } };
 
 	f.has_ports = f.protocol != IPPROTO_ESP && rte_rand() % 3;
 	if (f.has_ports) {
@@ -212,8 +212,8 @@ static void test_sa_selectors_agree_with_the_model_room(void)
 			struct flow f = random_flow();
 			uint16_t local = rte_be_to_cpu_16(f.local_port_be);
 			uint16_t remote = f.protocol == IPPROTO_ICMP ? local : rte_be_to_cpu_16(f.remote_port_be);
-			bool expected = slow_side(&spec.local, f.local_be, &f, local) &&
-					slow_side(&spec.remote, f.remote_be, &f, remote);
+			bool expected = slow_side(&spec.local, f.local_be[0], &f, local) &&
+					slow_side(&spec.remote, f.remote_be[0], &f, remote);
 			wrong += sa_selectors_match(sa, &f) != expected;
 			inside += expected;
 		}

@@ -18,8 +18,9 @@ static struct spd_rule rule(enum spd_action action, uint32_t slot, const char *l
 static struct flow flow(uint8_t protocol, uint32_t local, uint32_t remote, uint16_t local_port, uint16_t remote_port)
 {
 	return (struct flow){ .protocol = protocol,
-		.local_be = rte_cpu_to_be_32(local),
-		.remote_be = rte_cpu_to_be_32(remote),
+		.family = ADDR_IPV4,
+		.local_be = { rte_cpu_to_be_32(local) },
+		.remote_be = { rte_cpu_to_be_32(remote) },
 		.local_port_be = rte_cpu_to_be_16(local_port),
 		.remote_port_be = rte_cpu_to_be_16(remote_port),
 		.has_ports = true };
@@ -75,8 +76,8 @@ static bool rule_fits(const struct spd_rule *r, const struct flow *f)
 	for (int i = 0; i < r->local.count; i++)
 		for (int j = 0; j < r->remote.count; j++) {
 			bool sure = true;
-			if (side_fits(&r->local.items[i], rte_be_to_cpu_32(f->local_be), f, local_port, &sure) &&
-				side_fits(&r->remote.items[j], rte_be_to_cpu_32(f->remote_be), f, remote_port, &sure) &&
+			if (side_fits(&r->local.items[i], rte_be_to_cpu_32(f->local_be[0]), f, local_port, &sure) &&
+				side_fits(&r->remote.items[j], rte_be_to_cpu_32(f->remote_be[0]), f, remote_port, &sure) &&
 				(sure || r->action != SPD_BYPASS))
 				return true;
 		}
