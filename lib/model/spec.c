@@ -112,8 +112,7 @@ static const char *selector_fault(const struct sa_spec *spec, const struct selec
 	for (int i = 0; i < list->count; i++) {
 		if (!selector_valid(&list->items[i]))
 			return "a traffic selector is not a range";
-		if (spec->mode == SA_MODE_TRANSPORT &&
-			list->items[i].low.family != spec->path.local.addr.family)
+		if (spec->mode == SA_MODE_TRANSPORT && list->items[i].low.family != spec->path.local.addr.family)
 			return "transport mode: a traffic selector is of another family than the addresses";
 	}
 	return NULL;

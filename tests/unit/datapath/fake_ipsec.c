@@ -218,7 +218,7 @@ void spd_lookup(const struct spd *spd, const struct flow *flows, uint16_t n, str
 	}
 }
 
-static enum drop_reason outer_add(struct esp_item *item)
+static enum drop_reason outer_add(struct burst_item *item)
 {
 	struct rte_ipv4_hdr *ip = (struct rte_ipv4_hdr *)rte_pktmbuf_prepend(item->m, sizeof(*ip) + ESP_BYTES);
 
@@ -233,9 +233,9 @@ static enum drop_reason outer_add(struct esp_item *item)
 }
 
 /* Good ones first, as the contract says. */
-static uint16_t burst(struct esp_item *items, uint16_t n, enum drop_reason (*work)(struct esp_item *item))
+static uint16_t burst(struct burst_item *items, uint16_t n, enum drop_reason (*work)(struct burst_item *item))
 {
-	struct esp_item sorted[64];
+	struct burst_item sorted[64];
 	uint16_t good = 0, bad = n;
 
 	for (uint16_t i = 0; i < n; i++) {
@@ -249,7 +249,7 @@ static uint16_t burst(struct esp_item *items, uint16_t n, enum drop_reason (*wor
 	return good;
 }
 
-uint16_t esp_out_burst(struct ipsec_worker *w, struct esp_item *items, uint16_t n)
+uint16_t burst_out(struct ipsec_worker *w, struct burst_item *items, uint16_t n)
 {
 	(void)w;
 	return burst(items, n, outer_add);
@@ -258,7 +258,7 @@ uint16_t esp_out_burst(struct ipsec_worker *w, struct esp_item *items, uint16_t 
 /* Strips, and promises of the inner packet what the contract does: lengths that fit, inside its selectors
  * (10.2.0.0/24).
  */
-static enum drop_reason outer_strip(struct esp_item *item)
+static enum drop_reason outer_strip(struct burst_item *item)
 {
 	struct rte_mbuf *m = item->m;
 	const struct rte_ipv4_hdr *ip = rte_pktmbuf_mtod(m, const struct rte_ipv4_hdr *);
@@ -278,7 +278,7 @@ static enum drop_reason outer_strip(struct esp_item *item)
 	return DROP_NONE;
 }
 
-uint16_t esp_in_burst(struct ipsec_worker *w, struct esp_item *items, uint16_t n)
+uint16_t burst_in(struct ipsec_worker *w, struct burst_item *items, uint16_t n)
 {
 	(void)w;
 	return burst(items, n, outer_strip);

@@ -14,6 +14,7 @@ static void spec_key_short(struct sa_spec *s)
 static void spec_transport(struct sa_spec *s)
 {
 	s->mode = SA_MODE_TRANSPORT;
+	s->tfc_bytes = 512;
 }
 
 static void spec_low_spi(struct sa_spec *s)
@@ -21,16 +22,14 @@ static void spec_low_spi(struct sa_spec *s)
 	s->spi = 255;
 }
 
-static void spec_outer_ipv6(struct sa_spec *s)
+static void spec_outer_mixed(struct sa_spec *s)
 {
 	addr_parse("2001:db8::1", &s->path.local.addr);
-	addr_parse("2001:db8::2", &s->path.remote.addr);
 }
 
-static void spec_inner_ipv6(struct sa_spec *s)
+static void spec_inner_mixed(struct sa_spec *s)
 {
 	selector_parse("2001:db8::/32", &s->local.items[0]);
-	selector_parse("2001:db8::/32", &s->remote.items[0]);
 }
 
 static void spec_no_selectors(struct sa_spec *s)
@@ -56,7 +55,7 @@ static void spec_sequence(struct sa_spec *s)
 static void test_sa_create_refuses(void)
 {
 	static void (*const mangle[])(struct sa_spec *) = { spec_key_short, spec_transport, spec_low_spi,
-		spec_outer_ipv6, spec_inner_ipv6, spec_no_selectors, spec_window, spec_cbc, spec_sequence };
+		spec_outer_mixed, spec_inner_mixed, spec_no_selectors, spec_window, spec_cbc, spec_sequence };
 	const struct rig_options o = { 0 };
 	struct ipsec *ips = rig_ipsec(1, 256, 1);
 
@@ -383,7 +382,7 @@ static void test_path_create(void)
 	addr_parse("192.0.2.2", &spec.remote.addr);
 	p = path_create(&spec, 1400, 3, 77);
 	CU_ASSERT_PTR_NOT_NULL_FATAL(p);
-	CU_ASSERT(p->mtu == 1400 && p->port == 3 && p->neighbour == 77 && p->udp_encap);
+	CU_ASSERT(p->mtu == 1400 && p->port == 3 && p->neighbour == 77 && p->flags == PATH_UDP);
 	CU_ASSERT_EQUAL(p->template_len, 28);
 	CU_ASSERT_EQUAL((uintptr_t)p % 64, 0);
 	CU_ASSERT(endpoint_equal(&p->spec.remote, &spec.remote));
