@@ -4,18 +4,19 @@
  * and ah_*.c. */
 #include "burst_priv.h"
 
-/* One engine call for every run of operations that want the same function. */
-static inline void ops_run(struct ipsec_worker *w, const struct burst_item *items, uint16_t n)
+/* One engine call for every run of operations that want the same function. Returns how many failed. */
+static inline uint16_t ops_run(struct ipsec_worker *w, const struct burst_item *items, uint16_t n)
 {
-	uint16_t i = 0, j;
+	uint16_t i = 0, j, failed = 0;
 
 	while (i < n) {
 		crypto_burst *crypt = items[w->items[i]].sa->crypt;
 		for (j = i + 1; j < n && items[w->items[j]].sa->crypt == crypt; j++)
 			;
-		crypt(w, &w->ops[i], j - i);
+		failed += crypt(w, &w->ops[i], j - i);
 		i = j;
 	}
+	return failed;
 }
 
 /* The lines of SA and key that the next stages touch. */
@@ -52,13 +53,15 @@ static uint16_t burst_partition(struct burst_item *items, uint16_t n)
 	return good;
 }
 
-/* Returns how many operations there are. */
-static inline uint16_t burst_prepare(struct ipsec_worker *w, struct burst_item *items, uint16_t n)
+/* Returns how many operations there are. ret_finish: some SA has something to do behind the crypto. */
+static inline uint16_t burst_prepare(struct ipsec_worker *w, struct burst_item *items, uint16_t n, bool *ret_finish)
 {
 	uint16_t ops = 0;
 
+	*ret_finish = false;
 	for (uint16_t i = 0; i < n; i++) {
 		enum drop_reason reason = items[i].sa->prepare(w, items[i].m, items[i].sa, ops);
+		*ret_finish |= items[i].sa->finish != NULL;
 		items[i].drop = DROP_NONE;
 		w->items[ops] = i;
 		if (likely(reason == DROP_NONE))
@@ -115,12 +118,14 @@ static inline uint16_t burst_finish(struct ipsec_worker *w, struct burst_item *i
 
 static inline uint16_t burst_run(struct ipsec_worker *w, struct burst_item *items, uint16_t n)
 {
-	uint16_t ops, good;
+	uint16_t ops, good, failed;
+	bool finish;
 
 	w->udp6 = 0;
-	ops = burst_prepare(w, items, n);
-	ops_run(w, items, ops);
-	good = burst_finish(w, items, ops);
+	ops = good = burst_prepare(w, items, n, &finish);
+	failed = ops_run(w, items, ops);
+	if (finish || unlikely(failed || w->udp6))
+		good = burst_finish(w, items, ops);
 	return likely(good == n) ? n : burst_partition(items, n);
 }
 

@@ -21,6 +21,7 @@
 #define NEXT_HEADER_IPV4  4
 #define NEXT_HEADER_IPV6  41
 #define NEXT_HEADER_NONE  59
+#define ECN_MASK          3
 
 /* One buffer per packet: the engine works in place. */
 static inline bool packet_joined(struct rte_mbuf *m)

@@ -93,7 +93,8 @@ static inline void udp6_note(struct ipsec_worker *w, const struct path *path, ui
 {
 	const uint8_t both = PATH_IPV6 | PATH_UDP;
 
-	w->udp6 |= (uint64_t)((path->flags & both) == both) << op;
+	if (unlikely((path->flags & both) == both))
+		w->udp6 |= 1ull << op;
 }
 
 static inline enum drop_reason tunnel_build(struct ipsec_worker *w, struct rte_mbuf *m, struct sa *sa, uint16_t op,

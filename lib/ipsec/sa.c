@@ -444,24 +444,6 @@ uint16_t sa_inner_mtu(const struct sa *sa)
 	return (uint16_t)(sa->transport ? transport_mtu(sa, p) : tunnel_mtu(sa, p));
 }
 
-static inline bool ports_match(const struct sa_ports *s, uint8_t protocol, bool has_ports, uint16_t port)
-{
-	bool ports = s->any | (has_ports ? !s->opaque & ((uint16_t)(port - s->low) <= s->span) : s->opaque);
-
-	return !((protocol ^ s->protocol) & s->protocol_mask) & ports;
-}
-
-/* One side of one family. port: host order. */
-static inline bool side4_match(
-	const struct sa_selector *s, uint8_t count, uint32_t addr, const struct flow *f, uint16_t port)
-{
-	bool fits = false;
-
-	for (uint8_t i = 0; i < count && !fits; i++, s++)
-		fits = (addr - s->low <= s->span) & ports_match(&s->ports, f->protocol, f->has_ports, port);
-	return fits;
-}
-
 static bool side6_match(
 	const struct sa_selector6 *s, uint8_t count, unsigned __int128 addr, const struct flow *f, uint16_t port)
 {
@@ -484,7 +466,8 @@ bool sa_selectors_match(const struct sa *sa, const struct flow *flow)
 		return side6_match(sa->selectors6, sa->local6_count, ipv6_number(flow->local_be), flow, local_port) &&
 		       side6_match(sa->selectors6 + sa->local6_count, sa->remote6_count, ipv6_number(flow->remote_be),
 			       flow, remote_port);
-	return side4_match(sa->selectors, sa->local_count, rte_be_to_cpu_32(flow->local_be[0]), flow, local_port) &&
-	       side4_match(sa->selectors + sa->local_count, sa->remote_count, rte_be_to_cpu_32(flow->remote_be[0]),
-		       flow, remote_port);
+	return side4_match(sa->selectors, sa->local_count, flow->local_be[0], flow->protocol, flow->has_ports,
+		       local_port) &&
+	       side4_match(sa->selectors + sa->local_count, sa->remote_count, flow->remote_be[0], flow->protocol,
+		       flow->has_ports, remote_port);
 }

@@ -131,6 +131,32 @@ static inline uint64_t count_read(const _Atomic uint64_t *counter)
 	return atomic_load_explicit(counter, memory_order_relaxed);
 }
 
+static inline bool ports_match(const struct sa_ports *s, uint8_t protocol, bool has_ports, uint16_t port)
+{
+	bool ports = s->any | (has_ports ? !s->opaque & ((uint16_t)(port - s->low) <= s->span) : s->opaque);
+
+	return !((protocol ^ s->protocol) & s->protocol_mask) & ports;
+}
+
+/* One side. port: host order. */
+static inline bool side4_match(
+	const struct sa_selector *s, uint8_t count, uint32_t addr_be, uint8_t protocol, bool has_ports, uint16_t port)
+{
+	uint32_t addr = rte_be_to_cpu_32(addr_be);
+	bool fits = false;
+
+	for (uint8_t i = 0; i < count && !fits; i++, s++)
+		fits = (addr - s->low <= s->span) & ports_match(&s->ports, protocol, has_ports, port);
+	return fits;
+}
+
+/* For an SA no selector of which looks at ports. */
+static inline bool sa_selectors_match4(const struct sa *sa, uint32_t local_be, uint32_t remote_be, uint8_t protocol)
+{
+	return side4_match(sa->selectors, sa->local_count, local_be, protocol, false, 0) &&
+	       side4_match(sa->selectors + sa->local_count, sa->remote_count, remote_be, protocol, false, 0);
+}
+
 /* Sets a flag until control acknowledges it. */
 void sa_flag(struct sa *sa, uint32_t flag);
 
