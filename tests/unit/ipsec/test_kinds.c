@@ -90,10 +90,20 @@ static void test_kinds_all_there_and_back(void)
 	CU_ASSERT(t.kinds > 1500);
 }
 
+/* The receiving end computes with OpenSSL. */
+static void test_kinds_all_open_with_the_reference_engine(void)
+{
+	struct tally t = { 0 };
+
+	all_suites(true, &t);
+	CU_ASSERT_EQUAL(t.wrong, 0);
+}
+
 int main(int argc, char **argv)
 {
 	static const struct test tests[] = {
 		TEST(test_kinds_all_there_and_back),
+		TEST(test_kinds_all_open_with_the_reference_engine),
 	};
 
 	rig_eal();
