@@ -1,22 +1,50 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* A burst through its SAs, in either direction: prefetch, every packet prepared by its SA's function, crypto in runs of
- * one engine function, every packet finished, bad ones sorted to the end. What ESP and AH do to a packet is in esp_*.c
- * and ah_*.c. */
+/* A burst through its SAs, in either direction: prefetch, every packet prepared by its SA's function, one crypto call
+ * for all that want the same engine function, every packet finished, bad ones sorted to the end. What ESP and AH do to
+ * a packet is in esp_*.c and ah_*.c. */
 #include "burst_priv.h"
 
-/* One engine call for every run of operations that want the same function. Returns how many failed. */
-static inline uint16_t ops_run(struct ipsec_worker *w, const struct burst_item *items, uint16_t n)
+static inline crypto_burst *op_crypt(const struct ipsec_worker *w, const struct burst_item *items, uint16_t op)
 {
-	uint16_t i = 0, j, failed = 0;
+	return items[w->items[op]].sa->crypt;
+}
 
-	while (i < n) {
-		crypto_burst *crypt = items[w->items[i]].sa->crypt;
-		for (j = i + 1; j < n && items[w->items[j]].sa->crypt == crypt; j++)
-			;
-		failed += crypt(w, &w->ops[i], j - i);
-		i = j;
+/* A burst that wants several engine functions: one call for each, so that multi-buffer lanes are full however the SAs
+ * are mixed. The operations are copied together and their verdicts copied back. Returns how many failed. */
+static uint16_t ops_run_grouped(struct ipsec_worker *w, const struct burst_item *items, uint16_t n)
+{
+	struct crypto_op group[IPSEC_BURST];
+	uint16_t places[IPSEC_BURST], failed = 0;
+	uint64_t left = n < 64 ? (1ull << n) - 1 : UINT64_MAX;
+
+	while (left) {
+		crypto_burst *crypt = op_crypt(w, items, (uint16_t)__builtin_ctzll(left));
+		uint16_t count = 0;
+		for (uint64_t rest = left; rest; rest &= rest - 1) {
+			uint16_t op = (uint16_t)__builtin_ctzll(rest);
+			if (op_crypt(w, items, op) != crypt)
+				continue;
+			places[count] = op;
+			group[count++] = w->ops[op];
+			left &= ~(1ull << op);
+		}
+		failed += crypt(w, group, count);
+		for (uint16_t i = 0; i < count; i++)
+			w->ops[places[i]].key = group[i].key;
 	}
 	return failed;
+}
+static_assert(IPSEC_BURST == 64, "a bit for every operation");
+
+/* Returns how many failed. */
+static inline uint16_t ops_run(struct ipsec_worker *w, const struct burst_item *items, uint16_t n)
+{
+	crypto_burst *first = n ? op_crypt(w, items, 0) : NULL;
+
+	for (uint16_t i = 1; i < n; i++)
+		if (unlikely(op_crypt(w, items, i) != first))
+			return ops_run_grouped(w, items, n);
+	return n ? first(w, w->ops, n) : 0;
 }
 
 /* The lines of SA and key that the next stages touch. */

@@ -55,7 +55,7 @@ static void xcbc_subkey(const uint8_t *key, uint8_t which, uint8_t *ret_subkey)
 static void block_xor(uint8_t *block, const uint8_t *other, size_t n)
 {
 	for (size_t i = 0; i < n; i++)
-		block[i] ^= other[i];
+		block[i % BLOCK_BYTES] ^= other[i];
 }
 
 /* RFC 3566 4. The last block, complete or not, is masked with K2 or K3. */
