@@ -55,7 +55,7 @@ static void xcbc_subkey(const uint8_t *key, uint8_t which, uint8_t *ret_subkey)
 static void block_xor(uint8_t *block, const uint8_t *other, size_t n)
 {
 	for (size_t i = 0; i < n; i++)
-		block[i % BLOCK_BYTES] ^= other[i];
+		block[i] ^= other[i];
 }
 
 /* RFC 3566 4. The last block, complete or not, is masked with K2 or K3. */
@@ -68,9 +68,8 @@ static void xcbc(const uint8_t *key, const uint8_t *data, size_t len, uint8_t *r
 		block_xor(e, data, BLOCK_BYTES);
 		aes_block(k1, e, e);
 	}
-	block_xor(e, data, len);
-	if (len < BLOCK_BYTES)
-		e[len] ^= 0x80;
+	for (size_t i = 0; i < BLOCK_BYTES && i <= len; i++)
+		e[i] ^= i < len ? data[i] : 0x80;
 	xcbc_subkey(key, len == BLOCK_BYTES ? 2 : 3, mask);
 	block_xor(e, mask, BLOCK_BYTES);
 	aes_block(k1, e, ret_mac);
