@@ -119,11 +119,11 @@ static const struct {
 } weaknesses[] = {
 	{ TRANSFORM_ENCR, ENCR_NULL, "does not encrypt" },
 	{ TRANSFORM_ENCR, ENCR_NULL_AUTH_AES_GMAC, "does not encrypt" },
-	{ TRANSFORM_ENCR, ENCR_3DES, "should not be used: slow, blocks of 64 bits (RFC 8221 5)" },
-	{ TRANSFORM_ENCR, ENCR_AES_GCM_8, "an ICV of 8 bytes is not recommended (RFC 8221 5)" },
-	{ TRANSFORM_ENCR, ENCR_AES_CCM_8, "an ICV of 8 bytes is for constrained devices only (RFC 8221 5)" },
-	{ TRANSFORM_ENCR, ENCR_AES_CCM_8_IIV, "an ICV of 8 bytes is for constrained devices only (RFC 8221 5)" },
-	{ TRANSFORM_INTEG, INTEG_HMAC_SHA1_96, "SHA-1 is on its way out (RFC 8221 6)" },
+	{ TRANSFORM_ENCR, ENCR_3DES, "should not be used any more (RFC 8221 5)" },
+	{ TRANSFORM_ENCR, ENCR_AES_GCM_8, "has an ICV of 8 bytes, which is not recommended (RFC 8221 5)" },
+	{ TRANSFORM_ENCR, ENCR_AES_CCM_8, "has an ICV of 8 bytes, which is for constrained devices (RFC 8221 5)" },
+	{ TRANSFORM_ENCR, ENCR_AES_CCM_8_IIV, "has an ICV of 8 bytes, which is for constrained devices (RFC 8221 5)" },
+	{ TRANSFORM_INTEG, INTEG_HMAC_SHA1_96, "rests on SHA-1, which is on its way out (RFC 8221 6)" },
 };
 
 #define ROWS(t) (sizeof(t) / sizeof((t)[0]))
