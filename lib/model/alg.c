@@ -111,6 +111,21 @@ static const struct {
 	{ INTEG_HMAC_SHA2_512_256, PRF_HMAC_SHA2_512 },
 };
 
+/* One row for all key lengths. GMAC as "encryption" protects the whole packet and hides nothing of it (RFC 4543 2). */
+static const struct {
+	uint8_t type;
+	uint16_t id;
+	const char *reason;
+} weaknesses[] = {
+	{ TRANSFORM_ENCR, ENCR_NULL, "does not encrypt" },
+	{ TRANSFORM_ENCR, ENCR_NULL_AUTH_AES_GMAC, "does not encrypt" },
+	{ TRANSFORM_ENCR, ENCR_3DES, "should not be used any more (RFC 8221 5)" },
+	{ TRANSFORM_ENCR, ENCR_AES_GCM_8, "has an ICV of 8 bytes, which is not recommended (RFC 8221 5)" },
+	{ TRANSFORM_ENCR, ENCR_AES_CCM_8, "has an ICV of 8 bytes, which is for constrained devices (RFC 8221 5)" },
+	{ TRANSFORM_ENCR, ENCR_AES_CCM_8_IIV, "has an ICV of 8 bytes, which is for constrained devices (RFC 8221 5)" },
+	{ TRANSFORM_INTEG, INTEG_HMAC_SHA1_96, "rests on SHA-1, which is on its way out (RFC 8221 6)" },
+};
+
 #define ROWS(t) (sizeof(t) / sizeof((t)[0]))
 
 const struct alg *alg_lookup(enum transform_type type, uint16_t id, uint16_t key_bits)
@@ -150,6 +165,14 @@ const struct alg *alg_next(const struct alg *a)
 	size_t i = a ? (size_t)(a - table) + 1 : 0;
 
 	return i < ROWS(table) ? &table[i] : NULL;
+}
+
+const char *alg_weakness(const struct alg *a)
+{
+	for (size_t i = 0; i < ROWS(weaknesses); i++)
+		if (weaknesses[i].type == a->type && weaknesses[i].id == a->id)
+			return weaknesses[i].reason;
+	return NULL;
 }
 
 const char *transform_type_name(uint8_t type)

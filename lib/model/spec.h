@@ -35,6 +35,9 @@ struct header_rules {
 	uint32_t flow_label;  /* else this; 20 bits */
 };
 
+/* True when nothing differs from the default, be it said or left out. */
+bool header_rules_default(const struct header_rules *h);
+
 /* The outer header's half: what MOBIKE, NAT or PMTU may change without touching the SA. */
 struct path_spec {
 	struct endpoint local, remote; /* ports are used with SA_ENCAP_UDP only */
