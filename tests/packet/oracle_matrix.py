@@ -1,0 +1,141 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: BSD-3-Clause
+"""Every combination of algorithm, mode, families, encapsulation, ESN and direction through a running gateway, against
+oracles: packets that an oracle made come out in clear, packets of ours are opened by an oracle, compared byte for byte.
+
+usage: oracle_matrix.py [--all | --sample] [--only REGEX]
+A sample has some combinations of every suite; its seed is printed, and SALLYPORT_SEED repeats it. --only takes the
+combinations whose name has the pattern. Prints FAIL matrix/NAME for a cell that disagrees, PASS matrix/GROUP when all of
+a group agree, and last the sums. Suites with implicit IV, refused with manual keys, run in lab_gateway.
+"""
+import argparse
+import itertools
+import os
+import random
+import re
+import sys
+import tempfile
+import time
+
+try:
+    from matrix import cells, probes, verdict
+except ImportError as e:
+    print(f"SKIP matrix/all {e.name} is not installed")
+    sys.exit(0)
+from lab import gateway, results, table
+from lab.namespace import Namespace
+from lab.results import check, failed, passed
+from matrix.traffic import Traffic
+
+PER_SUITE = 3  # SA pairs of a sample
+
+
+class Run:
+    """One gateway with some of the pairs."""
+
+    def __init__(self, key, program, pairs, seed):
+        self.key, self.program, self.pairs = key, program, pairs
+        rng = random.Random(seed)
+        self.probes = {(pair, d): p for pair in pairs for d, p in probes.of_pair(pair, rng).items()}
+        self.traffic = None
+
+    def in_sending_order(self):
+        """The first packets of all cells, then the second ones: bursts mix SAs of all kinds."""
+        once = [p for (pair, d), p in self.probes.items() if pair.combination.tunnel or d == "in"]
+        return [probe for row in itertools.zip_longest(*once) for probe in row if probe]
+
+    def go(self):
+        with tempfile.TemporaryDirectory(prefix="sallyport-matrix-") as work, Namespace(self.key) as namespace:
+            families = sorted({f for p in self.pairs for f in (p.combination.inner, p.combination.outer)})
+            lines = gateway.network(namespace, families, work)
+            lines += ["manual_sas:", *(cells.setting(p) for p in self.pairs)]
+            secrets = ["manual_keys:", *(cells.secret(p) for p in self.pairs)]
+            self.traffic = Traffic(namespace)
+            with gateway.Gateway(namespace, work, self.program, lines, secrets) as running:
+                self.drive(running)
+
+    def drive(self, running):
+        free = running.free_buffers()
+        self.traffic.run(self.in_sending_order())
+        check(f"matrix/no_unexpected_drops_{self.key}", self.no_drops, running)
+        check(f"matrix/buffers_all_back_{self.key}", self.buffers_back, running, free)
+        check(f"matrix/nothing_else_came_out_{self.key}", self.no_strays)
+
+    @staticmethod
+    def no_drops(running):
+        drops = running.drops()
+        assert not drops, f"counted: {drops}"
+
+    @staticmethod
+    def buffers_back(running, free):
+        assert running.wait_free_buffers(free), f"{running.free_buffers()} of {free} buffers"
+
+    def no_strays(self):
+        strays = self.traffic.strays
+        assert not strays, f"{len(strays)} packets, the first at {strays[0][0]}: {results.shown(strays[0][1])}"
+
+    def reasons(self):
+        """{(combination, direction): None or why it disagrees}"""
+        got = self.traffic.got if self.traffic else {}
+        return {(pair.combination, d): verdict.cell_reason(p, got) for (pair, d), p in self.probes.items()}
+
+
+def options():
+    parser = argparse.ArgumentParser(description=__doc__.split("\n", maxsplit=1)[0])
+    parser.add_argument("--all", action="store_true")
+    parser.add_argument("--sample", action="store_true")
+    parser.add_argument("--only", default="")
+    chosen = parser.parse_args()
+    if os.environ.get("SALLYPORT_LONG") == "1":
+        chosen.all = True
+    return chosen
+
+
+def choose(everything, chosen, seed):
+    named = [c for c in everything if re.search(chosen.only, c.name)]
+    if chosen.all or not chosen.sample:
+        return named
+    return list(cells.sample(named, PER_SUITE, random.Random(seed)))
+
+
+def runs(pairs, seed):
+    """The daemon with most of them, lab_gateway with the implicit IVs."""
+    programs = (("daemon", table.build_dir() / "app/sallyportd/sallyportd", False),
+                ("lab", table.build_dir() / "tests/packet/lab_gateway", True))
+    for key, program, implicit in programs:
+        mine = [p for p in pairs if p.combination.suite.implicit == implicit]
+        if mine:
+            yield Run(key, program, mine, seed)
+
+
+def report(reasons):
+    """FAIL lines of cells, PASS lines of whole groups, the sums."""
+    groups = {}
+    for (combination, direction), reason in reasons.items():
+        group = f"{combination.suite.protocol}_{combination.shape}_{direction}"
+        groups[group] = groups.get(group, True) and not reason
+        if reason:
+            failed(f"matrix/{combination.name}_{direction}", reason)
+    for group, agrees in groups.items():
+        if agrees:
+            passed(f"matrix/{group}")
+    disagreed = sum(1 for reason in reasons.values() if reason)
+    print(f"packet matrix: {len(reasons)} combinations, {len(reasons) - disagreed} agreed, {disagreed} disagreed")
+
+
+def main():
+    chosen = options()
+    seed = int(os.environ.get("SALLYPORT_SEED") or time.time())
+    print(f"# seed {seed}")
+    combinations = choose(list(cells.combinations(table.rows())), chosen, seed)
+    pairs, without = cells.pairs(combinations, seed)
+    reasons = {(c, d): why for c, why in without for d in cells.DIRECTIONS}
+    for run in runs(pairs, seed):
+        check(f"matrix/gateway_{run.key}", run.go)
+        reasons |= run.reasons()
+    report(reasons)
+    sys.exit(1 if results.failures else 0)
+
+
+if __name__ == "__main__":
+    main()
