@@ -14,6 +14,7 @@ from pathlib import Path
 from . import table
 
 START_SECONDS, STOP_SECONDS = 60, 30
+SANITIZER_WORDS = ("AddressSanitizer", "LeakSanitizer", "runtime error:")
 LAN = {4: "198.18.0.1", 6: "fd01::1"}
 LAN_HOST = {4: "198.18.0.2", 6: "fd01::2"}
 WAN = {4: "192.0.2.1", 6: "2001:db8:0:1::1"}
@@ -76,7 +77,8 @@ class Gateway:
         # what went wrong before matters more
         if kind is None:
             assert code == 0, f"the gateway ended with code {code}: {self.last_words()}"
-            assert "Sanitizer" not in self.log_text(), f"a sanitizer found something: {self.last_words()}"
+            found = [word for word in SANITIZER_WORDS if word in self.log_text()]
+            assert not found, f"a sanitizer found something: {self.last_words()}"
 
     def stop(self):
         self.process.send_signal(signal.SIGTERM)
@@ -92,7 +94,7 @@ class Gateway:
     def last_words(self):
         """What the log ends with, or the sanitizer's own summary."""
         lines = self.log_text().strip().splitlines() or ["no log"]
-        return next((line for line in lines if "ERROR:" in line), lines[-1])
+        return next((line for line in lines if "ERROR:" in line or "runtime error:" in line), lines[-1])
 
     def wait_ready(self):
         end = time.monotonic() + START_SECONDS

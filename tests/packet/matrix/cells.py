@@ -47,13 +47,6 @@ def combinations(table):
             yield Combination(suite, tunnel, inner, outer, udp, esn)
 
 
-def sample(everything, per_suite, rng):
-    """Some combinations of every suite, so that no algorithm is ever left out."""
-    for _, group in itertools.groupby(everything, key=lambda c: c.suite):
-        group = list(group)
-        yield from rng.sample(group, min(per_suite, len(group)))
-
-
 def inner_networks(number, family):
     """(local, remote) networks that no other pair has."""
     if family == 4:
@@ -123,18 +116,20 @@ def setting(pair):
     return "  - {" + ", ".join(f"{k}: {v}" for k, v in entry.items()) + "}"
 
 
-def secret(pair):
-    """The pair's entry of manual_keys."""
+def secret(pair, broken):
+    """The pair's entry of manual_keys; with a wrong byte when it is to be broken."""
     fields = [f"name: {pair.setting_name}"]
     for direction, keys in (("in", pair.keys_in), ("out", pair.keys_out)):
         if keys.protocol == "esp":
-            fields.append(f'encr_{direction}: "{hex_key(keys.encr_key)}"')
+            fields.append(f'encr_{direction}: "{hex_key(keys.encr_key, broken)}"')
         if keys.integ:
-            fields.append(f'integ_{direction}: "{hex_key(keys.integ_key)}"')
+            fields.append(f'integ_{direction}: "{hex_key(keys.integ_key, broken)}"')
     return "  - {" + ", ".join(fields) + "}"
 
 
-def hex_key(key):
+def hex_key(key, broken):
+    if broken and key:
+        key = bytes([key[0] ^ 0x10]) + key[1:]
     return "0x" + key.hex() if key else ""
 
 

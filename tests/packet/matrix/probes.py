@@ -1,14 +1,16 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """The packets of a cell and what has to come out for each. A probe goes in at one port and is expected as exactly one
 packet at a port, recognised there by a key."""
+import os
 import struct
 from dataclasses import dataclass
 
-from lab.gateway import WAN
 from oracle import by_scapy, headers
 from oracle.sa import Shape
 
 LENGTHS = (0, 1, 15, 16, 17, 64, 1000)
+if os.environ.get("SALLYPORT_LONG") == "1":
+    LENGTHS += (*range(2, 15), *range(18, 50), 63, 65, 127, 128, 129, 255, 256, 257, 511, 512, 513, 1023, 1024, 1025, 1300)
 BY_SCAPY = (3, 6)  # the probes whose packets scapy makes or opens as well, where it knows the suite; 3 begins a new high half
 OUTER_TTL = 64
 HOP = 63  # any TTL of a packet on its way
@@ -123,10 +125,10 @@ def tunnel_in(pair, rng):
         yield Probe(pair, index, "wan", seal(pair, inner, index, shape), clear_key(inner), expected)
 
 
-def tunnel_out(pair, rng):
+def tunnel_out(pair, rng, lengths=LENGTHS):
     """Clear at the LAN port, sealed at the WAN port."""
     local, remote = pair.ends()
-    for index, length in enumerate(LENGTHS):
+    for index, length in enumerate(lengths):
         inner = inner_packet(rng, local, remote, index, length, rng.randrange(256), HOP)
         key = sealed_key(pair.spi_out, pair.start + 1 + index)
         yield Probe(pair, index, "lan", inner, key, changed(inner, ttl=HOP - 1))
@@ -140,19 +142,23 @@ def echo(family, src, dst, request, index, data):
     return message[:2] + struct.pack("!H", value) + message[4:]
 
 
+def echo_pair(pair, rng, index, length, tos):
+    """(request to the gateway, key of its sealed answer, the answer in clear)."""
+    family = pair.combination.outer
+    local, remote = pair.ends()
+    protocol = headers.ICMP if family == 4 else headers.ICMPV6
+    data, more = rng.randbytes(length), marks(family, index)
+    ask = headers.ip(remote, local, protocol, echo(family, remote, local, True, index, data), tos=tos, ttl=HOP, **more)
+    answer = headers.ip(local, remote, protocol, echo(family, local, remote, False, index, data), tos=tos, **more)
+    return ask, sealed_key(pair.spi_out, pair.start + 1 + index), answer
+
+
 def transport(pair, rng):
     """A sealed echo request for the gateway; its sealed answer proves both directions."""
-    c = pair.combination
-    local, remote = pair.ends()
-    assert pair.local == WAN[c.outer]
-    protocol = headers.ICMP if c.outer == 4 else headers.ICMPV6
     for index, length in enumerate(LENGTHS):
-        data, tos = rng.randbytes(length), rng.randrange(64) << 2
-        more = marks(c.outer, index)
-        ask = headers.ip(remote, local, protocol, echo(c.outer, remote, local, True, index, data), tos=tos, ttl=HOP, **more)
-        answer = headers.ip(local, remote, protocol, echo(c.outer, local, remote, False, index, data), tos=tos, **more)
-        sealed = seal(pair, ask, index, Shape(**freedom(c, index)))
-        yield Probe(pair, index, "wan", sealed, sealed_key(pair.spi_out, pair.start + 1 + index), answer, local=True)
+        ask, key, answer = echo_pair(pair, rng, index, length, rng.randrange(64) << 2)
+        sealed = seal(pair, ask, index, Shape(**freedom(pair.combination, index)))
+        yield Probe(pair, index, "wan", sealed, key, answer, local=True)
 
 
 def of_pair(pair, rng):
