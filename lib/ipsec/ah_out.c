@@ -4,9 +4,8 @@
 #include "ah_priv.h"
 #include "outer_priv.h"
 
-/* AH itself, its ICV zero; with GMAC the IV stands in front of the ICV (RFC 4543 3.2). ret_iv: as on the wire. */
-static void ah_write(
-	const struct sa *sa, uint8_t *ah, uint32_t bytes, uint8_t next_header, uint64_t sequence, uint64_t *ret_iv)
+/* AH itself, its authentication data zero: the ICV, and with GMAC the IV in front of it (RFC 4543 4). */
+static void ah_write(const struct sa *sa, uint8_t *ah, uint32_t bytes, uint8_t next_header, uint64_t sequence)
 {
 	uint32_t sequence_be = rte_cpu_to_be_32((uint32_t)sequence);
 
