@@ -127,6 +127,7 @@ struct row {
 	const char *fallback; /* default; items of a list with ", " between; NULL: none */
 	uint64_t min, max;    /* numbers, durations (ns), items of a list */
 	bool zero_allowed;    /* besides min..max */
+	uint8_t family;       /* addresses: the only one (enum addr_family); 0: both */
 	const struct word *words;
 	enum reload_class reload; /* RELOAD_LIVE holds for all rows below */
 	const char *help;
@@ -200,8 +201,15 @@ void check_fault(struct load *l, const char *list, size_t i, const char *setting
 /* The same for a warning. */
 void check_warn(struct load *l, const char *list, size_t i, const char *setting, const char *format, ...)
 	__attribute__((format(printf, 5, 6)));
-/* The interface with this address, or NULL. */
+/* The interface with this address of either family, or NULL. */
 const struct config_interface *interface_of_address(const struct config *c, const struct addr *a);
+/* Address and subnet of an interface in a family, ADDR_NONE when it has none. */
+static inline const struct prefix *interface_prefix(const struct config_interface *i, uint8_t family)
+{
+	return family == ADDR_IPV6 ? &i->address6 : &i->address;
+}
+/* The interface in whose subnet the address is, or NULL. */
+const struct config_interface *interface_towards(const struct config *c, const struct addr *a);
 
 void check_network(struct load *l);    /* interfaces, routes, neighbours */
 void check_manual_sas(struct load *l); /* completes both directions of each */

@@ -236,13 +236,30 @@ static bool parse_words(struct load *l, const struct row *row, const struct node
 	return true;
 }
 
-/* The one place that keeps IPv6 out. */
-static bool family_supported(struct load *l, const struct node *node, const struct addr *a)
+/* Some rows take one family only. */
+static bool family_allowed(struct load *l, const struct row *row, const struct node *node, uint8_t family)
 {
-	if (a->family == ADDR_IPV4)
+	if (!row->family || row->family == family)
 		return true;
-	fault(l, node->place, "IPv6 is not supported yet");
+	fault(l, node->place, "IPv%d is not supported here", family);
 	return false;
+}
+
+/* ::ffff:0:0/96 never stands in a packet (RFC 4291 2.5.5.2, RFC 6890). */
+static bool is_host6(const struct addr *a)
+{
+	static const uint8_t zero[10], mapped[2] = { 0xff, 0xff };
+	static const uint8_t loopback[16] = { [15] = 1 };
+
+	return memcmp(a->bytes, loopback, sizeof(loopback)) != 0 &&
+	       (memcmp(a->bytes, zero, sizeof(zero)) != 0 || memcmp(a->bytes + 10, mapped, sizeof(mapped)) != 0);
+}
+
+static bool is_host(const struct addr *a)
+{
+	if (addr_is_any(a) || addr_is_multicast(a))
+		return false;
+	return a->family == ADDR_IPV6 ? is_host6(a) : addr_ipv4(a) >> 28 != 15 && addr_ipv4(a) >> 24 != 127;
 }
 
 static bool parse_address(struct load *l, const struct row *row, const struct node *node, const char *text, void *base)
@@ -251,9 +268,9 @@ static bool parse_address(struct load *l, const struct row *row, const struct no
 
 	if (addr_parse(text, &a))
 		return refuse(l, row, node, text);
-	if (!family_supported(l, node, &a))
+	if (!family_allowed(l, row, node, a.family))
 		return false;
-	if (addr_is_any(&a) || addr_is_multicast(&a) || addr_ipv4(&a) >> 28 == 15 || addr_ipv4(&a) >> 24 == 127) {
+	if (!is_host(&a)) {
 		fault(l, node->place, "%s is not the address of a host", text);
 		return false;
 	}
@@ -277,7 +294,7 @@ static bool parse_prefix(struct load *l, const struct row *row, const struct nod
 
 	if (prefix_parse(text, &p) || !strchr(text, '/'))
 		return refuse(l, row, node, text);
-	if (!family_supported(l, node, &p.addr))
+	if (!family_allowed(l, row, node, p.addr.family))
 		return false;
 	*(struct prefix *)field(l, row, base) = p;
 	return true;
@@ -305,12 +322,9 @@ static bool parse_mac(struct load *l, const struct row *row, const struct node *
 static bool parse_identity(struct load *l, const struct row *row, const struct node *node, const char *text, void *base)
 {
 	struct identity id;
-	struct addr v6 = { .family = ADDR_IPV6 };
 
 	if (identity_parse(text, &id))
 		return refuse(l, row, node, text);
-	if (id.type == ID_IPV6_ADDR && !family_supported(l, node, &v6))
-		return false;
 	*(struct identity *)field(l, row, base) = id;
 	return true;
 }
@@ -344,7 +358,7 @@ static bool parse_selector(struct load *l, const struct row *row, const struct n
 
 	if (selector_parse(text, &s))
 		return refuse(l, row, node, text);
-	if (!family_supported(l, node, &s.low))
+	if (!family_allowed(l, row, node, s.low.family))
 		return false;
 	for (int i = 0; i < list->count; i++)
 		if (selector_equal(&list->items[i], &s)) {
