@@ -89,11 +89,11 @@ static void test_warning_ipv6_next_hop_without_mac(void)
 	const char *entry = "neighbours:\n  - {interface: lan, address: \"2001:db8:1::2\", mac: \"02:00:00:00:00:02\"}";
 	char with_address[SPOILED_BYTES], with_route[SPOILED_BYTES], text[SPOILED_BYTES];
 
-	spoil(base_yaml, lan, both, with_address);
+	spoil(sound_yaml(), lan, both, with_address);
 	spoil(with_address, "via: 192.0.2.254}", routed, with_route);
-	warned_text(with_route, base_secrets,
+	warned_text(with_route, sound_secrets,
 		"gw.yaml:11:38: routes[1].via: 2001:db8:1::2 has no entry in neighbours, so nothing can be sent to it");
-	warned_text(spoil(with_route, "neighbours:", entry, text), base_secrets, NULL);
+	warned_text(spoil(with_route, "neighbours:", entry, text), sound_secrets, NULL);
 }
 
 static void test_warning_any_peer_needs_no_route(void)
