@@ -24,7 +24,7 @@ kat          suite_kat          default  known answers from data files
 packet       suite_packet       default  packets through the ports against oracles, again under ASan and UBSan
 fuzz         suite_fuzz         default  every libFuzzer target for a while, then coverage
 smoke        suite_smoke        default  gateways in namespaces
-interop      suite_interop      default  against strongSwan
+interop      suite_interop      default  against strongSwan and ipsec-secgw
 demo         suite_demo         default  deploy/demo.sh
 selfcheck    suite_selfcheck    default  breaks things and sees the tests notice
 '
@@ -204,7 +204,9 @@ suite_packet() {
 
 suite_smoke() { build_release && run_scripts release "$repo"/tests/smoke/*.sh; }
 
-suite_interop() { build_release && run_scripts release "$repo"/tests/interop/strongswan_*.sh; }
+suite_interop() {
+	build_release && run_scripts release "$repo"/tests/interop/strongswan_*.sh "$repo"/tests/interop/secgw_*.sh
+}
 
 suite_demo() {
 	build_release || return
