@@ -39,8 +39,9 @@ static inline void trailer_write(const struct payload *p, uint32_t len)
 static inline bool room_there(const struct rte_mbuf *m, const struct sa *sa, uint32_t head, uint32_t grown)
 {
 	uint32_t tail = grown + RTE_MAX(sa->icv_bytes, (uint8_t)PATTERN_BYTES);
+	bool front = rte_pktmbuf_headroom(m) >= head, behind = rte_pktmbuf_tailroom(m) >= tail;
 
-	return (rte_pktmbuf_headroom(m) >= head) & (rte_pktmbuf_tailroom(m) >= tail);
+	return front & behind;
 }
 
 /* Writes the IV to its place; ret_iv: its first eight bytes, or the implicit one. False without random numbers. */
