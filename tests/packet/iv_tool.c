@@ -54,11 +54,11 @@ static struct sa *sa_make(struct ipsec *ips, const char *suite, size_t *ret_iv_b
 
 static void ivs_print(struct ipsec_worker *w, struct sa *sa, uint16_t n, size_t iv_bytes)
 {
-	struct esp_item items[BURST];
+	struct burst_item items[BURST];
 
 	for (uint16_t i = 0; i < n; i++)
-		items[i] = (struct esp_item){ .m = rig_packet(INNER_BYTES, 1), .sa = sa };
-	if (esp_out_burst(w, items, n) != n) {
+		items[i] = (struct burst_item){ .m = rig_packet(INNER_BYTES, 1), .sa = sa };
+	if (burst_out(w, items, n) != n) {
 		fprintf(stderr, "iv_tool: a packet was dropped: %s\n",
 			drop_keyword((enum drop_reason)items[n - 1].drop));
 		exit(1);
