@@ -11,8 +11,8 @@ import re
 import sys
 
 ROW = re.compile(r"^\| RFC \d+")
-SHELL = re.compile(r'\b(check|pass|fail|skip|feature) "?((?:\$\(.*?\)|[^\s"])+)')
-PYTHON = re.compile(r'\bf?"([a-z]\w*[/-][^"\s]+)"')
+SHELL = re.compile(r'\b(check|pass|fail|skip|feature|run_case) "?((?:\$\(.*?\)|[^\s"])+)')
+PYTHON = re.compile(r'(?<!\w)f?"([a-z]\w*[/-][^"\s]+)"')
 VARIABLE = re.compile(r"\$\(.*?\)|\$\{.*?\}|\$\w+|\{[^}]*\}+")
 LITERAL_MIN = 4  # at the head of a name that a script computes; with less it could be any name
 
@@ -30,7 +30,7 @@ def script_names(file):
     for where, name in found:
         pattern = VARIABLE.sub("*", name)
         if "*" not in pattern or pattern.removeprefix("interop/").index("*") >= LITERAL_MIN:
-            yield f"interop/{pattern}" if where in ("feature", "interop") else pattern
+            yield f"interop/{pattern}" if where in ("feature", "run_case", "interop") else pattern
 
 
 def known_names(tests):
