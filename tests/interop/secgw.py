@@ -52,8 +52,8 @@ SUITES = (
 )
 # (outer, inner)
 FAMILIES = {(4, 4): "ipv4", (6, 6): "ipv6", (4, 6): "ipv6-in-ipv4", (6, 4): "ipv4-in-ipv6"}
-# The ESN run begins here on both sides, so that the low half wraps on the way (RFC 4303 2.2.1, A2). DPDK's library puts the
-# high half behind the payload for GMAC as it does for HMAC, instead of between SPI and low half (RFC 4543 3.3).
+# The ESN run begins here on both sides, so that the low half wraps on the way (RFC 4303 2.2.1, A2). DPDK's library puts
+# the high half behind the payload for GMAC as it does for HMAC, instead of between SPI and low half (RFC 4543 3.3).
 ESN_START = 2**32 - 500
 NO_ESN = ("aes128gmac",)
 
