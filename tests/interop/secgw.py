@@ -52,8 +52,10 @@ SUITES = (
 )
 # (outer, inner)
 FAMILIES = {(4, 4): "ipv4", (6, 6): "ipv6", (4, 6): "ipv6-in-ipv4", (6, 4): "ipv4-in-ipv6"}
-# The ESN run begins here on both sides, so that the low half wraps on the way (RFC 4303 2.2.1, A2).
+# The ESN run begins here on both sides, so that the low half wraps on the way (RFC 4303 2.2.1, A2). DPDK's library puts
+# the high half behind the payload for GMAC as it does for HMAC, instead of between SPI and low half (RFC 4543 3.3).
 ESN_START = 2**32 - 500
+NO_ESN = ("aes128gmac",)
 
 Case = namedtuple("Case", "name index suite outer inner esn")
 ROLES = ("initiator", "responder")
@@ -63,6 +65,8 @@ def cases_of(run):
     wanted = re.compile(os.environ.get("SECGW_CASES", ""))
     for index, (suite, families) in enumerate(itertools.product(SUITES, FAMILIES), 1):
         esn = run == "esn"
+        if esn and suite.proposal in NO_ESN:
+            continue
         word = re.sub("cm16$", "cm", suite.proposal) + ("-esn" if esn else "")
         name = f"esp-{word}-{FAMILIES[families]}"
         if wanted.search(name):
@@ -166,13 +170,14 @@ def peer_algorithm(case, role):
 
 
 def print_peer(cases):
+    # what "esn" says is the last number seen to a receiver (source 0), the first one to send to a sender
     for c in cases:
         for role, way, source in (("initiator", "in", 0), ("responder", "out", 1)):
             print(f"sp ipv{c.inner} {way} esp protect {spi(c, role)} pri 1 src {inner_net(c, source)} "
                   f"dst {inner_net(c, 1 - source)} sport 0:65535 dport 0:65535")
             print(f"sa {way} {spi(c, role)} {peer_algorithm(c, role)} mode ipv{c.outer}-tunnel "
                   f"src {OUTER[c.outer][source]} dst {OUTER[c.outer][1 - source]}"
-                  + (f" esn {ESN_START}" if c.esn else ""))
+                  + (f" esn {ESN_START + source}" if c.esn else ""))
     for family, host_bits in ((4, 32), (6, 128)):
         print(f"rt ipv{family} dst {OUTER[family][0]}/{host_bits} port 1")
         print(f"rt ipv{family} dst {NETS[family][1]} port 0")

@@ -14,7 +14,8 @@ aes128gcm8 aes192gcm8 aes256gcm8 aes128gcm12 aes192gcm12 aes256gcm12 aes128gcm16
 aes128ccm8 aes256ccm8 aes128ccm12 aes256ccm12 aes128ccm16 aes256ccm16 chacha20poly1305
 aes128-sha1 aes128-sha256 aes192-sha384 aes256-sha256 aes256-sha512 aes128-aesxcbc aes256-aescmac
 aes128ctr-sha256 aes192ctr-sha384 aes256ctr-sha512 3des-sha1 null-sha1 null-sha256'
-udp_packets=300
+udp_packets=200
+udp_rate=1000 # charon reads them in a thread of its own, on a machine that may have other work
 
 # our_tunnels, their_connections: one of each suite; that of number N is between 10.1.N.0/24 and 10.2.N.0/24
 our_tunnels() {
@@ -82,7 +83,6 @@ carries() {
 	"$1" "$2" || return 1
 	wait_for 5 up_or_failed
 	gw_up gw-a || because "ours: $(gw_phase1 gw-a)/$(gw_phase2 gw-a) $(gw_failure gw-a)" || return 1
-	wait_for 5 charon_established charon "$2" || because "strongSwan has no such Child SA" || return 1
 	ping_ok ha 10.2."$3".1 2 || return 1
 	udp_numbers ha 10.1."$3".2 peer 10.2."$3".1 $udp_packets || return 1
 	udp_numbers peer 10.2."$3".1 ha 10.1."$3".2 $udp_packets || return 1

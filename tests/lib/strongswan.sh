@@ -114,7 +114,7 @@ charon_initiate() { charon_ctl "$1" --initiate --child "${2:-net}" --timeout 10;
 
 charon_terminate() { charon_ctl "$1" --terminate --ike "${2:-net}" --timeout 5; }
 
-charon_established() { charon_ctl "$1" --list-sas | grep -q "${2:-net}: .*INSTALLED"; }
+charon_established() { charon_ctl "$1" --list-sas | grep -q "net: .*INSTALLED"; }
 
 charon_empty() { [ -z "$(charon_ctl "$1" --list-sas)" ]; }
 
