@@ -36,7 +36,7 @@ class Run:
         self.key, self.program, self.pairs, self.broken = key, program, pairs, broken
         rng = random.Random(seed)
         self.probes = {(pair, d): p for pair in pairs for d, p in probes.of_pair(pair, rng).items()}
-        self.traffic = None
+        self.traffic = None  # until the gateway runs
 
     def in_sending_order(self):
         """The first packets of all cells, then the second ones: bursts mix SAs of all kinds."""
@@ -49,12 +49,12 @@ class Run:
             lines = gateway.network(namespace, families, work)
             lines += ["manual_sas:", *(cells.setting(p) for p in self.pairs)]
             secrets = ["manual_keys:", *(cells.secret(p, p.combination.name == self.broken) for p in self.pairs)]
-            self.traffic = Traffic(namespace)
             with gateway.Gateway(namespace, work, self.program, lines, secrets) as running:
                 self.drive(running)
 
     def drive(self, running):
         free = running.free_buffers()
+        self.traffic = Traffic(running.namespace)
         self.traffic.run(self.in_sending_order())
         check(f"matrix/no_unexpected_drops_{self.key}", self.no_drops, running)
         check(f"matrix/buffers_all_back_{self.key}", self.buffers_back, running, free)
@@ -75,8 +75,9 @@ class Run:
 
     def reasons(self):
         """{(combination, direction): None or why it disagrees}"""
-        got = self.traffic.got if self.traffic else {}
-        return {(pair.combination, d): verdict.cell_reason(p, got) for (pair, d), p in self.probes.items()}
+        if not self.traffic:
+            return {(pair.combination, d): "the gateway did not run" for pair, d in self.probes}
+        return {(pair.combination, d): verdict.cell_reason(p, self.traffic.got) for (pair, d), p in self.probes.items()}
 
 
 def options():
