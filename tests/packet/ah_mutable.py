@@ -48,13 +48,11 @@ def on_the_way(packet, offset, places):
     return headers.ipv4_resum(bytes(b[:head])) + bytes(b[head:])
 
 
-def with_sample(packet, sample):
-    """The packet with the options or the extension header behind its IP header."""
+def head_with(packet, sample):
+    """(IP header with the options or the extension header, what is in the packet, its payload)."""
     if headers.version(packet) == 4:
-        head = bytes([packet[0] + len(sample.data) // 4]) + packet[1:20] + sample.data
-        return headers.join(head, packet[9], packet[20:])
-    head = packet[:6] + bytes([sample.number]) + packet[7:40] + sample.data
-    return headers.join(head, packet[6], packet[40:])
+        return bytes([packet[0] + len(sample.data) // 4]) + packet[1:20] + sample.data, packet[9], packet[20:]
+    return packet[:6] + bytes([sample.number]) + packet[7:40] + sample.data, packet[6], packet[40:]
 
 
 def tunnel_probe(pair, index, sample):
@@ -68,7 +66,7 @@ def tunnel_probe(pair, index, sample):
 
 def transport_probe(pair, index, sample):
     plain, key, answer = probes.echo_pair(pair, RNG, index, 40, 0)
-    sealed = pair.inbound.seal(with_sample(plain, sample), pair.start + 1 + index)
+    sealed = pair.inbound.seal_ah(pair.start + 1 + index, *head_with(plain, sample))
     # the answer takes over the TOS
     return sealed, key, probes.changed(answer, tos=TOS_ARRIVING)
 
