@@ -119,7 +119,7 @@ class Gateway:
         return {name: n for name, n in self.counters()["totals"]["drops"].items() if n}
 
     def free_buffers(self):
-        return self.ask("show", "ports")["free_buffers"]
+        return self.counters()["mbufs"]["free"]
 
     def wait_free_buffers(self, wanted, seconds=5):
         """Buffers may stay a moment with a port; true when they are all back."""
