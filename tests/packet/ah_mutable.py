@@ -5,6 +5,7 @@ the packet is good; one byte more changes, and it is dropped. RFC 4302 3.3.3.1, 
 
 One line a sample, mode and algorithm; in transport mode the sealed answer to a sealed echo request is the proof.
 """
+import dataclasses
 import random
 import sys
 import tempfile
@@ -28,6 +29,7 @@ SUITES = ("ah_sha256", "ah_aesxcbc", "ah_aes128gmac")
 SHAPES = ("tunnel_4in4", "tunnel_4in6", "transport_4", "transport_6")
 SAMPLES = {4: IPV4_OPTIONS, 6: IPV6_EXTENSIONS}
 OFFSET = {4: 20, 6: 40}
+TOS_ARRIVING = 0x28
 
 
 def wanted_pairs():
@@ -37,7 +39,7 @@ def wanted_pairs():
 
 def on_the_way(packet, offset, places):
     """What routers do: another TTL and TOS, mutable bytes of options; the IPv4 checksum to match."""
-    b = bytearray(probes.changed(packet, tos=headers.tos(packet) ^ 0x28, ttl=7))
+    b = bytearray(probes.changed(packet, tos=TOS_ARRIVING, ttl=7))
     for at in places:
         b[offset + at] ^= 0x55
     if headers.version(b) == 6:
@@ -46,13 +48,11 @@ def on_the_way(packet, offset, places):
     return headers.ipv4_resum(bytes(b[:head])) + bytes(b[head:])
 
 
-def with_sample(packet, sample):
-    """The packet with the options or the extension header behind its IP header."""
+def head_with(packet, sample):
+    """(IP header with the options or the extension header, what is in the packet, its payload)."""
     if headers.version(packet) == 4:
-        head = bytes([packet[0] + len(sample.data) // 4]) + packet[1:20] + sample.data
-        return headers.join(head, packet[9], packet[20:])
-    head = packet[:6] + bytes([sample.number]) + packet[7:40] + sample.data
-    return headers.join(head, packet[6], packet[40:])
+        return bytes([packet[0] + len(sample.data) // 4]) + packet[1:20] + sample.data, packet[9], packet[20:]
+    return packet[:6] + bytes([sample.number]) + packet[7:40] + sample.data, packet[6], packet[40:]
 
 
 def tunnel_probe(pair, index, sample):
@@ -66,7 +66,9 @@ def tunnel_probe(pair, index, sample):
 
 def transport_probe(pair, index, sample):
     plain, key, answer = probes.echo_pair(pair, RNG, index, 40, 0)
-    return pair.inbound.seal(with_sample(plain, sample), pair.start + 1 + index), key, answer
+    sealed = pair.inbound.seal_ah(pair.start + 1 + index, *head_with(plain, sample))
+    # the answer takes over the TOS
+    return sealed, key, probes.changed(answer, tos=TOS_ARRIVING)
 
 
 def probe(pair, index, sample, broken):
@@ -85,15 +87,14 @@ class Run:
 
     def good(self, pair, index, sample):
         sent = probe(pair, index, sample, False)
-        answered = self.answers.get(pair, 0)
         if not pair.combination.tunnel:
-            sent = Probe(pair, answered, sent.port, sent.packet, probes.sealed_key(pair.spi_out, answered + 1), sent.expected,
-                         True)
-            self.answers[pair] = answered + 1
+            # answers are numbered without gaps
+            answered = self.answers.get(pair, 0)
+            key = probes.sealed_key(pair.spi_out, pair.start + 1 + answered)
+            sent = dataclasses.replace(sent, index=answered, key=key)
         self.traffic.run([sent])
+        self.answers[pair] = self.answers.get(pair, 0) + (sent.key in self.traffic.got)
         reason = verdict.probe_reason(sent, self.traffic.got.get(sent.key))
-        if reason:
-            self.answers[pair] = answered
         assert not reason, f"{reason}; drops {self.running.drops()}"
 
     def bad(self, pair, index, sample):

@@ -15,6 +15,7 @@ from . import table
 
 START_SECONDS, STOP_SECONDS = 60, 30
 SANITIZER_WORDS = ("AddressSanitizer", "LeakSanitizer", "runtime error:")
+TELLING_WORDS = ("ERROR:", "runtime error:", "not started", "gateway.yaml:", "secrets.yaml:")
 LAN = {4: "198.18.0.1", 6: "fd01::1"}
 LAN_HOST = {4: "198.18.0.2", 6: "fd01::2"}
 WAN = {4: "192.0.2.1", 6: "2001:db8:0:1::1"}
@@ -92,9 +93,9 @@ class Gateway:
         return self.log.read_text(encoding="utf-8", errors="replace")
 
     def last_words(self):
-        """What the log ends with, or the sanitizer's own summary."""
+        """The sanitizer's own summary, the first fault of the configuration, or what the log ends with."""
         lines = self.log_text().strip().splitlines() or ["no log"]
-        return next((line for line in lines if "ERROR:" in line or "runtime error:" in line), lines[-1])
+        return next((line for word in TELLING_WORDS for line in lines if word in line), lines[-1])
 
     def wait_ready(self):
         end = time.monotonic() + START_SECONDS
@@ -118,7 +119,7 @@ class Gateway:
         return {name: n for name, n in self.counters()["totals"]["drops"].items() if n}
 
     def free_buffers(self):
-        return self.ask("show", "ports")["free_buffers"]
+        return self.counters()["mbufs"]["free"]
 
     def wait_free_buffers(self, wanted, seconds=5):
         """Buffers may stay a moment with a port; true when they are all back."""

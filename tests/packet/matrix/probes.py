@@ -103,8 +103,11 @@ def seal(pair, packet, index, shape):
 
 
 def freedom(c, index):
-    """What no receiver may stumble over: long padding, bytes behind the inner packet, UDP checksums."""
+    """What no receiver may stumble over: long padding, bytes behind the inner packet, UDP checksums; options or an
+    extension header in front."""
     more = {}
+    if index == 5 and c.tunnel:
+        more = {"extra": (("options", b"\x01\x01\x01\0"),)} if c.outer == 4 else {"chain": b"\0\0\x01\x04\0\0\0\0"}
     if c.suite.protocol == "esp":
         more["pad_blocks"] = 3 if index == 1 else 0
         more["tfc_bytes"] = 77 if index == 4 and c.tunnel else 0
