@@ -102,6 +102,8 @@ static void limits_build(struct sa *sa, const struct sa_spec *spec)
 	uint64_t early = spec->esn ? UINT64_MAX : SEQUENCE_EARLY;
 
 	sa->lifetime = (struct sa_lifetime){
+		.soft_ns = limit_or_none(spec->lifetime.soft_ns),
+		.hard_ns = limit_or_none(spec->lifetime.hard_ns),
 		.soft_bytes = limit_or_none(spec->lifetime.soft_bytes),
 		.hard_bytes = limit_or_none(spec->lifetime.hard_bytes),
 		.soft_packets = limit_or_none(spec->lifetime.soft_packets),
@@ -270,6 +272,22 @@ void sa_flags_acknowledge(struct sa *sa, uint32_t flags)
 {
 	/* acquire: pairs with sa_flag; what is read from here on is at least as new as the flag */
 	atomic_fetch_and_explicit(&sa->flags, ~flags, memory_order_acq_rel);
+}
+
+void sa_age(struct sa *sa, uint64_t now_ns)
+{
+	struct sa_lifetime *l = &sa->lifetime;
+	uint64_t age;
+
+	if (!sa->born_ns)
+		sa->born_ns = now_ns;
+	age = now_ns - sa->born_ns;
+	if (age >= l->soft_ns) {
+		sa_flag(sa, SA_SOFT_EXPIRED);
+		l->soft_ns = UINT64_MAX; /* said once: an acknowledged flag stays down */
+	}
+	if (age >= l->hard_ns)
+		sa_flag(sa, SA_HARD_EXPIRED);
 }
 
 uint32_t sa_spi(const struct sa *sa)

@@ -63,6 +63,7 @@ struct sa {
 
 	/* Cold. Control, but for sequence limits: R: owner worker at a limit */
 	struct sa_lifetime lifetime;
+	uint64_t born_ns;       /* by control's clock; 0: not started */
 	uint64_t packets_end;   /* packets until the sequence number ends */
 	uint64_t packets_early; /* ... until a soft expiry warns of that */
 	const struct crypto_suite *suite;
