@@ -41,6 +41,7 @@ static const struct column port_columns[] = {
 	{ "DRIVER", "driver", false },
 	{ "LINK", "link", false },
 	{ "ADDRESS", "address", false },
+	{ "ADDRESS6", "address6", false },
 	{ "MAC", "mac", false },
 	{ "MTU", "mtu", true },
 	{ "RX-PACKETS", "rx_packets", true },

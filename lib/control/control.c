@@ -148,6 +148,7 @@ static int fill_ports(const struct config *config, struct datapath_config *dc, c
 			return -EINVAL;
 		}
 		to->address = from->address;
+		to->address6 = from->address6;
 		to->mtu = (uint16_t)from->mtu;
 	}
 	return 0;

@@ -119,30 +119,32 @@ void arp_input(struct datapath *dp, const struct rte_mbuf *m, uint64_t now_ns)
 	uint16_t port = dp->port_index[m->port];
 	const struct port *p = &dp->ports[port];
 	/* somebody claims one of our addresses: nothing of it is believed */
-	if (address_own(dp, a.sender_be))
+	if (!p->addr_be || address_own(dp, a.sender_be))
 		return;
 	bool for_us = a.target_be == p->addr_be;
-	uint32_t index = neighbour_lookup(dp->neighbours, port, a.sender_be);
+	struct addr sender = addr_from_ipv4(rte_be_to_cpu_32(a.sender_be));
+	uint32_t index = neighbour_find(dp->neighbours, port, &sender);
 	if (index == NEIGHBOUR_NONE && for_us && a.operation == RTE_ARP_OP_REQUEST && is_host_of(p, a.sender_be))
-		index = neighbour_ensure(dp->neighbours, port, a.sender_be);
+		index = neighbour_ensure(dp->neighbours, port, &sender);
 	if (index != NEIGHBOUR_NONE)
 		learn(dp, index, a.sender_mac, now_ns);
 	if (for_us && a.operation == RTE_ARP_OP_REQUEST)
 		arp_send(dp, port, RTE_ARP_OP_REPLY, a.sender_mac, a.sender_be);
 }
 
-/* The entry the packet's note means. An index that may have been freed meanwhile comes with the address. */
-static uint32_t held_index(struct datapath *dp, const struct note *note)
+/* The entry the packet's note means. */
+static uint32_t held_index(struct datapath *dp, struct rte_mbuf *m)
 {
-	if (!note->next_hop_be)
-		return note->neighbour;
-	return neighbour_ensure(dp->neighbours, note->port, note->next_hop_be);
+	const struct note *note = packet_note(m);
+	struct addr destination = addr_from_ipv4(rte_be_to_cpu_32(packet_ip(m)->dst_addr));
+
+	return note->on_link ? neighbour_ensure(dp->neighbours, note->port, &destination) : note->neighbour;
 }
 
 void arp_hold(struct datapath *dp, struct rte_mbuf *m, uint64_t now_ns)
 {
 	struct neighbour_table *t = dp->neighbours;
-	uint32_t index = held_index(dp, packet_note(m));
+	uint32_t index = held_index(dp, m);
 
 	if (index == NEIGHBOUR_NONE) {
 		control_drop(dp, m, DROP_NEIGHBOUR);
@@ -164,7 +166,7 @@ static void probe(struct datapath *dp, uint32_t index, uint64_t now_ns)
 	struct neighbour *n = &dp->neighbours->entries[index];
 
 	n->probes++;
-	arp_send(dp, n->port, RTE_ARP_OP_REQUEST, n->state == NEIGHBOUR_STALE ? n->mac : NULL, n->addr_be);
+	arp_send(dp, n->port, RTE_ARP_OP_REQUEST, n->state == NEIGHBOUR_STALE ? n->mac : NULL, ipv4_be(&n->addr));
 	schedule(dp->neighbours, n, now_ns + PROBE_INTERVAL_NS);
 }
 
@@ -230,15 +232,17 @@ void arp_tick(struct datapath *dp, uint64_t now_ns)
 	t->next_ns = earliest;
 }
 
-uint32_t arp_pin(struct datapath *dp, uint16_t port, uint32_t addr_be)
+uint32_t arp_pin(struct datapath *dp, uint16_t port, const struct addr *a)
 {
 	struct neighbour_table *t = dp->neighbours;
-	uint32_t index = neighbour_ensure(t, port, addr_be);
+	uint32_t index = neighbour_ensure(t, port, a);
 
 	if (index == NEIGHBOUR_NONE)
 		return index;
 	t->entries[index].pinned = true;
-	if (t->entries[index].state == NEIGHBOUR_INCOMPLETE && t->entries[index].next_ns == UINT64_MAX)
+	/* nobody can be asked about an IPv6 neighbour */
+	if (a->family == ADDR_IPV4 && t->entries[index].state == NEIGHBOUR_INCOMPLETE &&
+		t->entries[index].next_ns == UINT64_MAX)
 		schedule(t, &t->entries[index], 0);
 	return index;
 }

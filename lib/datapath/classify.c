@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* First stage: frames from a port become lists by what they need. Checks the Ethernet and IPv4 headers; takes no policy
- * decision. Layout on return: every packet of a list begins at its IPv4 header, is in one buffer and has no padding. */
+/* First stage: frames from a port become lists by what they need. Checks the Ethernet and IP headers; takes no policy
+ * decision. Layout on return: every packet of a list begins at its IP header, is in one buffer and has no padding. */
 #include "stages_priv.h"
 
 #include <rte_prefetch.h>
@@ -34,18 +34,63 @@ enum drop_reason classify_ipv4(struct rte_mbuf *m)
 	return DROP_NONE;
 }
 
-/* ESP, raw or in UDP 4500. What is not is left to the local stage, also a non-ESP marker (IKE) and keepalives. */
-static inline bool is_esp(const struct rte_ipv4_hdr *ip)
+/* Broken chains would hide from policy what follows them, and so would a later fragment whose first header is one more
+ * extension header: only the first fragment shows the rest (RFC 8200 4.5; RFC 7112 lets us drop such). */
+enum drop_reason classify_extensions(const struct rte_mbuf *m)
 {
-	const uint8_t *udp = (const uint8_t *)ip + ip_header_bytes(ip);
+	struct ip6_layout l;
 
-	if (ip->next_proto_id == IPPROTO_ESP)
+	if (likely(!ip6_is_extension(packet_ip6(m)->proto)))
+		return DROP_NONE;
+	if (ip6_walk(rte_pktmbuf_mtod(m, const uint8_t *), m->data_len, &l) != IP6_WALK_GOOD)
+		return DROP_IP_HEADER;
+	return ip6_is_later_fragment(&l) && ip6_is_extension(l.protocol) ? DROP_FRAGMENT : DROP_NONE;
+}
+
+static inline bool ipv6_addresses_martian(const struct rte_ipv6_hdr *ip)
+{
+	return ipv6_not_unicast(ip->src_addr) || ipv6_not_unicast(ip->dst_addr) || ipv6_link_local(ip->dst_addr) ||
+	       !memcmp(ip->src_addr, ip->dst_addr, sizeof(ip->src_addr));
+}
+
+enum drop_reason classify_ipv6(struct rte_mbuf *m)
+{
+	uint32_t total_bytes;
+
+	if (unlikely(m->data_len < sizeof(struct rte_ipv6_hdr) || !packet_is_ip6(m)))
+		return DROP_IP_HEADER;
+	/* no jumbograms (RFC 2675): their length of zero leaves no room for the option that has the true one */
+	total_bytes = (uint32_t)sizeof(struct rte_ipv6_hdr) + rte_be_to_cpu_16(packet_ip6(m)->payload_len);
+	if (unlikely(total_bytes > m->pkt_len))
+		return DROP_IP_HEADER;
+	if (unlikely(m->nb_segs > 1 && rte_pktmbuf_linearize(m)))
+		return DROP_CHAINED;
+	if (unlikely(ipv6_addresses_martian(packet_ip6(m))))
+		return DROP_MARTIAN;
+	m->data_len = (uint16_t)total_bytes;
+	m->pkt_len = total_bytes;
+	return classify_extensions(m);
+}
+
+/* ESP and AH, raw or ESP in UDP 4500. What is not is left to the local stage, also a non-ESP marker (IKE) and
+ * keepalives. A UDP checksum is not looked at, zero or not (RFC 3948 2.1, RFC 6935): the ICV says more. */
+static inline bool is_sealed(const struct rte_mbuf *m)
+{
+	struct upper u;
+
+	packet_upper(m, &u);
+	if (u.protocol == IPPROTO_ESP || u.protocol == IPPROTO_AH)
 		return true;
-	if (ip->next_proto_id != IPPROTO_UDP || ip_is_fragment(ip))
+	if (u.protocol != IPPROTO_UDP || u.fragment)
 		return false;
 	/* 8 bytes of UDP header and 4 of marker or SPI */
-	return ip_total_bytes(ip) >= ip_header_bytes(ip) + 12 && load_be16(udp + 2) == PORT_NATT &&
-	       load_be32(udp + 8) != 0;
+	const uint8_t *udp = rte_pktmbuf_mtod_offset(m, const uint8_t *, u.offset);
+	return m->data_len >= u.offset + 12 && load_be16(udp + 2) == PORT_NATT && load_be32(udp + 8) != 0;
+}
+
+static inline void own_sort(struct worker *w, struct rte_mbuf *m)
+{
+	list_push(is_sealed(m) ? &w->sealed : &w->local, m);
 }
 
 static inline void classify_ip(struct worker *w, struct rte_mbuf *m)
@@ -54,20 +99,32 @@ static inline void classify_ip(struct worker *w, struct rte_mbuf *m)
 
 	rte_pktmbuf_adj(m, RTE_ETHER_HDR_LEN);
 	reason = classify_ipv4(m);
-	if (unlikely(reason)) {
+	if (unlikely(reason))
 		worker_drop(w, m, reason);
-		return;
-	}
-	const struct rte_ipv4_hdr *ip = packet_ip(m);
-	if (!address_own(w->dp, ip->dst_addr))
+	else if (!address_own(w->dp, packet_ip(m)->dst_addr))
 		list_push(&w->clear, m);
-	else if (is_esp(ip))
-		list_push(&w->esp, m);
 	else
-		list_push(&w->local, m);
+		own_sort(w, m);
 }
 
-/* ARP may be broadcast; IP for us is unicast on the link (RFC 1812 5.3.4 lets no broadcast be forwarded). */
+static void classify_ip6(struct worker *w, struct rte_mbuf *m)
+{
+	enum drop_reason reason;
+
+	rte_pktmbuf_adj(m, RTE_ETHER_HDR_LEN);
+	reason = classify_ipv6(m);
+	if (unlikely(reason))
+		worker_drop(w, m, reason);
+	else if (address6_own(w->dp, packet_ip6(m)->dst_addr))
+		own_sort(w, m);
+	else if (unlikely(ipv6_link_local(packet_ip6(m)->src_addr)))
+		worker_drop(w, m, DROP_MARTIAN);
+	else
+		list_push(&w->clear, m);
+}
+
+/* ARP may be broadcast; IP for us is unicast on the link (RFC 1812 5.3.4 lets no broadcast be forwarded), also of IPv6:
+ * nothing of what is multicast to 33:33:... is for a gateway whose IPv6 neighbours are static. */
 static inline enum drop_reason link_check(const struct port *p, const struct rte_ether_hdr *eth)
 {
 	if (likely(!memcmp(&eth->dst_addr, p->mac, RTE_ETHER_ADDR_LEN)))
@@ -79,10 +136,12 @@ static inline enum drop_reason link_check(const struct port *p, const struct rte
 
 static void classify_other(struct worker *w, struct rte_mbuf *m, uint16_t ether_type_be)
 {
-	if (ether_type_be == RTE_BE16(RTE_ETHER_TYPE_ARP))
+	if (ether_type_be == RTE_BE16(RTE_ETHER_TYPE_IPV6))
+		classify_ip6(w, m);
+	else if (ether_type_be == RTE_BE16(RTE_ETHER_TYPE_ARP))
 		punt_push(w, m, PUNT_ARP);
 	else
-		worker_drop(w, m, ether_type_be == RTE_BE16(RTE_ETHER_TYPE_IPV6) ? DROP_IPV6 : DROP_NOT_IP);
+		worker_drop(w, m, DROP_NOT_IP);
 }
 
 static inline void classify_frame(struct worker *w, const struct port *p, struct rte_mbuf *m)

@@ -90,6 +90,7 @@ void datapath_port_stats_read(const struct datapath *dp, uint16_t port, struct d
 
 	*ret_stats = (struct datapath_port_stats){
 		.address = p->prefix,
+		.address6 = p->prefix6,
 		.mtu = p->mtu,
 		.rx_queues = p->rx_queues,
 		.tx_queues = p->tx_queues,
@@ -110,7 +111,7 @@ size_t datapath_neighbours_read(const struct datapath *dp, struct datapath_neigh
 			continue;
 		if (count < capacity) {
 			ret_neighbours[count] = (struct datapath_neighbour){
-				.addr = addr_from_ipv4(rte_be_to_cpu_32(n->addr_be)),
+				.addr = n->addr,
 				.port = n->port,
 				.state = (enum neighbour_state)n->state,
 			};
@@ -124,7 +125,7 @@ size_t datapath_neighbours_read(const struct datapath *dp, struct datapath_neigh
 bool datapath_address_local(const struct datapath *dp, const struct addr *a, uint16_t *ret_port)
 {
 	for (uint16_t i = 0; i < dp->port_count; i++) {
-		if (!addr_equal(&dp->ports[i].prefix.addr, a))
+		if (!addr_equal(&dp->ports[i].prefix.addr, a) && !addr_equal(&dp->ports[i].prefix6.addr, a))
 			continue;
 		if (ret_port)
 			*ret_port = i;

@@ -340,14 +340,13 @@ int datapath_publish(struct datapath *dp, const struct datapath_snapshot *s, con
 int datapath_path_create(struct datapath *dp, const struct path_spec *spec, struct path **ret_path)
 {
 	const struct snapshot *snap = atomic_load_explicit(&dp->snapshot, memory_order_relaxed);
-	uint32_t remote_be = rte_cpu_to_be_32(addr_ipv4(&spec->remote.addr));
-	const struct route *r = route_lookup(&snap->routes, remote_be);
+	const struct route *r = snapshot_route(snap, &spec->remote.addr);
 	uint32_t neighbour = r->neighbour;
 
-	if (spec->remote.addr.family != ADDR_IPV4 || (r->kind != ROUTE_CONNECTED && r->kind != ROUTE_VIA))
+	if (spec->remote.addr.family == ADDR_NONE || (r->kind != ROUTE_CONNECTED && r->kind != ROUTE_VIA))
 		return -EHOSTUNREACH;
 	if (r->kind == ROUTE_CONNECTED)
-		neighbour = arp_pin(dp, r->port, remote_be);
+		neighbour = arp_pin(dp, r->port, &spec->remote.addr);
 	if (neighbour == NEIGHBOUR_NONE)
 		return -EHOSTUNREACH;
 	*ret_path = path_create(spec, dp->ports[r->port].mtu, r->port, neighbour);
@@ -357,18 +356,18 @@ int datapath_path_create(struct datapath *dp, const struct path_spec *spec, stru
 int datapath_next_hop_read(const struct datapath *dp, const struct addr *a, struct datapath_neighbour *ret_neighbour)
 {
 	const struct snapshot *snap = atomic_load_explicit(&dp->snapshot, memory_order_relaxed);
-	uint32_t addr_be = rte_cpu_to_be_32(addr_ipv4(a)), index;
-	const struct route *r = route_lookup(&snap->routes, addr_be);
+	const struct route *r = snapshot_route(snap, a);
 	const struct neighbour *n;
+	uint32_t index;
 
-	if (a->family != ADDR_IPV4 || (r->kind != ROUTE_CONNECTED && r->kind != ROUTE_VIA))
+	if (a->family == ADDR_NONE || (r->kind != ROUTE_CONNECTED && r->kind != ROUTE_VIA))
 		return -EHOSTUNREACH;
 	*ret_neighbour = (struct datapath_neighbour){ .addr = *a, .port = r->port, .state = NEIGHBOUR_FREE };
-	index = r->kind == ROUTE_VIA ? r->neighbour : neighbour_lookup(dp->neighbours, r->port, addr_be);
+	index = r->kind == ROUTE_VIA ? r->neighbour : neighbour_find(dp->neighbours, r->port, a);
 	if (index == NEIGHBOUR_NONE)
 		return 0;
 	n = &dp->neighbours->entries[index];
-	ret_neighbour->addr = addr_from_ipv4(rte_be_to_cpu_32(n->addr_be));
+	ret_neighbour->addr = n->addr;
 	ret_neighbour->state = (enum neighbour_state)n->state;
 	memcpy(ret_neighbour->mac, n->mac, sizeof(n->mac));
 	return 0;
@@ -376,12 +375,12 @@ int datapath_next_hop_read(const struct datapath *dp, const struct addr *a, stru
 
 int datapath_neighbour_add(struct datapath *dp, const struct addr *a, const uint8_t mac[6])
 {
-	uint32_t addr_be = rte_cpu_to_be_32(addr_ipv4(a)), index;
-	int port = a->family == ADDR_IPV4 ? snapshot_connected_port(dp, addr_be) : -1;
+	int port = snapshot_connected_port(dp, a);
+	uint32_t index;
 
-	if (port < 0 || address_own(dp, addr_be))
+	if (port < 0 || datapath_address_local(dp, a, NULL))
 		return -EINVAL;
-	index = neighbour_ensure(dp->neighbours, (uint16_t)port, addr_be);
+	index = neighbour_ensure(dp->neighbours, (uint16_t)port, a);
 	if (index == NEIGHBOUR_NONE)
 		return -ENOSPC;
 	neighbour_confirm(dp->neighbours, index, mac, NEIGHBOUR_STATIC, 0);

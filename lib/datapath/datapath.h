@@ -17,7 +17,8 @@ struct datapath_port_config {
 	char name[64];   /* interface name of the configuration */
 	char device[64]; /* DPDK device name ("net_af_packet0", "0000:01:00.0") as rte_eth_dev_get_port_by_name knows it
 			  */
-	struct prefix address;
+	struct prefix address;  /* IPv4; ADDR_NONE: none */
+	struct prefix address6; /* IPv6; ADDR_NONE: none. One of the two is there */
 	uint16_t mtu;
 };
 
@@ -59,15 +60,15 @@ struct datapath_snapshot {
  * with a reason; the old one stays then. */
 int datapath_publish(struct datapath *dp, const struct datapath_snapshot *s, const char **ret_reason);
 
-/* Control: routes spec->remote and builds the path (neighbour looked up or created, resolution started). 0,
- * -EHOSTUNREACH. */
+/* Control: routes spec->remote and builds the path (neighbour looked up or created, resolution of an IPv4 one started;
+ * an IPv6 one has to be static). 0, -EHOSTUNREACH. */
 int datapath_path_create(struct datapath *dp, const struct path_spec *spec, struct path **ret_path);
 
-/* Control: a static neighbour. 0, -EINVAL (no such subnet), -ENOSPC. */
+/* Control: a static neighbour of either family. 0, -EINVAL (no such subnet), -ENOSPC. */
 int datapath_neighbour_add(struct datapath *dp, const struct addr *a, const uint8_t mac[6]);
 
-/* Control: sends a UDP datagram from one of our addresses, routed by a worker; adds the non-ESP marker when asked.
- * Fragments at the MTU when needed. 0, -ENOBUFS (pool or ring), -EMSGSIZE. */
+/* Control: sends a UDP datagram from one of our IPv4 addresses, routed by a worker; adds the non-ESP marker when asked.
+ * Fragments at the MTU when needed. 0, -ENOBUFS (pool or ring), -EMSGSIZE (IPv6 too). */
 int datapath_send_udp(struct datapath *dp, const struct endpoint *local, const struct endpoint *remote,
 	struct bytes data, bool non_esp_marker);
 
@@ -138,7 +139,7 @@ struct datapath_worker_stats {
 struct datapath_port_stats {
 	char name[64], device[64], driver[64];
 	uint8_t mac[6];
-	struct prefix address;
+	struct prefix address, address6; /* ADDR_NONE: none */
 	uint16_t mtu, rx_queues, tx_queues;
 	bool link_up;
 	uint64_t rx_packets, tx_packets, rx_bytes, tx_bytes, rx_missed, rx_errors, tx_errors, rx_nombuf;

@@ -30,15 +30,15 @@ enum punt_class { PUNT_IKE, PUNT_ARP, PUNT_HOLD, PUNT_CLASSES };
 
 struct port {
 	/* R: workers; constant after create */
-	uint8_t source_tail[8]; /* our MAC and the IPv4 EtherType: the rest of an Ethernet header behind the destination
-				 */
-	uint16_t id;            /* of DPDK */
+	uint8_t source_tail[2][8]; /* our MAC and the EtherType of IPv4, of IPv6: the rest of an Ethernet header behind
+				    * the destination */
+	uint16_t id;               /* of DPDK */
 	uint16_t mtu;
-	uint32_t addr_be, broadcast_be;
+	uint32_t addr_be; /* IPv4; 0: none */
 	uint8_t mac[6];
 	uint16_t rx_queues, tx_queues;
 	/* cold */
-	struct prefix prefix;
+	struct prefix prefix, prefix6; /* ADDR_NONE: without an address of that family */
 	char name[64], device[64];
 };
 
@@ -47,6 +47,7 @@ struct snapshot {
 	struct spd *spd;      /* NULL: no rules, nothing matches */
 	bool several_tunnels; /* rules protect by more than one tunnel slot */
 	struct route_table routes;
+	struct route6_table routes6;
 };
 
 struct list {
@@ -82,7 +83,8 @@ struct worker {
 	const struct snapshot *snapshot; /* of this loop */
 	uint64_t now_cycles;
 	uint16_t ip_id; /* of ICMP errors and fragments we begin */
-	struct list clear, esp, local;
+	struct list clear, local;
+	struct list sealed;                /* ESP and AH for us */
 	struct list tunnelled;             /* out of a tunnel, for our own addresses */
 	struct list inner;                 /* out of a tunnel, to go on */
 	uint32_t inner_slot[BURST];        /* tunnel slots these came out of; SLOT_NONE: unknown */
@@ -123,7 +125,12 @@ struct datapath {
 	enum datapath_idle idle;
 	bool mss_clamp;
 	int event_fd;
-	uint64_t own_filter; /* one bit per hash of an own address: a clear bit is "not ours" without a look */
+	uint64_t own_filter,
+		own6_filter; /* one bit per hash of an own address: a clear bit is "not ours" without a look
+			      */
+	uint16_t own_count, own6_count;
+	uint32_t own_be[DATAPATH_PORTS_MAX];
+	uint8_t own6[DATAPATH_PORTS_MAX][16];
 	uint16_t port_index[RTE_MAX_ETHPORTS];
 	struct port ports[DATAPATH_PORTS_MAX];
 	struct worker *workers[IPSEC_WORKERS_MAX];
@@ -214,10 +221,45 @@ static inline bool address_own(const struct datapath *dp, uint32_t addr_be)
 {
 	if (!(dp->own_filter & 1ull << own_filter_bit(addr_be)))
 		return false;
-	for (uint16_t i = 0; i < dp->port_count; i++)
-		if (dp->ports[i].addr_be == addr_be)
+	for (uint16_t i = 0; i < dp->own_count; i++)
+		if (dp->own_be[i] == addr_be)
 			return true;
 	return false;
+}
+
+/* The low word of an address is what differs between hosts and ports. */
+static inline uint32_t own6_filter_bit(const uint8_t addr[16])
+{
+	uint32_t low;
+
+	memcpy(&low, addr + 12, sizeof(low));
+	return own_filter_bit(low);
+}
+
+static inline bool address6_own(const struct datapath *dp, const uint8_t addr[16])
+{
+	if (!(dp->own6_filter & 1ull << own6_filter_bit(addr)))
+		return false;
+	for (uint16_t i = 0; i < dp->own6_count; i++)
+		if (!memcmp(dp->own6[i], addr, 16))
+			return true;
+	return false;
+}
+
+static inline bool destination_own(const struct datapath *dp, const struct rte_mbuf *m)
+{
+	return packet_is_ip6(m) ? address6_own(dp, packet_ip6(m)->dst_addr) : address_own(dp, packet_ip(m)->dst_addr);
+}
+
+static inline bool source_own(const struct datapath *dp, const struct rte_mbuf *m)
+{
+	return packet_is_ip6(m) ? address6_own(dp, packet_ip6(m)->src_addr) : address_own(dp, packet_ip(m)->src_addr);
+}
+
+/* Where packets to an address go, of either family; never NULL. */
+static inline const struct route *snapshot_route(const struct snapshot *s, const struct addr *a)
+{
+	return a->family == ADDR_IPV6 ? route6_lookup(&s->routes6, a->bytes) : route_lookup(&s->routes, ipv4_be(a));
 }
 
 /* worker.c. In the worker's thread: what must be local to it. 0 or -ENOMEM. */
@@ -242,7 +284,7 @@ static inline uint16_t port_queue_worker(const struct datapath *dp, uint16_t por
 struct snapshot *snapshot_create(struct datapath *dp, const struct datapath_snapshot *s, const char **ret_reason);
 void snapshot_free(void *snapshot);
 /* The port whose subnet an address is in, or -1. */
-int snapshot_connected_port(const struct datapath *dp, uint32_t addr_be);
+int snapshot_connected_port(const struct datapath *dp, const struct addr *a);
 
 /* inject.c. Control: a packet to a worker, its note is filled in. Takes m; a full ring is a counted drop. */
 int inject_push(struct datapath *dp, uint16_t worker, struct rte_mbuf *m);
@@ -262,5 +304,6 @@ void arp_input(struct datapath *dp, const struct rte_mbuf *m, uint64_t now_ns);
 void arp_hold(struct datapath *dp, struct rte_mbuf *m, uint64_t now_ns);
 /* Retries, ageing, ends of waiting. */
 void arp_tick(struct datapath *dp, uint64_t now_ns);
-/* An entry that is never freed, for a path or route; its resolution starts at the next poll. NEIGHBOUR_NONE: full. */
-uint32_t arp_pin(struct datapath *dp, uint16_t port, uint32_t addr_be);
+/* An entry of either family that is never freed, for a path or route; IPv4: its resolution starts at the next poll.
+ * NEIGHBOUR_NONE: full. */
+uint32_t arp_pin(struct datapath *dp, uint16_t port, const struct addr *a);

@@ -42,14 +42,16 @@ void event_no_sa(struct worker *w, uint32_t tunnel_slot)
 
 void event_unknown_spi(struct worker *w, uint32_t spi, const struct rte_mbuf *m)
 {
-	const struct rte_ipv4_hdr *ip = packet_ip(m);
 	struct datapath_event e = { .kind = DATAPATH_UNKNOWN_SPI, .spi = spi };
+	struct upper u;
 
 	if (!bucket_take(&w->spi_events, w->now_cycles, w->dp->cycles_per_s, SPI_EVENT_RATE, SPI_EVENT_BURST))
 		return;
-	e.remote.addr = addr_from_ipv4(rte_be_to_cpu_32(ip->src_addr));
-	if (ip->next_proto_id == IPPROTO_UDP)
-		e.remote.port = load_be16((const uint8_t *)ip + ip_header_bytes(ip));
+	e.remote.addr = packet_is_ip6(m) ? addr_from_bytes(ADDR_IPV6, packet_ip6(m)->src_addr)
+					 : addr_from_bytes(ADDR_IPV4, (const uint8_t *)&packet_ip(m)->src_addr);
+	packet_upper(m, &u);
+	if (u.protocol == IPPROTO_UDP)
+		e.remote.port = load_be16(rte_pktmbuf_mtod_offset(m, const uint8_t *, u.offset));
 	event_push(w, &e);
 }
 

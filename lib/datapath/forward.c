@@ -40,22 +40,27 @@ void forward_frame(struct worker *w, struct rte_mbuf *m, uint16_t port)
 		port_flush(w, port);
 }
 
-/* Control resolves the neighbour and sends the packet on, or drops it. */
-static void egress_hold(struct worker *w, struct rte_mbuf *m, uint16_t port, uint32_t neighbour, uint32_t next_hop_be)
+/* Control resolves the neighbour and sends the packet on, or drops it. An IPv6 neighbour that is not static has nobody
+ * who asks for it. */
+static void egress_hold(struct worker *w, struct rte_mbuf *m, uint16_t port, uint32_t neighbour, bool on_link)
 {
-	*packet_note(m) = (struct note){
-		.stage = STAGE_EGRESS, .port = port, .neighbour = neighbour, .next_hop_be = next_hop_be
-	};
+	if (packet_is_ip6(m)) {
+		worker_drop(w, m, DROP_NEIGHBOUR);
+		return;
+	}
+	*packet_note(
+		m) = (struct note){ .stage = STAGE_EGRESS, .port = port, .neighbour = neighbour, .on_link = on_link };
 	punt_push(w, m, PUNT_HOLD);
 }
 
-void forward_egress(struct worker *w, struct rte_mbuf *m, uint16_t port, uint32_t neighbour, uint32_t next_hop_be)
+void forward_egress(struct worker *w, struct rte_mbuf *m, uint16_t port, uint32_t neighbour, bool on_link)
 {
 	uint64_t word = neighbour != NEIGHBOUR_NONE ? neighbour_word(w->neighbours, neighbour) : 0;
+	const uint8_t *tail = w->ports[port].source_tail[packet_is_ip6(m)];
 	uint8_t *eth;
 
 	if (unlikely(!(word & NEIGHBOUR_WORD_VALID))) {
-		egress_hold(w, m, port, neighbour, next_hop_be);
+		egress_hold(w, m, port, neighbour, on_link);
 		return;
 	}
 	eth = (uint8_t *)rte_pktmbuf_prepend(m, RTE_ETHER_HDR_LEN);
@@ -65,39 +70,42 @@ void forward_egress(struct worker *w, struct rte_mbuf *m, uint16_t port, uint32_
 	}
 	/* two stores of eight bytes: the second one covers the state in the first */
 	memcpy(eth, &word, sizeof(word));
-	memcpy(eth + RTE_ETHER_ADDR_LEN, w->ports[port].source_tail, sizeof(w->ports[port].source_tail));
+	memcpy(eth + RTE_ETHER_ADDR_LEN, tail, sizeof(w->ports[port].source_tail[0]));
 	forward_frame(w, m, port);
 }
 
-static void route_egress(struct worker *w, struct rte_mbuf *m, const struct route *r, uint32_t next_hop_be)
+static void route_egress(struct worker *w, struct rte_mbuf *m, const struct route *r)
 {
-	if (r->kind == ROUTE_CONNECTED)
-		forward_egress(w, m, r->port, neighbour_lookup(w->neighbours, r->port, next_hop_be), next_hop_be);
-	else
-		forward_egress(w, m, r->port, r->neighbour, 0);
+	bool on_link = r->kind == ROUTE_CONNECTED;
+
+	forward_egress(w, m, r->port, on_link ? packet_neighbour(w, m, r->port) : r->neighbour, on_link);
 }
 
 static void forward_too_big(
 	struct worker *w, struct rte_mbuf *m, const struct route *r, enum origin origin, uint16_t mtu)
 {
 	struct rte_mbuf *fragments[FRAGMENTS_MAX];
-	uint32_t next_hop_be = packet_ip(m)->dst_addr;
 	uint16_t n = fragment_or_answer(w, m, origin, mtu, fragments);
 
 	for (uint16_t i = 0; i < n; i++)
-		route_egress(w, fragments[i], r, next_hop_be);
+		route_egress(w, fragments[i], r);
+}
+
+static inline const struct route *packet_route(const struct worker *w, const struct rte_mbuf *m)
+{
+	return packet_is_ip6(m) ? route6_lookup(&w->snapshot->routes6, packet_ip6(m)->dst_addr)
+				: route_lookup(&w->snapshot->routes, packet_ip(m)->dst_addr);
 }
 
 void forward_packet(struct worker *w, struct rte_mbuf *m, enum origin origin)
 {
-	struct rte_ipv4_hdr *ip = packet_ip(m);
-	const struct route *r = route_lookup(&w->snapshot->routes, ip->dst_addr);
+	const struct route *r = packet_route(w, m);
 
 	if (unlikely(r->kind == ROUTE_NONE || r->kind == ROUTE_LOCAL)) {
 		worker_drop(w, m, r->kind == ROUTE_LOCAL ? DROP_MARTIAN : DROP_NO_ROUTE);
 		return;
 	}
-	if (origin_forwarded(origin) && unlikely(ip->time_to_live <= 1)) {
+	if (origin_forwarded(origin) && unlikely(packet_ttl(m) <= 1)) {
 		icmp_error_send(w, m, origin, ICMP_ERROR_TTL, 0, DROP_TTL);
 		return;
 	}
@@ -107,8 +115,8 @@ void forward_packet(struct worker *w, struct rte_mbuf *m, enum origin origin)
 		return;
 	}
 	if (origin_forwarded(origin))
-		ip_ttl_decrement(ip);
+		packet_ttl_decrement(m);
 	if (origin == ORIGIN_CLEAR)
 		worker_count(w, DP_C_FORWARD_CLEAR, 1);
-	route_egress(w, m, r, ip->dst_addr);
+	route_egress(w, m, r);
 }

@@ -96,7 +96,8 @@ uint16_t fragment_or_answer(
 {
 	int n;
 
-	if (ip_dont_fragment(packet_ip(m))) {
+	/* routers do not fragment IPv6 (RFC 8200 5) */
+	if (packet_is_ip6(m) || ip_dont_fragment(packet_ip(m))) {
 		icmp_error_send(w, m, origin, ICMP_ERROR_TOO_BIG, mtu, DROP_TOO_BIG);
 		return 0;
 	}

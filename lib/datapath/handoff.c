@@ -29,15 +29,13 @@ void handoff_flush(struct worker *w)
 			receiver_flush(w, to);
 }
 
-/* An entry may have been freed while the packet was in the ring, unless a path or route pins it: then the note has no
- * address. */
 static void egress_again(struct worker *w, struct rte_mbuf *m, const struct note *note)
 {
 	uint32_t neighbour = note->neighbour;
 
-	if (note->next_hop_be)
-		neighbour = neighbour_lookup(w->neighbours, note->port, note->next_hop_be);
-	forward_egress(w, m, note->port, neighbour, note->next_hop_be);
+	if (note->on_link)
+		neighbour = packet_neighbour(w, m, note->port);
+	forward_egress(w, m, note->port, neighbour, note->on_link);
 }
 
 static void sort_clear(struct worker *w, struct rte_mbuf *m, enum origin origin)
@@ -56,7 +54,7 @@ void handoff_sort(struct worker *w, struct rte_mbuf **pkts, uint16_t n)
 		const struct note *note = packet_note(pkts[i]);
 		switch ((enum stage)note->stage) {
 		case STAGE_CLEAR: sort_clear(w, pkts[i], (enum origin)note->origin); break;
-		case STAGE_ESP: list_push(&w->esp, pkts[i]); break;
+		case STAGE_SEALED: list_push(&w->sealed, pkts[i]); break;
 		case STAGE_ROUTE: forward_packet(w, pkts[i], ORIGIN_CONTROL); break;
 		case STAGE_EGRESS: egress_again(w, pkts[i], note); break;
 		case STAGE_TX: forward_frame(w, pkts[i], note->port); break;

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* ICMP errors about packets that cannot go on: built in place around the offending packet, rate-limited per worker,
- * sent through policy like anything else we make. RFC 792, RFC 1191 4, RFC 1812 4.3.2. */
+/* ICMP errors about IPv4 packets that cannot go on: built in place around the offending packet, rate-limited per
+ * worker, sent through policy like anything else we make. RFC 792, RFC 1191 4, RFC 1812 4.3.2. IPv6 packets end without
+ * one. */
 #include "stages_priv.h"
 
 #include <errno.h>
@@ -102,10 +103,11 @@ void icmp_error_send(struct worker *w, struct rte_mbuf *m, enum origin origin, e
 	enum drop_reason reason)
 {
 	struct list *own = origin == ORIGIN_TUNNEL ? &w->own_tunnel : &w->own_clear;
-	uint32_t source_be;
+	uint32_t source_be = 0;
 
 	/* nothing to answer about what we made ourselves */
-	source_be = origin_forwarded(origin) ? error_source(w, m, origin) : 0;
+	if (origin_forwarded(origin) && !packet_is_ip6(m))
+		source_be = error_source(w, m, origin);
 	if (!source_be || own->n == BURST || error_forbidden(m, packet_ip(m))) {
 		worker_drop(w, m, reason);
 		return;

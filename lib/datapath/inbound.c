@@ -1,36 +1,36 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* The decapsulating half: ESP for our own addresses to the SA's owner, through the ESP burst, and the inner packets on
- * their way. What is inside ESP is the ipsec room's business. RFC 4301 5.2, RFC 3948. */
+/* The decapsulating half: ESP and AH for our own addresses to the SA's owner, through the burst, and the inner packets
+ * on their way. What is inside is the ipsec room's business. RFC 4301 5.2, RFC 3948. */
 #include "stages_priv.h"
 
 #include <rte_prefetch.h>
 
-#define ESP_HEADER_BYTES 8
-#define UDP_HEADER_BYTES 8
+#define SPI_BYTES 8 /* of SPI and sequence number, which follow each other in ESP (RFC 4303 2) and AH (RFC 4302 2) */
 
-uint16_t esp_offset(const struct rte_ipv4_hdr *ip)
+/* From the IP header to the SPI: behind a UDP header, or next header, length and reserved of AH. */
+static inline uint16_t spi_offset(const struct upper *u)
 {
-	return (uint16_t)(ip_header_bytes(ip) + (ip->next_proto_id == IPPROTO_UDP ? UDP_HEADER_BYTES : 0));
+	return (uint16_t)(u->offset + (u->protocol == IPPROTO_UDP ? 8 : u->protocol == IPPROTO_AH ? 4 : 0));
 }
 
 /* The SPI, or why there is none to look at. */
 static inline enum drop_reason spi_read(const struct rte_mbuf *m, uint32_t *ret_spi)
 {
-	const struct rte_ipv4_hdr *ip = packet_ip(m);
-	uint16_t offset = esp_offset(ip);
+	struct upper u;
 
-	if (unlikely(ip_is_fragment(ip)))
+	packet_upper(m, &u);
+	if (unlikely(u.fragment))
 		return DROP_FRAGMENT;
-	if (unlikely(m->data_len < offset + ESP_HEADER_BYTES))
+	if (unlikely(m->data_len < spi_offset(&u) + SPI_BYTES))
 		return DROP_SHORT;
-	*ret_spi = load_be32((const uint8_t *)ip + offset);
+	*ret_spi = load_be32(rte_pktmbuf_mtod_offset(m, const uint8_t *, spi_offset(&u)));
 	return DROP_NONE;
 }
 
 /* Hands over what belongs to another worker before touching the SA. True: the SA is ours to use. */
 static inline bool sa_find(struct worker *w, struct rte_mbuf *m, struct sa **ret_sa)
 {
-	const struct note note = { .stage = STAGE_ESP };
+	const struct note note = { .stage = STAGE_SEALED };
 	uint32_t spi;
 	enum drop_reason reason = spi_read(m, &spi);
 
@@ -53,35 +53,58 @@ static inline bool sa_find(struct worker *w, struct rte_mbuf *m, struct sa **ret
 	return true;
 }
 
+/* TCP in front, or hidden behind extension headers. */
+static inline bool may_be_tcp(const struct rte_mbuf *m)
+{
+	if (likely(!packet_is_ip6(m)))
+		return packet_ip(m)->next_proto_id == IPPROTO_TCP;
+	return packet_ip6(m)->proto == IPPROTO_TCP || ip6_is_extension(packet_ip6(m)->proto);
+}
+
 /* MSS of a SYN from the far side: what its answers may carry is what our outbound SA to there takes. */
 static void mss_clamp_tunnelled(struct worker *w, struct rte_mbuf *m)
 {
-	struct rte_ipv4_hdr *ip = packet_ip(m);
+	uint8_t *ip = rte_pktmbuf_mtod(m, uint8_t *);
 	struct spd_verdict v;
 	struct flow f;
 	struct sa *back;
 
-	if (!w->dp->mss_clamp || ip->next_proto_id != IPPROTO_TCP || ip_is_fragment(ip) ||
-		m->data_len < ip_header_bytes(ip) + 20 ||
-		!(((uint8_t *)ip)[ip_header_bytes(ip) + 13] & RTE_TCP_SYN_FLAG))
+	if (!w->dp->mss_clamp || !may_be_tcp(m) || !mss_is_syn(ip, m->data_len))
 		return;
 	packet_flow(m, false, &f);
 	policy_lookup(w, &f, 1, &v);
 	back = v.action == SPD_PROTECT ? tunnel_lookup(w->ips, v.tunnel_slot) : NULL;
-	if (back && mss_clamp((uint8_t *)ip, m->data_len, sa_inner_mtu(back)))
+	if (back && mss_clamp(ip, m->data_len, sa_inner_mtu(back)))
 		worker_count(w, DP_C_MSS_CLAMPED, 1);
 }
 
 /* The burst has checked the inner lengths and the SA's selectors. */
+static inline enum drop_reason inner_check(const struct worker *w, const struct rte_mbuf *m)
+{
+	bool good;
+
+	if (packet_is_ip6(m))
+		good = !ipv6_not_unicast(packet_ip6(m)->src_addr) && !ipv6_link_local(packet_ip6(m)->src_addr) &&
+		       !classify_extensions(m);
+	else
+		good = ip_checksum_good(packet_ip(m), ip_header_bytes(packet_ip(m))) &&
+		       !ipv4_not_unicast(packet_ip(m)->src_addr);
+	if (unlikely(!good))
+		return DROP_INNER_HEADER;
+	/* nobody speaks in our name, to whom an SA may protect what we say */
+	return unlikely(source_own(w->dp, m)) ? DROP_MARTIAN : DROP_NONE;
+}
+
+/* Both families come out of either, and in transport mode what is for ourselves. */
 static inline void inner_sort(struct worker *w, struct rte_mbuf *m, const struct sa *sa)
 {
-	const struct rte_ipv4_hdr *ip = packet_ip(m);
+	enum drop_reason reason = inner_check(w, m);
 
-	if (unlikely(!ip_checksum_good(ip, ip_header_bytes(ip)) || ipv4_not_unicast(ip->src_addr))) {
-		worker_drop(w, m, DROP_INNER_HEADER);
+	if (unlikely(reason)) {
+		worker_drop(w, m, reason);
 		return;
 	}
-	if (unlikely(address_own(w->dp, ip->dst_addr))) {
+	if (unlikely(destination_own(w->dp, m))) {
 		list_push(&w->tunnelled, m);
 		return;
 	}
@@ -93,19 +116,19 @@ static uint16_t items_collect(struct worker *w, struct esp_item *ret_items)
 {
 	uint16_t n = 0;
 
-	for (uint16_t i = 0; i < w->esp.n; i++)
-		if (sa_find(w, w->esp.m[i], &ret_items[n].sa))
-			ret_items[n++].m = w->esp.m[i];
-	w->esp.n = 0;
+	for (uint16_t i = 0; i < w->sealed.n; i++)
+		if (sa_find(w, w->sealed.m[i], &ret_items[n].sa))
+			ret_items[n++].m = w->sealed.m[i];
+	w->sealed.n = 0;
 	return n;
 }
 
-void inbound_esp(struct worker *w)
+void inbound_sealed(struct worker *w)
 {
 	struct esp_item items[BURST];
 	uint16_t n, good;
 
-	if (!w->esp.n)
+	if (!w->sealed.n)
 		return;
 	n = items_collect(w, items);
 	if (!n)

@@ -1,16 +1,16 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* Packets for our own addresses that are not ESP: IKE goes to control, echo is answered, keepalives are consumed, the
- * rest is dropped by name. */
+/* Packets for our own addresses that are neither ESP nor AH: IKE goes to control, echo is answered, keepalives are
+ * consumed, the rest is dropped by name. */
 #include "stages_priv.h"
 
 #define ECHO_RATE  2000 /* replies a second and worker */
 #define ECHO_BURST 2000
 
 /* RFC 768: the checksum of IKE is verified here, so that control sees whole datagrams only. 0: none sent. */
-static enum drop_reason udp_check(const struct rte_mbuf *m, const struct rte_ipv4_hdr *ip)
+static enum drop_reason udp_check(const struct rte_mbuf *m, const struct upper *u)
 {
-	const uint8_t *udp = (const uint8_t *)ip + ip_header_bytes(ip);
-	uint16_t left = (uint16_t)(m->data_len - ip_header_bytes(ip));
+	const uint8_t *udp = rte_pktmbuf_mtod_offset(m, const uint8_t *, u->offset);
+	uint16_t left = (uint16_t)(m->data_len - u->offset);
 
 	if (left < sizeof(struct rte_udp_hdr))
 		return DROP_SHORT;
@@ -19,14 +19,7 @@ static enum drop_reason udp_check(const struct rte_mbuf *m, const struct rte_ipv
 		return DROP_SHORT;
 	if (load_be16(udp + 6) == 0)
 		return DROP_NONE;
-	/* the pseudo header by hand: the library's takes the length from the IP header, which may be larger */
-	uint8_t pseudo[12];
-	memcpy(pseudo, &ip->src_addr, 8);
-	pseudo[8] = 0;
-	pseudo[9] = IPPROTO_UDP;
-	store_be16(pseudo + 10, udp_bytes);
-	uint32_t sum = (uint32_t)rte_raw_cksum(pseudo, sizeof(pseudo)) + rte_raw_cksum(udp, udp_bytes);
-	return ((sum & 0xffff) + (sum >> 16)) == 0xffff ? DROP_NONE : DROP_CHECKSUM;
+	return upper_checksum_good(m, IPPROTO_UDP, udp, udp_bytes) ? DROP_NONE : DROP_CHECKSUM;
 }
 
 /* RFC 3948 2: on 4500 one 0xff is a keepalive, four zero bytes mark IKE, anything else would have been ESP. */
@@ -37,34 +30,43 @@ static enum drop_reason natt_check(const uint8_t *data, size_t len)
 	return len < 4 ? DROP_SHORT : DROP_NONE;
 }
 
-static bool is_udp_to(const struct rte_mbuf *m, const struct rte_ipv4_hdr *ip, uint16_t *ret_port)
+static bool is_udp_to(const struct rte_mbuf *m, const struct upper *u, uint16_t *ret_port)
 {
-	if (ip->next_proto_id != IPPROTO_UDP || m->data_len < ip_header_bytes(ip) + sizeof(struct rte_udp_hdr))
+	if (u->protocol != IPPROTO_UDP || m->data_len < u->offset + sizeof(struct rte_udp_hdr))
 		return false;
-	*ret_port = load_be16((const uint8_t *)ip + ip_header_bytes(ip) + 2);
+	*ret_port = load_be16(rte_pktmbuf_mtod_offset(m, const uint8_t *, u->offset + 2));
 	return *ret_port == PORT_IKE || *ret_port == PORT_NATT;
+}
+
+/* Key exchange runs over IPv4 only. */
+static enum drop_reason ike_allowed(struct worker *w, const struct rte_mbuf *m)
+{
+	if (packet_is_ip6(m))
+		return DROP_LOCAL_UNHANDLED;
+	return punt_ike_allowed(w, packet_ip(m)->src_addr) ? DROP_NONE : DROP_RATE_LIMIT;
 }
 
 /* True when the packet was IKE's, and has gone. */
 static bool local_ike(struct worker *w, struct rte_mbuf *m)
 {
-	const struct rte_ipv4_hdr *ip = packet_ip(m);
 	enum drop_reason reason = DROP_NONE;
+	struct upper u;
 	uint16_t port;
 
+	packet_upper(m, &u);
 	/* ports of a later fragment are somebody's data */
-	if (ip->next_proto_id == IPPROTO_UDP && ip_is_fragment(ip))
+	if (u.protocol == IPPROTO_UDP && u.fragment)
 		reason = DROP_FRAGMENT;
-	else if (!is_udp_to(m, ip, &port))
+	else if (!is_udp_to(m, &u, &port))
 		return false;
 	if (!reason)
-		reason = udp_check(m, ip);
+		reason = udp_check(m, &u);
 	if (!reason && port == PORT_NATT) {
-		const uint8_t *udp = (const uint8_t *)ip + ip_header_bytes(ip);
+		const uint8_t *udp = rte_pktmbuf_mtod_offset(m, const uint8_t *, u.offset);
 		reason = natt_check(udp + sizeof(struct rte_udp_hdr), load_be16(udp + 4) - sizeof(struct rte_udp_hdr));
 	}
-	if (!reason && !punt_ike_allowed(w, ip->src_addr))
-		reason = DROP_RATE_LIMIT;
+	if (!reason)
+		reason = ike_allowed(w, m);
 	if (reason)
 		worker_drop(w, m, reason);
 	else

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* TCP MSS clamp: a SYN's maximum segment size is lowered to what passes a tunnel unfragmented. RFC 9293 3.7.1, RFC 879.
- * Pure: bytes in, the same bytes changed. */
+/* TCP MSS clamp: a SYN's maximum segment size is lowered to what passes a tunnel unfragmented. RFC 9293 3.7.1, RFC
+ * 6691. Pure: bytes in, the same bytes changed. */
 #include "stages_priv.h"
 
 #include <rte_tcp.h>
@@ -48,21 +48,47 @@ static void mss_write(uint8_t *tcp, uint16_t offset, uint16_t mss)
 	memcpy(tcp + 16, &checksum, sizeof(checksum));
 }
 
-bool mss_clamp(uint8_t *ip, uint16_t total_bytes, uint16_t inner_mtu)
+/* The TCP header of a SYN with its options, or NULL. */
+static const uint8_t *syn_find(const uint8_t *ip, uint16_t total_bytes)
 {
 	const struct rte_ipv4_hdr *header = (const struct rte_ipv4_hdr *)ip;
-	uint16_t ip_bytes = ip_header_bytes(header), limit, offset;
-	uint8_t *tcp = ip + ip_bytes;
+	uint16_t offset = ip_header_bytes(header);
+	const uint8_t *tcp;
+	struct ip6_layout l;
 
-	if (header->next_proto_id != IPPROTO_TCP || ip_is_later_fragment(header) ||
-		total_bytes < ip_bytes + TCP_HEADER_BYTES || !(tcp[13] & RTE_TCP_SYN_FLAG) ||
-		inner_mtu <= sizeof(*header) + TCP_HEADER_BYTES)
-		return false;
+	if (ip[0] >> 4 == 6) {
+		if (ip6_walk(ip, total_bytes, &l) != IP6_WALK_GOOD || l.protocol != IPPROTO_TCP ||
+			ip6_is_later_fragment(&l))
+			return NULL;
+		offset = l.offset;
+	} else if (header->next_proto_id != IPPROTO_TCP || ip_is_later_fragment(header)) {
+		return NULL;
+	}
+	tcp = ip + offset;
+	if (total_bytes < offset + TCP_HEADER_BYTES || !(tcp[13] & RTE_TCP_SYN_FLAG))
+		return NULL;
 	uint16_t tcp_bytes = (uint16_t)((tcp[12] >> 4) * 4);
-	if (tcp_bytes < TCP_HEADER_BYTES || ip_bytes + tcp_bytes > total_bytes)
+	return tcp_bytes < TCP_HEADER_BYTES || offset + tcp_bytes > total_bytes ? NULL : tcp;
+}
+
+bool mss_is_syn(const uint8_t *ip, uint16_t total_bytes)
+{
+	return syn_find(ip, total_bytes) != NULL;
+}
+
+bool mss_clamp(uint8_t *ip, uint16_t total_bytes, uint16_t inner_mtu)
+{
+	/* RFC 6691 2: without IP and TCP options, which senders take off themselves */
+	uint16_t headers = (ip[0] >> 4 == 6 ? sizeof(struct rte_ipv6_hdr) : sizeof(struct rte_ipv4_hdr)) +
+			   TCP_HEADER_BYTES;
+	const uint8_t *found = syn_find(ip, total_bytes);
+	uint8_t *tcp;
+
+	if (!found || inner_mtu <= headers)
 		return false;
-	limit = (uint16_t)(inner_mtu - sizeof(*header) - TCP_HEADER_BYTES);
-	offset = mss_find(tcp, tcp_bytes);
+	tcp = ip + (found - ip);
+	uint16_t limit = (uint16_t)(inner_mtu - headers);
+	uint16_t offset = mss_find(tcp, (uint16_t)((tcp[12] >> 4) * 4));
 	if (!offset || load_be16(tcp + offset) <= limit)
 		return false;
 	mss_write(tcp, offset, limit);

@@ -10,7 +10,7 @@
 #include <rte_random.h>
 
 static_assert(NEIGHBOURS_MAX + 2 < 1 << 24, "index of the slot word");
-static_assert(DATAPATH_PORTS_MAX <= 256, "port of the slot word");
+static_assert(DATAPATH_PORTS_MAX <= NEIGHBOUR_PORT_IPV6, "port of the slot word");
 
 #define SLOT_FREE 0ull
 #define SLOT_GONE 1ull
@@ -39,21 +39,26 @@ void neighbour_table_free(struct neighbour_table *t)
 	rte_free(t);
 }
 
-static void slot_insert(struct neighbour_table *t, uint16_t port, uint32_t addr_be, uint32_t index)
+static uint64_t slot_key(const struct neighbour_table *t, uint16_t port, const struct addr *a)
 {
-	uint32_t i = neighbour_hash(t, port, addr_be);
+	return a->family == ADDR_IPV6 ? neighbour6_slot_key(t, port, a->bytes) : neighbour_slot_key(port, ipv4_be(a));
+}
+
+static void slot_insert(struct neighbour_table *t, uint64_t key, uint32_t index)
+{
+	uint32_t i = neighbour_hash(t, key);
 
 	while (atomic_load_explicit(&t->slots[i], memory_order_relaxed) > SLOT_GONE)
 		i = (i + 1) % NEIGHBOUR_SLOTS;
 	/* release: pairs with neighbour_lookup */
-	atomic_store_explicit(&t->slots[i], neighbour_slot_key(port, addr_be) | (index + 2), memory_order_release);
+	atomic_store_explicit(&t->slots[i], key | (index + 2), memory_order_release);
 }
 
 /* Leaves a mark for probes that continue behind the slot, and takes marks away that no probe needs any more. */
-static void slot_remove(struct neighbour_table *t, uint16_t port, uint32_t addr_be, uint32_t index)
+static void slot_remove(struct neighbour_table *t, uint64_t key, uint32_t index)
 {
-	uint64_t wanted = neighbour_slot_key(port, addr_be) | (index + 2);
-	uint32_t i = neighbour_hash(t, port, addr_be);
+	uint64_t wanted = key | (index + 2);
+	uint32_t i = neighbour_hash(t, key);
 
 	while (atomic_load_explicit(&t->slots[i], memory_order_relaxed) != wanted)
 		i = (i + 1) % NEIGHBOUR_SLOTS;
@@ -67,19 +72,24 @@ static void slot_remove(struct neighbour_table *t, uint16_t port, uint32_t addr_
 	}
 }
 
-uint32_t neighbour_ensure(struct neighbour_table *t, uint16_t port, uint32_t addr_be)
+uint32_t neighbour_find(const struct neighbour_table *t, uint16_t port, const struct addr *a)
 {
-	uint32_t index = neighbour_lookup(t, port, addr_be);
+	return a->family == ADDR_IPV6 ? neighbour6_lookup(t, port, a->bytes) : neighbour_lookup(t, port, ipv4_be(a));
+}
+
+uint32_t neighbour_ensure(struct neighbour_table *t, uint16_t port, const struct addr *a)
+{
+	uint32_t index = neighbour_find(t, port, a);
 
 	if (index != NEIGHBOUR_NONE || !t->free_count)
 		return index;
 	index = t->free[--t->free_count];
 	t->entries[index] = (struct neighbour){
-		.addr_be = addr_be, .port = port, .state = NEIGHBOUR_INCOMPLETE, .next_ns = UINT64_MAX
+		.addr = *a, .port = port, .state = NEIGHBOUR_INCOMPLETE, .next_ns = UINT64_MAX
 	};
 	t->entry_count++;
 	atomic_store_explicit(&t->words[index], 0, memory_order_relaxed);
-	slot_insert(t, port, addr_be, index);
+	slot_insert(t, slot_key(t, port, a), index);
 	return index;
 }
 
@@ -153,7 +163,7 @@ void neighbour_remove(struct neighbour_table *t, uint32_t index)
 		free(g);
 		return;
 	}
-	slot_remove(t, n->port, n->addr_be, index);
+	slot_remove(t, slot_key(t, n->port, &n->addr), index);
 	n->state = NEIGHBOUR_FREE;
 	n->next_ns = UINT64_MAX;
 	t->entry_count--;

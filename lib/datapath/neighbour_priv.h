@@ -1,12 +1,15 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* The neighbour table: MAC and state of every next hop. Control is the only writer; workers read one 64-bit word per
- * packet and find an entry by (port, address) in a hash of 64-bit words, without locks. ARP itself is in arp.c. */
+ * packet and find an entry by (port, address) in a hash of 64-bit words, without locks. ARP itself is in arp.c; IPv6
+ * neighbours are static. */
 #pragma once
 
 #include <stdatomic.h>
 #include <stdbool.h>
 #include <stdint.h>
+#include <string.h>
 
+#include <rte_jhash.h>
 #include <rte_mbuf.h>
 
 #include "datapath.h"
@@ -18,9 +21,12 @@
 #define NEIGHBOURS_HELD_MAX  512                  /* ... for all of them */
 #define NEIGHBOUR_WORD_VALID (1ull << 63)         /* the MAC may be used */
 
-/* Control only. */
+#define NEIGHBOUR_PORT_IPV6 0x80 /* in a slot: the key is the fingerprint of an IPv6 address */
+
+/* Control only but for the address. */
 struct neighbour {
-	uint32_t addr_be;
+	struct addr addr; /* workers compare IPv6 ones; constant from before a slot leads here until the grace period
+			   * after none does */
 	uint16_t port;
 	uint8_t state; /* enum neighbour_state; FREE also while the entry waits for its grace period */
 	uint8_t probes;
@@ -36,7 +42,9 @@ struct neighbour {
 struct neighbour_table {
 	/* R: workers; W: control. MAC in the low six bytes (memory order), NEIGHBOUR_WORD_VALID above */
 	_Atomic uint64_t words[NEIGHBOURS_MAX];
-	/* R: workers; W: control. address (32 bits) | port (8) | index + 2 (24); 0: free, 1: was used */
+	/* R: workers; W: control. IPv4 address or fingerprint (32 bits) | port (8) | index + 2 (24); 0: free, 1: was
+	 * used
+	 */
 	_Atomic uint64_t slots[NEIGHBOUR_SLOTS];
 	/* W: workers set, control clears */
 	_Atomic uint8_t used[NEIGHBOURS_MAX];
@@ -49,11 +57,9 @@ struct neighbour_table {
 	struct ipsec *ips;
 };
 
-static inline uint32_t neighbour_hash(const struct neighbour_table *t, uint16_t port, uint32_t addr_be)
+static inline uint32_t neighbour_hash(const struct neighbour_table *t, uint64_t slot_key)
 {
-	uint64_t key = ((uint64_t)port << 32 | addr_be) ^ t->seed;
-
-	return (uint32_t)((key * 0x9e3779b97f4a7c15ull) >> 40) % NEIGHBOUR_SLOTS;
+	return (uint32_t)((((slot_key >> 24) ^ t->seed) * 0x9e3779b97f4a7c15ull) >> 40) % NEIGHBOUR_SLOTS;
 }
 
 static inline uint64_t neighbour_slot_key(uint16_t port, uint32_t addr_be)
@@ -61,21 +67,44 @@ static inline uint64_t neighbour_slot_key(uint16_t port, uint32_t addr_be)
 	return (uint64_t)addr_be << 32 | (uint64_t)(port & 0xff) << 24;
 }
 
-/* Any thread: the entry's index or NEIGHBOUR_NONE. Valid until the worker's next quiescent report. */
-static inline uint32_t neighbour_lookup(const struct neighbour_table *t, uint16_t port, uint32_t addr_be)
+/* Different addresses may share one: a slot says where to look, the entry whether it is the one. */
+static inline uint64_t neighbour6_slot_key(const struct neighbour_table *t, uint16_t port, const uint8_t addr[16])
 {
-	uint64_t key = neighbour_slot_key(port, addr_be), slot;
-	uint32_t i = neighbour_hash(t, port, addr_be);
+	uint32_t words[4];
+
+	memcpy(words, addr, sizeof(words));
+	return neighbour_slot_key(port | NEIGHBOUR_PORT_IPV6, rte_jhash_32b(words, 4, t->seed));
+}
+
+/* Any thread: the entry's index or NEIGHBOUR_NONE. Valid until the worker's next quiescent report. addr: of an IPv6
+ * neighbour, else NULL. */
+static inline uint32_t neighbour_slot_lookup(const struct neighbour_table *t, uint64_t key, const uint8_t *addr)
+{
+	uint32_t i = neighbour_hash(t, key), index;
+	uint64_t slot;
 
 	for (uint32_t n = 0; n < NEIGHBOUR_SLOTS; n++, i = (i + 1) % NEIGHBOUR_SLOTS) {
 		/* acquire: pairs with slot_insert; the word was cleared before the slot named it */
 		slot = atomic_load_explicit(&t->slots[i], memory_order_acquire);
-		if ((slot & ~0xffffffull) == key && (slot & 0xffffff) > 1)
-			return (uint32_t)(slot & 0xffffff) - 2;
+		if ((slot & ~0xffffffull) == key && (slot & 0xffffff) > 1) {
+			index = (uint32_t)(slot & 0xffffff) - 2;
+			if (!addr || !memcmp(t->entries[index].addr.bytes, addr, 16))
+				return index;
+		}
 		if (slot == 0)
 			break;
 	}
 	return NEIGHBOUR_NONE;
+}
+
+static inline uint32_t neighbour_lookup(const struct neighbour_table *t, uint16_t port, uint32_t addr_be)
+{
+	return neighbour_slot_lookup(t, neighbour_slot_key(port, addr_be), NULL);
+}
+
+static inline uint32_t neighbour6_lookup(const struct neighbour_table *t, uint16_t port, const uint8_t addr[16])
+{
+	return neighbour_slot_lookup(t, neighbour6_slot_key(t, port, addr), addr);
 }
 
 /* Worker: MAC and validity of an entry, and marks it used (a store only when the mark was gone). */
@@ -92,8 +121,10 @@ void neighbour_table_free(struct neighbour_table *t);
 
 /* Control, all below. */
 
-/* The entry of (port, address), made (INCOMPLETE, no probe sent) when it is not there. NEIGHBOUR_NONE: table full. */
-uint32_t neighbour_ensure(struct neighbour_table *t, uint16_t port, uint32_t addr_be);
+/* The entry of (port, address) of either family, or NEIGHBOUR_NONE. */
+uint32_t neighbour_find(const struct neighbour_table *t, uint16_t port, const struct addr *a);
+/* The same, made (INCOMPLETE, no probe sent) when it is not there. NEIGHBOUR_NONE: table full. */
+uint32_t neighbour_ensure(struct neighbour_table *t, uint16_t port, const struct addr *a);
 /* Learned or configured MAC: workers use it from now on. A STATIC entry is changed by STATIC only. */
 void neighbour_confirm(
 	struct neighbour_table *t, uint32_t index, const uint8_t mac[6], enum neighbour_state state, uint64_t now_ns);

@@ -28,7 +28,7 @@ void outbound_flush(struct worker *w)
 	good = esp_out_burst(w->crypto, w->protect, n);
 	for (uint16_t i = 0; i < good; i++) {
 		const struct path *path = sa_path(w->protect[i].sa);
-		forward_egress(w, w->protect[i].m, path->port, path->neighbour, 0);
+		forward_egress(w, w->protect[i].m, path->port, path->neighbour, false);
 	}
 	for (uint16_t i = good; i < n; i++)
 		protected_drop(w, &w->protect[i]);
@@ -42,13 +42,14 @@ static inline void protect_push(struct worker *w, struct rte_mbuf *m, struct sa 
 		outbound_flush(w);
 }
 
-/* RFC 4301 8: DF set is answered with what fits inside; else fragments go through the SA one by one. */
+/* RFC 4301 8: DF set is answered with what fits inside; else fragments go through the SA one by one. IPv6 packets are
+ * never fragmented on their way. */
 static void protect_too_big(struct worker *w, struct rte_mbuf *m, struct sa *sa, enum origin origin, uint16_t mtu)
 {
 	struct rte_mbuf *fragments[FRAGMENTS_MAX];
 	uint16_t n;
 
-	if (!ip_dont_fragment(packet_ip(m)) && sa_wants_ports(sa)) {
+	if (!packet_is_ip6(m) && !ip_dont_fragment(packet_ip(m)) && sa_wants_ports(sa)) {
 		/* RFC 4301 7: the peer could not match later fragments, which have no ports */
 		worker_drop(w, m, DROP_TOO_BIG);
 		return;
@@ -92,8 +93,7 @@ static inline void protect(
 
 	if (!sa)
 		return;
-	struct rte_ipv4_hdr *ip = packet_ip(m);
-	if (origin_forwarded(origin) && unlikely(ip->time_to_live <= 1)) {
+	if (origin_forwarded(origin) && unlikely(packet_ttl(m) <= 1)) {
 		icmp_error_send(w, m, origin, ICMP_ERROR_TTL, 0, DROP_TTL);
 		return;
 	}
@@ -103,8 +103,9 @@ static inline void protect(
 		return;
 	}
 	if (origin_forwarded(origin))
-		ip_ttl_decrement(ip);
-	if (ip->next_proto_id == IPPROTO_TCP && w->dp->mss_clamp && mss_clamp((uint8_t *)ip, m->data_len, mtu))
+		packet_ttl_decrement(m);
+	if (flow->protocol == IPPROTO_TCP && w->dp->mss_clamp &&
+		mss_clamp(rte_pktmbuf_mtod(m, uint8_t *), m->data_len, mtu))
 		worker_count(w, DP_C_MSS_CLAMPED, 1);
 	protect_push(w, m, sa);
 }
@@ -150,7 +151,8 @@ static inline bool is_protect(const struct spd_verdict *v)
  * its name to the peer. */
 static inline bool source_is_there(const struct worker *w, const struct rte_mbuf *m)
 {
-	const struct route *r = route_lookup(&w->snapshot->routes, packet_ip(m)->src_addr);
+	const struct route *r = packet_is_ip6(m) ? route6_lookup(&w->snapshot->routes6, packet_ip6(m)->src_addr)
+						 : route_lookup(&w->snapshot->routes, packet_ip(m)->src_addr);
 
 	return (r->kind == ROUTE_CONNECTED || r->kind == ROUTE_VIA) && r->port == w->dp->port_index[m->port];
 }

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* Words about one packet that every stage of the room shares: the note that travels with a packet between threads, IPv4
- * header reads, incremental checksums. Leaf header, inline; decides nothing. */
+/* Words about one packet that every stage of the room shares: the note that travels with a packet between threads,
+ * reads of both families' headers, incremental checksums. Leaf header, inline; decides nothing. */
 #pragma once
 
 #include <netinet/in.h>
@@ -10,6 +10,7 @@
 #include <rte_mbuf.h>
 
 #include "base.h"
+#include "ip6.h"
 
 #define BURST          64 /* packets a stage handles at once; what spd_lookup and the ESP bursts take at most */
 #define NEIGHBOUR_NONE UINT32_MAX
@@ -18,7 +19,7 @@
  * and this note travel, never a pointer to an SA, path or snapshot. */
 enum stage {
 	STAGE_CLEAR,  /* IP packet before its policy verdict */
-	STAGE_ESP,    /* outer IP packet before its SAD lookup */
+	STAGE_SEALED, /* outer IP packet before its SAD lookup */
 	STAGE_ROUTE,  /* IP packet made by control that bypasses policy */
 	STAGE_EGRESS, /* IP packet whose port and neighbour are known */
 	STAGE_TX,     /* complete frame for the note's port */
@@ -35,12 +36,13 @@ enum origin {
 
 /* In the mbuf's private area. Written by the sending thread, read by the receiving one; the ring orders them. */
 struct note {
-	uint8_t stage;        /* enum stage */
-	uint8_t origin;       /* enum origin */
-	uint16_t port;        /* index in our table of ports */
-	uint32_t neighbour;   /* index, or NEIGHBOUR_NONE */
-	uint32_t next_hop_be; /* with NEIGHBOUR_NONE */
-	uint32_t reserved;
+	uint8_t stage;      /* enum stage */
+	uint8_t origin;     /* enum origin */
+	uint16_t port;      /* index in our table of ports */
+	uint32_t neighbour; /* index, or NEIGHBOUR_NONE */
+	bool on_link;       /* the next hop is the packet's destination: to be looked up again, as the index of one that
+			     * no path or route pins may have been freed meanwhile */
+	uint8_t reserved[7];
 };
 static_assert(sizeof(struct note) % RTE_MBUF_PRIV_ALIGN == 0, "size of the private area of an mbuf");
 
@@ -93,6 +95,14 @@ static inline bool ipv4_not_unicast(uint32_t addr_be)
 	return top == 0 || top == 127 || top >= 224;
 }
 
+static inline uint32_t ipv4_be(const struct addr *a)
+{
+	uint32_t be;
+
+	memcpy(&be, a->bytes, sizeof(be));
+	return be;
+}
+
 /* RFC 1812 5.2.2. The usual 20 bytes are summed as five words; options take the slow way. */
 static inline bool ip_checksum_good(const struct rte_ipv4_hdr *ip, uint16_t header_bytes)
 {
@@ -134,4 +144,97 @@ static inline void ip_ttl_decrement(struct rte_ipv4_hdr *ip)
 	ip->time_to_live--;
 	memcpy(&new_word, &ip->time_to_live, sizeof(new_word));
 	ip->hdr_checksum = checksum_adjust(ip->hdr_checksum, old_word, new_word);
+}
+
+/* ---- IPv6, and what both families have ---- */
+
+static inline bool packet_is_ip6(const struct rte_mbuf *m)
+{
+	return *rte_pktmbuf_mtod(m, const uint8_t *) >> 4 == 6;
+}
+
+static inline struct rte_ipv6_hdr *packet_ip6(const struct rte_mbuf *m)
+{
+	return rte_pktmbuf_mtod(m, struct rte_ipv6_hdr *);
+}
+
+/* Unspecified, loopback, IPv4-compatible and -mapped, multicast: never the address of one host on a wire (RFC 4291 2.4,
+ * 2.5.5; RFC 6890). */
+static inline bool ipv6_not_unicast(const uint8_t addr[16])
+{
+	uint64_t high;
+	uint32_t middle;
+
+	memcpy(&high, addr, sizeof(high));
+	memcpy(&middle, addr + 8, sizeof(middle));
+	return addr[0] == 0xff || (high == 0 && (middle == 0 || middle == RTE_BE32(0xffff)));
+}
+
+/* RFC 4291 2.5.6: such packets never leave their link. */
+static inline bool ipv6_link_local(const uint8_t addr[16])
+{
+	return addr[0] == 0xfe && (addr[1] & 0xc0) == 0x80;
+}
+
+/* TTL or hop limit. */
+static inline uint8_t packet_ttl(const struct rte_mbuf *m)
+{
+	return packet_is_ip6(m) ? packet_ip6(m)->hop_limits : packet_ip(m)->time_to_live;
+}
+
+static inline void packet_ttl_decrement(const struct rte_mbuf *m)
+{
+	if (packet_is_ip6(m))
+		packet_ip6(m)->hop_limits--;
+	else
+		ip_ttl_decrement(packet_ip(m));
+}
+
+/* What stands behind IPv4 options or IPv6 extension headers. */
+struct upper {
+	uint16_t offset; /* from the IP header */
+	uint8_t protocol;
+	bool fragment; /* of a datagram: only the first one shows what is there */
+};
+
+/* m: a packet whose headers were checked. An IPv6 packet that another node is still to forward (a routing header with
+ * segments left) has no upper layer for us: its protocol stays IPPROTO_ROUTING. */
+static inline void packet_upper(const struct rte_mbuf *m, struct upper *ret_upper)
+{
+	struct ip6_layout l;
+
+	if (likely(!packet_is_ip6(m))) {
+		const struct rte_ipv4_hdr *ip = packet_ip(m);
+		*ret_upper = (struct upper){ ip_header_bytes(ip), ip->next_proto_id, ip_is_fragment(ip) };
+		return;
+	}
+	*ret_upper = (struct upper){ sizeof(struct rte_ipv6_hdr), packet_ip6(m)->proto, false };
+	if (!ip6_is_extension(ret_upper->protocol))
+		return;
+	if (ip6_walk(rte_pktmbuf_mtod(m, const uint8_t *), m->data_len, &l) != IP6_WALK_GOOD || l.routing)
+		ret_upper->protocol = IPPROTO_ROUTING;
+	else
+		*ret_upper = (struct upper){ l.offset, l.protocol, ip6_is_fragment(&l) };
+}
+
+/* Ones' complement sum of the pseudo header of an upper-layer packet of `bytes` (RFC 768, RFC 8200 8.1). The
+ * library's takes the length from the IP header, which may be larger. */
+static inline uint32_t pseudo_sum(const struct rte_mbuf *m, uint8_t protocol, uint16_t bytes)
+{
+	uint16_t words[2] = { rte_cpu_to_be_16(bytes), rte_cpu_to_be_16(protocol) };
+	uint32_t sum = (uint32_t)words[0] + words[1];
+
+	if (packet_is_ip6(m))
+		return sum +
+		       rte_raw_cksum((const uint8_t *)packet_ip6(m) + offsetof(struct rte_ipv6_hdr, src_addr), 32);
+	return sum + rte_raw_cksum((const uint8_t *)packet_ip(m) + offsetof(struct rte_ipv4_hdr, src_addr), 8);
+}
+
+/* True when the upper-layer packet at `data` has a good checksum: UDP, ICMPv6. */
+static inline bool upper_checksum_good(const struct rte_mbuf *m, uint8_t protocol, const void *data, uint16_t bytes)
+{
+	uint32_t sum = pseudo_sum(m, protocol, bytes) + rte_raw_cksum(data, bytes);
+
+	sum = (sum & 0xffff) + (sum >> 16);
+	return (uint16_t)((sum & 0xffff) + (sum >> 16)) == 0xffff;
 }

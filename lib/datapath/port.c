@@ -19,14 +19,10 @@ __attribute__((format(printf, 4, 5))) static int refuse(
 	return error;
 }
 
-static void addresses_fill(struct port *p, const struct prefix *prefix)
+static void source_tail_fill(const struct port *p, uint16_t ether_type, uint8_t ret_tail[8])
 {
-	struct addr low, high;
-
-	prefix_range(prefix, &low, &high);
-	p->prefix = *prefix;
-	p->addr_be = rte_cpu_to_be_32(addr_ipv4(&prefix->addr));
-	p->broadcast_be = rte_cpu_to_be_32(addr_ipv4(&high));
+	memcpy(ret_tail, p->mac, sizeof(p->mac));
+	store_be16(ret_tail + sizeof(p->mac), ether_type);
 }
 
 static void mac_fill(struct port *p)
@@ -35,9 +31,8 @@ static void mac_fill(struct port *p)
 
 	rte_eth_macaddr_get(p->id, &mac);
 	memcpy(p->mac, mac.addr_bytes, sizeof(p->mac));
-	memcpy(p->source_tail, mac.addr_bytes, sizeof(p->mac));
-	p->source_tail[6] = RTE_ETHER_TYPE_IPV4 >> 8;
-	p->source_tail[7] = RTE_ETHER_TYPE_IPV4 & 0xff;
+	source_tail_fill(p, RTE_ETHER_TYPE_IPV4, p->source_tail[0]);
+	source_tail_fill(p, RTE_ETHER_TYPE_IPV6, p->source_tail[1]);
 }
 
 /* Addresses alone where the device can: ESP and its clear flows of one host then stay together. */
@@ -94,8 +89,37 @@ static void identity_fill(struct port *p, const struct datapath_port_config *c)
 	snprintf(p->name, sizeof(p->name), "%s", c->name);
 	snprintf(p->device, sizeof(p->device), "%s", c->device);
 	p->mtu = c->mtu;
-	addresses_fill(p, &c->address);
+	p->prefix = c->address;
+	p->prefix6 = c->address6;
+	p->addr_be = ipv4_be(&c->address.addr);
 	mac_fill(p);
+}
+
+static void own_add(struct datapath *dp, const struct port *p)
+{
+	const uint8_t *six = p->prefix6.addr.bytes;
+
+	if (p->addr_be) {
+		dp->own_filter |= 1ull << own_filter_bit(p->addr_be);
+		dp->own_be[dp->own_count++] = p->addr_be;
+	}
+	if (p->prefix6.addr.family == ADDR_IPV6) {
+		dp->own6_filter |= 1ull << own6_filter_bit(six);
+		memcpy(dp->own6[dp->own6_count++], six, 16);
+	}
+}
+
+/* NULL: addresses and MTU are ones a port can have (RFC 791 3.2, RFC 8200 5). */
+static const char *config_fault(const struct datapath_port_config *c)
+{
+	uint8_t four = c->address.addr.family, six = c->address6.addr.family;
+
+	if ((four != ADDR_IPV4 && four != ADDR_NONE) || (six != ADDR_IPV6 && six != ADDR_NONE) ||
+		(four == ADDR_NONE && six == ADDR_NONE))
+		return "needs an IPv4 or an IPv6 address";
+	if (c->mtu < (six == ADDR_IPV6 ? RTE_IPV6_MIN_MTU : 576))
+		return "needs an MTU of at least 576, with IPv6 1280";
+	return NULL;
 }
 
 int port_setup(struct datapath *dp, uint16_t index, const struct datapath_port_config *c, char *ret_reason,
@@ -106,11 +130,8 @@ int port_setup(struct datapath *dp, uint16_t index, const struct datapath_port_c
 	struct rte_eth_dev_info info;
 	int error;
 
-	if (c->address.addr.family != ADDR_IPV4 || c->mtu < 576)
-		return refuse(-EINVAL, ret_reason, reason_capacity,
-			"interface %s: needs an IPv4 address and an MTU of "
-			"at least 576",
-			c->name);
+	if (config_fault(c))
+		return refuse(-EINVAL, ret_reason, reason_capacity, "interface %s: %s", c->name, config_fault(c));
 	if (rte_eth_dev_get_port_by_name(c->device, &p->id) || rte_eth_dev_info_get(p->id, &info))
 		return refuse(-ENODEV, ret_reason, reason_capacity,
 			"interface %s: no DPDK device \"%s\"; bind PCI devices to "
@@ -132,7 +153,7 @@ int port_setup(struct datapath *dp, uint16_t index, const struct datapath_port_c
 			strerror(-error));
 	identity_fill(p, c);
 	dp->port_index[p->id] = index;
-	dp->own_filter |= 1ull << own_filter_bit(p->addr_be);
+	own_add(dp, p);
 	return 0;
 }
 

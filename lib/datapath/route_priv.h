@@ -1,10 +1,12 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* Longest-prefix match over the routes of one snapshot. Built by control, immutable afterwards, read by workers. */
+/* Longest-prefix match over the routes of one snapshot, a table for each family. Built by control, immutable
+ * afterwards, read by workers. */
 #pragma once
 
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <string.h>
 
 #include <rte_byteorder.h>
 
@@ -56,4 +58,49 @@ static inline const struct route *route_lookup(const struct route_table *t, uint
 			entry = t->groups[(entry & ~ROUTE_IS_GROUP) * ROUTE_GROUP_SIZE + (addr & 0xff)];
 	}
 	return &t->routes[entry];
+}
+
+/* An IPv6 address as a number. */
+__extension__ typedef unsigned __int128 number6;
+
+static inline number6 number6_of(const uint8_t addr[16])
+{
+	uint64_t high, low;
+
+	memcpy(&high, addr, sizeof(high));
+	memcpy(&low, addr + 8, sizeof(low));
+	return (number6)rte_be_to_cpu_64(high) << 64 | rte_be_to_cpu_64(low);
+}
+
+/* IPv6: all addresses cut into ranges of one longest match each, sorted; a lookup is a binary search. n prefixes make
+ * at most 2n + 1 ranges of 24 bytes, and a snapshot is built anew anyway. DPDK has the choice of 64 MB of first level
+ * in every snapshot (rte_fib6, rte_lpm6) or a binary tree in a mempool of its own, walked node by node (rte_rib6). */
+struct route6_table {
+	number6 *starts; /* of the ranges; the first is 0 */
+	struct route *routes;
+	uint32_t count;
+	/* control only, until route6_finish */
+	struct route6_prefix *prefixes;
+	uint32_t prefix_count, prefix_capacity;
+};
+
+/* Control: adds a prefix (bits behind len are ignored). Prefixes must come shortest first: of two equal ones the later
+ * holds. 0 or -ENOMEM. */
+int route6_insert(struct route6_table *t, const uint8_t addr[16], uint8_t len, const struct route *r);
+/* Control: makes the table ready for lookups. 0 or -ENOMEM. */
+int route6_finish(struct route6_table *t);
+void route6_table_done(struct route6_table *t);
+
+/* Any thread that holds the snapshot: the route of an address; never NULL. */
+static inline const struct route *route6_lookup(const struct route6_table *t, const uint8_t addr[16])
+{
+	const number6 key = number6_of(addr);
+	uint32_t at = 0;
+
+	for (uint32_t n = t->count; n > 1;) {
+		uint32_t half = n / 2;
+		at += t->starts[at + half] <= key ? half : 0;
+		n -= half;
+	}
+	return &t->routes[at];
 }

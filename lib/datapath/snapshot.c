@@ -6,8 +6,7 @@
 #include <stdlib.h>
 
 struct entry {
-	uint32_t addr; /* host order */
-	uint8_t len;
+	struct prefix prefix;
 	uint32_t order; /* of two with the same prefix the later one holds */
 	struct route route;
 };
@@ -17,60 +16,67 @@ struct entries {
 	uint32_t count;
 };
 
-/* Never a next hop's business (RFC 1812 5.3.7): this network, loopback, multicast, reserved. */
-static const struct entry nowhere[] = {
-	{ .addr = 0x00000000, .len = 8 },
-	{ .addr = 0x7f000000, .len = 8 },
-	{ .addr = 0xe0000000, .len = 3 },
+#define ENTRIES_OF_PORT 8 /* four of each family */
+
+/* Never a next hop's business (RFC 1812 5.3.7): this network, loopback, multicast, reserved; of IPv6 (RFC
+ * 4291 2.5, 2.7) the same, what stands for IPv4 addresses, and link-local ones, which no router forwards. */
+static const char *const nowhere[] = {
+	"0.0.0.0/8",
+	"127.0.0.0/8",
+	"224.0.0.0/3",
+	"::/96",
+	"::ffff:0:0/96",
+	"fe80::/10",
+	"ff00::/8",
 };
 
-static void entry_add(struct entries *e, uint32_t addr, uint8_t len, struct route r)
+static void entry_add(struct entries *e, struct prefix p, struct route r)
 {
-	e->items[e->count] = (struct entry){ .addr = addr, .len = len, .order = e->count, .route = r };
+	e->items[e->count] = (struct entry){ .prefix = p, .order = e->count, .route = r };
 	e->count++;
 }
 
-/* The subnet, its first and last address (no hosts), and our own. */
-static void connected_add(struct entries *e, const struct datapath *dp, uint16_t port)
+/* The subnet, its first and last address, which no host has (of an IPv6 subnet only the first: RFC 4291 2.6.1), and our
+ * own. */
+static void connected_add(struct entries *e, uint16_t port, const struct prefix *p)
 {
-	const struct port *p = &dp->ports[port];
-	uint32_t mask = p->prefix.len ? ~0u << (32 - p->prefix.len) : 0;
-	uint32_t addr = rte_be_to_cpu_32(p->addr_be);
+	const uint8_t bits = (uint8_t)(addr_len(&p->addr) * 8);
+	struct prefix own = { p->addr, bits }, low = own, high = own;
 
-	entry_add(e, addr & mask, p->prefix.len, (struct route){ .kind = ROUTE_CONNECTED, .port = port });
-	if (p->prefix.len < 31) {
-		entry_add(e, addr & mask, 32, (struct route){ .kind = ROUTE_NONE });
-		entry_add(e, addr | ~mask, 32, (struct route){ .kind = ROUTE_NONE });
-	}
-	entry_add(e, addr, 32, (struct route){ .kind = ROUTE_LOCAL, .port = port });
+	if (p->addr.family == ADDR_NONE)
+		return;
+	prefix_range(p, &low.addr, &high.addr);
+	entry_add(e, (struct prefix){ low.addr, p->len }, (struct route){ .kind = ROUTE_CONNECTED, .port = port });
+	if (p->len < bits - 1)
+		entry_add(e, low, (struct route){ .kind = ROUTE_NONE });
+	if (p->len < bits - 1 && p->addr.family == ADDR_IPV4)
+		entry_add(e, high, (struct route){ .kind = ROUTE_NONE });
+	entry_add(e, own, (struct route){ .kind = ROUTE_LOCAL, .port = port });
 }
 
-int snapshot_connected_port(const struct datapath *dp, uint32_t addr_be)
+int snapshot_connected_port(const struct datapath *dp, const struct addr *a)
 {
-	struct addr a = addr_from_ipv4(rte_be_to_cpu_32(addr_be));
-
 	for (uint16_t i = 0; i < dp->port_count; i++)
-		if (prefix_contains(&dp->ports[i].prefix, &a))
+		if (a->family != ADDR_NONE &&
+			(prefix_contains(&dp->ports[i].prefix, a) || prefix_contains(&dp->ports[i].prefix6, a)))
 			return i;
 	return -1;
 }
 
 static int via_add(struct entries *e, struct datapath *dp, const struct datapath_route *r, const char **ret_reason)
 {
-	uint32_t via_be = rte_cpu_to_be_32(addr_ipv4(&r->via));
-	int port = snapshot_connected_port(dp, via_be);
+	int port = snapshot_connected_port(dp, &r->via);
 
-	if (r->prefix.addr.family != ADDR_IPV4 || r->via.family != ADDR_IPV4 || port < 0 || address_own(dp, via_be)) {
+	if (r->prefix.addr.family != r->via.family || port < 0 || datapath_address_local(dp, &r->via, NULL)) {
 		*ret_reason = "route via an address that is no neighbour of an interface";
 		return -EINVAL;
 	}
-	uint32_t neighbour = arp_pin(dp, (uint16_t)port, via_be);
+	uint32_t neighbour = arp_pin(dp, (uint16_t)port, &r->via);
 	if (neighbour == NEIGHBOUR_NONE) {
 		*ret_reason = "neighbour table full";
 		return -ENOMEM;
 	}
-	entry_add(e, addr_ipv4(&r->prefix.addr), r->prefix.len,
-		(struct route){ .kind = ROUTE_VIA, .port = (uint16_t)port, .neighbour = neighbour });
+	entry_add(e, r->prefix, (struct route){ .kind = ROUTE_VIA, .port = (uint16_t)port, .neighbour = neighbour });
 	return 0;
 }
 
@@ -78,38 +84,53 @@ static int entry_compare(const void *a, const void *b)
 {
 	const struct entry *x = a, *y = b;
 
-	if (x->len != y->len)
-		return x->len < y->len ? -1 : 1;
+	if (x->prefix.len != y->prefix.len)
+		return x->prefix.len < y->prefix.len ? -1 : 1;
 	return x->order < y->order ? -1 : x->order > y->order;
 }
 
 static int entries_collect(
 	struct entries *e, struct datapath *dp, const struct datapath_snapshot *s, const char **ret_reason)
 {
+	struct prefix p;
+
 	for (size_t i = 0; i < ARRAY_LEN(nowhere); i++)
-		entry_add(e, nowhere[i].addr, nowhere[i].len, nowhere[i].route);
+		if (!prefix_parse(nowhere[i], &p))
+			entry_add(e, p, (struct route){ .kind = ROUTE_NONE });
 	for (size_t i = 0; i < s->route_count; i++) {
 		int error = via_add(e, dp, &s->routes[i], ret_reason);
 		if (error)
 			return error;
 	}
-	for (uint16_t i = 0; i < dp->port_count; i++)
-		connected_add(e, dp, i);
+	for (uint16_t i = 0; i < dp->port_count; i++) {
+		connected_add(e, i, &dp->ports[i].prefix);
+		connected_add(e, i, &dp->ports[i].prefix6);
+	}
 	qsort(e->items, e->count, sizeof(*e->items), entry_compare);
 	return 0;
+}
+
+static int entry_insert(struct snapshot *snap, const struct entry *e)
+{
+	const struct prefix *p = &e->prefix;
+
+	return p->addr.family == ADDR_IPV6 ? route6_insert(&snap->routes6, p->addr.bytes, p->len, &e->route)
+					   : route_insert(&snap->routes, addr_ipv4(&p->addr), p->len, &e->route);
 }
 
 static int routes_build(
 	struct snapshot *snap, struct datapath *dp, const struct datapath_snapshot *s, const char **ret_reason)
 {
-	struct entries e = { .items = calloc(
-				     ARRAY_LEN(nowhere) + s->route_count + 4ul * dp->port_count, sizeof(*e.items)) };
+	size_t most = ARRAY_LEN(nowhere) + s->route_count + (size_t)ENTRIES_OF_PORT * dp->port_count;
+	struct entries e = { .items = calloc(most, sizeof(*e.items)) };
 	int error = e.items ? route_table_init(&snap->routes) : -ENOMEM;
 
 	if (!error)
 		error = entries_collect(&e, dp, s, ret_reason);
 	for (uint32_t i = 0; !error && i < e.count; i++)
-		error = route_insert(&snap->routes, e.items[i].addr, e.items[i].len, &e.items[i].route);
+		error = entry_insert(snap, &e.items[i]);
+	if (!error)
+		error = route6_finish(&snap->routes6);
 	free(e.items);
 	return error;
 }
@@ -123,6 +144,7 @@ void snapshot_free(void *snapshot)
 	if (snap->spd)
 		spd_free(snap->spd);
 	route_table_done(&snap->routes);
+	route6_table_done(&snap->routes6);
 	free(snap);
 }
 

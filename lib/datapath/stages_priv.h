@@ -5,17 +5,19 @@
 
 #include "datapath_priv.h"
 
-/* classify.c: received frames of one port into the worker's lists (clear, esp, local) or to control. */
+/* classify.c: received frames of one port into the worker's lists (clear, sealed, local) or to control. */
 void classify_burst(struct worker *w, uint16_t port, struct rte_mbuf **frames, uint16_t n);
-/* A frame's IPv4 header: DROP_NONE, or why it ends here. m begins at the header; padding behind it is cut. */
+/* A frame's IP header: DROP_NONE, or why it ends here. m begins at the header; padding behind it is cut. */
 enum drop_reason classify_ipv4(struct rte_mbuf *m);
+enum drop_reason classify_ipv6(struct rte_mbuf *m);
+/* classify.c: an IPv6 packet's extension headers. DROP_IP_HEADER: broken, or more than anybody needs; DROP_FRAGMENT:
+ * the fragment hides what policy has to know. */
+enum drop_reason classify_extensions(const struct rte_mbuf *m);
 
-/* inbound.c: the list `esp` (outer IP packets for our addresses) through the SAD; handed over, or decapsulated and
+/* inbound.c: the list `sealed` (outer IP packets for our addresses) through the SAD; handed over, or decapsulated and
  * routed.
  */
-void inbound_esp(struct worker *w);
-/* inbound.c: bytes of the outer headers before the ESP header (IP, or IP and UDP). */
-uint16_t esp_offset(const struct rte_ipv4_hdr *ip);
+void inbound_sealed(struct worker *w);
 
 /* outbound.c: verdict for packets that arrived in clear, or were made here; ends in protect, forward, or a drop. */
 void outbound_clear(struct worker *w, struct list *l, enum origin origin);
@@ -40,15 +42,23 @@ enum drop_reason echo_reply(struct rte_mbuf *m);
 
 /* forward.c: routes an IP packet whose policy verdict is in. */
 void forward_packet(struct worker *w, struct rte_mbuf *m, enum origin origin);
-/* forward.c: sends an IP packet to a neighbour (NEIGHBOUR_NONE: to be resolved, next_hop_be) of a port. */
-void forward_egress(struct worker *w, struct rte_mbuf *m, uint16_t port, uint32_t neighbour, uint32_t next_hop_be);
+/* The neighbour that a packet's destination itself is. */
+static inline uint32_t packet_neighbour(const struct worker *w, const struct rte_mbuf *m, uint16_t port)
+{
+	return packet_is_ip6(m) ? neighbour6_lookup(w->neighbours, port, packet_ip6(m)->dst_addr)
+				: neighbour_lookup(w->neighbours, port, packet_ip(m)->dst_addr);
+}
+
+/* forward.c: sends an IP packet to a neighbour of a port. on_link: it is the packet's destination (NEIGHBOUR_NONE: to
+ * be resolved); else one that a path or route pins. */
+void forward_egress(struct worker *w, struct rte_mbuf *m, uint16_t port, uint32_t neighbour, bool on_link);
 /* forward.c: a complete frame to its port. */
 void forward_frame(struct worker *w, struct rte_mbuf *m, uint16_t port);
 /* forward.c: gives the ports what was collected. Returns packets sent. */
 uint32_t forward_flush(struct worker *w);
 
-/* icmp_error.c: answers m with an ICMP error in place, or drops it; `reason` is counted either way. mtu: for
- * fragmentation needed. RFC 792, RFC 1191, RFC 1812 4.3.2. */
+/* icmp_error.c: answers m with an ICMP error in place, or drops it (IPv6 always); `reason` is counted either way. mtu:
+ * for fragmentation needed. RFC 792, RFC 1191, RFC 1812 4.3.2. */
 enum icmp_error { ICMP_ERROR_TTL, ICMP_ERROR_TOO_BIG };
 void icmp_error_send(struct worker *w, struct rte_mbuf *m, enum origin origin, enum icmp_error error, uint16_t mtu,
 	enum drop_reason reason);
@@ -61,14 +71,16 @@ int icmp_error_build(struct rte_mbuf *m, uint32_t source_be, enum icmp_error err
 #define FRAGMENTS_MAX BURST
 int fragment_packet(struct rte_mempool *pool, const struct rte_mbuf *m, uint16_t mtu, struct rte_mbuf **ret_fragments,
 	uint16_t capacity);
-/* fragment.c: what becomes of a packet larger than mtu: with DF an ICMP error, else at most FRAGMENTS_MAX fragments,
- * the TTL already one less. Takes m; returns how many fragments there are, 0 when the packet ended here. */
+/* fragment.c: what becomes of a packet larger than mtu: with DF, or of IPv6, an ICMP error, else at most FRAGMENTS_MAX
+ * fragments, the TTL already one less. Takes m; returns how many fragments there are, 0 when the packet ended here. */
 uint16_t fragment_or_answer(
 	struct worker *w, struct rte_mbuf *m, enum origin origin, uint16_t mtu, struct rte_mbuf **ret_fragments);
 
 /* mss.c: lowers the MSS of a TCP SYN so that its segments fit an inner MTU. True when it changed something. ip: a whole
- * valid IPv4 packet of total_bytes. */
+ * valid packet of either family, of total_bytes. */
 bool mss_clamp(uint8_t *ip, uint16_t total_bytes, uint16_t inner_mtu);
+/* mss.c: whether the packet is one that mss_clamp may change. */
+bool mss_is_syn(const uint8_t *ip, uint16_t total_bytes);
 
 /* handoff.c: gives the packet to another worker, to continue at a stage. */
 void handoff_push(struct worker *w, struct rte_mbuf *m, uint16_t to, const struct note *note);

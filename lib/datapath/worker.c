@@ -21,7 +21,7 @@
 /* Only the own lists may fill during the last stages: answers are packets too, but none is answered. */
 static void worker_stages(struct worker *w)
 {
-	inbound_esp(w);
+	inbound_sealed(w);
 	outbound_tunnelled(w);
 	local_burst(w, &w->tunnelled, ORIGIN_TUNNEL);
 	local_burst(w, &w->local, ORIGIN_CLEAR);

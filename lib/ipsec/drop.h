@@ -8,18 +8,17 @@
 	X(DROP_NONE, "none", "not dropped")                                                                            \
 	X(DROP_NOT_IP, "not_ip", "EtherType is neither IP nor ARP")                                                    \
 	X(DROP_NOT_FOR_US, "not_for_us", "link address is not ours")                                                   \
-	X(DROP_IP_HEADER, "ip_header", "IP version, length or header checksum wrong")                                  \
-	X(DROP_IPV6, "ipv6", "IPv6 is not forwarded")                                                                  \
+	X(DROP_IP_HEADER, "ip_header", "IP version, length, checksum or extension headers wrong")                      \
 	X(DROP_MARTIAN, "martian", "address not of one host, or source not behind that port")                          \
 	X(DROP_CHAINED, "chained", "packet spans buffers and could not be joined")                                     \
-	X(DROP_TTL, "ttl_exceeded", "TTL ran out")                                                                     \
+	X(DROP_TTL, "ttl_exceeded", "TTL or hop limit ran out")                                                        \
 	X(DROP_NO_POLICY, "no_policy", "no policy matches")                                                            \
 	X(DROP_DISCARD, "policy_discard", "policy says discard")                                                       \
 	X(DROP_INBOUND_CLEAR, "inbound_clear", "arrived in clear, policy wants it protected")                          \
 	X(DROP_NO_SA, "no_sa", "policy says protect, no SA is up")                                                     \
 	X(DROP_SELECTOR_OUT, "selector_out", "packet outside the SA's negotiated selectors")                           \
 	X(DROP_NO_ROUTE, "no_route", "no route to the destination")                                                    \
-	X(DROP_NEIGHBOUR, "neighbour_unresolved", "next hop did not answer ARP, or hold queue full")                   \
+	X(DROP_NEIGHBOUR, "neighbour_unresolved", "next hop did not answer ARP, is not static (IPv6), or queue full")  \
 	X(DROP_TOO_BIG, "too_big", "larger than the MTU with DF set, or not fragmentable")                             \
 	X(DROP_FRAGMENT, "fragment", "fragment where ports are needed or reassembly would be")                         \
 	X(DROP_CHECKSUM, "checksum", "UDP or ICMP checksum of a packet for us wrong")                                  \

@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* The policy table: ordered rules of selectors, compiled into tries (rte_acl). IPv4; rules' IPv6 selectors are left
- * out.
+/* The policy table: ordered rules of selectors, compiled into tries (rte_acl), of each family its own.
  *
  * Packets that show no ports (later fragments, protocols without) have a table of their own (RFC 4301 7): a rule that
  * asks for particular ports may be theirs or not. Such a rule counts for them when it protects or discards, and does
@@ -16,61 +15,99 @@
 #include "ipsec_priv.h"
 
 #define SPD_BURST    64
-#define EXPANDED_MAX (1u << 20) /* rules after expansion */
-#define PREFIXES_MAX 62         /* of one IPv4 range */
+#define EXPANDED_MAX (1u << 20) /* rules of one trie after expansion */
+#define PREFIXES_MAX 254        /* of one IPv6 range; of an IPv4 one 62 */
+#define WORDS_MAX    4          /* 32-bit words of an address */
 
-enum { FIELD_PROTOCOL, FIELD_LOCAL, FIELD_REMOTE, FIELD_LOCAL_PORT, FIELD_REMOTE_PORT, FIELDS };
-#define FIELDS_PORTLESS FIELD_LOCAL_PORT
+/* Fields of a trie: protocol, words of the local address, words of the remote one, and where there are ports both. */
+#define FIELD_PROTOCOL         0
+#define FIELD_LOCAL            1
+#define FIELD_REMOTE(words)    (1 + (words))
+#define FIELD_PORTS(words)     (1 + 2 * (words))
+#define FIELDS_PORTLESS(words) (1 + 2 * (words))
+#define FIELDS_PORTED(words)   (3 + 2 * (words))
+#define FIELDS_MAX             FIELDS_PORTED(WORDS_MAX)
 
-RTE_ACL_RULE_DEF(acl_rule, FIELDS);
+RTE_ACL_RULE_DEF(acl_rule, FIELDS_MAX);
 
-/* A growing list of rules for one trie. */
+enum { TABLE_PORTED, TABLE_PORTLESS, TABLES_OF_FAMILY, TABLES = 2 * TABLES_OF_FAMILY }; /* IPv4's first */
+
+/* A growing list of rules for one trie: struct acl_rule, each cut behind its last field. */
 struct expansion {
-	struct acl_rule *rules;
+	uint8_t *rules;
 	uint32_t count, capacity;
+	uint32_t words; /* of an address */
+	uint32_t fields;
 };
 
 struct spd {
-	struct rte_acl_ctx *ported, *portless; /* NULL: no rule */
-	struct spd_verdict verdicts[];         /* by rule index + 1; 0: no rule matched */
+	struct rte_acl_ctx *tables[TABLES]; /* NULL: no rule */
+	struct spd_verdict verdicts[];      /* by rule index + 1; 0: no rule matched */
 };
 
-struct ipv4_prefix {
-	uint32_t addr;
-	uint8_t len;
+/* An address as a number. */
+__extension__ typedef unsigned __int128 number128;
+
+struct block {
+	number128 addr;
+	uint8_t len; /* of the prefix */
 };
+
+static number128 addr_number(const struct addr *a)
+{
+	number128 n = 0;
+
+	for (size_t i = 0; i < addr_len(a); i++)
+		n = n << 8 | a->bytes[i];
+	return n;
+}
+
+static number128 low_bits(unsigned n)
+{
+	return n < 128 ? ((number128)1 << n) - 1 : ~(number128)0;
+}
+
+/* Zero bits at the end of a number that is not zero. */
+static unsigned trailing_zeros(number128 n)
+{
+	uint64_t low = (uint64_t)n;
+
+	return (unsigned)(low ? __builtin_ctzll(low) : 64 + __builtin_ctzll((uint64_t)(n >> 64)));
+}
 
 /* The fewest prefixes that make up the range. */
-static uint32_t range_split(uint32_t low, uint32_t high, struct ipv4_prefix *ret_prefixes)
+static uint32_t range_split(const struct selector *s, struct block *ret_blocks)
 {
-	uint64_t at = low, end = (uint64_t)high + 1;
-	uint32_t n = 0;
+	unsigned width = (unsigned)addr_len(&s->low) * 8;
+	number128 at = addr_number(&s->low), high = addr_number(&s->high);
 
-	while (at < end) {
-		uint8_t bits = at ? (uint8_t)__builtin_ctzll(at) : 32;
-		while (((uint64_t)1 << bits) > end - at)
+	for (uint32_t n = 0;; at++) {
+		unsigned bits = at ? trailing_zeros(at) : width;
+		while (bits && (at | low_bits(bits)) > high)
 			bits--;
-		ret_prefixes[n++] = (struct ipv4_prefix){ (uint32_t)at, (uint8_t)(32 - bits) };
-		at += (uint64_t)1 << bits;
+		ret_blocks[n++] = (struct block){ at, (uint8_t)(width - bits) };
+		at |= low_bits(bits);
+		if (at >= high)
+			return n;
 	}
-	return n;
 }
 
 static int expansion_push(struct expansion *e, const struct acl_rule *rule)
 {
-	struct acl_rule *rules;
+	size_t stride = RTE_ACL_RULE_SZ(e->fields);
+	uint8_t *rules;
 
 	if (e->count == EXPANDED_MAX)
 		return -E2BIG;
 	if (e->count == e->capacity) {
 		uint32_t capacity = e->capacity ? e->capacity * 2 : 64;
-		rules = (struct acl_rule *)realloc(e->rules, capacity * sizeof(*rules));
+		rules = (uint8_t *)realloc(e->rules, capacity * stride);
 		if (!rules)
 			return -ENOMEM;
 		e->rules = rules;
 		e->capacity = capacity;
 	}
-	e->rules[e->count++] = *rule;
+	memcpy(e->rules + e->count++ * stride, rule, stride);
 	return 0;
 }
 
@@ -90,28 +127,38 @@ static bool portless_fits(const struct selector *s)
 	return port_any(s) || port_opaque(s);
 }
 
+static void address_fill(struct rte_acl_field *fields, uint32_t words, const struct block *b)
+{
+	for (uint32_t i = 0; i < words; i++) {
+		uint32_t before = 32 * i, len = b->len > before ? b->len - before : 0;
+		fields[i].value.u32 = (uint32_t)(b->addr >> (32 * (words - 1 - i)));
+		fields[i].mask_range.u32 = len < 32 ? len : 32;
+	}
+}
+
+static void ports_fill(struct rte_acl_field *field, const struct selector *s)
+{
+	field->value.u16 = s->port_low;
+	field->mask_range.u16 = s->port_high;
+}
+
 /* One selector of each side; every prefix of one with every prefix of the other. */
 static int pair_expand(
 	const struct selector *local, const struct selector *remote, struct acl_rule rule, struct expansion *ret_rules)
 {
-	struct ipv4_prefix locals[PREFIXES_MAX], remotes[PREFIXES_MAX];
-	uint32_t local_count = range_split(addr_ipv4(&local->low), addr_ipv4(&local->high), locals);
-	uint32_t remote_count = range_split(addr_ipv4(&remote->low), addr_ipv4(&remote->high), remotes);
+	struct block locals[PREFIXES_MAX], remotes[PREFIXES_MAX];
+	uint32_t local_count = range_split(local, locals), remote_count = range_split(remote, remotes);
+	uint32_t words = ret_rules->words;
 	uint8_t protocol = local->protocol ? local->protocol : remote->protocol;
 	int rc = 0;
 
 	rule.field[FIELD_PROTOCOL].value.u8 = protocol;
 	rule.field[FIELD_PROTOCOL].mask_range.u8 = protocol ? 0xff : 0;
-	rule.field[FIELD_LOCAL_PORT].value.u16 = local->port_low;
-	rule.field[FIELD_LOCAL_PORT].mask_range.u16 = local->port_high;
-	rule.field[FIELD_REMOTE_PORT].value.u16 = remote->port_low;
-	rule.field[FIELD_REMOTE_PORT].mask_range.u16 = remote->port_high;
+	ports_fill(&rule.field[FIELD_PORTS(words)], local);
+	ports_fill(&rule.field[FIELD_PORTS(words) + 1], remote);
 	for (uint32_t i = 0; !rc && i < local_count * remote_count; i++) {
-		const struct ipv4_prefix *l = &locals[i / remote_count], *r = &remotes[i % remote_count];
-		rule.field[FIELD_LOCAL].value.u32 = l->addr;
-		rule.field[FIELD_LOCAL].mask_range.u32 = l->len;
-		rule.field[FIELD_REMOTE].value.u32 = r->addr;
-		rule.field[FIELD_REMOTE].mask_range.u32 = r->len;
+		address_fill(&rule.field[FIELD_LOCAL], words, &locals[i / remote_count]);
+		address_fill(&rule.field[FIELD_REMOTE(words)], words, &remotes[i % remote_count]);
 		rc = expansion_push(ret_rules, &rule);
 	}
 	return rc;
@@ -119,30 +166,34 @@ static int pair_expand(
 
 static bool pair_possible(const struct selector *local, const struct selector *remote)
 {
-	return local->low.family == ADDR_IPV4 && remote->low.family == ADDR_IPV4 &&
+	return local->low.family == remote->low.family &&
 	       (!local->protocol || !remote->protocol || local->protocol == remote->protocol);
 }
 
-static int rule_expand(const struct spd_rule *r, const struct acl_rule *blank, struct expansion *ret_ported,
-	struct expansion *ret_portless)
+static struct expansion *family_tables(struct expansion *all, uint8_t family)
+{
+	return all + (family == ADDR_IPV6 ? TABLES_OF_FAMILY : 0);
+}
+
+static int rule_expand(const struct spd_rule *r, const struct acl_rule *blank, struct expansion *ret_tables)
 {
 	int rc = 0;
 
 	for (int i = 0; !rc && i < r->local.count * r->remote.count; i++) {
 		const struct selector *l = &r->local.items[i / r->remote.count];
 		const struct selector *m = &r->remote.items[i % r->remote.count];
+		struct expansion *tables = family_tables(ret_tables, l->low.family);
 		if (!pair_possible(l, m))
 			continue;
 		if (!port_opaque(l) && !port_opaque(m))
-			rc = pair_expand(l, m, *blank, ret_ported);
+			rc = pair_expand(l, m, *blank, &tables[TABLE_PORTED]);
 		if (!rc && (r->action != SPD_BYPASS || (portless_fits(l) && portless_fits(m))))
-			rc = pair_expand(l, m, *blank, ret_portless);
+			rc = pair_expand(l, m, *blank, &tables[TABLE_PORTLESS]);
 	}
 	return rc;
 }
 
-static int rules_expand(
-	const struct spd_rule *rules, size_t count, struct expansion *ret_ported, struct expansion *ret_portless)
+static int rules_expand(const struct spd_rule *rules, size_t count, struct expansion *ret_tables)
 {
 	int rc = 0;
 
@@ -151,40 +202,53 @@ static int rules_expand(
 		blank.data.category_mask = 1;
 		blank.data.priority = (int32_t)(RTE_ACL_MAX_PRIORITY - i);
 		blank.data.userdata = (uint32_t)i + 1;
-		rc = rule_expand(&rules[i], &blank, ret_ported, ret_portless);
+		rc = rule_expand(&rules[i], &blank, ret_tables);
 	}
 	return rc;
 }
 
-/* The first field of a trie has one byte, the others come in groups of four. */
-static const struct rte_acl_field_def field_defs[FIELDS] = {
-	[FIELD_PROTOCOL] = { RTE_ACL_FIELD_TYPE_BITMASK, 1, FIELD_PROTOCOL, 0, offsetof(struct flow, protocol) },
-	[FIELD_LOCAL] = { RTE_ACL_FIELD_TYPE_MASK, 4, FIELD_LOCAL, 1, offsetof(struct flow, local_be) },
-	[FIELD_REMOTE] = { RTE_ACL_FIELD_TYPE_MASK, 4, FIELD_REMOTE, 2, offsetof(struct flow, remote_be) },
-	[FIELD_LOCAL_PORT] = { RTE_ACL_FIELD_TYPE_RANGE, 2, FIELD_LOCAL_PORT, 3, offsetof(struct flow, local_port_be) },
-	[FIELD_REMOTE_PORT] = { RTE_ACL_FIELD_TYPE_RANGE, 2, FIELD_REMOTE_PORT, 3,
-		offsetof(struct flow, remote_port_be) },
-};
-
-static int acl_fill(struct rte_acl_ctx *acl, const struct expansion *e, uint32_t fields)
+static struct rte_acl_field_def word_def(uint32_t field, uint32_t offset)
 {
-	struct rte_acl_config config = { .num_categories = 1, .num_fields = fields };
+	return (struct rte_acl_field_def){ RTE_ACL_FIELD_TYPE_MASK, 4, (uint8_t)field, (uint8_t)field, offset };
+}
+
+/* The first field of a trie has one byte, the others come in groups of four: two ports share one. */
+static void fields_define(uint32_t words, struct rte_acl_field_def *ret_defs)
+{
+	uint8_t ports = (uint8_t)FIELD_PORTS(words);
+
+	ret_defs[FIELD_PROTOCOL] = (struct rte_acl_field_def){ RTE_ACL_FIELD_TYPE_BITMASK, 1, FIELD_PROTOCOL, 0,
+		offsetof(struct flow, protocol) };
+	for (uint32_t i = 0; i < words; i++) {
+		ret_defs[FIELD_LOCAL + i] = word_def(FIELD_LOCAL + i, offsetof(struct flow, local_be) + 4 * i);
+		ret_defs[FIELD_REMOTE(words) + i] = word_def(
+			FIELD_REMOTE(words) + i, offsetof(struct flow, remote_be) + 4 * i);
+	}
+	ret_defs[ports] = (struct rte_acl_field_def){ RTE_ACL_FIELD_TYPE_RANGE, 2, ports, ports,
+		offsetof(struct flow, local_port_be) };
+	ret_defs[ports + 1] = (struct rte_acl_field_def){ RTE_ACL_FIELD_TYPE_RANGE, 2, (uint8_t)(ports + 1), ports,
+		offsetof(struct flow, remote_port_be) };
+}
+
+static int acl_fill(struct rte_acl_ctx *acl, const struct expansion *e)
+{
+	struct rte_acl_config config = { .num_categories = 1, .num_fields = e->fields };
 	int rc;
 
-	memcpy(config.defs, field_defs, sizeof(field_defs));
+	fields_define(e->words, config.defs);
 	rc = rte_acl_add_rules(acl, (const struct rte_acl_rule *)e->rules, e->count);
 	return rc ? rc : rte_acl_build(acl, &config);
 }
 
 /* NULL in *ret_acl when there is no rule. 0 or -errno. */
-static int acl_build(const struct expansion *e, uint32_t fields, struct rte_acl_ctx **ret_acl)
+static int acl_build(const struct expansion *e, struct rte_acl_ctx **ret_acl)
 {
 	static unsigned int instance;
 	char name[RTE_ACL_NAMESIZE];
 	struct rte_acl_param p = {
 		.name = name,
 		.socket_id = SOCKET_ID_ANY,
-		.rule_size = sizeof(struct acl_rule),
+		.rule_size = (uint32_t)RTE_ACL_RULE_SZ(e->fields),
 		.max_rule_num = e->count,
 	};
 
@@ -193,7 +257,7 @@ static int acl_build(const struct expansion *e, uint32_t fields, struct rte_acl_
 		return 0;
 	snprintf(name, sizeof(name), "spd%u", instance++);
 	*ret_acl = rte_acl_create(&p);
-	return *ret_acl ? acl_fill(*ret_acl, e, fields) : -ENOMEM;
+	return *ret_acl ? acl_fill(*ret_acl, e) : -ENOMEM;
 }
 
 static const char *fault_text(int rc)
@@ -205,15 +269,19 @@ static const char *fault_text(int rc)
 
 static int spd_fill(struct spd *spd, const struct spd_rule *rules, size_t count)
 {
-	struct expansion ported = { 0 }, portless = { 0 };
-	int rc = rules_expand(rules, count, &ported, &portless);
+	struct expansion tables[TABLES] = {
+		{ .words = 1, .fields = FIELDS_PORTED(1) },
+		{ .words = 1, .fields = FIELDS_PORTLESS(1) },
+		{ .words = WORDS_MAX, .fields = FIELDS_PORTED(WORDS_MAX) },
+		{ .words = WORDS_MAX, .fields = FIELDS_PORTLESS(WORDS_MAX) },
+	};
+	int rc = rules_expand(rules, count, tables);
 
-	if (!rc)
-		rc = acl_build(&ported, FIELDS, &spd->ported);
-	if (!rc)
-		rc = acl_build(&portless, FIELDS_PORTLESS, &spd->portless);
-	free(ported.rules);
-	free(portless.rules);
+	for (int i = 0; i < TABLES; i++) {
+		if (!rc)
+			rc = acl_build(&tables[i], &spd->tables[i]);
+		free(tables[i].rules);
+	}
 	return rc;
 }
 
@@ -248,8 +316,8 @@ void spd_free(void *object)
 
 	if (!spd)
 		return;
-	rte_acl_free(spd->ported);
-	rte_acl_free(spd->portless);
+	for (int i = 0; i < TABLES; i++)
+		rte_acl_free(spd->tables[i]);
 	rte_free(spd);
 }
 
@@ -261,12 +329,12 @@ struct batch {
 };
 
 static void batch_classify(
-	const struct spd *spd, const struct rte_acl_ctx *acl, struct batch *b, struct spd_verdict *ret_verdicts)
+	const struct spd *spd, const struct rte_acl_ctx *acl, const struct batch *b, struct spd_verdict *ret_verdicts)
 {
 	uint32_t results[SPD_BURST] = { 0 };
 
-	if (acl && b->n)
-		rte_acl_classify(acl, b->data, results, b->n, 1);
+	if (acl)
+		rte_acl_classify(acl, (const uint8_t **)(uintptr_t)b->data, results, b->n, 1);
 	for (uint32_t i = 0; i < b->n; i++)
 		ret_verdicts[b->place[i]] = spd->verdicts[results[i]];
 }
@@ -277,13 +345,18 @@ static inline void batch_push(struct batch *b, const struct flow *f, uint16_t pl
 	b->place[b->n++] = (uint8_t)place;
 }
 
+static inline unsigned table_of(const struct flow *f)
+{
+	return (f->family == ADDR_IPV6 ? TABLES_OF_FAMILY : 0) + (f->has_ports ? TABLE_PORTED : TABLE_PORTLESS);
+}
+
 void spd_lookup(const struct spd *spd, const struct flow *flows, uint16_t n, struct spd_verdict *ret_verdicts)
 {
-	struct batch ported, portless;
+	struct batch batches[TABLES];
 	struct flow icmp[SPD_BURST];
 
-	ported.n = 0;
-	portless.n = 0;
+	for (int t = 0; t < TABLES; t++)
+		batches[t].n = 0;
 	for (uint16_t i = 0; i < n; i++) {
 		const struct flow *f = &flows[i];
 		if (f->has_ports && (f->protocol == IPPROTO_ICMP || f->protocol == IPPROTO_ICMPV6)) {
@@ -292,9 +365,9 @@ void spd_lookup(const struct spd *spd, const struct flow *flows, uint16_t n, str
 			icmp[i].remote_port_be = f->local_port_be;
 			f = &icmp[i];
 		}
-		batch_push(f->has_ports ? &ported : &portless, f, i);
+		batch_push(&batches[table_of(f)], f, i);
 	}
-	batch_classify(spd, spd->ported, &ported, ret_verdicts);
-	if (unlikely(portless.n))
-		batch_classify(spd, spd->portless, &portless, ret_verdicts);
+	for (int t = 0; t < TABLES; t++)
+		if (batches[t].n)
+			batch_classify(spd, spd->tables[t], &batches[t], ret_verdicts);
 }

@@ -6,6 +6,8 @@
 #include <rte_ip.h>
 #include <stdlib.h>
 
+#include "ip6.h"
+
 #define DEFERRED_MAX 128
 #define ESP_BYTES    8
 
@@ -195,9 +197,9 @@ void spd_free(void *spd)
 	free(spd);
 }
 
-static bool list_matches(const struct selector_list *l, uint32_t addr_be, const struct flow *f, uint16_t port_be)
+static bool list_matches(const struct selector_list *l, const uint32_t *addr_be, const struct flow *f, uint16_t port_be)
 {
-	struct addr a = addr_from_ipv4(rte_be_to_cpu_32(addr_be));
+	struct addr a = addr_from_bytes((enum addr_family)f->family, (const uint8_t *)addr_be);
 
 	for (int i = 0; i < l->count; i++)
 		if (selector_matches(&l->items[i], &a, f->protocol, f->has_ports, rte_be_to_cpu_16(port_be)))
@@ -210,25 +212,47 @@ void spd_lookup(const struct spd *spd, const struct flow *flows, uint16_t n, str
 	for (uint16_t i = 0; i < n; i++) {
 		ret_verdicts[i] = (struct spd_verdict){ .action = SPD_DISCARD };
 		for (size_t r = 0; r < spd->count && !ret_verdicts[i].matched; r++)
-			if (list_matches(&spd->rules[r].local, flows[i].local_be[0], &flows[i], flows[i].local_port_be) &&
+			if (list_matches(&spd->rules[r].local, flows[i].local_be, &flows[i], flows[i].local_port_be) &&
 				list_matches(
-					&spd->rules[r].remote, flows[i].remote_be[0], &flows[i], flows[i].remote_port_be))
+					&spd->rules[r].remote, flows[i].remote_be, &flows[i], flows[i].remote_port_be))
 				ret_verdicts[i] = (struct spd_verdict){ (uint8_t)spd->rules[r].action, true,
 					spd->rules[r].tunnel_slot, (uint32_t)r };
 	}
 }
 
-static enum drop_reason outer_add(struct esp_item *item)
+static void outer6_fill(struct rte_ipv6_hdr *ip, const struct esp_item *item)
 {
-	struct rte_ipv4_hdr *ip = (struct rte_ipv4_hdr *)rte_pktmbuf_prepend(item->m, sizeof(*ip) + ESP_BYTES);
+	*ip = (struct rte_ipv6_hdr){
+		.vtc_flow = RTE_BE32(0x60000000),
+		.hop_limits = 64,
+		.proto = IPPROTO_ESP,
+		.payload_len = rte_cpu_to_be_16((uint16_t)(item->m->data_len - sizeof(*ip))),
+	};
+	memcpy(ip->src_addr, item->sa->path->spec.local.addr.bytes, 16);
+	memcpy(ip->dst_addr, item->sa->path->spec.remote.addr.bytes, 16);
+}
 
+static void outer4_fill(struct rte_ipv4_hdr *ip, const struct esp_item *item)
+{
 	*ip = (struct rte_ipv4_hdr){ .version_ihl = 0x45, .time_to_live = 64, .next_proto_id = IPPROTO_ESP };
 	ip->total_length = rte_cpu_to_be_16(item->m->data_len);
 	memcpy(&ip->src_addr, item->sa->path->spec.local.addr.bytes, 4);
 	memcpy(&ip->dst_addr, item->sa->path->spec.remote.addr.bytes, 4);
 	ip->hdr_checksum = rte_ipv4_cksum(ip);
-	store_be32((uint8_t *)(ip + 1), item->sa->spi);
-	store_be32((uint8_t *)(ip + 1) + 4, (uint32_t)++item->sa->packets);
+}
+
+static enum drop_reason outer_add(struct esp_item *item)
+{
+	bool six = item->sa->path->spec.local.addr.family == ADDR_IPV6;
+	uint16_t ip_bytes = six ? sizeof(struct rte_ipv6_hdr) : sizeof(struct rte_ipv4_hdr);
+	uint8_t *outer = (uint8_t *)rte_pktmbuf_prepend(item->m, (uint16_t)(ip_bytes + ESP_BYTES));
+
+	if (six)
+		outer6_fill((struct rte_ipv6_hdr *)outer, item);
+	else
+		outer4_fill((struct rte_ipv4_hdr *)outer, item);
+	store_be32(outer + ip_bytes, item->sa->spi);
+	store_be32(outer + ip_bytes + 4, (uint32_t)++item->sa->packets);
 	return DROP_NONE;
 }
 
@@ -255,24 +279,51 @@ uint16_t esp_out_burst(struct ipsec_worker *w, struct esp_item *items, uint16_t 
 	return burst(items, n, outer_add);
 }
 
-/* Strips, and promises of the inner packet what the contract does: lengths that fit, inside its selectors
- * (10.2.0.0/24).
- */
+/* Bytes of everything outside, 8 of ESP or 12 of AH (no ICV here). */
+static uint16_t outer_bytes(const struct rte_mbuf *m)
+{
+	const uint8_t *ip = rte_pktmbuf_mtod(m, const uint8_t *);
+	uint16_t bytes = (uint16_t)((ip[0] & 15) * 4);
+	uint8_t protocol = ip[9];
+	struct ip6_layout l;
+
+	if (ip[0] >> 4 == 6) {
+		if (ip6_walk(ip, m->data_len, &l) != IP6_WALK_GOOD)
+			abort();
+		bytes = l.offset;
+		protocol = l.protocol;
+	}
+	return (uint16_t)(bytes + (protocol == IPPROTO_UDP ? 16 : protocol == IPPROTO_AH ? 12 : ESP_BYTES));
+}
+
+/* Length of the inner packet from the net behind the tunnel (10.2.0.0/24, 2001:db8:2::/64), or 0 with the reason. */
+static uint32_t inner_bytes(const struct rte_mbuf *m, uint16_t *ret_drop)
+{
+	static const uint8_t far6[8] = { 0x20, 0x01, 0x0d, 0xb8, 0, 2 };
+	const uint8_t *ip = rte_pktmbuf_mtod(m, const uint8_t *);
+	uint32_t header = m->data_len && ip[0] >> 4 == 6 ? 40 : m->data_len ? (ip[0] & 15) * 4u : 0, total;
+	bool outside;
+
+	*ret_drop = DROP_INNER_HEADER;
+	if (m->data_len < header || header < 20 || (ip[0] >> 4 != 4 && ip[0] >> 4 != 6))
+		return 0;
+	total = header == 40 && ip[0] >> 4 == 6 ? 40u + load_be16(ip + 4) : load_be16(ip + 2);
+	if (total < header || total > m->data_len)
+		return 0;
+	outside = ip[0] >> 4 == 6 ? memcmp(ip + 8, far6, sizeof(far6)) != 0 : load_be32(ip + 12) >> 8 != 0x0a0200;
+	*ret_drop = outside ? DROP_SELECTOR_IN : DROP_NONE;
+	return outside ? 0 : total;
+}
+
+/* Strips, and promises of the inner packet what the contract does: lengths that fit, inside its selectors. */
 static enum drop_reason outer_strip(struct esp_item *item)
 {
 	struct rte_mbuf *m = item->m;
-	const struct rte_ipv4_hdr *ip = rte_pktmbuf_mtod(m, const struct rte_ipv4_hdr *);
-	uint16_t outer = (uint16_t)((ip->version_ihl & 15) * 4 + (ip->next_proto_id == IPPROTO_UDP ? 8 : 0) +
-				    ESP_BYTES);
+	uint16_t drop = DROP_INNER_HEADER;
+	uint32_t total = rte_pktmbuf_adj(m, outer_bytes(m)) ? inner_bytes(m, &drop) : 0;
 
-	ip = (const struct rte_ipv4_hdr *)rte_pktmbuf_adj(m, outer);
-	if (m->data_len < sizeof(*ip) || ip->version_ihl >> 4 != 4 || (ip->version_ihl & 15) < 5)
-		return DROP_INNER_HEADER;
-	uint16_t total = rte_be_to_cpu_16(ip->total_length), header = (uint16_t)((ip->version_ihl & 15) * 4);
-	if (total < header || total > m->data_len)
-		return DROP_INNER_HEADER;
-	if ((ip->src_addr & RTE_BE32(0xffffff00)) != RTE_BE32(0x0a020000))
-		return DROP_SELECTOR_IN;
+	if (!total)
+		return (enum drop_reason)drop;
 	rte_pktmbuf_trim(m, (uint16_t)(m->data_len - total));
 	item->sa->packets++;
 	return DROP_NONE;

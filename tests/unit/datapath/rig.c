@@ -53,6 +53,23 @@ uint32_t ip4(const char *text)
 	return be;
 }
 
+void ip6(const char *text, uint8_t ret_addr[16])
+{
+	struct addr a;
+
+	if (addr_parse(text, &a) || a.family != ADDR_IPV6)
+		abort();
+	memcpy(ret_addr, a.bytes, 16);
+}
+
+bool ip6_is(const uint8_t addr[16], const char *text)
+{
+	uint8_t want[16];
+
+	ip6(text, want);
+	return !memcmp(addr, want, 16);
+}
+
 static void port_make(unsigned serial, uint16_t port, struct datapath_port_config *c)
 {
 	char name[32];
@@ -67,6 +84,7 @@ static void port_make(unsigned serial, uint16_t port, struct datapath_port_confi
 	snprintf(c->device, sizeof(c->device), "net_ring_%s", name);
 	snprintf(c->name, sizeof(c->name), "%s", port == LAN ? "lan" : "wan");
 	prefix_parse(port == LAN ? LAN_OWN "/24" : WAN_OWN "/24", &c->address);
+	prefix_parse(port == LAN ? LAN_OWN6 "/64" : WAN_OWN6 "/64", &c->address6);
 	c->mtu = 1500;
 }
 
@@ -80,6 +98,7 @@ static void neighbour_static(const char *text)
 
 void rig_open(uint16_t workers)
 {
+	static const char *const neighbours[] = { LAN_HOST, WAN_PEER, WAN_GW, LAN_HOST6, WAN_PEER6, WAN_GW6 };
 	static unsigned serial;
 	const struct ipsec_config ic = { .workers = workers, .sad_slots = 256, .tunnel_slots = 8 };
 	struct datapath_config c = { .workers = workers, .mbufs = RIG_MBUFS, .mss_clamp = true, .port_count = 2 };
@@ -102,9 +121,8 @@ void rig_open(uint16_t workers)
 	for (uint16_t i = 0; i < workers; i++)
 		must(worker_attach(rig.dp->workers[i]) == 0);
 	rig.mbufs = datapath_mbufs_free(rig.dp);
-	neighbour_static(LAN_HOST);
-	neighbour_static(WAN_PEER);
-	neighbour_static(WAN_GW);
+	for (size_t i = 0; i < ARRAY_LEN(neighbours); i++)
+		neighbour_static(neighbours[i]);
 	rig_policy(NULL, 0);
 }
 
@@ -146,15 +164,17 @@ static void rule_parse(const char *text, struct spd_rule *ret_rule)
 void rig_policy(const char *const *rules, size_t count)
 {
 	static struct spd_rule parsed[8];
-	struct datapath_route route;
+	struct datapath_route routes[2];
 	const char *reason;
 
 	memset(parsed, 0, sizeof(parsed));
 	for (size_t i = 0; i < count; i++)
 		rule_parse(rules[i], &parsed[i]);
-	prefix_parse("0.0.0.0/0", &route.prefix);
-	addr_parse(WAN_GW, &route.via);
-	const struct datapath_snapshot s = { parsed, count, &route, 1 };
+	prefix_parse("0.0.0.0/0", &routes[0].prefix);
+	addr_parse(WAN_GW, &routes[0].via);
+	prefix_parse("::/0", &routes[1].prefix);
+	addr_parse(WAN_GW6, &routes[1].via);
+	const struct datapath_snapshot s = { parsed, count, routes, 2 };
 	must(datapath_publish(rig.dp, &s, &reason) == 0);
 }
 
@@ -176,7 +196,43 @@ static void payload_fill(const struct probe *p, uint8_t *at, uint16_t bytes)
 	}
 }
 
-struct rte_mbuf *rig_packet(const struct probe *p)
+/* RFC 4443 2.3: the pseudo header counts in. */
+static void echo6_finish(struct rte_mbuf *m, const struct probe *p)
+{
+	uint8_t *icmp = rte_pktmbuf_mtod_offset(m, uint8_t *, 40);
+	uint16_t bytes = (uint16_t)(m->data_len - 40), sum;
+
+	if (p->protocol != IPPROTO_ICMPV6 || p->payload || bytes < 8)
+		return;
+	store_be32(icmp, 128u << 24);
+	uint32_t all = rte_ipv6_phdr_cksum(rte_pktmbuf_mtod(m, struct rte_ipv6_hdr *), 0) + rte_raw_cksum(icmp, bytes);
+	all = (all & 0xffff) + (all >> 16);
+	sum = (uint16_t) ~((all & 0xffff) + (all >> 16));
+	memcpy(icmp + 2, &sum, sizeof(sum));
+}
+
+static struct rte_mbuf *packet6(const struct probe *p)
+{
+	struct rte_mbuf *m = rte_pktmbuf_alloc(rig.dp->pool);
+	uint16_t bytes = p->payload ? (uint16_t)(40 + p->payload_bytes) : p->bytes ? p->bytes : 60;
+	struct probe full = *p;
+
+	full.protocol = p->protocol ? p->protocol : IPPROTO_UDP;
+	struct rte_ipv6_hdr *ip = (struct rte_ipv6_hdr *)rte_pktmbuf_append(m, bytes);
+	*ip = (struct rte_ipv6_hdr){
+		.vtc_flow = RTE_BE32(0x60000000),
+		.payload_len = rte_cpu_to_be_16((uint16_t)(bytes - 40)),
+		.proto = full.protocol,
+		.hop_limits = p->ttl ? p->ttl : 64,
+	};
+	ip6(p->src, ip->src_addr);
+	ip6(p->dst, ip->dst_addr);
+	payload_fill(&full, (uint8_t *)(ip + 1), (uint16_t)(bytes - 40));
+	echo6_finish(m, &full);
+	return m;
+}
+
+static struct rte_mbuf *packet4(const struct probe *p)
 {
 	struct rte_mbuf *m = rte_pktmbuf_alloc(rig.dp->pool);
 	uint16_t bytes = p->payload ? (uint16_t)(20 + p->payload_bytes) : p->bytes ? p->bytes : 60;
@@ -198,6 +254,11 @@ struct rte_mbuf *rig_packet(const struct probe *p)
 	return m;
 }
 
+struct rte_mbuf *rig_packet(const struct probe *p)
+{
+	return strchr(p->src, ':') ? packet6(p) : packet4(p);
+}
+
 void rig_send_mbuf(uint16_t port, struct rte_mbuf *m)
 {
 	if (rte_ring_enqueue(rig.to[port], m))
@@ -207,11 +268,12 @@ void rig_send_mbuf(uint16_t port, struct rte_mbuf *m)
 void rig_send(uint16_t port, const struct probe *p)
 {
 	struct rte_mbuf *m = rig_packet(p);
+	bool six = packet_is_ip6(m);
 	struct rte_ether_hdr *eth = (struct rte_ether_hdr *)rte_pktmbuf_prepend(m, RTE_ETHER_HDR_LEN);
 
 	memcpy(&eth->dst_addr, rig.dp->ports[port].mac, 6);
 	memcpy(&eth->src_addr, host_mac, 6);
-	eth->ether_type = RTE_BE16(RTE_ETHER_TYPE_IPV4);
+	eth->ether_type = six ? RTE_BE16(RTE_ETHER_TYPE_IPV6) : RTE_BE16(RTE_ETHER_TYPE_IPV4);
 	rig_send_mbuf(port, m);
 }
 
@@ -305,6 +367,11 @@ uint64_t rig_counter(enum datapath_counter c)
 struct rte_ipv4_hdr *frame_ip(struct rte_mbuf *frame)
 {
 	return rte_pktmbuf_mtod_offset(frame, struct rte_ipv4_hdr *, RTE_ETHER_HDR_LEN);
+}
+
+struct rte_ipv6_hdr *frame_ip6(struct rte_mbuf *frame)
+{
+	return rte_pktmbuf_mtod_offset(frame, struct rte_ipv6_hdr *, RTE_ETHER_HDR_LEN);
 }
 
 bool ip_checksum_valid(const struct rte_ipv4_hdr *ip)

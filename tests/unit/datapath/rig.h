@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* The rig of the datapath's tests: EAL without hugepages, a gateway of two net_ring ports whose workers run by hand,
- * frames in and out, and what control was told. Port 0 is 10.1.0.1/24, port 1 is 192.0.2.1/24. */
+ * frames in and out, and what control was told. Port 0 is 10.1.0.1/24 and 2001:db8:1::1/64, port 1 is 192.0.2.1/24 and
+ * 2001:db8:f::1/64. */
 #pragma once
 
 #include <rte_icmp.h>
@@ -18,6 +19,15 @@
 #define WAN_PEER "192.0.2.2"
 #define WAN_GW   "192.0.2.254"
 #define FAR_HOST "10.2.0.2"
+
+#define LAN_OWN6  "2001:db8:1::1"
+#define LAN_HOST6 "2001:db8:1::2"
+#define WAN_OWN6  "2001:db8:f::1"
+#define WAN_PEER6 "2001:db8:f::2"
+#define WAN_GW6   "2001:db8:f::fe"
+#define FAR_HOST6 "2001:db8:2::2"
+
+#define RIG_NEIGHBOURS 6 /* static ones */
 
 #define SECOND_NS 1000000000ull
 
@@ -38,8 +48,8 @@ extern struct rig rig;
 
 /* Starts EAL once per program; exits when it cannot. */
 void rig_eal(void);
-/* A gateway with so many workers, no rules; LAN_HOST, WAN_PEER and WAN_GW are static neighbours; default route WAN_GW.
- */
+/* A gateway with so many workers, no rules; LAN_HOST, WAN_PEER and WAN_GW are static neighbours, and their IPv6 likes;
+ * default routes WAN_GW and WAN_GW6. */
 void rig_open(uint16_t workers);
 /* Takes it down. True when every mbuf had come back to the pool and no frame was left over. */
 bool rig_done(void);
@@ -53,20 +63,21 @@ void rig_policy(const char *const *rules, size_t count);
 		rig_policy(rules_, ARRAY_LEN(rules_));                                                                 \
 	} while (0)
 
-/* Words about a packet to send; zero fields get sensible values. */
+/* Words about a packet to send, of the family of its addresses; zero fields get sensible values. */
 struct probe {
 	const char *src, *dst;
-	uint8_t protocol; /* UDP */
+	uint8_t protocol; /* UDP; IPv6: of the first header */
 	uint8_t ttl;      /* 64 */
 	uint16_t bytes;   /* IP packet; default 60 */
 	uint16_t sport, dport;
-	uint16_t fragment;   /* flags and offset, host order */
-	const void *payload; /* behind the 20 or `ihl` bytes; NULL: ports and a pattern, ICMP: echo request */
+	uint16_t fragment;   /* IPv4: flags and offset, host order */
+	const void *payload; /* behind the IP header; NULL: ports and a pattern, ICMP: echo request */
 	uint16_t payload_bytes;
 };
 
 uint32_t ip4(const char *text); /* network order */
-/* An IPv4 packet in a buffer of the rig's pool, without Ethernet header. */
+void ip6(const char *text, uint8_t ret_addr[16]);
+/* A packet in a buffer of the rig's pool, without Ethernet header. */
 struct rte_mbuf *rig_packet(const struct probe *p);
 /* The same as a frame to a port's MAC. */
 void rig_send(uint16_t port, const struct probe *p);
@@ -83,6 +94,9 @@ unsigned rig_sent(uint16_t port);
 uint64_t rig_drops(enum drop_reason r);
 uint64_t rig_counter(enum datapath_counter c);
 struct rte_ipv4_hdr *frame_ip(struct rte_mbuf *frame);
+struct rte_ipv6_hdr *frame_ip6(struct rte_mbuf *frame);
+/* True when an IPv6 address is the one written. */
+bool ip6_is(const uint8_t addr[16], const char *text);
 bool ip_checksum_valid(const struct rte_ipv4_hdr *ip);
 
 /* Sends, lets the workers run and says what became of it: exactly one drop of this reason and nothing sent. */

@@ -48,6 +48,21 @@ static void resolution_open(void)
 	RIG_POLICY("bypass 0.0.0.0/0 0.0.0.0/0");
 }
 
+static uint32_t ensure(struct neighbour_table *t, uint16_t port, uint32_t addr_be)
+{
+	struct addr a = addr_from_ipv4(rte_be_to_cpu_32(addr_be));
+
+	return neighbour_ensure(t, port, &a);
+}
+
+static uint32_t pin(const char *text)
+{
+	struct addr a;
+
+	CU_ASSERT_EQUAL_FATAL(addr_parse(text, &a), 0);
+	return arp_pin(rig.dp, LAN, &a);
+}
+
 static void after(uint64_t ns)
 {
 	rig.now_ns += ns;
@@ -94,7 +109,7 @@ static void test_arp_retries_then_gives_up(void)
 	rig_poll();
 	CU_ASSERT_EQUAL(rig_sent(LAN), 0);
 	CU_ASSERT_EQUAL(rig_drops(DROP_NEIGHBOUR), 1);
-	CU_ASSERT_EQUAL(datapath_neighbours_read(rig.dp, NULL, 0), 3);
+	CU_ASSERT_EQUAL(datapath_neighbours_read(rig.dp, NULL, 0), RIG_NEIGHBOURS);
 	rig_close();
 }
 
@@ -218,8 +233,8 @@ static void test_arp_static_and_pinned_neighbours_stay(void)
 	resolution_open();
 	for (int i = 0; i < 20; i++)
 		after(61 * SECOND_NS);
-	CU_ASSERT_EQUAL(datapath_neighbours_read(rig.dp, NULL, 0), 3);
-	uint32_t pinned = arp_pin(rig.dp, LAN, ip4("10.1.0.90"));
+	CU_ASSERT_EQUAL(datapath_neighbours_read(rig.dp, NULL, 0), RIG_NEIGHBOURS);
+	uint32_t pinned = pin("10.1.0.90");
 	for (int i = 0; i < 20; i++)
 		after(SECOND_NS);
 	CU_ASSERT_EQUAL(neighbour_lookup(rig.dp->neighbours, LAN, ip4("10.1.0.90")), pinned);
@@ -243,7 +258,7 @@ static void test_arp_next_hop_is_read_without_asking(void)
 	CU_ASSERT_EQUAL(n.port, LAN);
 	CU_ASSERT_TRUE(addr_equal(&n.addr, &a));
 	CU_ASSERT_EQUAL(rig_sent(LAN), 0);
-	arp_pin(rig.dp, LAN, ip4("10.1.0.77"));
+	pin("10.1.0.77");
 	CU_ASSERT_EQUAL(datapath_next_hop_read(rig.dp, &a, &n), 0);
 	CU_ASSERT_EQUAL(n.state, NEIGHBOUR_INCOMPLETE);
 	addr_parse(LAN_OWN, &a);
@@ -261,21 +276,21 @@ static void test_arp_table_full_and_reused_after_grace(void)
 
 	resolution_open();
 	t = rig.dp->neighbours;
-	first = neighbour_ensure(t, LAN, RTE_BE32(0x0a020001));
+	first = ensure(t, LAN, RTE_BE32(0x0a020001));
 	while (t->free_count)
-		neighbour_ensure(t, LAN, rte_cpu_to_be_32(0x0a030000 + t->free_count));
+		ensure(t, LAN, rte_cpu_to_be_32(0x0a030000 + t->free_count));
 	CU_ASSERT_EQUAL(t->entry_count, NEIGHBOURS_MAX);
-	CU_ASSERT_EQUAL(neighbour_ensure(t, LAN, RTE_BE32(0x0a020002)), NEIGHBOUR_NONE);
-	for (uint32_t n = NEIGHBOURS_MAX - 4; n > 0; n--)
+	CU_ASSERT_EQUAL(ensure(t, LAN, RTE_BE32(0x0a020002)), NEIGHBOUR_NONE);
+	for (uint32_t n = NEIGHBOURS_MAX - RIG_NEIGHBOURS - 1; n > 0; n--)
 		CU_ASSERT_NOT_EQUAL(neighbour_lookup(t, LAN, rte_cpu_to_be_32(0x0a030000 + n)), NEIGHBOUR_NONE);
 	fake.hold_reclaim = true;
 	neighbour_remove(t, first);
 	reclaim_poll(rig.ips);
 	CU_ASSERT_EQUAL(neighbour_lookup(t, LAN, RTE_BE32(0x0a020001)), NEIGHBOUR_NONE);
-	CU_ASSERT_EQUAL(neighbour_ensure(t, LAN, RTE_BE32(0x0a020002)), NEIGHBOUR_NONE);
+	CU_ASSERT_EQUAL(ensure(t, LAN, RTE_BE32(0x0a020002)), NEIGHBOUR_NONE);
 	fake.hold_reclaim = false;
 	reclaim_poll(rig.ips);
-	CU_ASSERT_EQUAL(neighbour_ensure(t, LAN, RTE_BE32(0x0a020002)), first);
+	CU_ASSERT_EQUAL(ensure(t, LAN, RTE_BE32(0x0a020002)), first);
 	rig_close();
 }
 
@@ -295,7 +310,7 @@ static void test_arp_hash_survives_churn(void)
 		uint32_t i = state >> 23, addr_be = rte_cpu_to_be_32(0x0a040000 + i);
 		wrong += neighbour_lookup(t, WAN, addr_be) != index[i];
 		if (index[i] == NEIGHBOUR_NONE) {
-			index[i] = neighbour_ensure(t, WAN, addr_be);
+			index[i] = ensure(t, WAN, addr_be);
 		} else {
 			neighbour_remove(t, index[i]);
 			reclaim_poll(rig.ips);

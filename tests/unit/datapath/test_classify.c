@@ -44,8 +44,8 @@ static void test_classify_link_layer_drops(void)
 	frame_make(LAN_HOST, FAR_HOST);
 	store_be16(frame + 12, 0x88cc);
 	CU_ASSERT(frame_dropped_as(n, DROP_NOT_IP));
-	store_be16(frame + 12, RTE_ETHER_TYPE_IPV6);
-	CU_ASSERT(frame_dropped_as(n, DROP_IPV6));
+	store_be16(frame + 12, RTE_ETHER_TYPE_IPV6); /* says it is, but the packet is of IPv4 */
+	CU_ASSERT(frame_dropped_as(n, DROP_IP_HEADER));
 	CU_ASSERT(frame_dropped_as(13, DROP_NOT_IP));
 	rig_close();
 }

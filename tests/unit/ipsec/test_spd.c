@@ -55,9 +55,10 @@ static struct spd_verdict verdict(const struct spd *spd, struct flow f)
 
 /* ---- the slow reading ---- */
 
-static bool side_fits(const struct selector *s, uint32_t addr, const struct flow *f, uint16_t port, bool *ret_sure)
+static bool side_fits(
+	const struct selector *s, const uint32_t *addr_be, const struct flow *f, uint16_t port, bool *ret_sure)
 {
-	struct addr a = addr_from_ipv4(addr);
+	struct addr a = addr_from_bytes((enum addr_family)f->family, (const uint8_t *)addr_be);
 	struct selector any_port = *s;
 
 	if (selector_matches(s, &a, f->protocol, f->has_ports, port))
@@ -71,13 +72,14 @@ static bool side_fits(const struct selector *s, uint32_t addr, const struct flow
 static bool rule_fits(const struct spd_rule *r, const struct flow *f)
 {
 	uint16_t local_port = rte_be_to_cpu_16(f->local_port_be);
-	uint16_t remote_port = f->protocol == IPPROTO_ICMP ? local_port : rte_be_to_cpu_16(f->remote_port_be);
+	bool icmp = f->protocol == IPPROTO_ICMP || f->protocol == IPPROTO_ICMPV6;
+	uint16_t remote_port = icmp ? local_port : rte_be_to_cpu_16(f->remote_port_be);
 
 	for (int i = 0; i < r->local.count; i++)
 		for (int j = 0; j < r->remote.count; j++) {
 			bool sure = true;
-			if (side_fits(&r->local.items[i], rte_be_to_cpu_32(f->local_be[0]), f, local_port, &sure) &&
-				side_fits(&r->remote.items[j], rte_be_to_cpu_32(f->remote_be[0]), f, remote_port, &sure) &&
+			if (side_fits(&r->local.items[i], f->local_be, f, local_port, &sure) &&
+				side_fits(&r->remote.items[j], f->remote_be, f, remote_port, &sure) &&
 				(sure || r->action != SPD_BYPASS))
 				return true;
 		}
@@ -92,7 +94,7 @@ static uint32_t slow_lookup(const struct spd_rule *rules, size_t n, const struct
 	return UINT32_MAX;
 }
 
-static struct selector random_selector(void)
+static struct selector random_ipv4_selector(void)
 {
 	struct selector s = { .port_high = UINT16_MAX };
 	uint32_t a = 0x0a000000 | (rte_rand() & 0x3ff), b = a;
@@ -109,6 +111,37 @@ static struct selector random_selector(void)
 	return s;
 }
 
+/* 2001:db8::x:0:0:0:x with few bits in two places, one of them across a border of the trie's words. */
+static struct addr random_ipv6(void)
+{
+	struct addr a;
+
+	CU_ASSERT_EQUAL_FATAL(addr_parse("2001:db8::", &a), 0);
+	store_be32(a.bytes + 6, (uint32_t)rte_rand() & 0x00030003);
+	store_be16(a.bytes + 14, (uint16_t)(rte_rand() & 0x3ff));
+	return a;
+}
+
+static struct selector random_ipv6_selector(void)
+{
+	struct selector s = { .port_high = UINT16_MAX };
+	struct prefix p = { .addr = random_ipv6() };
+	uint32_t kind = rte_rand() % 10;
+
+	p.len = (uint8_t)(kind < 3 ? 128 : kind < 5 ? 50 + rte_rand() % 20 : kind < 7 ? 110 + rte_rand() % 18 : 0);
+	prefix_range(&p, &s.low, &s.high);
+	if (kind > 7) {
+		s.low = random_ipv6();
+		s.high = random_ipv6();
+	}
+	if (addr_compare(&s.low, &s.high) > 0) {
+		struct addr low = s.high;
+		s.high = s.low;
+		s.low = low;
+	}
+	return s;
+}
+
 static void random_ports(struct selector *s)
 {
 	uint32_t kind = rte_rand() % 8;
@@ -122,16 +155,22 @@ static void random_ports(struct selector *s)
 	}
 }
 
-static struct spd_rule random_rule(void)
+/* Both families, also within one rule. */
+static struct selector random_selector(bool mixed)
 {
-	static const uint8_t protocols[] = { 0, IPPROTO_TCP, IPPROTO_UDP, IPPROTO_ICMP };
-	uint8_t protocol = protocols[rte_rand() % 4];
+	return mixed && rte_rand() % 2 ? random_ipv6_selector() : random_ipv4_selector();
+}
+
+static struct spd_rule random_rule(bool mixed)
+{
+	static const uint8_t protocols[] = { 0, IPPROTO_TCP, IPPROTO_UDP, IPPROTO_ICMP, IPPROTO_ICMPV6 };
+	uint8_t protocol = protocols[rte_rand() % (mixed ? 5 : 4)];
 	struct spd_rule r = { .action = (enum spd_action)(rte_rand() % 3), .tunnel_slot = (uint32_t)rte_rand() };
 
 	r.local.count = (uint8_t)(1 + rte_rand() % 2);
 	r.remote.count = (uint8_t)(1 + rte_rand() % 2);
 	for (int i = 0; i < r.local.count + r.remote.count; i++) {
-		struct selector s = random_selector();
+		struct selector s = random_selector(mixed);
 		s.protocol = protocol;
 		if (protocol)
 			random_ports(&s);
@@ -140,19 +179,45 @@ static struct spd_rule random_rule(void)
 	return r;
 }
 
+static struct flow flow6(uint8_t protocol, const struct addr *local, const struct addr *remote, uint16_t local_port,
+	uint16_t remote_port)
+{
+	struct flow f = flow(protocol, 0, 0, local_port, remote_port);
+
+	f.family = ADDR_IPV6;
+	memcpy(f.local_be, local->bytes, 16);
+	memcpy(f.remote_be, remote->bytes, 16);
+	return f;
+}
+
+static void ports_forget(struct flow *f)
+{
+	f->has_ports = f->protocol != IPPROTO_ESP && rte_rand() % 4;
+	if (!f->has_ports)
+		f->local_port_be = f->remote_port_be = 0;
+	if (f->protocol == IPPROTO_ICMP || f->protocol == IPPROTO_ICMPV6)
+		f->remote_port_be = 0;
+}
+
 static struct flow random_flow(void)
 {
 	static const uint8_t protocols[] = { IPPROTO_ESP, IPPROTO_TCP, IPPROTO_UDP, IPPROTO_ICMP };
-	uint8_t protocol = protocols[rte_rand() % 4];
-	struct flow f = flow(protocol, 0x0a000000 | (rte_rand() & 0x5ff), 0x0a000000 | (rte_rand() & 0x5ff),
-		(uint16_t)(rte_rand() % 24), (uint16_t)(rte_rand() % 24));
+	struct flow f = flow(protocols[rte_rand() % 4], 0x0a000000 | (rte_rand() & 0x5ff),
+		0x0a000000 | (rte_rand() & 0x5ff), (uint16_t)(rte_rand() % 24), (uint16_t)(rte_rand() % 24));
 
-	f.has_ports = protocol != IPPROTO_ESP && rte_rand() % 4;
-	if (!f.has_ports)
-		f.local_port_be = f.remote_port_be = 0;
-	if (protocol == IPPROTO_ICMP)
-		f.remote_port_be = 0;
+	ports_forget(&f);
 	return f;
+}
+
+static struct flow random_mixed_flow(void)
+{
+	static const uint8_t protocols[] = { IPPROTO_ESP, IPPROTO_TCP, IPPROTO_UDP, IPPROTO_ICMPV6 };
+	struct addr local = random_ipv6(), remote = random_ipv6();
+	struct flow f = flow6(
+		protocols[rte_rand() % 4], &local, &remote, (uint16_t)(rte_rand() % 24), (uint16_t)(rte_rand() % 24));
+
+	ports_forget(&f);
+	return rte_rand() % 2 ? random_flow() : f;
 }
 
 /* Flows on which table and slow reading differ. */
@@ -181,33 +246,56 @@ static unsigned disagreements(const struct spd_rule *rules, size_t n, unsigned f
 	return wrong;
 }
 
-static void test_spd_agrees_with_slow_reading_on_few_rules(void)
+static void few_rules(bool mixed, int rounds, struct flow (*make)(void))
 {
 	struct spd_rule rules[12];
 
-	rte_srand(11);
-	for (int round = 0; round < 100; round++) {
+	for (int round = 0; round < rounds; round++) {
 		size_t n = 1 + rte_rand() % ARRAY_LEN(rules);
 		for (size_t i = 0; i < n; i++)
-			rules[i] = random_rule();
-		CU_ASSERT_EQUAL(disagreements(rules, n, 1000, random_flow), 0);
+			rules[i] = random_rule(mixed);
+		CU_ASSERT_EQUAL(disagreements(rules, n, 1000, make), 0);
 	}
+}
+
+static void test_spd_agrees_with_slow_reading_on_few_rules(void)
+{
+	rte_srand(11);
+	few_rules(false, 100, random_flow);
+}
+
+static void test_spd_agrees_with_slow_reading_on_rules_of_both_families(void)
+{
+	rte_srand(21);
+	few_rules(true, 40, random_mixed_flow);
+}
+
+static void hundreds_of_rules(bool mixed, size_t n, struct flow (*make)(void))
+{
+	struct spd_rule *rules = (struct spd_rule *)calloc(n, sizeof(*rules));
+
+	for (size_t i = 0; i < n; i++) {
+		rules[i] = random_rule(mixed);
+		/* wide ones first would leave nothing to the others */
+		struct selector *s = &rules[i].local.items[0];
+		if (addr_is_any(&s->low) && i + 10 < n)
+			s->low = s->high = s->low.family == ADDR_IPV6 ? random_ipv6()
+								      : addr_from_ipv4(0x0a000000 | (uint32_t)i);
+	}
+	CU_ASSERT_EQUAL(disagreements(rules, n, 20000, make), 0);
+	free(rules);
 }
 
 static void test_spd_agrees_with_slow_reading_on_hundreds_of_rules(void)
 {
-	struct spd_rule *rules = (struct spd_rule *)calloc(300, sizeof(*rules));
-
 	rte_srand(12);
-	for (size_t i = 0; i < 300; i++) {
-		rules[i] = random_rule();
-		/* wide ones first would leave nothing to the others */
-		if (addr_is_any(&rules[i].local.items[0].low) && i < 290)
-			rules[i].local.items[0].low = rules[i].local.items[0].high = addr_from_ipv4(
-				0x0a000000 | (uint32_t)i);
-	}
-	CU_ASSERT_EQUAL(disagreements(rules, 300, 20000, random_flow), 0);
-	free(rules);
+	hundreds_of_rules(false, 300, random_flow);
+}
+
+static void test_spd_agrees_with_slow_reading_on_hundreds_of_both_families(void)
+{
+	rte_srand(22);
+	hundreds_of_rules(true, 150, random_mixed_flow);
 }
 
 #define MANY 10000
@@ -230,6 +318,36 @@ static void test_spd_agrees_with_slow_reading_on_ten_thousand_rules(void)
 		rules[i].remote.items[0].low = rules[i].remote.items[0].high = addr_from_ipv4(0x0a800000 + i);
 	}
 	CU_ASSERT_EQUAL(disagreements(rules, MANY, 10000, flow_of_many), 0);
+	free(rules);
+}
+
+static struct addr ipv6_of_many(uint32_t i)
+{
+	struct addr a;
+
+	CU_ASSERT_EQUAL_FATAL(addr_parse("2001:db8:8000::", &a), 0);
+	store_be32(a.bytes + 12, i);
+	return a;
+}
+
+static struct flow flow6_of_many(void)
+{
+	uint32_t i = (uint32_t)(rte_rand() % (2 * MANY));
+	struct addr local = ipv6_of_many(i % 250), remote = ipv6_of_many(0x10000 + i);
+
+	return flow6(IPPROTO_UDP, &local, &remote, 1, 2);
+}
+
+static void test_spd_agrees_with_slow_reading_on_ten_thousand_ipv6_rules(void)
+{
+	struct spd_rule *rules = (struct spd_rule *)calloc(MANY, sizeof(*rules));
+
+	rte_srand(23);
+	for (uint32_t i = 0; i < MANY; i++) {
+		rules[i] = rule(SPD_PROTECT, i, "2001:db8:8000::/120", "2001:db8:9000::/64");
+		rules[i].remote.items[0].low = rules[i].remote.items[0].high = ipv6_of_many(0x10000 + i);
+	}
+	CU_ASSERT_EQUAL(disagreements(rules, MANY, 2000, flow6_of_many), 0);
 	free(rules);
 }
 
@@ -354,37 +472,118 @@ static void test_spd_whole_address_space_and_odd_ranges(void)
 	spd_free(spd);
 }
 
-static void test_spd_ipv6_selectors_are_left_out(void)
+static struct flow flow6_text(uint8_t protocol, const char *local, const char *remote, uint16_t port)
 {
-	const struct spd_rule rules[] = { rule(SPD_BYPASS, 0, "2001:db8::/32", "2001:db8:1::/48") };
-	struct spd *spd = compiled(rules, 1);
+	struct addr l, r;
 
-	CU_ASSERT_FALSE(verdict(spd, flow(IPPROTO_TCP, 0x20010db8, 0x20010db8, 1, 2)).matched);
+	CU_ASSERT_EQUAL_FATAL(addr_parse(local, &l) | addr_parse(remote, &r), 0);
+	return flow6(protocol, &l, &r, port, port);
+}
+
+static void test_spd_families_do_not_meet(void)
+{
+	const struct spd_rule rules[] = {
+		rule(SPD_BYPASS, 0, "0.0.0.0/0", "::/0"),
+		rule(SPD_PROTECT, 1, "0.0.0.0/0", "0.0.0.0/0"),
+		rule(SPD_PROTECT, 2, "::/0", "::/0"),
+	};
+	struct spd *spd = compiled(rules, ARRAY_LEN(rules));
+
+	CU_ASSERT_EQUAL(verdict(spd, flow(IPPROTO_TCP, 0x20010db8, 0x20010db8, 1, 2)).tunnel_slot, 1);
+	CU_ASSERT_EQUAL(verdict(spd, flow6_text(IPPROTO_TCP, "::", "::1", 1)).tunnel_slot, 2);
+	spd_free(spd);
+	spd = compiled(rules, 2);
+	CU_ASSERT_FALSE(verdict(spd, flow6_text(IPPROTO_TCP, "2001:db8::1", "2001:db8::2", 1)).matched);
+	spd_free(spd);
+}
+
+static void test_spd_icmpv6_type_and_code(void)
+{
+	const struct spd_rule rules[] = {
+		rule(SPD_PROTECT, 1, "2001:db8:1::/48[ipv6-icmp/32768]", "2001:db8:2::/48"),
+		rule(SPD_PROTECT, 2, "2001:db8:3::/48", "2001:db8:2::/48[ipv6-icmp/32768]"),
+	};
+	struct spd *spd = compiled(rules, ARRAY_LEN(rules));
+
+	CU_ASSERT_EQUAL(verdict(spd, flow6_text(58, "2001:db8:1::1", "2001:db8:2::1", 0x8000)).tunnel_slot, 1);
+	CU_ASSERT_FALSE(verdict(spd, flow6_text(58, "2001:db8:1::1", "2001:db8:2::1", 0x8100)).matched);
+	CU_ASSERT_EQUAL(verdict(spd, flow6_text(58, "2001:db8:3::1", "2001:db8:2::1", 0x8000)).tunnel_slot, 2);
+	spd_free(spd);
+}
+
+static void test_spd_ipv6_fragment_of_protected_port_is_protected(void)
+{
+	const struct spd_rule rules[] = {
+		rule(SPD_PROTECT, 4, "2001:db8:1::/64", "2001:db8:2::/64[tcp/80]"),
+		rule(SPD_BYPASS, 0, "::/0", "::/0"),
+	};
+	struct spd *spd = compiled(rules, ARRAY_LEN(rules));
+	struct flow later = flow6_text(IPPROTO_TCP, "2001:db8:1::1", "2001:db8:2::1", 0);
+
+	later.has_ports = false;
+	CU_ASSERT_EQUAL(verdict(spd, later).tunnel_slot, 4);
+	later.protocol = IPPROTO_UDP;
+	CU_ASSERT_EQUAL(verdict(spd, later).action, SPD_BYPASS);
+	CU_ASSERT_EQUAL(verdict(spd, flow6_text(IPPROTO_TCP, "2001:db8:1::1", "2001:db8:2::1", 81)).action, SPD_BYPASS);
+	spd_free(spd);
+}
+
+/* The bounds of a range that is no prefix, on both sides of every border. */
+static void test_spd_ipv6_odd_range(void)
+{
+	static const struct {
+		const char *addr;
+		bool inside;
+	} probes[] = {
+		{ "::", false },
+		{ "2001:db8:0:ffff:ffff:ffff:ffff:fffe", false },
+		{ "2001:db8:0:ffff:ffff:ffff:ffff:ffff", true },
+		{ "2001:db8:1::", true },
+		{ "2001:db8:1:ffff::", true },
+		{ "2001:db8:2:3::4", true },
+		{ "2001:db8:2:3::5", false },
+		{ "ffff:ffff:ffff:ffff:ffff:ffff:ffff:ffff", false },
+	};
+	const struct spd_rule rules[] = {
+		rule(SPD_PROTECT, 1, "2001:db8:0:ffff:ffff:ffff:ffff:ffff-2001:db8:2:3::4", "::/0"),
+		rule(SPD_BYPASS, 0, "::/0", "::/0"),
+	};
+	struct spd *spd = compiled(rules, ARRAY_LEN(rules));
+
+	for (size_t i = 0; i < ARRAY_LEN(probes); i++)
+		CU_ASSERT_EQUAL(verdict(spd, flow6_text(IPPROTO_TCP, probes[i].addr, "2001:db8::1", 1)).rule,
+			probes[i].inside ? 0 : 1);
 	spd_free(spd);
 }
 
 static void test_spd_expansion_is_bounded(void)
 {
-	/* 62 prefixes each way and 16 selectors each side: 984,064 rules of one */
+	/* 62 prefixes each way (IPv6: 254) and 16 selectors each side: 984,064 rules of one (16,516,096) */
+	static const char *const widest[] = { "0.0.0.1-255.255.255.254",
+		"::1-ffff:ffff:ffff:ffff:ffff:ffff:ffff:fffe" };
 	struct spd_rule r[2] = { { .action = SPD_PROTECT }, { .action = SPD_PROTECT } };
-	const char *reason = NULL;
+	const char *reason;
 
-	for (int n = 0; n < 2; n++)
-		for (r[n].local.count = 0; r[n].local.count < SELECTORS_MAX; r[n].local.count++)
-			CU_ASSERT_EQUAL(
-				selector_parse("0.0.0.1-255.255.255.254", &r[n].local.items[r[n].local.count]), 0);
-	r[0].remote = r[0].local;
-	r[1].remote = r[1].local;
-	CU_ASSERT_PTR_NULL(spd_create(r, 2, &reason));
-	CU_ASSERT_PTR_NOT_NULL(reason);
+	for (size_t family = 0; family < ARRAY_LEN(widest); family++) {
+		struct selector_list all = { .count = SELECTORS_MAX };
+		for (int i = 0; i < SELECTORS_MAX; i++)
+			CU_ASSERT_EQUAL(selector_parse(widest[family], &all.items[i]), 0);
+		r[0].local = r[0].remote = r[1].local = r[1].remote = all;
+		reason = NULL;
+		CU_ASSERT_PTR_NULL(spd_create(r, 2, &reason));
+		CU_ASSERT_PTR_NOT_NULL(reason);
+	}
 }
 
 int main(int argc, char **argv)
 {
 	static const struct test tests[] = {
 		TEST(test_spd_agrees_with_slow_reading_on_few_rules),
+		TEST(test_spd_agrees_with_slow_reading_on_rules_of_both_families),
 		TEST(test_spd_agrees_with_slow_reading_on_hundreds_of_rules),
+		TEST(test_spd_agrees_with_slow_reading_on_hundreds_of_both_families),
 		TEST(test_spd_agrees_with_slow_reading_on_ten_thousand_rules),
+		TEST(test_spd_agrees_with_slow_reading_on_ten_thousand_ipv6_rules),
 		TEST(test_spd_first_rule_wins),
 		TEST(test_spd_without_rules_matches_nothing),
 		TEST(test_spd_fragment_of_protected_port_is_protected),
@@ -393,7 +592,10 @@ int main(int argc, char **argv)
 		TEST(test_spd_opaque_means_packets_without_ports),
 		TEST(test_spd_icmp_type_and_code),
 		TEST(test_spd_whole_address_space_and_odd_ranges),
-		TEST(test_spd_ipv6_selectors_are_left_out),
+		TEST(test_spd_families_do_not_meet),
+		TEST(test_spd_icmpv6_type_and_code),
+		TEST(test_spd_ipv6_fragment_of_protected_port_is_protected),
+		TEST(test_spd_ipv6_odd_range),
 		TEST(test_spd_expansion_is_bounded),
 	};
 
