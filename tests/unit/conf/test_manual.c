@@ -425,14 +425,16 @@ static void test_manual_sa_transport_mode_cannot(void)
 		"where a "
 		"packet ends (RFC 4303 2.7)");
 	refused_transport("[192.0.2.1]", "[192.0.2.0/30]",
-		"gw.yaml:15:22: manual_sas.rig.local_selectors: 192.0.2.0/30 is more than 192.0.2.1: transport mode is "
+		"gw.yaml:15:22: manual_sas.rig.local_selectors: 192.0.2.0/30 is not inside of 192.0.2.1: transport "
+		"mode is "
 		"between the two hosts only");
 	refused_transport("[192.0.2.1]", "[192.0.2.1, 10.1.0.1]",
-		"gw.yaml:15:22: manual_sas.rig.local_selectors: 10.1.0.1 is more than 192.0.2.1: transport mode is "
+		"gw.yaml:15:22: manual_sas.rig.local_selectors: 10.1.0.1 is not inside of 192.0.2.1: transport mode is "
 		"between "
 		"the two hosts only");
 	refused_transport("[192.0.2.2]", "[0.0.0.0/0]",
-		"gw.yaml:16:23: manual_sas.rig.remote_selectors: 0.0.0.0/0 is more than 192.0.2.2: transport mode is "
+		"gw.yaml:16:23: manual_sas.rig.remote_selectors: 0.0.0.0/0 is not inside of 192.0.2.2: transport mode "
+		"is "
 		"between the two hosts only");
 }
 
@@ -515,11 +517,12 @@ static void test_manual_sa_transport_over_ipv6(void)
 	spoil(a, "[10.1.0.0/24]", "[\"2001:db8:f::1\"]", b);
 	config_free(loaded(spoil(b, "[10.2.0.0/24]", "[\"2001:db8:f::2/128[udp]\"]", a), secrets_of(16, 32)));
 	refused(spoil(b, "[10.2.0.0/24]", "[\"2001:db8:f::2/127\"]", a),
-		"gw.yaml:16:23: manual_sas.rig.remote_selectors: 2001:db8:f::2/127 is more than 2001:db8:f::2: "
+		"gw.yaml:16:23: manual_sas.rig.remote_selectors: 2001:db8:f::2/127 is not inside of 2001:db8:f::2: "
 		"transport mode is between the two hosts only");
-	refused(spoil(b, "[10.2.0.0/24]", "[192.0.2.2]", a), "gw.yaml:16:23: manual_sas.rig.remote_selectors: "
-							     "192.0.2.2 is more than 2001:db8:f::2: transport mode is "
-							     "between the two hosts only");
+	refused(spoil(b, "[10.2.0.0/24]", "[192.0.2.2]", a),
+		"gw.yaml:16:23: manual_sas.rig.remote_selectors: "
+		"192.0.2.2 is not inside of 2001:db8:f::2: transport mode is "
+		"between the two hosts only");
 }
 
 /* A second pair to another address: the peers' SPIs may be alike, ours may not, whatever the family. */
