@@ -124,7 +124,7 @@ static void render_settings(FILE *out, const json_t *list)
 
 	json_array_foreach(list, i, sa)
 	{
-		fprintf(out, "%s:", direction_of(sa));
+		fprintf(out, "%s %s:", direction_of(sa), table_cell(json_object_get(sa, "spi"), text, sizeof(text)));
 		for (size_t k = 0; k < COUNT(keys); k++)
 			fprintf(out, "%s %s %s", k ? ";" : "", keys[k],
 				table_cell(json_object_get(sa, keys[k]), text, sizeof(text)));

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* What a good configuration is warned of, as it will hardly do what was meant or is weak: peers without a route, next hops
- * without a MAC address, selectors that cross, algorithms of yesterday. Runs when there are no faults. */
+/* What a good configuration is warned of, as it will hardly do what was meant or is weak: peers without a route, next
+ * hops without a MAC address, selectors that cross, algorithms of yesterday. Runs when there are no faults. */
 #include "conf_priv.h"
 
 #include <stdlib.h>

@@ -231,6 +231,22 @@ static void test_address_of_the_other_family(void)
 		"gw.yaml:12:31: neighbours[0].address: 2001:db8::9: interface wan has no IPv6 address");
 }
 
+/* A packet has one family: a selector without a counterpart matches nothing. */
+static void test_selectors_of_one_side_in_another_family(void)
+{
+	refused("[10.1.0.0/24], remote", "[10.1.0.0/24, \"2001:db8::/32\"], remote",
+		"gw.yaml:14:100: policies.web.remote_selectors: local_selectors has IPv6 and the other side has not: "
+		"no "
+		"packet matches");
+	refused("target: to-b", "target: to-b, local_selectors: [10.1.0.9], remote_selectors: [\"2001:db8::9\"]",
+		"gw.yaml:15:95: policies.lab.remote_selectors: local_selectors has IPv4 and the other side has not: no "
+		"packet matches");
+	refused("remote_selectors: [\"10.2.0.0/24\"]", "remote_selectors: [10.2.0.0/24, \"2001:db8::/32\"]",
+		"gw.yaml:41:27: tunnels.paris.phase2.net.remote_selectors: remote_selectors has IPv6 and the other "
+		"side "
+		"has not: no packet matches");
+}
+
 /* The wan interface with an IPv6 address, which tests then spoil. */
 static void refused_ipv6(const char *from, const char *to, const char *expected)
 {
@@ -280,22 +296,6 @@ static void test_ipv6_next_hops_and_neighbours(void)
 		"interface wan");
 	refused_ipv6("2001:db8:f::9", "2001:db8:f::1",
 		"gw.yaml:13:31: neighbours[0].address: 2001:db8:f::1 is our own address");
-}
-
-/* A packet has one family: a selector without a counterpart matches nothing. */
-static void test_selectors_of_one_side_in_another_family(void)
-{
-	refused("[10.1.0.0/24], remote", "[10.1.0.0/24, \"2001:db8::/32\"], remote",
-		"gw.yaml:14:100: policies.web.remote_selectors: local_selectors has IPv6 and the other side has not: "
-		"no "
-		"packet matches");
-	refused("target: to-b", "target: to-b, local_selectors: [10.1.0.9], remote_selectors: [\"2001:db8::9\"]",
-		"gw.yaml:15:95: policies.lab.remote_selectors: local_selectors has IPv4 and the other side has not: no "
-		"packet matches");
-	refused("remote_selectors: [\"10.2.0.0/24\"]", "remote_selectors: [10.2.0.0/24, \"2001:db8::/32\"]",
-		"gw.yaml:41:27: tunnels.paris.phase2.net.remote_selectors: remote_selectors has IPv6 and the other "
-		"side "
-		"has not: no packet matches");
 }
 
 static void test_address_wrong(void)

@@ -245,6 +245,9 @@ static void test_warning_examples_have_none(void)
 
 	for (size_t i = 0; i < ARRAY_LEN(names); i++)
 		warned_example(names[i], NULL);
+	warned_example("examples/manual-keys-v6", "gw.yaml:15:15: manual_sas.rig.proposal: weak: with manual keys "
+						  "CHACHA20-POLY1305 repeats nonces after a "
+						  "restart (RFC 4106 2)");
 	/* it shows every setting, so also those of a rig */
 	warned_example("gateway", "gw.yaml:45:15: manual_sas.lab.proposal: weak: with manual keys AES-GCM-256 repeats "
 				  "nonces after a restart (RFC 4106 2)");
