@@ -298,7 +298,7 @@ void rig_length_fit(struct rte_mbuf *m)
 {
 	uint8_t *ip = rte_pktmbuf_mtod(m, uint8_t *);
 	bool ipv6 = ip[0] >> 4 == 6;
-	uint16_t header = ipv6 ? 40 : 20;
+	uint16_t header = ipv6 ? 40 : (uint16_t)((ip[0] & 15) * 4);
 
 	ip_length_put(ip, m->data_len);
 	if (ip[ipv6 ? 6 : 9] == IPPROTO_UDP && m->data_len >= header + 8)
