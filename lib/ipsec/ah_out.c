@@ -78,6 +78,8 @@ enum drop_reason ah_transport_out(struct ipsec_worker *w, struct rte_mbuf *m, st
 
 	if (unlikely(!packet_joined(m)))
 		return DROP_CHAINED;
+	if (unlikely(sa_path(sa)->flags & PATH_UDP))
+		return DROP_ENCAP;
 	uint8_t *ip = rte_pktmbuf_mtod(m, uint8_t *);
 	uint32_t head = ah_bytes(sa, packet_is_ipv6(ip)), total = head + m->data_len;
 	reason = transport_split(ip, m->data_len, &split);

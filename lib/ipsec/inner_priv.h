@@ -31,7 +31,8 @@ static inline enum drop_reason arrival_header(struct arrival *a, uint32_t availa
 	*ret_protocol = a->outer[offsetof(struct rte_ipv4_hdr, next_proto_id)];
 	if (unlikely((a->end > available) | (a->offset < IPV4_BYTES) | (a->end < a->offset)))
 		return DROP_SHORT;
-	return DROP_NONE;
+	/* RFC 4302 3.4.1, RFC 4303 3.4.1. With AH these bits are mutable: the ICV would not tell */
+	return unlikely(ipv4_is_fragment(a->outer)) ? DROP_FRAGMENT : DROP_NONE;
 }
 
 /* RFC 3948 2.1. */

@@ -274,6 +274,37 @@ enum drop_reason rig_through(struct rig_pair *p, struct rte_mbuf *m)
 	return reason ? reason : rig_in(p, m);
 }
 
+struct rig_options rig_suite(const char *encr, const char *integ)
+{
+	struct rig_options o = { 0 };
+
+	if (encr)
+		o.encr = alg_lookup_keyword(TRANSFORM_ENCR, encr, strlen(encr));
+	if (integ)
+		o.integ = alg_lookup_keyword(TRANSFORM_INTEG, integ, strlen(integ));
+	must((o.encr != NULL) == (encr != NULL) && (o.integ != NULL) == (integ != NULL), "no such algorithm");
+	return o;
+}
+
+static void ip_length_put(uint8_t *ip, uint32_t total)
+{
+	if (ip[0] >> 4 == 6)
+		store_be16(ip + 4, (uint16_t)(total - 40));
+	else
+		store_be16(ip + 2, (uint16_t)total);
+}
+
+void rig_length_fit(struct rte_mbuf *m)
+{
+	uint8_t *ip = rte_pktmbuf_mtod(m, uint8_t *);
+	bool ipv6 = ip[0] >> 4 == 6;
+	uint16_t header = ipv6 ? 40 : (uint16_t)((ip[0] & 15) * 4);
+
+	ip_length_put(ip, m->data_len);
+	if (ip[ipv6 ? 6 : 9] == IPPROTO_UDP && m->data_len >= header + 8)
+		store_be16(ip + header + 4, (uint16_t)(m->data_len - header));
+}
+
 /* The SA's operation over what stands at `esp`; ESN's high half goes behind the payload as it would. */
 static void seal(struct rig_pair *p, uint64_t sequence, uint8_t *esp, uint16_t bytes)
 {
@@ -286,8 +317,11 @@ static void seal(struct rig_pair *p, uint64_t sequence, uint8_t *esp, uint16_t b
 	op.before = sa->before;
 	op.tail = sa->traits & SA_TAIL ? 4 : 0;
 	store_be32(text + bytes, (uint32_t)(sequence >> 32));
-	memcpy(op.nonce, &sa->salt, 4);
-	memcpy(op.nonce + sa->salt_bytes, esp + 8, sa->iv_bytes);
+	memcpy(op.nonce, &sa->salt, sa->salt_bytes);
+	if (sa->iv == SA_IV_IMPLICIT)
+		store_be64(op.nonce + sa->salt_bytes, sequence);
+	else
+		memcpy(op.nonce + sa->salt_bytes, esp + 8, sa->iv_bytes);
 	store_be32(op.aad, sa_spi(sa));
 	store_be64(op.aad + 4, sa->traits & SA_ESN ? sequence : sequence << 32);
 	must(sa->suite->seal(p->out_worker, &op, 1) == 0, "seal");
@@ -302,9 +336,6 @@ struct rte_mbuf *rig_seal(struct rig_pair *p, uint64_t sequence, const void *pay
 	struct rte_mbuf *m;
 
 	memcpy(data, path->template_bytes, path->template_len);
-	store_be16(data + 2, total);
-	if (path->flags & PATH_UDP)
-		store_be16(data + 24, (uint16_t)(total - 20));
 	uint8_t *esp = data + path->template_len;
 	store_be32(esp, sa_spi(p->out));
 	store_be32(esp + 4, (uint32_t)sequence);
@@ -312,8 +343,90 @@ struct rte_mbuf *rig_seal(struct rig_pair *p, uint64_t sequence, const void *pay
 		store_be64(data + head - 8, ~sequence);
 	memcpy(data + head, payload, bytes);
 	m = rig_mbuf(data, total);
+	rig_length_fit(m);
 	seal(p, sequence, rte_pktmbuf_mtod_offset(m, uint8_t *, path->template_len), bytes);
 	return m;
+}
+
+/* What RFC 4302 3.3.3.1 says of headers without options. */
+static void mutable_zero(uint8_t *ip)
+{
+	static const uint8_t ipv4[] = { 1, 6, 7, 8, 10, 11 }, ipv6[] = { 1, 2, 3, 7 };
+
+	if (ip[0] >> 4 == 4)
+		for (size_t i = 0; i < sizeof(ipv4); i++)
+			ip[ipv4[i]] = 0;
+	else
+		for (size_t i = 0; i < sizeof(ipv6); i++)
+			ip[ipv6[i]] = 0;
+	ip[0] &= ip[0] >> 4 == 4 ? 0xff : 0xf0;
+}
+
+uint16_t rig_ah_header(const struct rig_pair *p, uint8_t *ret_header)
+{
+	const struct path *path = sa_path(p->out);
+
+	memcpy(ret_header, path->template_bytes, path->template_len);
+	if (path->flags & PATH_IPV6) {
+		store_be32(ret_header, 0x69812345);
+		ret_header[6] = IPPROTO_AH;
+		ret_header[7] = 61;
+		return path->template_len;
+	}
+	ret_header[1] = 0x98;
+	store_be32(ret_header + 4, 0xabcd4000);
+	ret_header[8] = 61;
+	ret_header[9] = IPPROTO_AH;
+	return path->template_len;
+}
+
+/* AH itself, its ICV zero. Returns its bytes. */
+static uint16_t ah_put(const struct sa *sa, const struct rig_ah *a, bool ipv6, uint8_t *at)
+{
+	uint16_t align = ipv6 ? 8 : 4;
+	uint16_t bytes = (uint16_t)((12 + sa->iv_bytes + sa->icv_bytes + align - 1) & ~(align - 1));
+
+	memset(at, 0, bytes);
+	at[0] = a->next_header;
+	at[1] = (uint8_t)(bytes / 4 - 2);
+	store_be32(at + 4, sa_spi(sa));
+	store_be32(at + 8, (uint32_t)a->sequence);
+	if (sa->iv_bytes)
+		store_be64(at + 12, ~a->sequence);
+	return bytes;
+}
+
+static void ah_icv(struct rig_pair *p, const struct rig_ah *a, uint8_t *text, uint16_t total, uint8_t *ret_icv)
+{
+	const struct sa *sa = p->out;
+	struct crypto_op op = {
+		.key = sa->key, .text = text, .icv = ret_icv, .len = total, .icv_bytes = sa->icv_bytes
+	};
+
+	op.tail = sa->traits & SA_TAIL ? 4 : 0;
+	store_be32(text + total, (uint32_t)(a->sequence >> 32));
+	memcpy(op.nonce, &sa->salt, sa->salt_bytes);
+	store_be64(op.nonce + sa->salt_bytes, ~a->sequence);
+	must(sa->suite->seal(p->out_worker, &op, 1) == 0, "seal");
+}
+
+struct rte_mbuf *rig_seal_ah(struct rig_pair *p, const struct rig_ah *a)
+{
+	uint8_t data[RIG_ROOM], covered[RIG_ROOM];
+	uint16_t ah = ah_put(p->out, a, a->header[0] >> 4 == 6, data + a->header_bytes);
+	uint16_t total = (uint16_t)(a->header_bytes + ah + a->bytes);
+
+	memcpy(data, a->header, a->header_bytes);
+	memcpy(data + a->header_bytes + ah, a->payload, a->bytes);
+	ip_length_put(data, total);
+	memcpy(covered, data, total);
+	if (a->zeroed)
+		memcpy(covered, a->zeroed, a->header_bytes);
+	else
+		mutable_zero(covered);
+	ip_length_put(covered, total);
+	ah_icv(p, a, covered, total, data + a->header_bytes + 12 + p->out->iv_bytes);
+	return rig_mbuf(data, total);
 }
 
 uint64_t rig_drops(const struct sa *sa, enum drop_reason reason)

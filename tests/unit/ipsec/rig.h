@@ -82,9 +82,30 @@ enum drop_reason rig_through(struct rig_pair *p, struct rte_mbuf *m);
  * mode between the ends themselves. */
 struct rte_mbuf *rig_packet_for(const struct rig_options *o, uint16_t bytes, uint8_t seed);
 
-/* An outer IPv4 packet whose ESP payload (trailer included) is exactly these bytes, sealed under the pair's key: what
- * only a broken or hostile peer sends. bytes at most RIG_ROOM - 200. */
+/* The options of a suite by its keywords, everything else zero; encr NULL: AH, integ NULL: an AEAD. */
+struct rig_options rig_suite(const char *encr, const char *integ);
+
+/* An outer packet of the pair's path whose ESP payload (trailer included) is exactly these bytes, sealed under the
+ * pair's key: what only a broken or hostile peer sends. bytes at most RIG_ROOM - 200, a multiple of the cipher's block.
+ */
 struct rte_mbuf *rig_seal(struct rig_pair *p, uint64_t sequence, const void *payload, uint16_t bytes);
+
+/* The same of AH: `header` is everything in front of it, `zeroed` the same bytes as the ICV covers them (NULL: header
+ * without its IPv4 or IPv6 mutable fields; there are no options then). Lengths in both are filled in. */
+struct rig_ah {
+	uint64_t sequence;
+	const uint8_t *header, *zeroed;
+	uint16_t header_bytes;
+	uint8_t next_header;
+	const void *payload;
+	uint16_t bytes;
+};
+struct rte_mbuf *rig_seal_ah(struct rig_pair *p, const struct rig_ah *a);
+/* The IP header of the pair's path, as for AH: mutable fields with something in them. Returns its bytes. */
+uint16_t rig_ah_header(const struct rig_pair *p, uint8_t *ret_header);
+
+/* Makes total length or payload length fit what is in the mbuf, and a UDP length behind an IPv4 header. */
+void rig_length_fit(struct rte_mbuf *m);
 
 uint64_t rig_drops(const struct sa *sa, enum drop_reason reason);
 /* All drops of the SA. */

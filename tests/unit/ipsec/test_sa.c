@@ -178,7 +178,8 @@ static struct flow random_flow(void)
 {
 	static const uint8_t protocols[] = { IPPROTO_TCP, IPPROTO_UDP, IPPROTO_ICMP, IPPROTO_ESP };
 	struct flow f = { .protocol = protocols[rte_rand() % 4],
-		.family = ADDR_IPV4, .local_be = { rte_cpu_to_be_32(0x0a000000 + rte_rand() % 20) },
+		.family = ADDR_IPV4,
+		.local_be = { rte_cpu_to_be_32(0x0a000000 + rte_rand() % 20) },
 		.remote_be = { rte_rand() % 20 ? rte_cpu_to_be_32(0x0a000000 + rte_rand() % 20) : UINT32_MAX } };
 
 	f.has_ports = f.protocol != IPPROTO_ESP && rte_rand() % 3;
