@@ -1,7 +1,7 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: BSD-3-Clause
-"""AH through a running gateway with IPv4 options and IPv6 extension headers in front: what may change on the way does, and
-the packet is good; one byte more changes, and it is dropped. RFC 4302 3.3.3.1, appendix A.
+"""AH through a running gateway with IPv4 options and IPv6 extension headers in front: what may change on the way does,
+and the packet is good; one byte more changes, and it is dropped. RFC 4302 3.3.3.1, appendix A.
 
 One line a sample, mode and algorithm; in transport mode the sealed answer to a sealed echo request is the proof.
 """

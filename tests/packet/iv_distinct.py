@@ -2,8 +2,8 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """IVs of many packets under one key: none twice, those of CBC random in every byte, none of them again after a restart.
 
-10^6 packets of an SA through the library (iv_tool) for CBC and GCM, fewer for the other ciphers; then the daemon itself,
-restarted with the same manual keys.
+10^6 packets of an SA through the library (iv_tool) for CBC and GCM, fewer for the other ciphers; then the daemon
+itself, restarted with the same manual keys.
 """
 import collections
 import math
@@ -26,7 +26,8 @@ from oracle import headers
 MANY, SOME, FIRST = 1000000, 100000, 1000
 STARTS = 24
 # packets, by suite; one of every cipher that has an IV on the wire
-COUNTER = {"aes128gcm16": MANY, "aes256ccm16": SOME, "aes128ctr-sha256": SOME, "chacha20poly1305": SOME, "aes256gmac": SOME}
+COUNTER = {"aes128gcm16": MANY, "aes256ccm16": SOME, "aes128ctr-sha256": SOME, "chacha20poly1305": SOME,
+           "aes256gmac": SOME}
 RANDOM = {"aes128-sha256": MANY, "3des-sha1": SOME}
 IV_BYTES = {"aes128-sha256": 16}
 # of a sum with 255 degrees of freedom, nine standard deviations: never by chance

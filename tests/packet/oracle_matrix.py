@@ -4,10 +4,10 @@
 oracles: packets that an oracle made come out in clear, packets of ours are opened by an oracle, compared byte for byte.
 
 usage: oracle_matrix.py [--only REGEX] [--break NAME]
-Always all of them; SALLYPORT_LONG=1 sends more packets in each. --only takes the combinations whose name has the pattern;
---break gives the gateway other keys for one of them, which has to be noticed. Keys and payloads come from the printed seed;
-SALLYPORT_SEED repeats it. Prints FAIL matrix/NAME for a cell that disagrees, PASS matrix/GROUP when all of a group agree,
-and last the sums. Suites with implicit IV, which is refused with manual keys, run in lab_gateway.
+Always all of them; SALLYPORT_LONG=1 sends more packets in each. --only takes the combinations whose name has the
+pattern; --break gives the gateway other keys for one of them, which has to be noticed. Keys and payloads come from the
+printed seed; SALLYPORT_SEED repeats it. Prints FAIL matrix/NAME for a cell that disagrees, PASS matrix/GROUP when all
+of a group agree, and last the sums. Suites with implicit IV, which is refused with manual keys, run in lab_gateway.
 """
 import argparse
 import itertools

@@ -185,8 +185,8 @@ def main():
     suites = list(table.suites(table.rows()))
     for suite in suites:
         check(f"oracles/{suite.name}", oracles_agree, suite)
-    for function in (ah_options_agree, ah_ignores_what_changes, routing_header_at_destination, xcbc_vectors, cmac_vectors,
-                     gmac_vector, headers_as_scapy_builds_them):
+    for function in (ah_options_agree, ah_ignores_what_changes, routing_header_at_destination, xcbc_vectors,
+                     cmac_vectors, gmac_vector, headers_as_scapy_builds_them):
         check(f"oracles/{function.__name__}", function)
     sys.exit(1 if results.failures else 0)
 

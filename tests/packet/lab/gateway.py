@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """A gateway in the namespace of a test: its configuration in a file, started, asked over its control socket, ended.
 
-The network around it is fixed: a host behind the LAN port is the next hop to all local networks, a peer on the WAN is the
-next hop to all remote addresses, both known by static neighbours, so no ARP and no neighbour discovery is in the way.
+The network around it is fixed: a host behind the LAN port is the next hop to all local networks, a peer on the WAN is
+the next hop to all remote addresses, both known by static neighbours: no ARP, no neighbour discovery is in the way.
 """
 import json
 import os

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """A network namespace with the two ports of a gateway, and raw sockets at the far ends of both wires.
 
-Inside, `lan` and `wan` are the gateway's (net_af_packet); what the tests send and see passes `lanp` and `wanp`. Nothing in
-the namespace has an address, so the kernel itself neither answers nor forwards.
+Inside, `lan` and `wan` are the gateway's (net_af_packet); what the tests send and see passes `lanp` and `wanp`. Nothing
+in the namespace has an address, so the kernel itself neither answers nor forwards.
 """
 import ctypes
 import os

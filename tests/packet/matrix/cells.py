@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""The combinations, computed from the algorithm table, and for each SA pair what both ends have to know: addresses, SPIs,
-keys, selectors. A pair is two cells, one a direction."""
+"""The combinations, computed from the algorithm table, and for each SA pair what both ends have to know: addresses,
+SPIs, keys, selectors. A pair is two cells, one a direction."""
 import ipaddress
 import itertools
 import random

@@ -10,8 +10,10 @@ from oracle.sa import Shape
 
 LENGTHS = (0, 1, 15, 16, 17, 64, 1000)
 if os.environ.get("SALLYPORT_LONG") == "1":
-    LENGTHS += (*range(2, 15), *range(18, 50), 63, 65, 127, 128, 129, 255, 256, 257, 511, 512, 513, 1023, 1024, 1025, 1300)
-BY_SCAPY = (3, 6)  # the probes whose packets scapy makes or opens as well, where it knows the suite; 3 begins a new high half
+    LENGTHS += (*range(2, 15), *range(18, 50), 63, 65, 127, 128, 129, 255, 256, 257, 511, 512, 513, 1023, 1024, 1025,
+                1300)
+# the probes whose packets scapy makes or opens as well, where it knows the suite; with ESN, 3 begins a new high half
+BY_SCAPY = (3, 6)
 OUTER_TTL = 64
 HOP = 63  # any TTL of a packet on its way
 CE = 3

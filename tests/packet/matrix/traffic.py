@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""Sends probes through a gateway and collects what comes out. Paced by what comes back: a few packets are under way at a
-time, and a pause without any means that those are lost."""
+"""Sends probes through a gateway and collects what comes out. Paced by what comes back: a few packets are under way at
+a time, and a pause without any means that those are lost."""
 import struct
 import time
 

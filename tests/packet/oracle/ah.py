@@ -28,7 +28,8 @@ def ipv4_options_immutable(options):
 
 def ipv4_immutable(head):
     """TOS, flags and offset, TTL and checksum are zero."""
-    return head[:1] + b"\0" + head[2:6] + b"\0\0\0" + head[9:10] + b"\0\0" + head[12:20] + ipv4_options_immutable(head[20:])
+    fixed = head[:1] + b"\0" + head[2:6] + b"\0\0\0" + head[9:10] + b"\0\0" + head[12:20]
+    return fixed + ipv4_options_immutable(head[20:])
 
 
 def ipv6_options_immutable(header):

@@ -14,8 +14,8 @@ from scapy.layers.ipsec import AH, ESP, SecurityAssociation
 from . import headers
 from .sa import Shape
 
-CIPHERS = {3: "3DES", 11: "NULL", 12: "AES-CBC", 13: "AES-CTR", 14: "AES-CCM", 15: "AES-CCM", 16: "AES-CCM", 20: "AES-GCM",
-           28: "CHACHA20-POLY1305"}
+CIPHERS = {3: "3DES", 11: "NULL", 12: "AES-CBC", 13: "AES-CTR", 14: "AES-CCM", 15: "AES-CCM", 16: "AES-CCM",
+           20: "AES-GCM", 28: "CHACHA20-POLY1305"}
 ICV_BYTES = {14: 8, 15: 12, 16: 16}
 MACS = {2: "HMAC-SHA1-96", 8: "AES-CMAC-96", 12: "SHA2-256-128", 13: "SHA2-384-192", 14: "SHA2-512-256"}
 

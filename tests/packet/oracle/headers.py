@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""IPv4 and IPv6 headers as bytes: built, split where a security header goes in, joined again, summed. RFC 791, RFC 8200,
-RFC 768. Addresses are packed bytes; their length is the family."""
+"""IPv4 and IPv6 headers as bytes: built, split where a security header goes in, joined again, summed. RFC 791,
+RFC 8200, RFC 768. Addresses are packed bytes; their length is the family."""
 import struct
 
 from . import OracleError

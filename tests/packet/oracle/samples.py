@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""IPv4 options and IPv6 extension headers that AH has to treat right, with what routers may and may not change in them."""
+"""IPv4 options and IPv6 extension headers that AH has to treat right, and what routers may change in them."""
 import ipaddress
 from dataclasses import dataclass
 
@@ -29,5 +29,6 @@ IPV6_EXTENSIONS = (
     Sample("hop_by_hop_stays", b"\0\0\x1e\x04\1\2\3\4", number=0, stays=6),
     Sample("hop_by_hop_changes", b"\0\0\x3e\x04\1\2\3\4", number=0, changes=(4, 7), stays=3),
     Sample("destination_mixed", b"\0\1\x3e\x04\1\2\3\4\x1e\x04\5\6\7\x08\x01\0", number=60, changes=(4, 5), stays=10),
-    Sample("routing_used_up", b"\0\2\0\0" + bytes(4) + ipaddress.ip_address("2001:db8:9::9").packed, number=43, stays=10),
+    Sample("routing_used_up", b"\0\2\0\0" + bytes(4) + ipaddress.ip_address("2001:db8:9::9").packed, number=43,
+           stays=10),
 )
