@@ -22,32 +22,34 @@ static void check_addresses(struct load *l, size_t i)
 		check_fault(l, MANUAL, i, "remote", "%s is our own address", addr_format(&path->remote.addr, text));
 }
 
-/* The outbound half is the inbound one but for SPI and keys. Selectors and path are the gateway's, not the
- * direction's. */
+/* The outbound half is the inbound one but for SPI, keys and what only a sender or a receiver has. Selectors, path and
+ * lifetimes are the gateway's, not the direction's. */
 static void complete_pair(struct config_manual_sa *m)
 {
-	uint32_t spi_out = m->out.spi;
+	struct sa_spec own = m->out;
 
 	m->in.direction = SA_IN;
-	m->in.protocol = PROTOCOL_ESP;
 	if (m->in.path.encap == SA_ENCAP_UDP)
 		m->in.path.local.port = m->in.path.remote.port = UDP_ESP_PORT;
 	memcpy(m->in.name, m->name, sizeof(m->in.name));
 	m->out = m->in;
 	m->out.direction = SA_OUT;
-	m->out.spi = spi_out;
+	m->out.spi = own.spi;
+	m->out.initial_sequence = own.initial_sequence;
+	m->out.tfc_bytes = own.tfc_bytes;
 	m->out.replay_window = 0; /* only receivers have one */
 }
 
-/* Whether a key has the length its algorithm takes; NULL: takes none. */
-static void check_key(struct load *l, size_t i, const char *which, const struct secret *key, const struct alg *a)
+/* Whether a key has the length its algorithm takes; NULL: takes none, for the reason given. */
+static void check_key(
+	struct load *l, size_t i, const char *which, const struct secret *key, const struct alg *a, const char *none)
 {
 	size_t wanted = a ? (size_t)a->key_bytes + a->salt_bytes : 0;
 
 	if (key->len == wanted)
 		return;
-	if (!a)
-		check_fault(l, MANUAL, i, "keys", "%s is given, but the proposal has no integrity algorithm", which);
+	if (!wanted)
+		check_fault(l, MANUAL, i, "keys", "%s is given, but %s", which, none);
 	else if (!key->len)
 		check_fault(l, MANUAL, i, "keys", "%s is missing, %s takes %zu bytes", which, a->name, wanted);
 	else
@@ -55,11 +57,13 @@ static void check_key(struct load *l, size_t i, const char *which, const struct 
 			a->name, wanted, a->key_bytes, a->salt_bytes);
 }
 
-/* Both ends count from 1: one key both ways would use each nonce twice (RFC 4106 2, RFC 8221 3). */
-static bool repeats_nonces(const struct alg *encr, const struct manual_keys *k)
+/* Both ends may come upon the same nonce: one key both ways could use it twice (RFC 4106 2, RFC 4543 2, RFC 8221 3). */
+static void check_counter(struct load *l, size_t i, const char *kind, const struct alg *a, const struct secret *in,
+	const struct secret *out)
 {
-	return encr->flags & ALG_COUNTER && k->encr_in.len == k->encr_out.len &&
-	       secret_equal(k->encr_in.data, k->encr_out.data, k->encr_in.len);
+	if (a && (a->flags & ALG_COUNTER) && in->len == out->len && secret_equal(in->data, out->data, in->len))
+		check_fault(l, MANUAL, i, "keys",
+			"%s_in and %s_out are the same: each nonce would be used twice (RFC 4106 2)", kind, kind);
 }
 
 /* Each entry belongs to one SA pair: its keys move there. */
@@ -67,13 +71,15 @@ static void take_keys(struct load *l, size_t i, struct manual_keys *k)
 {
 	struct config_manual_sa *m = &l->config->manual_sas[i];
 
-	check_key(l, i, "encr_in", &k->encr_in, m->in.encr);
-	check_key(l, i, "encr_out", &k->encr_out, m->in.encr);
-	check_key(l, i, "integ_in", &k->integ_in, m->in.integ);
-	check_key(l, i, "integ_out", &k->integ_out, m->in.integ);
-	if (repeats_nonces(m->in.encr, k))
-		check_fault(l, MANUAL, i, "keys",
-			"encr_in and encr_out are the same: each nonce would be used twice (RFC 4106 2)");
+	const char *no_encr = m->in.encr ? "null does not encrypt" : "AH does not encrypt";
+	const char *no_integ = "the proposal has no integrity algorithm";
+
+	check_key(l, i, "encr_in", &k->encr_in, m->in.encr, no_encr);
+	check_key(l, i, "encr_out", &k->encr_out, m->in.encr, no_encr);
+	check_key(l, i, "integ_in", &k->integ_in, m->in.integ, no_integ);
+	check_key(l, i, "integ_out", &k->integ_out, m->in.integ, no_integ);
+	check_counter(l, i, "encr", m->in.encr, &k->encr_in, &k->encr_out);
+	check_counter(l, i, "integ", m->in.integ, &k->integ_in, &k->integ_out);
 	k->taken = true;
 	secret_move(&m->in.encr_key, &k->encr_in);
 	secret_move(&m->in.integ_key, &k->integ_in);
@@ -101,26 +107,33 @@ static void resolve_keys(struct load *l, const struct name_index *keys, size_t i
 
 /* Inbound SPIs are ours alone, outbound ones the peer's (RFC 4301 4.1): the remote address tells them apart. */
 struct spi_ref {
-	uint64_t key;
+	struct addr remote; /* zero: inbound */
+	uint32_t spi;
 	size_t index;
 };
 
-static int compare_spis(const void *a, const void *b)
+static int compare_spis(const struct spi_ref *x, const struct spi_ref *y)
+{
+	int order = addr_compare(&x->remote, &y->remote);
+
+	return order ? order : (x->spi > y->spi) - (x->spi < y->spi);
+}
+
+static int compare_refs(const void *a, const void *b)
 {
 	const struct spi_ref *x = a, *y = b;
+	int order = compare_spis(x, y);
 
-	if (x->key != y->key)
-		return x->key < y->key ? -1 : 1;
-	return (x->index > y->index) - (x->index < y->index);
+	return order ? order : (x->index > y->index) - (x->index < y->index);
 }
 
 static void report_spis(struct load *l, struct spi_ref *refs, size_t count, const char *setting)
 {
-	qsort(refs, count, sizeof(*refs), compare_spis);
+	qsort(refs, count, sizeof(*refs), compare_refs);
 	for (size_t i = 1; i < count; i++)
-		if (refs[i - 1].key == refs[i].key)
-			check_fault(l, MANUAL, refs[i].index, setting, "0x%x is the SPI of %s too",
-				(uint32_t)refs[i].key, l->config->manual_sas[refs[i - 1].index].name);
+		if (!compare_spis(&refs[i - 1], &refs[i]))
+			check_fault(l, MANUAL, refs[i].index, setting, "0x%x is the SPI of %s too", refs[i].spi,
+				l->config->manual_sas[refs[i - 1].index].name);
 }
 
 static void check_spis(struct load *l)
@@ -133,23 +146,24 @@ static void check_spis(struct load *l)
 		return;
 	}
 	for (size_t i = 0; i < count; i++)
-		refs[i] = (struct spi_ref){ l->config->manual_sas[i].in.spi, i };
+		refs[i] = (struct spi_ref){ .spi = l->config->manual_sas[i].in.spi, .index = i };
 	report_spis(l, refs, count, "spi_in");
 	for (size_t i = 0; i < count; i++) {
 		const struct sa_spec *out = &l->config->manual_sas[i].out;
-		refs[i] = (struct spi_ref){ (uint64_t)addr_ipv4(&out->path.remote.addr) << 32 | out->spi, i };
+		refs[i] = (struct spi_ref){ out->path.remote.addr, out->spi, i };
 	}
 	report_spis(l, refs, count, "spi_out");
 	free(refs);
 }
 
-/* What the packet path will ask, asked here where the answer has a place. */
+/* What the packet path will ask, asked here where the answer has a place. All but the keys' contents (3DES) has been
+ * refused at its own setting before. */
 static void check_spec(struct load *l, size_t i, const struct sa_spec *spec)
 {
 	const char *reason;
 
 	if (!l->err && sa_spec_check(spec, &reason))
-		check_fault(l, MANUAL, i, "", "%s", reason);
+		check_fault(l, MANUAL, i, "keys", "%s", reason);
 }
 
 void check_manual_sas(struct load *l)
@@ -163,6 +177,7 @@ void check_manual_sas(struct load *l)
 	for (size_t i = 0; i < l->config->manual_sa_count; i++) {
 		check_addresses(l, i);
 		complete_pair(&l->config->manual_sas[i]);
+		check_combinations(l, i);
 		resolve_keys(l, &keys, i);
 		check_spec(l, i, &l->config->manual_sas[i].in);
 		check_spec(l, i, &l->config->manual_sas[i].out);

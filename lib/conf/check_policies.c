@@ -78,6 +78,7 @@ static void check_protect(struct load *l, const struct targets *t, size_t i)
 		unknown_target(l, t, i, p->target);
 		return;
 	}
+	check_families(l, POLICIES, i, "remote_selectors", &p->local, &p->remote);
 	if (!p->local.count)
 		p->local = *local;
 	if (!p->remote.count)
@@ -92,6 +93,7 @@ static void check_clear(struct load *l, size_t i)
 
 	if (p->target[0])
 		check_fault(l, POLICIES, i, "target", "action %s takes no target", action);
+	check_families(l, POLICIES, i, "remote_selectors", &p->local, &p->remote);
 	if (!p->local.count || !p->remote.count)
 		check_fault(l, POLICIES, i, "", "action %s needs %s", action,
 			p->local.count ? "remote_selectors" : "local_selectors");

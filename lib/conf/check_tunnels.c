@@ -46,6 +46,7 @@ static void check_identities(struct load *l, size_t i, const struct tunnel_profi
 
 static void check_children(struct load *l, size_t i, const struct tunnel_profile *t)
 {
+	check_families(l, TUNNELS, i, "phase2.0.remote_selectors", &t->children[0].local, &t->children[0].remote);
 	if (t->child_count > 1)
 		check_fault(l, TUNNELS, i, "phase2.1",
 			"one phase2 entry per tunnel is supported; put all selectors into it");
@@ -89,6 +90,7 @@ void check_tunnels(struct load *l)
 		check_addresses(l, i, t);
 		check_identities(l, i, t);
 		check_children(l, i, t);
+		check_outer(l, TUNNELS, i, t->local_addr.family);
 		check_psk(l, i, t);
 	}
 }

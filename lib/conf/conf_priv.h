@@ -129,6 +129,8 @@ struct row {
 	bool zero_allowed;    /* besides min..max */
 	uint8_t family;       /* addresses: the only one (enum addr_family); 0: both */
 	const struct word *words;
+	bool has_choice;          /* a number or a word: a bool at choice_offset gets the value of the word, and the */
+	size_t choice_offset;     /* opposite of the first word's for a number */
 	enum reload_class reload; /* RELOAD_LIVE holds for all rows below */
 	const char *help;
 	const struct row *rows; /* ROW_MAP, ROW_LIST: of the (items') map */
@@ -158,9 +160,9 @@ struct secrets {
 struct row_table schema_config(void);
 struct row_table schema_secrets(void);
 
-extern const struct type type_number, type_duration, type_word, type_name, type_text, type_path, type_words,
-	type_address, type_address_or_any, type_prefix, type_mac, type_identity, type_identity_or_any, type_selectors,
-	type_ike_proposals, type_esp_proposals, type_esp_suite, type_psk, type_key;
+extern const struct type type_number, type_number_or_word, type_duration, type_word, type_name, type_text, type_path,
+	type_words, type_address, type_address_or_any, type_prefix, type_mac, type_identity, type_identity_or_any,
+	type_selectors, type_ike_proposals, type_esp_proposals, type_suite, type_psk, type_key;
 
 /* Fills base from a map by its rows; map may be NULL: defaults only. `at` is where missing settings are reported. */
 void interpret_map(struct load *l, struct row_table t, const struct node *map, struct place at, void *base);
@@ -210,6 +212,14 @@ static inline const struct prefix *interface_prefix(const struct config_interfac
 }
 /* The interface in whose subnet the address is, or NULL. */
 const struct config_interface *interface_towards(const struct config *c, const struct addr *a);
+
+/* Combinations of a manual SA's settings that make no sense. */
+void check_combinations(struct load *l, size_t i);
+/* Selectors of a family that only one side has. */
+void check_families(struct load *l, const char *list, size_t i, const char *setting, const struct selector_list *local,
+	const struct selector_list *remote);
+/* Rules for the outer header against its family. */
+void check_outer(struct load *l, const char *list, size_t i, uint8_t family);
 
 void check_network(struct load *l);    /* interfaces, routes, neighbours */
 void check_manual_sas(struct load *l); /* completes both directions of each */

@@ -52,7 +52,11 @@ static void print_range(FILE *f, const struct row *row)
 {
 	char low[24], high[24];
 
-	if (row->type == &type_number)
+	if (row->type == &type_number_or_word) {
+		print_words(f, row->words);
+		fputs(", ", f);
+	}
+	if (row->type == &type_number || row->type == &type_number_or_word)
 		fprintf(f, "%s%" PRIu64 " to %" PRIu64, row->zero_allowed ? "0, " : "", row->min, row->max);
 	else if (row->type == &type_duration)
 		fprintf(f, "%s%s to %s", row->zero_allowed ? "0s, " : "", duration_format(row->min, low),
@@ -61,6 +65,8 @@ static void print_range(FILE *f, const struct row *row)
 		fprintf(f, "%" PRIu64 " to %" PRIu64 " entries", row->min, row->max);
 	else if (row->words)
 		print_words(f, row->words);
+	else if (row->family)
+		fprintf(f, "IPv%d", row->family);
 }
 
 static void print_row(FILE *f, const char *path, const struct row *row, bool live)
@@ -106,9 +112,9 @@ static void print_section(FILE *f, const struct row *row)
 /* How each type is written: the same words as in the error texts. */
 static void print_types(FILE *f)
 {
-	static const struct type *const types[] = { &type_number, &type_duration, &type_name, &type_text, &type_path,
-		&type_address, &type_prefix, &type_mac, &type_identity, &type_selectors, &type_ike_proposals,
-		&type_esp_proposals, &type_esp_suite, &type_psk, &type_key };
+	static const struct type *const types[] = { &type_number, &type_number_or_word, &type_duration, &type_name,
+		&type_text, &type_path, &type_address, &type_prefix, &type_mac, &type_identity, &type_selectors,
+		&type_ike_proposals, &type_esp_proposals, &type_suite, &type_psk, &type_key };
 
 	fputs("\n# Types\n\n| type | what is written |\n|---|---|\n", f);
 	for (size_t i = 0; i < ARRAY_LEN(types); i++)
@@ -118,10 +124,11 @@ static void print_types(FILE *f)
 /* Keywords of proposals, from the algorithm table. */
 static void print_algorithms(FILE *f)
 {
-	fputs("\n# Algorithms\n\n| keyword | algorithm | kind | phase 1 | ESP |\n|---|---|---|---|---|\n", f);
+	fputs("\n# Algorithms\n\n| keyword | algorithm | kind | phase 1 | ESP | AH |\n|---|---|---|---|---|---|\n", f);
 	for (const struct alg *a = alg_next(NULL); a; a = alg_next(a))
-		fprintf(f, "| `%s` | %s | %s | %s | %s |\n", a->keyword, a->name, transform_type_name(a->type),
-			a->flags & ALG_IKE ? "yes" : "", a->flags & ALG_ESP ? "yes" : "");
+		fprintf(f, "| `%s` | %s | %s | %s | %s | %s |\n", a->keyword, a->name, transform_type_name(a->type),
+			a->flags & ALG_IKE ? "yes" : "", a->flags & ALG_ESP ? "yes" : "",
+			a->flags & ALG_AH ? "yes" : "");
 }
 
 void config_schema_print(void *stdio_file)

@@ -6,12 +6,13 @@
 #include <stddef.h>
 
 /* Where a value goes, and how large that place is. */
-#define FIELD(type, member) .offset = offsetof(type, member), .size = sizeof(((type *)0)->member)
-#define NESTED(table)       .rows = table, .row_count = ARRAY_LEN(table)
-#define ITEMS(type, member) FIELD(type, member), .item_size = sizeof(*((type *)0)->member)
-#define COUNT(type, member) .count_offset = offsetof(type, member)
-#define SECONDS(n)          ((uint64_t)(n)*1000000000)
-#define HOURS(n)            SECONDS((n)*3600)
+#define FIELD(type, member)  .offset = offsetof(type, member), .size = sizeof(((type *)0)->member)
+#define NESTED(table)        .rows = table, .row_count = ARRAY_LEN(table)
+#define ITEMS(type, member)  FIELD(type, member), .item_size = sizeof(*((type *)0)->member)
+#define COUNT(type, member)  .count_offset = offsetof(type, member)
+#define CHOICE(type, member) .has_choice = true, .choice_offset = offsetof(type, member)
+#define SECONDS(n)           ((uint64_t)(n)*1000000000)
+#define HOURS(n)             SECONDS((n)*3600)
 
 static const struct word boolean_words[] = {
 	{ "true", 1, NULL },
@@ -38,10 +39,50 @@ static const struct word action_words[] = {
 	{ "discard", POLICY_DISCARD, NULL },
 	{ 0 },
 };
+static const struct word manual_protocol_words[] = {
+	{ "esp", PROTOCOL_ESP, NULL },
+	{ "ah", PROTOCOL_AH, NULL },
+	{ 0 },
+};
+static const struct word protocol_words[] = {
+	{ "esp", PROTOCOL_ESP, NULL },
+	{ "ah", PROTOCOL_AH, "IKE does not negotiate AH here; only manual SAs have it" },
+	{ 0 },
+};
+static const struct word manual_mode_words[] = {
+	{ "tunnel", SA_MODE_TUNNEL, NULL },
+	{ "transport", SA_MODE_TRANSPORT, NULL },
+	{ "beet", 0, "BEET mode is not supported" },
+	{ 0 },
+};
 static const struct word mode_words[] = {
 	{ "tunnel", SA_MODE_TUNNEL, NULL },
-	{ "transport", SA_MODE_TRANSPORT, "transport mode is not supported" },
+	{ "transport", 0, "IKE does not negotiate transport mode here; only manual SAs have it" },
 	{ "beet", 0, "BEET mode is not supported" },
+	{ 0 },
+};
+static const struct word tfc_words[] = {
+	{ "mtu", TFC_TO_MTU, NULL },
+	{ 0 },
+};
+/* A choice, too: the value says whether the word or the number sets the field's bool. */
+static const struct word dscp_words[] = {
+	{ "copy", false, NULL },
+	{ 0 },
+};
+static const struct word copy_words[] = {
+	{ "copy", true, NULL },
+	{ 0 },
+};
+static const struct word ecn_words[] = {
+	{ "copy", false, NULL },
+	{ "clear", true, NULL },
+	{ 0 },
+};
+static const struct word df_words[] = {
+	{ "copy", DF_COPY, NULL },
+	{ "set", DF_SET, NULL },
+	{ "clear", DF_CLEAR, NULL },
 	{ 0 },
 };
 static const struct word manual_encap_words[] = {
@@ -234,23 +275,118 @@ static const struct row policy_rows[] = {
 		.help = "the other side of the traffic, likewise" },
 };
 
+static const struct row outer_rows[] = {
+	{ .key = "dscp",
+		.type = &type_number_or_word,
+		.words = dscp_words,
+		CHOICE(struct header_rules, dscp_set),
+		FIELD(struct header_rules, dscp),
+		.fallback = "copy",
+		.max = 63,
+		.help = "DSCP outside: the inner packet's, or this one" },
+	{ .key = "ecn",
+		.type = &type_word,
+		.words = ecn_words,
+		FIELD(struct header_rules, ecn_clear),
+		.fallback = "copy",
+		.help = "ECN outside: the inner packet's, or none for a peer that does not know RFC 6040" },
+	{ .key = "df",
+		.type = &type_word,
+		.words = df_words,
+		FIELD(struct header_rules, df),
+		.fallback = "copy",
+		.help = "DF bit outside (IPv4): the inner packet's (set for an inner IPv6 packet), or always or never "
+			"set" },
+	{ .key = "ttl",
+		.type = &type_number_or_word,
+		.words = copy_words,
+		CHOICE(struct header_rules, ttl_copy),
+		FIELD(struct header_rules, ttl),
+		.fallback = "64",
+		.min = 1,
+		.max = 255,
+		.help = "TTL or hop limit outside: this one, or the inner packet's" },
+	{ .key = "flow_label",
+		.type = &type_number_or_word,
+		.words = copy_words,
+		CHOICE(struct header_rules, flow_label_copy),
+		FIELD(struct header_rules, flow_label),
+		.fallback = "0",
+		.max = 0xfffff,
+		.help = "flow label outside (IPv6): this one, or the inner packet's (0 for an inner IPv4 packet)" },
+};
+
+#define LIFE_HELP "; the SA then drops everything and needs new keys"
+#define SOFT_HELP "; a log line says so once"
+
+static const struct row lifetime_rows[] = {
+	{ .key = "soft_time",
+		.type = &type_duration,
+		FIELD(struct sa_lifetime, soft_ns),
+		.min = SECONDS(1),
+		.max = HOURS(365 * 24),
+		.help = "age at which the SA should be replaced" SOFT_HELP },
+	{ .key = "hard_time",
+		.type = &type_duration,
+		FIELD(struct sa_lifetime, hard_ns),
+		.min = SECONDS(1),
+		.max = HOURS(365 * 24),
+		.help = "age at which the SA ends" LIFE_HELP },
+	{ .key = "soft_bytes",
+		.type = &type_number,
+		FIELD(struct sa_lifetime, soft_bytes),
+		.min = 1,
+		.max = INT64_MAX,
+		.help = "bytes of inner packets after which the SA should be replaced" SOFT_HELP },
+	{ .key = "hard_bytes",
+		.type = &type_number,
+		FIELD(struct sa_lifetime, hard_bytes),
+		.min = 1,
+		.max = INT64_MAX,
+		.help = "bytes of inner packets after which the SA ends" LIFE_HELP },
+	{ .key = "soft_packets",
+		.type = &type_number,
+		FIELD(struct sa_lifetime, soft_packets),
+		.min = 1,
+		.max = INT64_MAX,
+		.help = "packets after which the SA should be replaced" SOFT_HELP },
+	{ .key = "hard_packets",
+		.type = &type_number,
+		FIELD(struct sa_lifetime, hard_packets),
+		.min = 1,
+		.max = INT64_MAX,
+		.help = "packets after which the SA ends" LIFE_HELP },
+};
+
+#define TFC_HELP                                                                                                       \
+	"traffic flow confidentiality: inner packets are padded to this many bytes before they are encrypted, or to "  \
+	"the path's MTU; 0: no padding"
+
+/* The order matters once: the proposal is read by the words of the protocol, so that comes first. */
 static const struct row manual_rows[] = {
 	{ .key = "name",
 		.type = &type_name,
 		.required = true,
 		FIELD(struct config_manual_sa, name),
 		.help = "name of the pair of SAs; no tunnel may have the same" },
+	{ .key = "protocol",
+		.type = &type_word,
+		.words = manual_protocol_words,
+		FIELD(struct config_manual_sa, in.protocol),
+		.fallback = "esp",
+		.help = "`esp`, or `ah`: the whole packet is authenticated, nothing is encrypted" },
 	{ .key = "mode",
 		.type = &type_word,
-		.words = mode_words,
+		.words = manual_mode_words,
 		FIELD(struct config_manual_sa, in.mode),
 		.fallback = "tunnel",
-		.help = "IPsec mode" },
+		.help = "IPsec mode; `transport` is for packets from `local` to `remote` only" },
 	{ .key = "proposal",
-		.type = &type_esp_suite,
+		.type = &type_suite,
 		.required = true,
 		FIELD(struct config_manual_sa, in),
-		.help = "one ESP suite, such as `aes256gcm16`; with `-esn` 64-bit sequence numbers" },
+		.help = "one suite of the protocol, such as `aes256gcm16`, `aes128-sha256`, `null-sha256` or, for AH, "
+			"`sha256`; with `-esn` 64-bit sequence numbers" },
 	{ .key = "local",
 		.type = &type_address,
 		.required = true,
@@ -286,7 +422,7 @@ static const struct row manual_rows[] = {
 		.words = manual_encap_words,
 		FIELD(struct config_manual_sa, in.path.encap),
 		.fallback = "none",
-		.help = "`none`: raw ESP; `udp`: inside UDP port 4500 (RFC 3948)" },
+		.help = "`none`: ESP or AH right behind the IP header; `udp`: ESP inside UDP port 4500 (RFC 3948)" },
 	{ .key = "replay_window",
 		.type = &type_number,
 		FIELD(struct config_manual_sa, in.replay_window),
@@ -294,15 +430,45 @@ static const struct row manual_rows[] = {
 		.min = 64,
 		.max = 8192,
 		.zero_allowed = true,
-		.help = "packets of the anti-replay window; 0: no replay check" },
+		.help = "packets of the anti-replay window; 0: no replay check, which `-esn` does not go with" },
 	{ .key = "lab_keys",
 		.type = &type_word,
 		.words = lab_words,
-		.required = true,
 		.sink = true,
 		.size = sizeof(bool),
 		.help = "true confirms that manual keys repeat nonces after a restart (RFC 4106 2), so they are for a "
-			"lab" },
+			"lab. Needed with the algorithms that count (GCM, CCM, CTR, ChaCha20, GMAC)" },
+	{ .key = "tfc_padding",
+		.type = &type_number_or_word,
+		.words = tfc_words,
+		FIELD(struct config_manual_sa, out.tfc_bytes),
+		.fallback = "0",
+		.min = 64,
+		.max = 9600,
+		.zero_allowed = true,
+		.help = TFC_HELP },
+	{ .key = "sequence_in",
+		.type = &type_number,
+		FIELD(struct config_manual_sa, in.initial_sequence),
+		.fallback = "0",
+		.max = UINT64_MAX,
+		.help = "highest sequence number that counts as received at the start" },
+	{ .key = "sequence_out",
+		.type = &type_number,
+		FIELD(struct config_manual_sa, out.initial_sequence),
+		.fallback = "0",
+		.max = UINT64_MAX,
+		.help = "last sequence number that counts as used at the start: the first packet has the next one" },
+	{ .key = "lifetime",
+		.kind = ROW_MAP,
+		FIELD(struct config_manual_sa, in.lifetime),
+		NESTED(lifetime_rows),
+		.help = "limits of each of the two SAs" },
+	{ .key = "outer",
+		.kind = ROW_MAP,
+		FIELD(struct config_manual_sa, in.path.header),
+		NESTED(outer_rows),
+		.help = "how the outer header is made" },
 	{ .key = "local_selectors",
 		.type = &type_selectors,
 		.required = true,
@@ -408,6 +574,13 @@ static const struct row phase2_rows[] = {
 		FIELD(struct child_profile, mode),
 		.fallback = "tunnel",
 		.help = "IPsec mode" },
+	{ .key = "protocol",
+		.type = &type_word,
+		.words = protocol_words,
+		.sink = true,
+		.size = sizeof(uint32_t),
+		.fallback = "esp",
+		.help = "IPsec protocol" },
 	{ .key = "proposals",
 		.type = &type_esp_proposals,
 		FIELD(struct child_profile, proposals),
@@ -448,6 +621,15 @@ static const struct row phase2_rows[] = {
 		.max = 8192,
 		.zero_allowed = true,
 		.help = "packets of the anti-replay window; 0: no replay check" },
+	{ .key = "tfc_padding",
+		.type = &type_number_or_word,
+		.words = tfc_words,
+		FIELD(struct child_profile, tfc_bytes),
+		.fallback = "0",
+		.min = 64,
+		.max = 9600,
+		.zero_allowed = true,
+		.help = TFC_HELP },
 	{ .key = "start",
 		.type = &type_word,
 		.words = start_words,
@@ -477,6 +659,11 @@ static const struct row tunnel_rows[] = {
 		FIELD(struct tunnel_profile, encap),
 		.fallback = "auto",
 		.help = "ESP inside UDP port 4500: `auto` when a NAT is on the way, or `always`" },
+	{ .key = "outer",
+		.kind = ROW_MAP,
+		FIELD(struct tunnel_profile, outer),
+		NESTED(outer_rows),
+		.help = "how the outer header of the Child SAs is made" },
 	{ .key = "local", .kind = ROW_MAP, .required = true, NESTED(local_rows), .help = "our side" },
 	{ .key = "remote", .kind = ROW_MAP, .required = true, NESTED(remote_rows), .help = "the peer" },
 	{ .key = "phase1", .kind = ROW_MAP, NESTED(phase1_rows), .help = "the IKE SA" },
@@ -551,7 +738,7 @@ static const struct row config_rows[] = {
 		NESTED(manual_rows),
 		.max = 16384,
 		.reload = RELOAD_LIVE,
-		.help = "pairs of ESP SAs with keys from the secrets file, without IKE" },
+		.help = "pairs of ESP or AH SAs with keys from the secrets file, without IKE" },
 	{ .key = "tunnels",
 		.kind = ROW_LIST,
 		ITEMS(struct config, tunnels),
@@ -588,22 +775,22 @@ static const struct row key_rows[] = {
 		.help = "name that `manual_sas` refer to" },
 	{ .key = "encr_in",
 		.type = &type_key,
-		.required = true,
 		FIELD(struct manual_keys, encr_in),
-		.help = "encryption key of what we receive: key, then salt (4 bytes with GCM)" },
+		.help = "encryption key of what we receive: key, then salt (GCM, CTR, ChaCha20, GMAC: 4 bytes, CCM: "
+			"3); "
+			"none with AH and `null`" },
 	{ .key = "encr_out",
 		.type = &type_key,
-		.required = true,
 		FIELD(struct manual_keys, encr_out),
 		.help = "encryption key of what we send, likewise" },
 	{ .key = "integ_in",
 		.type = &type_key,
 		FIELD(struct manual_keys, integ_in),
-		.help = "integrity key of what we receive; none with an AEAD" },
+		.help = "integrity key of what we receive: key, then with GMAC 4 bytes of salt; none with an AEAD" },
 	{ .key = "integ_out",
 		.type = &type_key,
 		FIELD(struct manual_keys, integ_out),
-		.help = "integrity key of what we send; none with an AEAD" },
+		.help = "integrity key of what we send, likewise" },
 };
 
 static const struct row secrets_rows[] = {

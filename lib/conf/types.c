@@ -16,6 +16,19 @@ static void *field(struct load *l, const struct row *row, void *base)
 	return row->sink ? l->sink : (uint8_t *)base + row->offset;
 }
 
+/* A number into a field of its width: settings are uint8_t to uint64_t, enums and bools. */
+static void store_number(struct load *l, const struct row *row, void *base, uint64_t value)
+{
+	void *to = field(l, row, base);
+
+	switch (row->size) {
+	case sizeof(uint8_t): *(uint8_t *)to = (uint8_t)value; break;
+	case sizeof(uint16_t): *(uint16_t *)to = (uint16_t)value; break;
+	case sizeof(uint32_t): *(uint32_t *)to = (uint32_t)value; break;
+	default: *(uint64_t *)to = value; break;
+	}
+}
+
 /* The usual fault of a scalar. */
 static bool refuse(struct load *l, const struct row *row, const struct node *node, const char *text)
 {
@@ -53,7 +66,7 @@ static bool parse_number(struct load *l, const struct row *row, const struct nod
 			row->zero_allowed ? "0 or " : "", row->min, row->max);
 		return false;
 	}
-	*(uint32_t *)field(l, row, base) = (uint32_t)value;
+	store_number(l, row, base, value);
 	return true;
 }
 
@@ -110,7 +123,7 @@ static bool parse_duration(struct load *l, const struct row *row, const struct n
 			duration_format(row->min, low), duration_format(row->max, high));
 		return false;
 	}
-	*(uint64_t *)field(l, row, base) = ns;
+	store_number(l, row, base, ns);
 	return true;
 }
 
@@ -141,26 +154,35 @@ static void unknown_word(struct load *l, const struct row *row, const struct nod
 }
 
 /* True and TRUE are true, as in YAML's core schema (10.3.2), but tRUE is not. Other words have one spelling. */
-static bool same_word(const struct row *row, const char *word, const char *text)
+static bool same_word(const char *word, const char *text)
 {
-	size_t len = strlen(word), upper = 0;
+	static const char *const booleans[] = { "true", "false", "yes", "no" };
+	size_t len = strlen(word), upper = 0, i = 0;
 
 	if (strcmp(word, text) == 0)
 		return true;
-	if (row->size != sizeof(bool) || strcasecmp(word, text) != 0)
+	while (i < ARRAY_LEN(booleans) && strcmp(booleans[i], word) != 0)
+		i++;
+	if (i == ARRAY_LEN(booleans) || strcasecmp(word, text) != 0)
 		return false;
-	for (size_t i = 0; i < len; i++)
+	for (i = 0; i < len; i++)
 		upper += isupper((unsigned char)text[i]) != 0;
 	return upper == len || (upper == 1 && isupper((unsigned char)text[0]));
 }
 
+static const struct word *word_lookup(const struct row *row, const char *text)
+{
+	for (const struct word *w = row->words; w->text; w++)
+		if (same_word(w->text, text))
+			return w;
+	return NULL;
+}
+
 static bool parse_word(struct load *l, const struct row *row, const struct node *node, const char *text, void *base)
 {
-	const struct word *w = row->words;
+	const struct word *w = word_lookup(row, text);
 
-	while (w->text && !same_word(row, w->text, text))
-		w++;
-	if (!w->text) {
+	if (!w) {
 		unknown_word(l, row, node, text);
 		return false;
 	}
@@ -168,11 +190,27 @@ static bool parse_word(struct load *l, const struct row *row, const struct node 
 		fault(l, node->place, "\"%s\": %s", w->text, w->refusal);
 		return false;
 	}
-	if (row->size == sizeof(bool))
-		*(bool *)field(l, row, base) = w->value != 0;
-	else
-		*(uint32_t *)field(l, row, base) = w->value;
+	store_number(l, row, base, w->value);
 	return true;
+}
+
+/* A number, or one of a few words in its place. */
+static bool parse_number_or_word(
+	struct load *l, const struct row *row, const struct node *node, const char *text, void *base)
+{
+	const struct word *w = word_lookup(row, text);
+	char all[128];
+
+	if (!w && !isdigit((unsigned char)text[0])) {
+		words_format(row->words, all, sizeof(all));
+		fault(l, node->place, "\"%.64s\" is neither a number nor %s", text, all);
+		return false;
+	}
+	if (row->has_choice)
+		*((bool *)base + row->choice_offset) = w ? w->value : !row->words[0].value;
+	else if (w)
+		store_number(l, row, base, w->value);
+	return w || parse_number(l, row, node, text, base);
 }
 
 /* Names stand in texts, paths and commands: no spaces, nothing that a shell or a path would take for its own. */
@@ -382,12 +420,16 @@ static bool known_elsewhere(const char *word, size_t len)
 static void unknown_algorithm(
 	struct load *l, enum security_protocol protocol, struct place at, const char *word, size_t len)
 {
+	static const char *const names[] = { [PROTOCOL_IKE] = "phase1", [PROTOCOL_AH] = "AH", [PROTOCOL_ESP] = "ESP" };
 	struct suggestion s = suggestion_init(word, len);
 	uint16_t usable = proposal_usable(protocol);
 
+	if (protocol == PROTOCOL_AH && alg_lookup_keyword(TRANSFORM_ENCR, word, len)) {
+		fault(l, at, "\"%.*s\" encrypts, which AH does not (RFC 4302 1)", (int)len, word);
+		return;
+	}
 	if (known_elsewhere(word, len)) {
-		fault(l, at, "\"%.*s\" is not supported in %s", (int)len, word,
-			protocol == PROTOCOL_IKE ? "phase1" : "ESP");
+		fault(l, at, "\"%.*s\" is not supported in %s", (int)len, word, names[protocol]);
 		return;
 	}
 	for (const struct alg *a = alg_next(NULL); a; a = alg_next(a))
@@ -453,25 +495,35 @@ static bool only_alg(const struct proposal *p, enum transform_type type, const s
 	return true;
 }
 
-/* Into a struct sa_spec: nothing is negotiated, so one algorithm of each kind, and ESN only by its word. */
-static bool parse_esp_suite(
-	struct load *l, const struct row *row, const struct node *node, const char *text, void *base)
+/* NULL, or why these algorithms cannot be a manual SA's: nothing is negotiated, so one of each kind. */
+static const char *suite_fault(const struct proposal *p, const struct alg **ret_encr, const struct alg **ret_integ)
+{
+	if (!only_alg(p, TRANSFORM_ENCR, ret_encr) || !only_alg(p, TRANSFORM_INTEG, ret_integ))
+		return "a manual SA takes one algorithm of each kind";
+	if (proposal_has_type(p, TRANSFORM_KE))
+		return "a manual SA has no key exchange";
+	/* RFC 8750 7: never where a sequence number can come again under the same key */
+	if (*ret_encr && ((*ret_encr)->flags & ALG_IIV))
+		return "an implicit IV would repeat after a restart, as manual keys outlive it (RFC 8750 7)";
+	return NULL;
+}
+
+/* Into a struct sa_spec, whose protocol is there already: its row stands before this one. */
+static bool parse_suite(struct load *l, const struct row *row, const struct node *node, const char *text, void *base)
 {
 	struct sa_spec *spec = field(l, row, base);
 	const struct alg *encr, *integ, *esn;
 	struct proposal p;
 
-	if (!proposal_decode(l, PROTOCOL_ESP, node, text, &p))
+	/* a wrong protocol has its fault; faults of the proposal would only follow from it */
+	if (!spec->protocol || !proposal_decode(l, spec->protocol, node, text, &p))
 		return false;
-	if (!only_alg(&p, TRANSFORM_ENCR, &encr) || !only_alg(&p, TRANSFORM_INTEG, &integ)) {
-		fault(l, node->place, "\"%.64s\": a manual SA takes one algorithm of each kind", text);
-		return false;
-	}
-	if (proposal_has_type(&p, TRANSFORM_KE)) {
-		fault(l, node->place, "\"%.64s\": a manual SA has no key exchange", text);
+	const char *reason = suite_fault(&p, &encr, &integ);
+	if (reason) {
+		fault(l, node->place, "\"%.64s\": %s", text, reason);
 		return false;
 	}
-	/* without a word the proposal offers both, and a manual SA uses 32-bit numbers */
+	/* ESN only by its word: without one the proposal offers both */
 	spec->esn = only_alg(&p, TRANSFORM_ESN, &esn) && esn && esn->id == ESN_YES;
 	spec->encr = encr;
 	spec->integ = integ;
@@ -531,8 +583,10 @@ const struct type type_name = { "name", "a name (letters, digits, and - _ . behi
 const struct type type_text = { "text", "a text without spaces", false, parse_text };
 const struct type type_path = { "path", "an absolute path without spaces", false, parse_path };
 const struct type type_words = { "list of words", "a word", true, parse_words };
-const struct type type_address = { "address", "an IPv4 address", false, parse_address };
-const struct type type_address_or_any = { "address or any", "an IPv4 address or any", false, parse_address_or_any };
+const struct type type_number_or_word = { "number or word", "a number, or a word in its place", false,
+	parse_number_or_word };
+const struct type type_address = { "address", "an IP address", false, parse_address };
+const struct type type_address_or_any = { "address or any", "an IP address or any", false, parse_address_or_any };
 const struct type type_prefix = { "prefix", "an address with a length, such as 10.1.0.0/24", false, parse_prefix };
 const struct type type_mac = { "MAC address", "a MAC address such as \"02:00:00:00:00:09\"", false, parse_mac };
 const struct type type_identity = { "identity",
@@ -546,7 +600,7 @@ const struct type type_ike_proposals = { "list of IKE proposals",
 	"algorithms such as aes256gcm16-prfsha384-ecp384 or aes256-sha256-modp2048", true, parse_ike_proposal };
 const struct type type_esp_proposals = { "list of ESP proposals", "algorithms such as aes256gcm16", true,
 	parse_esp_proposal };
-const struct type type_esp_suite = { "ESP suite", "one algorithm of each kind, such as aes256gcm16 or aes256gcm16-esn",
-	false, parse_esp_suite };
+const struct type type_suite = { "SA suite",
+	"one algorithm of each kind, such as aes256gcm16, aes128-sha256-esn or, for AH, sha256", false, parse_suite };
 const struct type type_psk = { "secret", "a text, or bytes in hexadecimal after 0x", false, parse_psk };
 const struct type type_key = { "key", "bytes in hexadecimal after 0x", false, parse_key };

@@ -89,7 +89,7 @@ struct worker {
 	struct list inner;                 /* out of a tunnel, to go on */
 	uint32_t inner_slot[BURST];        /* tunnel slots these came out of; SLOT_NONE: unknown */
 	struct list own_clear, own_tunnel; /* answers made in this loop, before their policy verdict */
-	struct esp_item protect[BURST];
+	struct burst_item protect[BURST];
 	uint16_t protect_count;
 	uint8_t protect_origin;
 	struct list tx[DATAPATH_PORTS_MAX];

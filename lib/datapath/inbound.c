@@ -112,7 +112,7 @@ static inline void inner_sort(struct worker *w, struct rte_mbuf *m, const struct
 	inner_push(w, m, sa_tunnel_slot(sa));
 }
 
-static uint16_t items_collect(struct worker *w, struct esp_item *ret_items)
+static uint16_t items_collect(struct worker *w, struct burst_item *ret_items)
 {
 	uint16_t n = 0;
 
@@ -125,7 +125,7 @@ static uint16_t items_collect(struct worker *w, struct esp_item *ret_items)
 
 void inbound_sealed(struct worker *w)
 {
-	struct esp_item items[BURST];
+	struct burst_item items[BURST];
 	uint16_t n, good;
 
 	if (!w->sealed.n)
@@ -133,7 +133,7 @@ void inbound_sealed(struct worker *w)
 	n = items_collect(w, items);
 	if (!n)
 		return;
-	good = esp_in_burst(w->crypto, items, n);
+	good = burst_in(w->crypto, items, n);
 	for (uint16_t i = 0; i < good; i++)
 		inner_sort(w, items[i].m, items[i].sa);
 	for (uint16_t i = good; i < n; i++) {

@@ -11,7 +11,7 @@ void policy_lookup(const struct worker *w, const struct flow *flows, uint16_t n,
 		memset(ret_verdicts, 0, n * sizeof(*ret_verdicts));
 }
 
-static void protected_drop(struct worker *w, struct esp_item *item)
+static void protected_drop(struct worker *w, struct burst_item *item)
 {
 	if (item->drop == DROP_SEQUENCE || item->drop == DROP_EXPIRED)
 		event_sa_flags(w, sa_spi(item->sa));
@@ -25,7 +25,7 @@ void outbound_flush(struct worker *w)
 	if (!n)
 		return;
 	w->protect_count = 0;
-	good = esp_out_burst(w->crypto, w->protect, n);
+	good = burst_out(w->crypto, w->protect, n);
 	for (uint16_t i = 0; i < good; i++) {
 		const struct path *path = sa_path(w->protect[i].sa);
 		forward_egress(w, w->protect[i].m, path->port, path->neighbour, false);
@@ -37,7 +37,7 @@ void outbound_flush(struct worker *w)
 
 static inline void protect_push(struct worker *w, struct rte_mbuf *m, struct sa *sa)
 {
-	w->protect[w->protect_count++] = (struct esp_item){ .m = m, .sa = sa };
+	w->protect[w->protect_count++] = (struct burst_item){ .m = m, .sa = sa };
 	if (w->protect_count == BURST)
 		outbound_flush(w);
 }

@@ -1,64 +1,62 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* The engine on intel-ipsec-mb's direct GCM calls (1.3 to 2.0). One direct call per packet: GCM has no lanes that the
- * job interface could fill. */
-#include "crypto_priv.h"
-
+/* The engine on intel-ipsec-mb (1.3 to 2.0): managers, random bytes, and which file serves which algorithm. */
 #include <errno.h>
-#include <intel-ipsec-mb.h>
+#include <stdlib.h>
+#include <string.h>
 #include <sys/random.h>
 
-#include "ipsec_priv.h"
+#include "crypto_imb_priv.h"
+#include "secret.h"
 
-/* One function per direction and key size; IMB_... are the library's macros, which name the call in every version. */
-#define GCM_BURST(name, call)                                                                                          \
-	static uint16_t name(struct ipsec_worker *w, struct crypto_op *ops, uint16_t n)                                \
-	{                                                                                                              \
-		IMB_MGR *mgr = (IMB_MGR *)w->manager;                                                                  \
-		struct gcm_context_data context;                                                                       \
-                                                                                                                       \
-		for (const struct crypto_op *op = ops; op < ops + n; op++)                                             \
-			call(mgr, (const struct gcm_key_data *)op->key, &context, op->text, op->text, op->len,         \
-				op->nonce, op->aad, op->aad_bytes, op->icv, op->icv_bytes);                            \
-		return 0;                                                                                              \
-	}
-
-GCM_BURST(gcm128_seal, IMB_AES128_GCM_ENC)
-GCM_BURST(gcm128_open, IMB_AES128_GCM_DEC)
-GCM_BURST(gcm256_seal, IMB_AES256_GCM_ENC)
-GCM_BURST(gcm256_open, IMB_AES256_GCM_DEC)
-
-static int gcm128_init(void *manager, const struct crypto_keys *keys, void *ret_context)
+/* The key of random_fill: fresh for every manager, so that its nonces need not be. */
+static bool random_init(struct imb_manager *m)
 {
-	IMB_AES128_GCM_PRE((IMB_MGR *)manager, keys->encr_key, (struct gcm_key_data *)ret_context);
-	return 0;
-}
+	uint8_t key[32];
+	const struct crypto_keys keys = {
+		.encr = alg_lookup(TRANSFORM_ENCR, ENCR_AES_CTR, 256), .encr_key = key, .seal = true
+	};
 
-static int gcm256_init(void *manager, const struct crypto_keys *keys, void *ret_context)
-{
-	IMB_AES256_GCM_PRE((IMB_MGR *)manager, keys->encr_key, (struct gcm_key_data *)ret_context);
-	return 0;
-}
-
-static void *manager_create(void)
-{
-	IMB_MGR *mgr = alloc_mb_mgr(0);
-
-	if (mgr)
-		init_mb_mgr_auto(mgr, NULL);
-	return mgr;
+	if (getrandom(key, sizeof(key), 0) != (ssize_t)sizeof(key))
+		return false;
+	imb_job_key_init(m, &keys, &m->random);
+	secret_wipe(key, sizeof(key));
+	return true;
 }
 
 static void manager_free(void *manager)
 {
-	if (manager)
-		free_mb_mgr((IMB_MGR *)manager);
+	struct imb_manager *m = (struct imb_manager *)manager;
+
+	if (!m)
+		return;
+	if (m->mgr)
+		free_mb_mgr(m->mgr);
+	secret_wipe(m, sizeof(*m));
+	free(m);
 }
 
-/* Round keys are at the start. The hash powers that a short packet needs (1 to 8) follow them at once, but where the
- * 48-power form for VAES is in use they are at the very end. */
+/* The library tests itself as it starts. */
+static void *manager_create(void)
+{
+	struct imb_manager *m = (struct imb_manager *)aligned_alloc(RTE_CACHE_LINE_SIZE, sizeof(*m));
+
+	if (!m)
+		return NULL;
+	memset(m, 0, sizeof(*m));
+	m->mgr = alloc_mb_mgr(0);
+	if (m->mgr)
+		init_mb_mgr_auto(m->mgr, NULL);
+	if (m->mgr && !imb_get_errno(m->mgr) && random_init(m))
+		return m;
+	manager_free(m);
+	return NULL;
+}
+
+/* Round keys are at the start, and with jobs the job. The hash powers that a short packet needs (1 to 8) follow them at
+ * once, but where the 48-power form for VAES is in use they are at the very end. */
 static size_t key_lines(const void *manager, uint16_t *ret_offsets)
 {
-	const IMB_MGR *mgr = (const IMB_MGR *)manager;
+	const IMB_MGR *mgr = ((const struct imb_manager *)manager)->mgr;
 	const uint64_t vaes = IMB_FEATURE_VAES | IMB_FEATURE_VPCLMULQDQ;
 	bool powers_last = mgr->used_arch == IMB_ARCH_AVX512 && (mgr->features & vaes) == vaes;
 	uint16_t end = (uint16_t)(sizeof(struct gcm_key_data) - 1) & ~63u;
@@ -71,22 +69,28 @@ static size_t key_lines(const void *manager, uint16_t *ret_offsets)
 	return n;
 }
 
+/* The first file that has it. */
 static const struct crypto_suite *suite_lookup(const struct alg *encr, const struct alg *integ)
 {
-	static const struct crypto_suite gcm128 = { sizeof(struct gcm_key_data), gcm128_init, NULL, gcm128_seal,
-		gcm128_open };
-	static const struct crypto_suite gcm256 = { sizeof(struct gcm_key_data), gcm256_init, NULL, gcm256_seal,
-		gcm256_open };
+	const struct crypto_suite *s = imb_gcm_suite(encr, integ);
 
-	if (!encr || integ || encr->id != ENCR_AES_GCM_16 || encr->key_bits == 192)
-		return NULL;
-	return encr->key_bits == 128 ? &gcm128 : &gcm256;
+	if (!s)
+		s = imb_gmac_suite(encr, integ);
+	return s ? s : imb_jobs_suite(encr, integ);
 }
 
+/* The key stream of AES-256 in counter mode, of another nonce every time. */
 static int random_fill(void *manager, uint8_t *ret_bytes, size_t len)
 {
-	(void)manager;
-	return getrandom(ret_bytes, len, GRND_NONBLOCK) == (ssize_t)len ? 0 : -EIO;
+	struct imb_manager *m = (struct imb_manager *)manager;
+	struct crypto_op op = { .key = &m->random, .text = ret_bytes, .len = (uint32_t)len };
+
+	if (len > UINT16_MAX)
+		return -EIO;
+	memset(ret_bytes, 0, len);
+	memcpy(op.nonce, &m->random_calls, sizeof(m->random_calls));
+	m->random_calls++;
+	return imb_jobs_run(m->mgr, &op, 1) ? -EIO : 0;
 }
 
 const struct crypto_engine *crypto_imb(void)

@@ -12,15 +12,20 @@
 #define IV_BYTES_MAX  16
 #define ICV_BYTES_MAX 32
 
-/* One operation in place; a cache line. Nonce and AAD are copies, so that an AEAD never loads what was stored in smaller
- * pieces just before.
+#define CRYPTO_SPARE_BYTES 15
+
+/* One operation in place; a cache line. Nonce and AAD are copies, so that an AEAD never loads what was stored in
+ * smaller pieces just before.
  *
  * AEAD:       text is encrypted, aad and text are authenticated (GMAC: aad, then text with the `before` bytes in front
  *             of it, in which the IV stands, and nothing is encrypted).
  * ESP:        text is encrypted; `before` bytes in front of it (SPI, sequence, IV) and text are authenticated, then
  *             `tail` bytes behind it (the high half of the sequence number).
  * AH:         nothing is encrypted; text (the whole packet, prepared by the caller) and `tail` bytes behind it are
- *             authenticated. `before` is 0. */
+ *             authenticated. `before` is 0.
+ *
+ * All of it is one piece of memory, and CRYPTO_SPARE_BYTES behind it can be read, though they are never written and do
+ * not matter: AES-CMAC reads whole blocks (ipsec-mb 1.3 with AVX512). */
 struct crypto_op {
 	const void *key; /* the SA's key context; NULL afterwards: the engine failed, text is in no defined state */
 	uint8_t *text;
@@ -28,15 +33,15 @@ struct crypto_op {
 	uint32_t len;
 	uint8_t aad_bytes; /* AEAD: 8 or 12 */
 	uint8_t before;
-	uint8_t tail;      /* 0 or 4 */
+	uint8_t tail; /* 0 or 4 */
 	uint8_t icv_bytes;
 	uint8_t nonce[16]; /* AEAD: salt and IV; CTR: nonce and IV; GMAC as AH: salt and IV; CBC: the IV */
 	uint8_t aad[16];   /* AEAD: SPI, sequence number (RFC 4106 5) */
 };
 static_assert(sizeof(struct crypto_op) == 64, "an operation is a cache line");
 
-/* Worker: n operations, n >= 1, keys may differ, all SAs' suites have this function. Returns how many failed (an error of
- * the library, never one of the packet): their key is NULL then. */
+/* Worker: n operations, n >= 1, keys may differ, all SAs' suites have this function. Returns how many failed (an error
+ * of the library, never one of the packet): their key is NULL then. */
 typedef uint16_t crypto_burst(struct ipsec_worker *w, struct crypto_op *ops, uint16_t n);
 
 /* The algorithms of an SA with their keys as a specification has them: rows of the algorithm table, key then salt. */
@@ -59,10 +64,11 @@ struct crypto_engine {
 	void (*manager_free)(void *manager);
 	/* Offsets of the context's lines that a short packet needs, for prefetching; at most CRYPTO_LINES. */
 	size_t (*key_lines)(const void *manager, uint16_t *ret_offsets);
-	/* The suite of a combination that sa_spec_check lets pass (NULL, integ: AH); NULL when the engine lacks it. Static. */
+	/* The suite of a combination that sa_spec_check lets pass (NULL, integ: AH); NULL when the engine lacks it.
+	 * Static. */
 	const struct crypto_suite *(*suite_lookup)(const struct alg *encr, const struct alg *integ);
-	/* Bytes nobody can predict, for IVs (RFC 3602 3): the thread of `manager`; len a multiple of 16. Never blocks; 0 or
-	 * -EIO. */
+	/* Bytes nobody can predict, for IVs (RFC 3602 3): the thread of `manager`; len a multiple of 16. Never blocks;
+	 * 0 or -EIO. */
 	int (*random_fill)(void *manager, uint8_t *ret_bytes, size_t len);
 };
 

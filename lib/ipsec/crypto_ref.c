@@ -1,106 +1,117 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* The reference engine on OpenSSL's AES-GCM: slow, allocates, meant to be right by being simple. Tests run the same SAs
- * through it and through the fast engine. Not part of the daemon. */
-#include "crypto_priv.h"
-
+/* The reference engine on OpenSSL: slow, allocates, meant to be right by being simple. Tests run the same SAs through
+ * it and through the fast engine. Not part of the daemon. */
 #include <errno.h>
-#include <openssl/evp.h>
 #include <openssl/rand.h>
 #include <stdlib.h>
 #include <string.h>
 
-#define NONCE_BYTES 12
+#include "crypto_ref_priv.h"
 
-struct ref_context {
-	EVP_CIPHER_CTX *seal, *open;
-};
-
-/* Anything that fails here is a broken OpenSSL or a bug in this file. */
-static void must(int ok)
+void ref_must(int ok)
 {
 	if (ok != 1)
 		abort();
 }
 
-static void aead_start(EVP_CIPHER_CTX *c, const struct crypto_op *op, int encrypt)
+static void classic_mac(const struct ref_key *key, const struct crypto_op *op)
 {
-	int n;
-
-	must(EVP_CipherInit_ex(c, NULL, NULL, NULL, op->nonce, encrypt));
-	must(EVP_CipherUpdate(c, NULL, &n, op->aad, (int)op->aad_bytes));
+	ref_mac(key, op->text - op->before, (size_t)op->before + op->len + op->tail, op->icv, op->icv_bytes);
 }
 
-static void op_seal(const struct crypto_op *op, uint8_t *ret_cipher)
+static void classic_seal(const struct ref_key *key, const struct crypto_op *op)
 {
-	EVP_CIPHER_CTX *c = ((const struct ref_context *)op->key)->seal;
-	int n;
-
-	aead_start(c, op, 1);
-	must(EVP_CipherUpdate(c, ret_cipher, &n, op->text, (int)op->len));
-	must(EVP_CipherFinal_ex(c, ret_cipher + n, &n));
-	must(EVP_CIPHER_CTX_ctrl(c, EVP_CTRL_AEAD_GET_TAG, op->icv_bytes, op->icv));
+	ref_cipher(key, op, true);
+	classic_mac(key, op);
 }
 
-static uint16_t ref_seal(struct ipsec_worker *w, struct crypto_op *ops, uint16_t n)
+static void classic_open(const struct ref_key *key, const struct crypto_op *op)
 {
-	(void)w;
-	for (const struct crypto_op *op = ops; op < ops + n; op++)
-		op_seal(op, op->text);
-	return 0;
+	classic_mac(key, op);
+	ref_cipher(key, op, false);
 }
 
-/* An engine says what the ICV ought to be; OpenSSL only tells whether it is. So: decrypt without asking, encrypt again
- * into a copy, take that ICV. */
-static uint16_t ref_open(struct ipsec_worker *w, struct crypto_op *ops, uint16_t n)
+/* An engine says what the ICV ought to be; OpenSSL only tells whether it is. But all AEADs of ESP are stream ciphers:
+ * sealing the cipher text gives the plain text, and sealing that again the ICV. */
+static void aead_open(const struct ref_key *key, const struct crypto_op *op)
 {
-	int len;
+	uint8_t *plain = (uint8_t *)malloc(op->len + 1);
 
-	(void)w;
-	for (const struct crypto_op *op = ops; op < ops + n; op++) {
-		EVP_CIPHER_CTX *c = ((const struct ref_context *)op->key)->open;
-		uint8_t *again = (uint8_t *)malloc(op->len + 1);
-		must(again != NULL);
-		aead_start(c, op, 0);
-		must(EVP_CipherUpdate(c, op->text, &len, op->text, (int)op->len));
-		op_seal(op, again);
-		free(again);
+	ref_must(plain != NULL);
+	ref_aead(key, op);
+	memcpy(plain, op->text, op->len);
+	ref_aead(key, op);
+	memcpy(op->text, plain, op->len);
+	free(plain);
+}
+
+/* RFC 4543 3.3: SPI and sequence number, then IV and payload. */
+static void gmac_esp(const struct ref_key *key, const struct crypto_op *op)
+{
+	ref_gmac(key->encr, key->encr_key, op, BYTES(op->aad, op->aad_bytes),
+		BYTES(op->text - op->before, op->before + op->len));
+}
+
+static void gmac_ah(const struct ref_key *key, const struct crypto_op *op)
+{
+	ref_gmac(key->integ, key->integ_key, op, BYTES(NULL, 0), BYTES(op->text, op->len + op->tail));
+}
+
+#define REF_BURST(operation)                                                                                           \
+	static uint16_t operation##_burst(struct ipsec_worker *w, struct crypto_op *ops, uint16_t n)                   \
+	{                                                                                                              \
+		(void)w;                                                                                               \
+		for (const struct crypto_op *op = ops; op < ops + n; op++)                                             \
+			operation((const struct ref_key *)op->key, op);                                                \
+		return 0;                                                                                              \
 	}
-	return 0;
-}
 
-static EVP_CIPHER_CTX *keyed(const EVP_CIPHER *cipher, const uint8_t *key, int encrypt)
+REF_BURST(classic_seal)
+REF_BURST(classic_open)
+REF_BURST(classic_mac)
+REF_BURST(ref_aead)
+REF_BURST(aead_open)
+REF_BURST(gmac_esp)
+REF_BURST(gmac_ah)
+
+static int key_init(void *manager, const struct crypto_keys *keys, void *ret_context)
 {
-	EVP_CIPHER_CTX *c = EVP_CIPHER_CTX_new();
+	struct ref_key *k = (struct ref_key *)ret_context;
 
-	must(c != NULL);
-	must(EVP_CipherInit_ex(c, cipher, NULL, NULL, NULL, encrypt));
-	must(EVP_CIPHER_CTX_ctrl(c, EVP_CTRL_AEAD_SET_IVLEN, NONCE_BYTES, NULL));
-	must(EVP_CipherInit_ex(c, NULL, NULL, key, NULL, encrypt));
-	return c;
-}
-
-static int context_init(const EVP_CIPHER *cipher, const uint8_t *key, void *ret_context)
-{
-	struct ref_context *r = (struct ref_context *)ret_context;
-
-	r->seal = keyed(cipher, key, 1);
-	r->open = keyed(cipher, key, 0);
-	return 0;
-}
-
-static int ref_init(void *manager, const struct crypto_keys *keys, void *ret_context)
-{
 	(void)manager;
-	return context_init(
-		keys->encr->key_bits == 128 ? EVP_aes_128_gcm() : EVP_aes_256_gcm(), keys->encr_key, ret_context);
+	k->encr = keys->encr;
+	k->integ = keys->integ;
+	if (k->encr)
+		memcpy(k->encr_key, keys->encr_key, k->encr->key_bytes);
+	if (k->integ)
+		memcpy(k->integ_key, keys->integ_key, k->integ->key_bytes);
+	return 0;
 }
 
-static void ref_key_done(void *context)
+static bool is_gmac(const struct alg *integ)
 {
-	struct ref_context *r = (struct ref_context *)context;
+	return integ->id >= INTEG_AES_128_GMAC && integ->id <= INTEG_AES_256_GMAC;
+}
 
-	EVP_CIPHER_CTX_free(r->seal);
-	EVP_CIPHER_CTX_free(r->open);
+/* It has all there is. */
+static const struct crypto_suite *suite_lookup(const struct alg *encr, const struct alg *integ)
+{
+	static const struct crypto_suite classic = { sizeof(struct ref_key), key_init, NULL, classic_seal_burst,
+		classic_open_burst };
+	static const struct crypto_suite aead = { sizeof(struct ref_key), key_init, NULL, ref_aead_burst,
+		aead_open_burst };
+	static const struct crypto_suite esp_gmac = { sizeof(struct ref_key), key_init, NULL, gmac_esp_burst,
+		gmac_esp_burst };
+	static const struct crypto_suite ah = { sizeof(struct ref_key), key_init, NULL, classic_mac_burst,
+		classic_mac_burst };
+	static const struct crypto_suite ah_gmac = { sizeof(struct ref_key), key_init, NULL, gmac_ah_burst,
+		gmac_ah_burst };
+
+	if (!encr)
+		return is_gmac(integ) ? &ah_gmac : &ah;
+	if (!(encr->flags & ALG_AEAD))
+		return &classic;
+	return encr->id == ENCR_NULL_AUTH_AES_GMAC ? &esp_gmac : &aead;
 }
 
 static void *manager_create(void)
@@ -113,14 +124,6 @@ static size_t key_lines(const void *manager, uint16_t *ret_offsets)
 	(void)manager;
 	(void)ret_offsets;
 	return 0;
-}
-
-static const struct crypto_suite *suite_lookup(const struct alg *encr, const struct alg *integ)
-{
-	static const struct crypto_suite suite = { sizeof(struct ref_context), ref_init, ref_key_done, ref_seal,
-		ref_open };
-
-	return encr && !integ && encr->id == ENCR_AES_GCM_16 && encr->key_bits != 192 ? &suite : NULL;
 }
 
 static int random_fill(void *manager, uint8_t *ret_bytes, size_t len)

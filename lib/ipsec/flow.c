@@ -6,7 +6,8 @@
 #include "ip6.h"
 #include "ipsec.h"
 
-/* The first words of the upper layer, when they are ports. Read in the packet's direction, turned round for arriving ones. */
+/* The first words of the upper layer, when they are ports. Read in the packet's direction, turned round for arriving
+ * ones. */
 static void ports_read(struct flow *f, const uint8_t *upper, uint32_t bytes, bool leaving)
 {
 	uint16_t words[2];

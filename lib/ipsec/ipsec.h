@@ -56,19 +56,28 @@ void ipsec_worker_online(struct ipsec_worker *w);
 
 /* ---- paths ------------------------------------------------------------------------------------------------------ */
 
+enum path_flags {
+	PATH_IPV6 = 1 << 0,
+	PATH_UDP = 1 << 1,
+	PATH_TTL_COPY = 1 << 2,
+	PATH_FLOW_COPY = 1 << 3,
+};
+
 /* The outer header of an SA pair as the worker needs it. Immutable once published; replaced, never changed. */
 struct path {
-	uint8_t template_bytes[PATH_TEMPLATE_MAX]; /* outer IP and, encapsulated, UDP header; lengths zero, in the
-						    * place of the IP checksum the ones' complement sum so far */
-	uint8_t template_len;
-	bool udp_encap;
-	uint16_t mtu;          /* of the link, bytes of outer IP packet */
-	uint16_t port;         /* egress port index of the datapath */
-	uint32_t neighbour;    /* index in the neighbour table: its MAC changes without a new path */
+	uint8_t template_bytes[PATH_TEMPLATE_MAX]; /* outer IP and, encapsulated, UDP header, as for ESP; lengths zero,
+						    * in the place of an IP checksum the ones' complement sum so far */
+	uint16_t mtu;                              /* of the link, bytes of outer IP packet */
+	uint16_t port;                             /* egress port index of the datapath */
+	uint32_t neighbour;        /* index in the neighbour table: its MAC changes without a new path */
+	uint8_t template_len;      /* of IP and UDP header */
+	uint8_t flags;             /* enum path_flags */
+	uint8_t tos_keep, tos_set; /* outer DSCP and ECN: inner & keep | set */
+	uint16_t df_keep_be, df_set_be;
 	struct path_spec spec; /* cold: where it came from */
 };
 
-/* Builds the template from the spec (IPv4; TTL 64). NULL without memory. Owned by the caller until given to an SA. */
+/* Builds template and rules from the spec. NULL without memory. Owned by the caller until given to an SA. */
 struct path *path_create(const struct path_spec *spec, uint16_t mtu, uint16_t port, uint32_t neighbour);
 void path_free(void *path);
 
@@ -95,14 +104,20 @@ struct sa_stats {
 	uint64_t sequence;       /* outbound: last used; inbound: highest received */
 	uint32_t flags;          /* enum sa_flags, set until acknowledged */
 	uint8_t owner;           /* worker, or WORKER_NONE */
-	struct endpoint source;  /* inbound: of the newest packet */
+	struct endpoint source;  /* inbound: of the newest packet in UDP */
 	uint64_t drops[DROP_REASON_COUNT];
 };
 
 /* Control: reads an SA's counters (relaxed atomics). */
 void sa_stats_read(const struct sa *sa, struct sa_stats *ret_stats);
+/* Control: raises the flags of lifetimes in time that are over; the first call starts their clock. After the hard one
+ * workers drop packets of the SA as expired. */
+void sa_age(struct sa *sa, uint64_t now_ns);
 /* Control: clears flags it has acted on. */
 void sa_flags_acknowledge(struct sa *sa, uint32_t flags);
+/* Control: raises the flags of time lifetimes that are over; the first call starts the clock. After the hard one
+ * workers drop as expired. */
+void sa_age(struct sa *sa, uint64_t now_ns);
 
 /* Any worker: reads that classify needs. */
 uint32_t sa_spi(const struct sa *sa);
@@ -164,13 +179,14 @@ struct flow {
 	uint8_t family;   /* enum addr_family */
 	bool has_ports;
 	uint8_t reserved;
-	uint32_t local_be[4], remote_be[4];     /* IPv4 in the first word, the others zero */
-	uint16_t local_port_be, remote_port_be; /* ICMP, ICMPv6: type and code in local_port (RFC 4301 4.4.1.1), 0 remote */
+	uint32_t local_be[4], remote_be[4]; /* IPv4 in the first word, the others zero */
+	uint16_t local_port_be,
+		remote_port_be; /* ICMP, ICMPv6: type and code in local_port (RFC 4301 4.4.1.1), 0 remote */
 };
 
-/* Any thread: the flow of an IP packet as if it left (local = source) or arrived (local = destination). ip: a packet whose
- * header was checked, `bytes` of it there. Later fragments and what is too short have no ports; of an IPv6 packet with a
- * broken chain of extension headers the protocol is the last one that could be read. */
+/* Any thread: the flow of an IP packet as if it left (local = source) or arrived (local = destination). ip: a packet
+ * whose header was checked, `bytes` of it there. Later fragments and what is too short have no ports; of an IPv6 packet
+ * with a broken chain of extension headers the protocol is the last one that could be read. */
 void flow_read(const uint8_t *ip, uint32_t bytes, bool leaving, struct flow *ret_flow);
 
 enum spd_action { SPD_DISCARD, SPD_BYPASS, SPD_PROTECT };
@@ -196,23 +212,23 @@ void spd_free(void *spd);
 /* Worker: verdicts of n flows (n at most 64). */
 void spd_lookup(const struct spd *spd, const struct flow *flows, uint16_t n, struct spd_verdict *ret_verdicts);
 
-/* ---- ESP bursts
- * ------------------------------------------------------------------------------------------------------ */
+/* ---- ESP and AH bursts ------------------------------------------------------------------------------------------- */
 
 /* One packet of a burst. */
-struct esp_item {
+struct burst_item {
 	struct rte_mbuf *m;
 	struct sa *sa;
 	uint16_t drop;        /* enum drop_reason, set for bad ones */
 	uint16_t worker_data; /* caller's, carried along */
 };
 
-/* Owner worker of every SA in the burst. Packets begin at the inner IP header; afterwards good ones begin at the outer
- * IP header. Returns the number good, those first in their order; bad ones at the tail with `drop` set. SA counters are
- * kept. n at most 64; SAs may differ freely. RFC 4303 3.3. */
-uint16_t esp_out_burst(struct ipsec_worker *w, struct esp_item *items, uint16_t n);
+/* Owner worker of every SA in the burst. Packets begin at the IP header in clear; afterwards good ones begin at the IP
+ * header of the protected packet. Returns the number good, those first in their order; bad ones at the tail with `drop`
+ * set. SA counters are kept. n at most 64; SAs may differ freely. Transport mode: the packet is one the gateway itself
+ * sends, and no fragment. RFC 4303 3.3, RFC 4302 3.3. */
+uint16_t burst_out(struct ipsec_worker *w, struct burst_item *items, uint16_t n);
 
-/* The other way: packets begin at the outer IP header (raw or UDP-encapsulated); good ones begin at the inner IP
- * header, whose lengths fit and whose flow is inside the SA's selectors; its checksum is not looked at. RFC 4303 3.4.
- */
-uint16_t esp_in_burst(struct ipsec_worker *w, struct esp_item *items, uint16_t n);
+/* The other way: packets begin at the outer IP header (ESP raw or UDP-encapsulated, or AH); good ones begin at the
+ * header of the packet in clear, whose lengths fit and whose flow is inside the SA's selectors; an inner IPv4 checksum
+ * is not looked at. RFC 4303 3.4, RFC 4302 3.4. */
+uint16_t burst_in(struct ipsec_worker *w, struct burst_item *items, uint16_t n);

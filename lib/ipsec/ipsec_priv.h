@@ -12,7 +12,9 @@
 #include "reclaim_priv.h"
 #include "sad_priv.h"
 
-#define IPSEC_BURST 64
+#define IPSEC_BURST   64
+#define IV_POOL_BYTES 2048
+#define AH_PREFIX_MAX 256 /* bytes of IP header and extension headers in front of AH */
 
 struct ipsec {
 	struct ipsec_config config;
@@ -24,15 +26,28 @@ struct ipsec {
 	_Atomic int worker_socket[IPSEC_WORKERS_MAX]; /* NUMA node of a worker, once it runs; W: worker, R: control */
 };
 
-/* Everything here is touched by its worker only. */
+/* What is in front of AH, as it was: its mutable fields are zero while the ICV is computed. */
+struct ah_prefix {
+	uint16_t bytes;
+	uint8_t data[AH_PREFIX_MAX];
+};
+
+/* Everything here is touched by its worker only. Arrays are by operation. */
 struct ipsec_worker {
 	struct crypto_op ops[IPSEC_BURST];
 	uint8_t icvs[IPSEC_BURST][ICV_BYTES_MAX]; /* inbound: as computed */
-	uint64_t sequences[IPSEC_BURST];      /* inbound: as guessed, by operation */
-	uint16_t items[IPSEC_BURST];          /* item of the burst an operation is for */
+	uint8_t received[IPSEC_BURST]
+			[ICV_BYTES_MAX]; /* inbound: as received, where something else stands in its place */
+	uint64_t sequences[IPSEC_BURST]; /* inbound: as guessed */
+	uint16_t items[IPSEC_BURST];     /* item of the burst an operation is for */
 	void *manager;
+	const struct crypto_engine *engine;
 	struct ipsec *ips;
 	uint16_t worker;
 	uint16_t key_line_count;
 	uint16_t key_lines[CRYPTO_LINES];
+	uint64_t udp6;    /* outbound: operations whose packet wants a UDP checksum afterwards (RFC 8200 8.1) */
+	uint16_t iv_left; /* bytes at the end of iv_pool not used yet */
+	uint8_t iv_pool[IV_POOL_BYTES] __rte_cache_aligned;
+	struct ah_prefix prefixes[IPSEC_BURST];
 } __rte_cache_aligned;

@@ -6,24 +6,25 @@
 #include <rte_random.h>
 #include <sys/random.h>
 
+#include "ah_priv.h"
 #include "ipsec_priv.h"
 #include "sa_priv.h"
 
-#define IV_BYTES          8
-#define ICV_BYTES         16
-#define ESP_ALIGN_BYTES   4 /* RFC 4303 2.4 */
-#define ESP_HEADER_BYTES  8
-#define ESP_TRAILER_BYTES 2
 /* Without ESN, ask for a new SA when this much of the sequence space is used. */
 #define SEQUENCE_EARLY (UINT32_MAX / 8 * 7)
 
-static size_t ipv4_count(const struct selector_list *list)
+static size_t family_count(const struct selector_list *list, enum addr_family family)
 {
 	size_t n = 0;
 
 	for (int i = 0; i < list->count; i++)
-		n += list->items[i].low.family == ADDR_IPV4;
+		n += list->items[i].low.family == family;
 	return n;
+}
+
+static bool family_selected(const struct sa_spec *spec, enum addr_family family)
+{
+	return family_count(&spec->local, family) && family_count(&spec->remote, family);
 }
 
 static const char *sa_fault(const struct ipsec *ips, const struct sa_spec *spec, const struct path *path)
@@ -32,12 +33,8 @@ static const char *sa_fault(const struct ipsec *ips, const struct sa_spec *spec,
 
 	if (sa_spec_check(spec, &reason))
 		return reason;
-	if (spec->protocol != PROTOCOL_ESP || spec->mode != SA_MODE_TUNNEL)
-		return "only ESP in tunnel mode is supported";
-	if (spec->path.local.addr.family != ADDR_IPV4)
-		return "outer addresses are not IPv4";
-	if (!ipv4_count(&spec->local) || !ipv4_count(&spec->remote))
-		return "no IPv4 traffic selectors";
+	if (!family_selected(spec, ADDR_IPV4) && !family_selected(spec, ADDR_IPV6))
+		return "no traffic selectors of one family on both sides";
 	if (spec->replay_window > REPLAY_WINDOW_MAX)
 		return "replay window larger than 8192";
 	if (!ips->engine->suite_lookup(spec->encr, spec->integ))
@@ -47,36 +44,59 @@ static const char *sa_fault(const struct ipsec *ips, const struct sa_spec *spec,
 	return NULL;
 }
 
-static struct sa_selector selector_build(const struct selector *s)
-{
-	uint32_t low = addr_ipv4(&s->low);
+/* ---- selectors ---- */
 
-	return (struct sa_selector){
-		.low = low,
-		.span = addr_ipv4(&s->high) - low,
-		.port_low = s->port_low,
-		.port_span = (uint16_t)(s->port_high - s->port_low),
+static struct sa_ports ports_build(const struct selector *s)
+{
+	return (struct sa_ports){
+		.low = s->port_low,
+		.span = (uint16_t)(s->port_high - s->port_low),
 		.protocol = s->protocol,
 		.protocol_mask = s->protocol ? 0xff : 0,
-		.port_any = s->port_low == 0 && s->port_high == UINT16_MAX,
-		.port_opaque = s->port_low > s->port_high,
+		.any = s->port_low == 0 && s->port_high == UINT16_MAX,
+		.opaque = s->port_low > s->port_high,
 	};
 }
 
-/* Appends the IPv4 ones; returns how many. */
-static uint8_t selectors_build(struct sa *sa, const struct selector_list *list, uint8_t at)
+static unsigned __int128 ipv6_number(const void *bytes)
 {
-	uint8_t n = 0;
+	uint64_t halves[2];
 
-	for (int i = 0; i < list->count; i++) {
-		if (list->items[i].low.family != ADDR_IPV4)
-			continue;
-		struct sa_selector s = selector_build(&list->items[i]);
-		sa->ports_matter |= !s.port_any;
-		sa->selectors[at + n++] = s;
-	}
-	return n;
+	memcpy(halves, bytes, sizeof(halves));
+	return (unsigned __int128)rte_be_to_cpu_64(halves[0]) << 64 | rte_be_to_cpu_64(halves[1]);
 }
+
+/* Appends to the array of its family. */
+static void selector_add(struct sa *sa, const struct selector *s, uint8_t *at4, uint8_t *at6)
+{
+	struct sa_ports ports = ports_build(s);
+
+	if (!ports.any)
+		sa->traits |= SA_PORTS;
+	if (s->low.family == ADDR_IPV6) {
+		unsigned __int128 low = ipv6_number(s->low.bytes);
+		sa->selectors6[(*at6)++] = (struct sa_selector6){ low, ipv6_number(s->high.bytes) - low, ports };
+	} else {
+		uint32_t low = addr_ipv4(&s->low);
+		sa->selectors[(*at4)++] = (struct sa_selector){ low, addr_ipv4(&s->high) - low, ports };
+	}
+}
+
+static void selectors_build(struct sa *sa, const struct sa_spec *spec)
+{
+	uint8_t at4 = 0, at6 = 0;
+
+	for (int i = 0; i < spec->local.count; i++)
+		selector_add(sa, &spec->local.items[i], &at4, &at6);
+	sa->local_count = at4;
+	sa->local6_count = at6;
+	for (int i = 0; i < spec->remote.count; i++)
+		selector_add(sa, &spec->remote.items[i], &at4, &at6);
+	sa->remote_count = at4 - sa->local_count;
+	sa->remote6_count = at6 - sa->local6_count;
+}
+
+/* ---- shape: what kind of SA this is, decided once ---- */
 
 static uint8_t accept_of(const struct sa_spec *spec)
 {
@@ -84,6 +104,73 @@ static uint8_t accept_of(const struct sa_spec *spec)
 		return SA_ACCEPT_RAW | SA_ACCEPT_UDP;
 	return spec->path.encap == SA_ENCAP_UDP ? SA_ACCEPT_UDP : SA_ACCEPT_RAW;
 }
+
+static enum sa_iv iv_of(const struct sa_spec *spec)
+{
+	const struct alg *a = spec->protocol == PROTOCOL_AH ? spec->integ : spec->encr;
+
+	if (a->flags & ALG_IIV)
+		return SA_IV_IMPLICIT;
+	if (!a->iv_bytes)
+		return SA_IV_NONE;
+	return a->flags & ALG_COUNTER ? SA_IV_COUNTER : SA_IV_RANDOM;
+}
+
+static void sizes_build(struct sa *sa, const struct sa_spec *spec)
+{
+	bool ah = spec->protocol == PROTOCOL_AH, aead = !ah && spec->encr->flags & ALG_AEAD;
+	const struct alg *keyed = ah ? spec->integ : spec->encr;
+	const struct secret *key = ah ? &spec->integ_key : &spec->encr_key;
+
+	sa->iv = (uint8_t)iv_of(spec);
+	sa->iv_bytes = keyed->iv_bytes;
+	sa->salt_bytes = keyed->salt_bytes;
+	if (keyed->salt_bytes)
+		memcpy(&sa->salt, key->data + keyed->key_bytes, keyed->salt_bytes);
+	sa->icv_bytes = (uint8_t)(aead ? spec->encr->out_bytes : spec->integ->out_bytes);
+	sa->aad_bytes = aead ? spec->esn ? 12 : 8 : 0;
+	sa->before = aead ? sa->iv_bytes : (uint8_t)(ESP_BYTES + sa->iv_bytes);
+	sa->traits |= spec->esn ? SA_ESN : 0;
+	sa->traits |= spec->esn && !aead ? SA_TAIL : 0;
+	/* RFC 4303 2.4: at least four bytes */
+	sa->pad_mask = ah ? 0 : (uint8_t)(RTE_MAX(spec->encr->block_bytes, 4) - 1);
+}
+
+/* By protocol, mode and direction. */
+static const struct shape {
+	uint8_t protocol;
+	bool transport, outbound;
+	sa_prepare *prepare;
+	sa_finish *finish;
+} shapes[] = {
+	{ PROTOCOL_ESP, false, true, esp_tunnel_out, NULL },
+	{ PROTOCOL_ESP, true, true, esp_transport_out, NULL },
+	{ PROTOCOL_ESP, false, false, esp_prepare_in, esp_tunnel_in },
+	{ PROTOCOL_ESP, true, false, esp_prepare_in, esp_transport_in },
+	{ PROTOCOL_AH, false, true, ah_tunnel_out, ah_finish_out },
+	{ PROTOCOL_AH, true, true, ah_transport_out, ah_finish_out },
+	{ PROTOCOL_AH, false, false, ah_prepare_in, ah_tunnel_in },
+	{ PROTOCOL_AH, true, false, ah_prepare_in, ah_transport_in },
+};
+
+static void shape_build(struct sa *sa, const struct sa_spec *spec)
+{
+	sa->protocol = spec->protocol;
+	sa->transport = spec->mode == SA_MODE_TRANSPORT;
+	sa->outbound = spec->direction == SA_OUT;
+	for (size_t i = 0; i < ARRAY_LEN(shapes); i++)
+		if (shapes[i].protocol == sa->protocol && shapes[i].transport == sa->transport &&
+			shapes[i].outbound == sa->outbound) {
+			sa->prepare = shapes[i].prepare;
+			sa->finish = shapes[i].finish;
+		}
+	sa->tfc_bytes = sa->outbound ? spec->tfc_bytes : 0;
+	if (sa->tfc_bytes)
+		sa->prepare = esp_tunnel_tfc_out;
+	sa->crypt = sa->outbound ? sa->suite->seal : sa->suite->open;
+}
+
+/* ---- limits ---- */
 
 static uint64_t sooner(uint64_t a, uint64_t b)
 {
@@ -102,6 +189,8 @@ static void limits_build(struct sa *sa, const struct sa_spec *spec)
 	uint64_t early = spec->esn ? UINT64_MAX : SEQUENCE_EARLY;
 
 	sa->lifetime = (struct sa_lifetime){
+		.soft_ns = limit_or_none(spec->lifetime.soft_ns),
+		.hard_ns = limit_or_none(spec->lifetime.hard_ns),
 		.soft_bytes = limit_or_none(spec->lifetime.soft_bytes),
 		.hard_bytes = limit_or_none(spec->lifetime.hard_bytes),
 		.soft_packets = limit_or_none(spec->lifetime.soft_packets),
@@ -117,54 +206,61 @@ static void limits_build(struct sa *sa, const struct sa_spec *spec)
 	sa->bytes_alert = sooner(sa->lifetime.soft_bytes, sa->lifetime.hard_bytes);
 }
 
-static uint64_t source_word(const struct endpoint *e)
-{
-	return (uint64_t)addr_ipv4(&e->addr) << 16 | e->port;
-}
+/* ---- birth ---- */
 
 static void fields_build(struct sa *sa, const struct sa_spec *spec)
 {
-	const uint8_t *salt = spec->encr_key.data + spec->encr->key_bytes;
+	uint64_t source[3];
 
-	sa->outbound = spec->direction == SA_OUT;
+	shape_build(sa, spec);
+	sizes_build(sa, spec);
+	sa->traits |= accept_of(spec);
 	if (!sa->outbound)
 		sa->tunnel_slot = spec->tunnel_slot;
-	sa->crypt = sa->outbound ? sa->suite->seal : sa->suite->open;
-	sa->esn_mask = spec->esn ? UINT64_MAX : 0;
-	sa->sequence_shift = spec->esn ? 0 : 32;
-	sa->aad_bytes = spec->esn ? 12 : 8;
-	sa->pad_mask = (uint8_t)(RTE_MAX(spec->encr->block_bytes, ESP_ALIGN_BYTES) - 1);
-	sa->accept = accept_of(spec);
 	sa->spi = spec->spi;
 	sa->spi_be = rte_cpu_to_be_32(spec->spi);
-	memcpy(&sa->salt, salt, sizeof(sa->salt));
-	atomic_init(&sa->source, source_word(&spec->path.remote));
+	source_words(&spec->path.remote, source);
+	source_write(&sa->source, source);
 	atomic_init(&sa->owner, WORKER_NONE);
 	atomic_init(&sa->sequence, spec->initial_sequence);
-	sa->local_count = selectors_build(sa, &spec->local, 0);
-	sa->remote_count = selectors_build(sa, &spec->remote, sa->local_count);
+	selectors_build(sa, spec);
 	limits_build(sa, spec);
-	replay_init(&sa->replay, spec->replay_window, spec->initial_sequence,
-		(uint64_t *)(sa->key + RTE_ALIGN_CEIL(sa->suite->context_bytes, RTE_CACHE_LINE_SIZE)));
+}
+
+/* Behind the fixed part: key context, replay ring, IPv6 selectors. */
+struct extent {
+	size_t replay, selectors6, end; /* offsets */
+};
+
+static struct extent extent_of(const struct crypto_suite *suite, const struct sa_spec *spec)
+{
+	size_t selectors6 = family_count(&spec->local, ADDR_IPV6) + family_count(&spec->remote, ADDR_IPV6);
+	struct extent e;
+
+	e.replay = sizeof(struct sa) + RTE_ALIGN_CEIL(suite->context_bytes, RTE_CACHE_LINE_SIZE);
+	e.selectors6 = e.replay + RTE_ALIGN_CEIL(replay_bytes(spec->replay_window), _Alignof(struct sa_selector6));
+	e.end = e.selectors6 + selectors6 * sizeof(struct sa_selector6);
+	return e;
 }
 
 /* Near its worker's memory when that is known. */
 static struct sa *sa_alloc(const struct ipsec *ips, const struct sa_spec *spec)
 {
 	const struct crypto_suite *suite = ips->engine->suite_lookup(spec->encr, spec->integ);
-	size_t bytes = sizeof(struct sa) + RTE_ALIGN_CEIL(suite->context_bytes, RTE_CACHE_LINE_SIZE) +
-		       replay_bytes(spec->replay_window);
+	struct extent e = extent_of(suite, spec);
 	uint8_t worker = spec->direction == SA_IN ? sad_bucket_worker(ips, spec->spi) : 0;
 	int socket = SOCKET_ID_ANY;
 	struct sa *sa;
 
 	if (worker < ips->config.workers)
 		socket = atomic_load_explicit(&ips->worker_socket[worker], memory_order_relaxed);
-	sa = (struct sa *)rte_zmalloc_socket(NULL, bytes, RTE_CACHE_LINE_SIZE, socket);
-	if (sa) {
-		sa->suite = suite;
-		sa->size_bytes = bytes;
-	}
+	sa = (struct sa *)rte_zmalloc_socket(NULL, e.end, RTE_CACHE_LINE_SIZE, socket);
+	if (!sa)
+		return NULL;
+	sa->suite = suite;
+	sa->size_bytes = e.end;
+	sa->selectors6 = (struct sa_selector6 *)((uint8_t *)sa + e.selectors6);
+	replay_init(&sa->replay, spec->replay_window, spec->initial_sequence, (uint64_t *)((uint8_t *)sa + e.replay));
 	return sa;
 }
 
@@ -241,18 +337,16 @@ enum drop_reason sa_limit(struct sa *sa, uint64_t bytes)
 		sa_flag(sa, SA_SEQUENCE_END);
 		return DROP_SEQUENCE;
 	}
-	if (packets >= l->hard_packets || total > l->hard_bytes) {
+	if (packets >= l->hard_packets || total > l->hard_bytes)
 		sa_flag(sa, SA_HARD_EXPIRED);
-		return DROP_EXPIRED;
-	}
-	return DROP_NONE;
+	/* also raised by sa_age */
+	return atomic_load_explicit(&sa->flags, memory_order_relaxed) & SA_HARD_EXPIRED ? DROP_EXPIRED : DROP_NONE;
 }
 
 void sa_stats_read(const struct sa *sa, struct sa_stats *ret_stats)
 {
 	/* acquire: pairs with sa_flag */
 	uint32_t flags = atomic_load_explicit(&sa->flags, memory_order_acquire);
-	uint64_t source = count_read(&sa->source);
 
 	*ret_stats = (struct sa_stats){
 		.packets = count_read(&sa->packets),
@@ -260,7 +354,7 @@ void sa_stats_read(const struct sa *sa, struct sa_stats *ret_stats)
 		.sequence = sa->outbound ? count_read(&sa->sequence) : replay_top(&sa->replay),
 		.flags = flags,
 		.owner = sa_owner(sa),
-		.source = { addr_from_ipv4((uint32_t)(source >> 16)), (uint16_t)source },
+		.source = source_read(&sa->source),
 	};
 	for (int i = 0; i < DROP_REASON_COUNT; i++)
 		ret_stats->drops[i] = count_read(&sa->drops[i]);
@@ -270,6 +364,22 @@ void sa_flags_acknowledge(struct sa *sa, uint32_t flags)
 {
 	/* acquire: pairs with sa_flag; what is read from here on is at least as new as the flag */
 	atomic_fetch_and_explicit(&sa->flags, ~flags, memory_order_acq_rel);
+}
+
+void sa_age(struct sa *sa, uint64_t now_ns)
+{
+	struct sa_lifetime *l = &sa->lifetime;
+	uint64_t age;
+
+	if (!sa->born_ns)
+		sa->born_ns = now_ns;
+	age = now_ns - sa->born_ns;
+	if (age >= l->soft_ns) {
+		sa_flag(sa, SA_SOFT_EXPIRED);
+		l->soft_ns = UINT64_MAX; /* said once: an acknowledged flag stays down */
+	}
+	if (age >= l->hard_ns)
+		sa_flag(sa, SA_HARD_EXPIRED);
 }
 
 uint32_t sa_spi(const struct sa *sa)
@@ -284,7 +394,7 @@ uint32_t sa_tunnel_slot(const struct sa *sa)
 
 bool sa_wants_ports(const struct sa *sa)
 {
-	return sa->ports_matter;
+	return sa->traits & SA_PORTS;
 }
 
 uint8_t sa_owner(const struct sa *sa)
@@ -308,28 +418,59 @@ void sa_count_drop(struct sa *sa, enum drop_reason reason)
 	count_add(&sa->drops[reason], 1);
 }
 
+/* Tunnel: what fits exactly. */
+static uint32_t tunnel_mtu(const struct sa *sa, const struct path *p)
+{
+	uint32_t fixed = p->template_len + ESP_BYTES + sa->iv_bytes + sa->icv_bytes;
+	uint32_t room = p->mtu > fixed ? (p->mtu - fixed) & ~(uint32_t)sa->pad_mask : 0;
+
+	return room > ESP_TRAILER_BYTES ? room - ESP_TRAILER_BYTES : 0;
+}
+
+/* Transport: how much padding there is depends on the length of the IP header; the most there can be is taken. */
+static uint32_t transport_mtu(const struct sa *sa, const struct path *p)
+{
+	uint32_t fixed = (p->flags & PATH_UDP ? UDP_BYTES : 0) + ESP_BYTES + sa->iv_bytes + sa->icv_bytes +
+			 sa->pad_mask + ESP_TRAILER_BYTES;
+
+	return p->mtu > fixed ? p->mtu - fixed : 0;
+}
+
 uint16_t sa_inner_mtu(const struct sa *sa)
 {
 	const struct path *p = sa_path(sa);
-	uint32_t fixed = p->template_len + ESP_HEADER_BYTES + IV_BYTES + ICV_BYTES;
-	uint32_t room = p->mtu > fixed ? (p->mtu - fixed) & ~(uint32_t)sa->pad_mask : 0;
 
-	return (uint16_t)(room > ESP_TRAILER_BYTES ? room - ESP_TRAILER_BYTES : 0);
+	if (sa->protocol == PROTOCOL_AH) {
+		uint32_t fixed = ah_bytes(sa, p->flags & PATH_IPV6) + (sa->transport ? 0 : p->template_len);
+		return (uint16_t)(p->mtu > fixed ? p->mtu - fixed : 0);
+	}
+	return (uint16_t)(sa->transport ? transport_mtu(sa, p) : tunnel_mtu(sa, p));
+}
+
+static bool side6_match(
+	const struct sa_selector6 *s, uint8_t count, unsigned __int128 addr, const struct flow *f, uint16_t port)
+{
+	bool fits = false;
+
+	for (uint8_t i = 0; i < count && !fits; i++, s++)
+		fits = (addr - s->low <= s->span) & ports_match(&s->ports, f->protocol, f->has_ports, port);
+	return fits;
 }
 
 bool sa_selectors_match(const struct sa *sa, const struct flow *flow)
 {
-	const struct sa_selector *s = sa->selectors;
-	uint32_t local = rte_be_to_cpu_32(flow->local_be[0]), remote = rte_be_to_cpu_32(flow->remote_be[0]);
-	uint16_t local_port = rte_be_to_cpu_16(flow->local_port_be);
-	/* ICMP: type and code, whichever side's selector names them */
-	uint16_t remote_port = flow->protocol == IPPROTO_ICMP ? local_port : rte_be_to_cpu_16(flow->remote_port_be);
-	bool local_fits = false, remote_fits = false;
+	uint16_t local_port = rte_be_to_cpu_16(flow->local_port_be), remote_port;
 
-	for (uint8_t i = 0; i < sa->local_count && !local_fits; i++, s++)
-		local_fits = sa_selector_match(s, local, flow->protocol, flow->has_ports, local_port);
-	s = sa->selectors + sa->local_count;
-	for (uint8_t i = 0; i < sa->remote_count && !remote_fits; i++, s++)
-		remote_fits = sa_selector_match(s, remote, flow->protocol, flow->has_ports, remote_port);
-	return local_fits & remote_fits;
+	/* ICMP: type and code, whichever side's selector names them */
+	remote_port = flow->protocol == IPPROTO_ICMP || flow->protocol == IPPROTO_ICMPV6
+			      ? local_port
+			      : rte_be_to_cpu_16(flow->remote_port_be);
+	if (unlikely(flow->family == ADDR_IPV6))
+		return side6_match(sa->selectors6, sa->local6_count, ipv6_number(flow->local_be), flow, local_port) &&
+		       side6_match(sa->selectors6 + sa->local6_count, sa->remote6_count, ipv6_number(flow->remote_be),
+			       flow, remote_port);
+	return side4_match(sa->selectors, sa->local_count, flow->local_be[0], flow->protocol, flow->has_ports,
+		       local_port) &&
+	       side4_match(sa->selectors + sa->local_count, sa->remote_count, flow->remote_be[0], flow->protocol,
+		       flow->has_ports, remote_port);
 }

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* A security association as the packet path sees it: hot lines first, each with its readers and writers, then what only
- * control reads, then the key context and the replay ring in the same piece of memory. */
+ * control reads, then the key context, the replay ring and the IPv6 selectors in the same piece of memory. */
 #pragma once
 
 #include <assert.h>
@@ -12,41 +12,73 @@
 #include "crypto_priv.h"
 #include "ipsec.h"
 #include "replay.h"
+#include "source.h"
 
-enum sa_accept { SA_ACCEPT_RAW = 1 << 0, SA_ACCEPT_UDP = 1 << 1 };
+/* What was decided when the SA was built. */
+enum sa_traits {
+	SA_ESN = 1 << 0,
+	SA_ACCEPT_RAW = 1 << 1, /* inbound: protocol 50 or 51 */
+	SA_ACCEPT_UDP = 1 << 2, /* inbound: inside UDP */
+	SA_PORTS = 1 << 3,      /* some selector looks at ports */
+	SA_TAIL = 1 << 4,       /* the high half of the sequence number is authenticated behind the packet */
+};
 
-/* One side of a traffic selector in host order, compared without branches: value - low <= span. Four to a line. */
+/* Where a packet's initialization vector comes from. */
+enum sa_iv {
+	SA_IV_COUNTER,  /* iv_base plus the sequence number, on the wire */
+	SA_IV_RANDOM,   /* every byte unpredictable (RFC 3602 3) */
+	SA_IV_IMPLICIT, /* the sequence number, not on the wire (RFC 8750) */
+	SA_IV_NONE,
+};
+
+/* One side of a traffic selector in host order, compared without branches: value - low <= span. */
+struct sa_ports {
+	uint16_t low, span;
+	uint8_t protocol, protocol_mask; /* mask 0: any */
+	bool any;                        /* every packet, with ports or without */
+	bool opaque;                     /* only packets without ports (RFC 4301 4.4.1.1) */
+};
+
 struct sa_selector {
 	uint32_t low, span;
-	uint16_t port_low, port_span;
-	uint8_t protocol, protocol_mask; /* mask 0: any */
-	bool port_any;                   /* every packet, with ports or without */
-	bool port_opaque;                /* only packets without ports (RFC 4301 4.4.1.1) */
+	struct sa_ports ports;
 };
 static_assert(sizeof(struct sa_selector) == 16, "four selectors to a cache line");
 
+struct sa_selector6 {
+	unsigned __int128 low, span;
+	struct sa_ports ports;
+};
+
+/* One packet of the burst, on the owner worker. prepare: everything before crypto, fills operation `op` of the worker.
+ * finish: everything after it; NULL when nothing is left to do. DROP_NONE, or why the packet ends here. */
+typedef enum drop_reason sa_prepare(struct ipsec_worker *w, struct rte_mbuf *m, struct sa *sa, uint16_t op);
+typedef enum drop_reason sa_finish(struct ipsec_worker *w, struct rte_mbuf *m, struct sa *sa, uint16_t op);
+
 struct sa {
-	/* Line 0. R: owner worker, every packet; others: spi, owner. W: control before it is published; later control
-	 * writes path and clears flags, a worker writes owner once, the owner writes source and sets flags */
+	/* Line 0. R: owner worker, every packet; others: spi_be, owner. W: control before it is published; later
+	 * control writes path, sets time flags and clears flags, a worker writes owner once, the owner sets flags */
 	crypto_burst *crypt;
+	sa_prepare *prepare;
+	sa_finish *finish;
 	_Atomic(struct path *) path; /* outbound */
 	union {
-		uint64_t iv_base;     /* outbound, random: the IV is this plus the sequence number, never twice a key */
+		uint64_t iv_base; /* outbound, random: a counter IV is this plus the sequence number, never twice a key
+				   */
 		uint32_t tunnel_slot; /* inbound: of the tunnel it belongs to */
 	};
-	uint64_t esn_mask;       /* all ones with ESN, else 0 */
-	_Atomic uint64_t source; /* inbound: address << 16 | port of the newest UDP-encapsulated packet, host order */
-	uint32_t spi;            /* host order */
-	uint32_t salt;           /* as in memory */
 	uint32_t spi_be;
+	uint32_t salt;          /* as in memory */
 	_Atomic uint32_t flags; /* enum sa_flags */
 	_Atomic uint8_t owner;
-	uint8_t sequence_shift; /* brings the sequence's wire half in front: 0 with ESN, else 32 */
-	uint8_t aad_bytes;
-	uint8_t pad_mask; /* padding granularity - 1 */
-	uint8_t accept;   /* enum sa_accept */
+	uint8_t traits; /* enum sa_traits */
+	uint8_t iv;     /* enum sa_iv */
+	uint8_t iv_bytes, icv_bytes, salt_bytes;
+	uint8_t aad_bytes; /* AEAD; else 0 */
+	uint8_t before;    /* bytes in front of the text that are authenticated (struct crypto_op) */
+	uint8_t pad_mask;  /* padding granularity - 1 */
 	uint8_t local_count, remote_count;
-	bool ports_matter; /* some selector looks at ports */
+	uint8_t protocol; /* enum security_protocol */
 
 	/* Line 1. W: owner worker; R: control (relaxed) */
 	_Atomic uint64_t sequence __rte_cache_aligned; /* outbound: last used */
@@ -54,20 +86,29 @@ struct sa {
 	uint64_t packets_alert, bytes_alert; /* the next limit is at this many */
 	struct replay replay;
 
-	/* Line 2 and on. R: owner worker; W: control before publication. local_count, then remote_count: with one of
-	 * each they share the first line */
+	/* Line 2 and on. R: owner worker; W: control before publication. IPv4: local_count, then remote_count: with one
+	 * of each they share the first line */
 	struct sa_selector selectors[2 * SELECTORS_MAX] __rte_cache_aligned;
+
+	/* R: owner worker; W: control before publication, but for source: the owner, for the newest UDP packet */
+	struct sa_selector6 *selectors6; /* behind the replay ring; likewise local, then remote */
+	struct sa_source source;
+	uint16_t tfc_bytes; /* outbound: TFC_TO_MTU, or the size inner packets are padded to */
+	uint8_t local6_count, remote6_count;
+	bool transport;
 
 	/* Cold. W: owner worker; R: control (relaxed) */
 	_Atomic uint64_t drops[DROP_REASON_COUNT] __rte_cache_aligned;
 
 	/* Cold. Control, but for sequence limits: R: owner worker at a limit */
 	struct sa_lifetime lifetime;
+	uint64_t born_ns;       /* 0: its clock has not been started */
 	uint64_t packets_end;   /* packets until the sequence number ends */
 	uint64_t packets_early; /* ... until a soft expiry warns of that */
 	const struct crypto_suite *suite;
 	struct ipsec *ips; /* whose SAD it is in */
 	size_t size_bytes; /* of the whole piece of memory */
+	uint32_t spi;      /* host order */
 	int32_t foreign_position;
 	bool foreign; /* in the hash of foreign SPIs */
 	bool outbound;
@@ -90,31 +131,54 @@ static inline uint64_t count_read(const _Atomic uint64_t *counter)
 	return atomic_load_explicit(counter, memory_order_relaxed);
 }
 
-/* A selector against an address and a port, host order. */
-static inline bool sa_selector_match(
-	const struct sa_selector *s, uint32_t addr, uint8_t protocol, bool has_ports, uint16_t port)
+static inline bool ports_match(const struct sa_ports *s, uint8_t protocol, bool has_ports, uint16_t port)
 {
-	bool ports = s->port_any |
-		     (has_ports ? !s->port_opaque & ((uint16_t)(port - s->port_low) <= s->port_span) : s->port_opaque);
+	bool ports = s->any | (has_ports ? !s->opaque & ((uint16_t)(port - s->low) <= s->span) : s->opaque);
 
-	return (addr - s->low <= s->span) & !((protocol ^ s->protocol) & s->protocol_mask) & ports;
+	return !((protocol ^ s->protocol) & s->protocol_mask) & ports;
+}
+
+/* One side. port: host order. */
+static inline bool side4_match(
+	const struct sa_selector *s, uint8_t count, uint32_t addr_be, uint8_t protocol, bool has_ports, uint16_t port)
+{
+	uint32_t addr = rte_be_to_cpu_32(addr_be);
+	bool fits = false;
+
+	for (uint8_t i = 0; i < count && !fits; i++, s++)
+		fits = (addr - s->low <= s->span) & ports_match(&s->ports, protocol, has_ports, port);
+	return fits;
+}
+
+/* For an SA no selector of which looks at ports. */
+static inline bool sa_selectors_match4(const struct sa *sa, uint32_t local_be, uint32_t remote_be, uint8_t protocol)
+{
+	return side4_match(sa->selectors, sa->local_count, local_be, protocol, false, 0) &&
+	       side4_match(sa->selectors + sa->local_count, sa->remote_count, remote_be, protocol, false, 0);
 }
 
 /* Sets a flag until control acknowledges it. */
 void sa_flag(struct sa *sa, uint32_t flag);
 
-/* Owner worker, when packets_alert or bytes_alert is reached: raises flags and sets the next alert. DROP_NONE when a
- * packet of this many bytes may still pass. */
+/* Owner worker, when a limit is reached: raises flags and sets the next alert. DROP_NONE when a packet of this many
+ * bytes may still pass. */
 enum drop_reason sa_limit(struct sa *sa, uint64_t bytes);
 
 /* Owner worker: what would one more packet of this many bytes do. */
 static inline enum drop_reason sa_limit_check(struct sa *sa, uint64_t bytes)
 {
-	/* numbers, so that one branch does for both */
+	/* numbers, so that one branch does for all */
 	uint32_t packets_left = count_read(&sa->packets) < sa->packets_alert;
 	uint32_t bytes_left = count_read(&sa->bytes) + bytes <= sa->bytes_alert;
+	uint32_t time_left = !(atomic_load_explicit(&sa->flags, memory_order_relaxed) & SA_HARD_EXPIRED);
 
-	if (likely(packets_left & bytes_left))
+	if (likely(packets_left & bytes_left & time_left))
 		return DROP_NONE;
 	return sa_limit(sa, bytes);
 }
+
+/* esp_out.c, esp_in.c, ah_out.c, ah_in.c: the functions of an SA by protocol, mode and direction (table in sa.c). */
+sa_prepare esp_tunnel_out, esp_tunnel_tfc_out, esp_transport_out, ah_tunnel_out, ah_transport_out;
+sa_prepare esp_prepare_in, ah_prepare_in;
+sa_finish ah_finish_out;
+sa_finish esp_tunnel_in, esp_transport_in, ah_tunnel_in, ah_transport_in;

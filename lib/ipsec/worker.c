@@ -16,6 +16,7 @@ struct ipsec_worker *ipsec_worker_create(struct ipsec *ips, uint16_t worker)
 	if (!w)
 		return NULL;
 	w->ips = ips;
+	w->engine = ips->engine;
 	w->worker = worker;
 	w->manager = ips->engine->manager_create();
 	if (!w->manager) {

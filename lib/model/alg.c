@@ -6,12 +6,12 @@
 
 static const struct alg table[] = {
 	/* type, id, key bits, flags, key bytes, salt, iv, block, out, keyword, name */
-	{ TRANSFORM_ENCR, ENCR_AES_GCM_16, 128, ALG_AEAD | ALG_COUNTER | ALG_IKE | ALG_ESP, 16, 4, 8, 1, 16, "aes128gcm16",
-		"AES-GCM-128" },
+	{ TRANSFORM_ENCR, ENCR_AES_GCM_16, 128, ALG_AEAD | ALG_COUNTER | ALG_IKE | ALG_ESP, 16, 4, 8, 1, 16,
+		"aes128gcm16", "AES-GCM-128" },
 	{ TRANSFORM_ENCR, ENCR_AES_GCM_16, 192, ALG_AEAD | ALG_COUNTER | ALG_ESP, 24, 4, 8, 1, 16, "aes192gcm16",
 		"AES-GCM-192" },
-	{ TRANSFORM_ENCR, ENCR_AES_GCM_16, 256, ALG_AEAD | ALG_COUNTER | ALG_IKE | ALG_ESP, 32, 4, 8, 1, 16, "aes256gcm16",
-		"AES-GCM-256" },
+	{ TRANSFORM_ENCR, ENCR_AES_GCM_16, 256, ALG_AEAD | ALG_COUNTER | ALG_IKE | ALG_ESP, 32, 4, 8, 1, 16,
+		"aes256gcm16", "AES-GCM-256" },
 	{ TRANSFORM_ENCR, ENCR_AES_GCM_12, 128, ALG_AEAD | ALG_COUNTER | ALG_ESP, 16, 4, 8, 1, 12, "aes128gcm12",
 		"AES-GCM-128-12" },
 	{ TRANSFORM_ENCR, ENCR_AES_GCM_12, 192, ALG_AEAD | ALG_COUNTER | ALG_ESP, 24, 4, 8, 1, 12, "aes192gcm12",
@@ -36,8 +36,8 @@ static const struct alg table[] = {
 		"AES-CCM-128-8" },
 	{ TRANSFORM_ENCR, ENCR_AES_CCM_8, 256, ALG_AEAD | ALG_COUNTER | ALG_ESP, 32, 3, 8, 1, 8, "aes256ccm8",
 		"AES-CCM-256-8" },
-	{ TRANSFORM_ENCR, ENCR_CHACHA20_POLY1305, 0, ALG_AEAD | ALG_COUNTER | ALG_ESP, 32, 4, 8, 1, 16, "chacha20poly1305",
-		"CHACHA20-POLY1305" },
+	{ TRANSFORM_ENCR, ENCR_CHACHA20_POLY1305, 0, ALG_AEAD | ALG_COUNTER | ALG_ESP, 32, 4, 8, 1, 16,
+		"chacha20poly1305", "CHACHA20-POLY1305" },
 	{ TRANSFORM_ENCR, ENCR_AES_CBC, 128, ALG_IKE | ALG_ESP, 16, 0, 16, 16, 0, "aes128", "AES-CBC-128" },
 	{ TRANSFORM_ENCR, ENCR_AES_CBC, 192, ALG_IKE | ALG_ESP, 24, 0, 16, 16, 0, "aes192", "AES-CBC-192" },
 	{ TRANSFORM_ENCR, ENCR_AES_CBC, 256, ALG_IKE | ALG_ESP, 32, 0, 16, 16, 0, "aes256", "AES-CBC-256" },
@@ -52,16 +52,16 @@ static const struct alg table[] = {
 		"NULL-AES-GMAC-192" },
 	{ TRANSFORM_ENCR, ENCR_NULL_AUTH_AES_GMAC, 256, ALG_AEAD | ALG_COUNTER | ALG_ESP, 32, 4, 8, 1, 16, "aes256gmac",
 		"NULL-AES-GMAC-256" },
-	{ TRANSFORM_ENCR, ENCR_AES_GCM_16_IIV, 128, ALG_AEAD | ALG_COUNTER | ALG_IIV | ALG_ESP, 16, 4, 0, 1, 16, "aes128gcm16iiv",
-		"AES-GCM-128-IIV" },
-	{ TRANSFORM_ENCR, ENCR_AES_GCM_16_IIV, 192, ALG_AEAD | ALG_COUNTER | ALG_IIV | ALG_ESP, 24, 4, 0, 1, 16, "aes192gcm16iiv",
-		"AES-GCM-192-IIV" },
-	{ TRANSFORM_ENCR, ENCR_AES_GCM_16_IIV, 256, ALG_AEAD | ALG_COUNTER | ALG_IIV | ALG_ESP, 32, 4, 0, 1, 16, "aes256gcm16iiv",
-		"AES-GCM-256-IIV" },
-	{ TRANSFORM_ENCR, ENCR_AES_CCM_8_IIV, 128, ALG_AEAD | ALG_COUNTER | ALG_IIV | ALG_ESP, 16, 3, 0, 1, 8, "aes128ccm8iiv",
-		"AES-CCM-128-8-IIV" },
-	{ TRANSFORM_ENCR, ENCR_AES_CCM_8_IIV, 256, ALG_AEAD | ALG_COUNTER | ALG_IIV | ALG_ESP, 32, 3, 0, 1, 8, "aes256ccm8iiv",
-		"AES-CCM-256-8-IIV" },
+	{ TRANSFORM_ENCR, ENCR_AES_GCM_16_IIV, 128, ALG_AEAD | ALG_COUNTER | ALG_IIV | ALG_ESP, 16, 4, 0, 1, 16,
+		"aes128gcm16iiv", "AES-GCM-128-IIV" },
+	{ TRANSFORM_ENCR, ENCR_AES_GCM_16_IIV, 192, ALG_AEAD | ALG_COUNTER | ALG_IIV | ALG_ESP, 24, 4, 0, 1, 16,
+		"aes192gcm16iiv", "AES-GCM-192-IIV" },
+	{ TRANSFORM_ENCR, ENCR_AES_GCM_16_IIV, 256, ALG_AEAD | ALG_COUNTER | ALG_IIV | ALG_ESP, 32, 4, 0, 1, 16,
+		"aes256gcm16iiv", "AES-GCM-256-IIV" },
+	{ TRANSFORM_ENCR, ENCR_AES_CCM_8_IIV, 128, ALG_AEAD | ALG_COUNTER | ALG_IIV | ALG_ESP, 16, 3, 0, 1, 8,
+		"aes128ccm8iiv", "AES-CCM-128-8-IIV" },
+	{ TRANSFORM_ENCR, ENCR_AES_CCM_8_IIV, 256, ALG_AEAD | ALG_COUNTER | ALG_IIV | ALG_ESP, 32, 3, 0, 1, 8,
+		"aes256ccm8iiv", "AES-CCM-256-8-IIV" },
 	{ TRANSFORM_ENCR, ENCR_CHACHA20_POLY1305_IIV, 0, ALG_AEAD | ALG_COUNTER | ALG_IIV | ALG_ESP, 32, 4, 0, 1, 16,
 		"chacha20poly1305iiv", "CHACHA20-POLY1305-IIV" },
 	{ TRANSFORM_PRF, PRF_HMAC_SHA2_256, 0, ALG_IKE, 32, 0, 0, 0, 32, "prfsha256", "PRF-HMAC-SHA2-256" },
@@ -111,6 +111,21 @@ static const struct {
 	{ INTEG_HMAC_SHA2_512_256, PRF_HMAC_SHA2_512 },
 };
 
+/* One row for all key lengths. GMAC as "encryption" protects the whole packet and hides nothing of it (RFC 4543 2). */
+static const struct {
+	uint8_t type;
+	uint16_t id;
+	const char *reason;
+} weaknesses[] = {
+	{ TRANSFORM_ENCR, ENCR_NULL, "does not encrypt" },
+	{ TRANSFORM_ENCR, ENCR_NULL_AUTH_AES_GMAC, "does not encrypt" },
+	{ TRANSFORM_ENCR, ENCR_3DES, "should not be used any more (RFC 8221 5)" },
+	{ TRANSFORM_ENCR, ENCR_AES_GCM_8, "has an ICV of 8 bytes, which is not recommended (RFC 8221 5)" },
+	{ TRANSFORM_ENCR, ENCR_AES_CCM_8, "has an ICV of 8 bytes, which is for constrained devices (RFC 8221 5)" },
+	{ TRANSFORM_ENCR, ENCR_AES_CCM_8_IIV, "has an ICV of 8 bytes, which is for constrained devices (RFC 8221 5)" },
+	{ TRANSFORM_INTEG, INTEG_HMAC_SHA1_96, "rests on SHA-1, which is on its way out (RFC 8221 6)" },
+};
+
 #define ROWS(t) (sizeof(t) / sizeof((t)[0]))
 
 const struct alg *alg_lookup(enum transform_type type, uint16_t id, uint16_t key_bits)
@@ -150,6 +165,14 @@ const struct alg *alg_next(const struct alg *a)
 	size_t i = a ? (size_t)(a - table) + 1 : 0;
 
 	return i < ROWS(table) ? &table[i] : NULL;
+}
+
+const char *alg_weakness(const struct alg *a)
+{
+	for (size_t i = 0; i < ROWS(weaknesses); i++)
+		if (weaknesses[i].type == a->type && weaknesses[i].id == a->id)
+			return weaknesses[i].reason;
+	return NULL;
 }
 
 const char *transform_type_name(uint8_t type)

@@ -91,4 +91,8 @@ const struct alg *alg_prf_of_integ(uint16_t integ_id);
 /* Every row in turn: alg_next(NULL) is the first, NULL ends. */
 const struct alg *alg_next(const struct alg *a);
 
+/* Why an algorithm is not recommended today, whoever made its keys, to stand behind its name ("does not encrypt"):
+ * static text, NULL when there is nothing to say. */
+const char *alg_weakness(const struct alg *a);
+
 const char *transform_type_name(uint8_t type);

@@ -34,6 +34,7 @@ struct child_profile {
 	struct selector_list local, remote;
 	uint64_t lifetime_ns; /* 0: none */
 	uint32_t replay_window;
+	uint16_t tfc_bytes;   /* as in struct sa_spec; control puts it into the outbound SA */
 	uint32_t tunnel_slot; /* given by control when the configuration is applied; unique per child profile */
 };
 
@@ -48,6 +49,7 @@ struct tunnel_profile {
 	uint64_t dpd_interval_ns;       /* idle time before a liveness check; 0: off */
 	uint64_t dpd_timeout_ns;        /* unanswered time before the peer is dead */
 	enum encap_wish encap;
+	struct header_rules outer; /* of every Child SA; control puts them into the paths */
 	uint8_t child_count;
 	struct child_profile children[CHILDREN_MAX];
 };

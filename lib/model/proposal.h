@@ -46,9 +46,9 @@ struct suite {
 /* The algorithm flag (enum alg_flags) of those usable in this protocol. */
 uint16_t proposal_usable(enum security_protocol protocol);
 
-/* Parses one proposal word list for IKE, ESP or AH. An IKE proposal without a PRF gets the PRF of its integrity algorithm;
- * (with an AEAD only the PRF then); an ESP or AH proposal without esn/noesn offers both. 0, or -EINVAL with the offending
- * word's place in *ret_word and *ret_word_len and a reason in *ret_reason (static text). */
+/* Parses one proposal word list for IKE, ESP or AH. An IKE proposal without a PRF gets the PRF of its integrity
+ * algorithm; (with an AEAD only the PRF then); an ESP or AH proposal without esn/noesn offers both. 0, or -EINVAL with
+ * the offending word's place in *ret_word and *ret_word_len and a reason in *ret_reason (static text). */
 int proposal_parse(enum security_protocol protocol, const char *text, struct proposal *ret_proposal,
 	const char **ret_word, size_t *ret_word_len, const char **ret_reason);
 

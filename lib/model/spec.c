@@ -24,6 +24,16 @@ static const char *encr_fault(const struct sa_spec *s)
 	return aead || s->integ ? NULL : "no integrity algorithm";
 }
 
+/* The lowest bit of each byte is parity: DES does not look at it. */
+static bool des_keys_equal(const uint8_t *a, const uint8_t *b)
+{
+	uint8_t difference = 0;
+
+	for (int i = 0; i < 8; i++)
+		difference |= (uint8_t)((a[i] ^ b[i]) & 0xfe);
+	return !difference;
+}
+
 /* RFC 2451 2.2: with two equal neighbours it is single DES. */
 static const char *triple_des_fault(const struct sa_spec *s)
 {
@@ -31,7 +41,7 @@ static const char *triple_des_fault(const struct sa_spec *s)
 
 	if (s->protocol != PROTOCOL_ESP || s->encr->id != ENCR_3DES)
 		return NULL;
-	if (!memcmp(k, k + 8, 8) || !memcmp(k + 8, k + 16, 8))
+	if (des_keys_equal(k, k + 8) || des_keys_equal(k + 8, k + 16))
 		return "3DES key of equal parts is single DES";
 	return NULL;
 }
@@ -52,10 +62,11 @@ static const char *algorithm_fault(const struct sa_spec *s)
 	return triple_des_fault(s);
 }
 
-static bool header_rules_default(const struct header_rules *h)
+bool header_rules_default(const struct header_rules *h)
 {
-	return !h->dscp_set && !h->ecn_clear && h->df == DF_COPY && !h->ttl_copy && !h->ttl && !h->flow_label_copy &&
-	       !h->flow_label;
+	bool ttl = !h->ttl_copy && (!h->ttl || h->ttl == OUTER_TTL_DEFAULT);
+
+	return ttl && !h->dscp_set && !h->ecn_clear && h->df == DF_COPY && !h->flow_label_copy && !h->flow_label;
 }
 
 static const char *path_fault(const struct sa_spec *s)
@@ -112,8 +123,7 @@ static const char *selector_fault(const struct sa_spec *spec, const struct selec
 	for (int i = 0; i < list->count; i++) {
 		if (!selector_valid(&list->items[i]))
 			return "a traffic selector is not a range";
-		if (spec->mode == SA_MODE_TRANSPORT &&
-			list->items[i].low.family != spec->path.local.addr.family)
+		if (spec->mode == SA_MODE_TRANSPORT && list->items[i].low.family != spec->path.local.addr.family)
 			return "transport mode: a traffic selector is of another family than the addresses";
 	}
 	return NULL;

@@ -25,15 +25,18 @@ enum df_rule { DF_COPY, DF_SET, DF_CLEAR };
 
 /* How the outer header of a tunnel is made from the inner one; all zero is the default. */
 struct header_rules {
-	bool dscp_set;       /* DSCP is `dscp`, else copied (RFC 4301 5.1.2.1) */
-	uint8_t dscp;        /* 0-63 */
-	bool ecn_clear;      /* RFC 6040 4.1 compatibility mode: Not-ECT outside; else normal mode, ECN copied */
-	uint8_t df;          /* enum df_rule; outer IPv4 */
-	bool ttl_copy;       /* TTL or hop limit from the inner header */
-	uint8_t ttl;         /* else this; 0: OUTER_TTL_DEFAULT */
+	bool dscp_set;        /* DSCP is `dscp`, else copied (RFC 4301 5.1.2.1) */
+	uint8_t dscp;         /* 0-63 */
+	bool ecn_clear;       /* RFC 6040 4.1 compatibility mode: Not-ECT outside; else normal mode, ECN copied */
+	uint8_t df;           /* enum df_rule; outer IPv4 */
+	bool ttl_copy;        /* TTL or hop limit from the inner header */
+	uint8_t ttl;          /* else this; 0: OUTER_TTL_DEFAULT */
 	bool flow_label_copy; /* outer IPv6: from an inner IPv6 header, 0 for IPv4 */
-	uint32_t flow_label; /* else this; 20 bits */
+	uint32_t flow_label;  /* else this; 20 bits */
 };
+
+/* True when nothing differs from the default, be it said or left out. */
+bool header_rules_default(const struct header_rules *h);
 
 /* The outer header's half: what MOBIKE, NAT or PMTU may change without touching the SA. */
 struct path_spec {

@@ -39,16 +39,16 @@ static void check_case(struct ipsec *ips, struct ipsec_worker *w, const struct k
 {
 	struct bytes inner = kat_bytes(c, "inner"), esp = kat_bytes(c, "esp");
 	struct sa *out = sa_of(ips, c, SA_OUT), *in = sa_of(ips, c, SA_IN);
-	struct esp_item item = { .m = rig_mbuf(inner.data, (uint16_t)inner.len), .sa = out };
+	struct burst_item item = { .m = rig_mbuf(inner.data, (uint16_t)inner.len), .sa = out };
 
 	/* the vector's IV is the first that this SA uses */
 	out->iv_base = load_be64(kat_bytes(c, "iv").data) - 1;
-	CU_ASSERT_EQUAL(esp_out_burst(w, &item, 1), 1);
+	CU_ASSERT_EQUAL(burst_out(w, &item, 1), 1);
 	CU_ASSERT_TRUE(packet_ends_with(item.m, 20, esp));
 	/* the vector itself, not what came out above */
 	memcpy(rte_pktmbuf_mtod_offset(item.m, uint8_t *, 20), esp.data, esp.len);
 	item.sa = in;
-	CU_ASSERT_EQUAL(esp_in_burst(w, &item, 1), 1);
+	CU_ASSERT_EQUAL(burst_in(w, &item, 1), 1);
 	CU_ASSERT_TRUE(packet_ends_with(item.m, 0, inner));
 	rte_pktmbuf_free(item.m);
 	sa_free(out);

@@ -164,7 +164,7 @@ static void answer_packet(const struct rte_mbuf *m)
 	free(text);
 }
 
-static int command_packet(char *rest, uint16_t (*burst)(struct ipsec_worker *, struct esp_item *, uint16_t))
+static int command_packet(char *rest, uint16_t (*burst)(struct ipsec_worker *, struct burst_item *, uint16_t))
 {
 	const char *name = strtok(rest, " "), *hex = strtok(NULL, " ");
 	const struct named *n = name ? find(name) : NULL;
@@ -173,7 +173,7 @@ static int command_packet(char *rest, uint16_t (*burst)(struct ipsec_worker *, s
 
 	if (!n || bytes < 0)
 		return fail("out|in NAME HEX");
-	struct esp_item item = { .m = rig_mbuf(data, (uint16_t)bytes), .sa = n->sa };
+	struct burst_item item = { .m = rig_mbuf(data, (uint16_t)bytes), .sa = n->sa };
 	if (burst(worker, &item, 1))
 		answer_packet(item.m);
 	else
@@ -193,9 +193,9 @@ static int command_run(char *line)
 	if (!strcmp(line, "sa"))
 		return command_sa(rest);
 	if (!strcmp(line, "out"))
-		return command_packet(rest, esp_out_burst);
+		return command_packet(rest, burst_out);
 	if (!strcmp(line, "in"))
-		return command_packet(rest, esp_in_burst);
+		return command_packet(rest, burst_in);
 	return fail("no such command");
 }
 

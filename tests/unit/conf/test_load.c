@@ -179,12 +179,12 @@ static void test_load_manual_sa_options(void)
 {
 	char a[SPOILED_BYTES], b[SPOILED_BYTES];
 
-	spoil(base_yaml, "    lab_keys", "    encap: udp\n    replay_window: 0\n    lab_keys", a);
+	spoil(base_yaml, "    lab_keys", "    encap: udp\n    replay_window: 1024\n    lab_keys", a);
 	struct config *c = loaded(spoil(a, "aes256gcm16\n", "aes256gcm16-esn\n", b), base_secrets);
 	const struct config_manual_sa *m = &c->manual_sas[0];
 	CU_ASSERT(m->in.path.encap == SA_ENCAP_UDP && m->out.path.encap == SA_ENCAP_UDP);
 	CU_ASSERT(m->out.path.local.port == 4500 && m->in.path.remote.port == 4500);
-	CU_ASSERT(m->in.esn && m->out.esn && m->in.replay_window == 0);
+	CU_ASSERT(m->in.esn && m->out.esn && m->in.replay_window == 1024 && m->out.replay_window == 0);
 	config_free(c);
 }
 
@@ -210,7 +210,37 @@ static void test_load_tunnel(void)
 	check_proposals(&child->proposals, "AES-GCM-256/ESN/NO-ESN, AES-GCM-128/ECP-256/ESN/NO-ESN");
 	check_selectors(&child->local, "10.1.0.0/24");
 	check_selectors(&child->remote, "10.2.0.0/24");
-	CU_ASSERT(child->lifetime_ns == 90 * SECONDS && child->replay_window == 128);
+	CU_ASSERT(child->lifetime_ns == 90 * SECONDS && child->replay_window == 128 && child->tfc_bytes == 0);
+	CU_ASSERT(header_rules_default(&t->outer));
+	config_free(c);
+}
+
+static void test_load_tunnel_outer_header_and_padding(void)
+{
+	char a[SPOILED_BYTES], b[SPOILED_BYTES];
+
+	spoil(base_yaml, "    version: 2\n", "    outer: {dscp: 46, ecn: clear, df: set, ttl: copy}\n", a);
+	struct config *c = loaded(spoil(a, "lifetime: 90s", "tfc_padding: mtu", b), base_secrets);
+	const struct header_rules *h = &c->tunnels[0].outer;
+	CU_ASSERT(h->dscp_set && h->dscp == 46 && h->ecn_clear && h->df == DF_SET && h->ttl_copy && h->ttl == 0);
+	CU_ASSERT(!h->flow_label_copy && h->flow_label == 0);
+	CU_ASSERT_EQUAL(c->tunnels[0].children[0].tfc_bytes, TFC_TO_MTU);
+	config_free(c);
+	refused_text(spoil(base_yaml, "    version: 2\n", "    outer: {flow_label: copy}\n", a), base_secrets,
+		"gw.yaml:29:25: tunnels.paris.outer.flow_label: an outer IPv4 header has no flow label");
+}
+
+/* A tunnel of IPv4 can carry both families. */
+static void test_load_ipv6_inside_a_tunnel(void)
+{
+	char a[SPOILED_BYTES], b[SPOILED_BYTES];
+
+	spoil(base_yaml, "        local_selectors: [10.1.0.0/24]",
+		"        local_selectors: [10.1.0.0/24, \"2001:db8:1::/64\"]", a);
+	struct config *c = loaded(
+		spoil(a, "[\"10.2.0.0/24\"]", "[\"10.2.0.0/24\", \"2001:db8:2::/64\"]", b), base_secrets);
+	check_selectors(&c->tunnels[0].children[0].local, "10.1.0.0/24, 2001:db8:1::/64");
+	check_selectors(&c->tunnels[0].children[0].remote, "10.2.0.0/24, 2001:db8:2::/64");
 	config_free(c);
 }
 
@@ -442,7 +472,7 @@ static void test_example_gateway_loads(void)
 static void test_examples_load(void)
 {
 	static const char *const names[] = { "examples/site-to-site-a", "examples/site-to-site-b", "examples/any-peer",
-		"examples/manual-keys" };
+		"examples/manual-keys", "examples/manual-ah-transport", "examples/manual-keys-v6" };
 
 	for (size_t i = 0; i < ARRAY_LEN(names); i++)
 		config_free(load_example(names[i]));
@@ -475,6 +505,8 @@ int main(int argc, char **argv)
 		TEST(test_load_manual_sa_is_a_pair),
 		TEST(test_load_manual_sa_options),
 		TEST(test_load_tunnel),
+		TEST(test_load_tunnel_outer_header_and_padding),
+		TEST(test_load_ipv6_inside_a_tunnel),
 		TEST(test_load_defaults),
 		TEST(test_load_identities_default_to_addresses),
 		TEST(test_load_any_peer),

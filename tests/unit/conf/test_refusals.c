@@ -108,10 +108,6 @@ static void test_key_twice(void)
 static void test_required_setting_missing(void)
 {
 	refused(", address: 10.1.0.1/24", "", "gw.yaml:7:5: interfaces.lan: needs an address or address6");
-	refused("    lab_keys: true\n", "",
-		"gw.yaml:17:5: manual_sas.to-b.lab_keys: missing: true confirms that manual keys repeat nonces after a "
-		"restart "
-		"(RFC 4106 2), so they are for a lab");
 	refused("    local: {address: 192.0.2.1, id: gw-a.example.net, auth: psk}\n", "",
 		"gw.yaml:28:5: tunnels.paris.local: missing: our side");
 	refused_text("system: {}\n", base_secrets, "gw.yaml:1:1: interfaces: missing: the ports");
@@ -203,7 +199,13 @@ static void test_word_known_but_not_supported(void)
 		"gw.yaml:29:14: tunnels.paris.version: \"1\": IKEv1 is not supported; use 2");
 	refused("version: 2", "version: 3", "gw.yaml:29:14: tunnels.paris.version: unknown \"3\"; known: 2");
 	refused("mode: tunnel", "mode: transport",
-		"gw.yaml:38:15: tunnels.paris.phase2.net.mode: \"transport\": transport mode is not supported");
+		"gw.yaml:38:15: tunnels.paris.phase2.net.mode: \"transport\": IKE does not negotiate transport "
+		"mode here; only manual SAs have it");
+	refused("mode: tunnel", "mode: beet",
+		"gw.yaml:38:15: tunnels.paris.phase2.net.mode: \"beet\": BEET mode is not supported");
+	refused("mode: tunnel", "protocol: ah",
+		"gw.yaml:38:19: tunnels.paris.phase2.net.protocol: \"ah\": IKE does not negotiate AH here; only manual "
+		"SAs have it");
 	refused("auth: psk", "auth: pubkey",
 		"gw.yaml:30:61: tunnels.paris.local.auth: \"pubkey\": certificates and raw public keys are not "
 		"supported; use "
@@ -227,6 +229,22 @@ static void test_address_of_the_other_family(void)
 		"gw.yaml:10:30: routes[0].via: fe80::1 is not of the same family as 0.0.0.0/0");
 	refused("address: 192.0.2.9", "address: 2001:db8::9",
 		"gw.yaml:12:31: neighbours[0].address: 2001:db8::9: interface wan has no IPv6 address");
+}
+
+/* A packet has one family: a selector without a counterpart matches nothing. */
+static void test_selectors_of_one_side_in_another_family(void)
+{
+	refused("[10.1.0.0/24], remote", "[10.1.0.0/24, \"2001:db8::/32\"], remote",
+		"gw.yaml:14:100: policies.web.remote_selectors: local_selectors has IPv6 and the other side has not: "
+		"no "
+		"packet matches");
+	refused("target: to-b", "target: to-b, local_selectors: [10.1.0.9], remote_selectors: [\"2001:db8::9\"]",
+		"gw.yaml:15:95: policies.lab.remote_selectors: local_selectors has IPv4 and the other side has not: no "
+		"packet matches");
+	refused("remote_selectors: [\"10.2.0.0/24\"]", "remote_selectors: [10.2.0.0/24, \"2001:db8::/32\"]",
+		"gw.yaml:41:27: tunnels.paris.phase2.net.remote_selectors: remote_selectors has IPv6 and the other "
+		"side "
+		"has not: no packet matches");
 }
 
 /* The wan interface with an IPv6 address, which tests then spoil. */
@@ -288,7 +306,7 @@ static void test_address_wrong(void)
 	refused("10.1.0.1/24", "10.1.0.1/33",
 		"gw.yaml:7:46: interfaces.lan.address: \"10.1.0.1/33\" is not an address with a length, such as "
 		"10.1.0.0/24");
-	refused("192.0.2.254", "192.0.2", "gw.yaml:10:30: routes[0].via: \"192.0.2\" is not an IPv4 address");
+	refused("192.0.2.254", "192.0.2", "gw.yaml:10:30: routes[0].via: \"192.0.2\" is not an IP address");
 	refused("192.0.2.254", "224.0.0.1", "gw.yaml:10:30: routes[0].via: 224.0.0.1 is not the address of a host");
 	refused("02:00:00:00:00:09", "02-00-00-00-00-09",
 		"gw.yaml:12:47: neighbours[0].mac: \"02-00-00-00-00-09\" is not a MAC address such as "
@@ -366,8 +384,12 @@ static void test_proposal_makes_no_sense(void)
 		"gw.yaml:33:19: tunnels.paris.phase1.proposals: \"aes256gcm16-ecp384\": no PRF (add prfsha256, "
 		"prfsha384 or "
 		"prfsha512)");
-	refused("[aes256gcm16, aes", "[aes256-sha256, aes",
-		"gw.yaml:39:21: tunnels.paris.phase2.net.proposals: \"aes256\" is not supported in ESP");
+	refused("[aes256gcm16, aes", "[aes256, aes",
+		"gw.yaml:39:21: tunnels.paris.phase2.net.proposals: \"aes256\": no integrity algorithm");
+	refused("[aes256gcm16, aes", "[aes256gcm16-prfsha256, aes",
+		"gw.yaml:39:33: tunnels.paris.phase2.net.proposals: \"prfsha256\" is not supported in ESP");
+	refused("[aes256gcm16, aes", "[aes256-md5, aes",
+		"gw.yaml:39:28: tunnels.paris.phase2.net.proposals: \"md5\": HMAC-MD5 must not be used (RFC 8221 6)");
 	refused("-prfsha384-ecp384", "-esn",
 		"gw.yaml:33:31: tunnels.paris.phase1.proposals: \"esn\" is not supported in phase1");
 }
@@ -441,6 +463,7 @@ int main(int argc, char **argv)
 		TEST(test_duration_wrong),
 		TEST(test_word_unknown),
 		TEST(test_word_known_but_not_supported),
+		TEST(test_selectors_of_one_side_in_another_family),
 		TEST(test_address_of_the_other_family),
 		TEST(test_ipv6_address_of_an_interface),
 		TEST(test_ipv6_next_hops_and_neighbours),

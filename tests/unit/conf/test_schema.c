@@ -29,8 +29,9 @@ static void test_schema_document_has_every_setting(void)
 {
 	static const char *const settings[] = { "`system.mss_clamp`", "`control.log_level`", "`secrets_file`",
 		"`interfaces[].mtu`", "`routes[].via`", "`neighbours[].mac`", "`policies[].target`",
-		"`manual_sas[].lab_keys`", "`tunnels[].phase1.dpd.timeout`", "`tunnels[].phase2[].start`",
-		"`psk[].secret`", "`manual_keys[].encr_in`", "`aes256gcm16`" };
+		"`manual_sas[].lab_keys`", "`manual_sas[].outer.flow_label`", "`manual_sas[].lifetime.hard_bytes`",
+		"`tunnels[].outer.dscp`", "`tunnels[].phase2[].tfc_padding`", "`tunnels[].phase1.dpd.timeout`",
+		"`tunnels[].phase2[].start`", "`psk[].secret`", "`manual_keys[].encr_in`", "`aes256gcm16`" };
 	char *printed = NULL;
 	size_t len = 0;
 	FILE *out = open_memstream(&printed, &len);

@@ -220,7 +220,7 @@ void spd_lookup(const struct spd *spd, const struct flow *flows, uint16_t n, str
 	}
 }
 
-static void outer6_fill(struct rte_ipv6_hdr *ip, const struct esp_item *item)
+static void outer6_fill(struct rte_ipv6_hdr *ip, const struct burst_item *item)
 {
 	*ip = (struct rte_ipv6_hdr){
 		.vtc_flow = RTE_BE32(0x60000000),
@@ -232,7 +232,7 @@ static void outer6_fill(struct rte_ipv6_hdr *ip, const struct esp_item *item)
 	memcpy(ip->dst_addr, item->sa->path->spec.remote.addr.bytes, 16);
 }
 
-static void outer4_fill(struct rte_ipv4_hdr *ip, const struct esp_item *item)
+static void outer4_fill(struct rte_ipv4_hdr *ip, const struct burst_item *item)
 {
 	*ip = (struct rte_ipv4_hdr){ .version_ihl = 0x45, .time_to_live = 64, .next_proto_id = IPPROTO_ESP };
 	ip->total_length = rte_cpu_to_be_16(item->m->data_len);
@@ -241,7 +241,7 @@ static void outer4_fill(struct rte_ipv4_hdr *ip, const struct esp_item *item)
 	ip->hdr_checksum = rte_ipv4_cksum(ip);
 }
 
-static enum drop_reason outer_add(struct esp_item *item)
+static enum drop_reason outer_add(struct burst_item *item)
 {
 	bool six = item->sa->path->spec.local.addr.family == ADDR_IPV6;
 	uint16_t ip_bytes = six ? sizeof(struct rte_ipv6_hdr) : sizeof(struct rte_ipv4_hdr);
@@ -257,9 +257,9 @@ static enum drop_reason outer_add(struct esp_item *item)
 }
 
 /* Good ones first, as the contract says. */
-static uint16_t burst(struct esp_item *items, uint16_t n, enum drop_reason (*work)(struct esp_item *item))
+static uint16_t burst(struct burst_item *items, uint16_t n, enum drop_reason (*work)(struct burst_item *item))
 {
-	struct esp_item sorted[64];
+	struct burst_item sorted[64];
 	uint16_t good = 0, bad = n;
 
 	for (uint16_t i = 0; i < n; i++) {
@@ -273,7 +273,7 @@ static uint16_t burst(struct esp_item *items, uint16_t n, enum drop_reason (*wor
 	return good;
 }
 
-uint16_t esp_out_burst(struct ipsec_worker *w, struct esp_item *items, uint16_t n)
+uint16_t burst_out(struct ipsec_worker *w, struct burst_item *items, uint16_t n)
 {
 	(void)w;
 	return burst(items, n, outer_add);
@@ -317,7 +317,7 @@ static uint32_t inner_bytes(const struct rte_mbuf *m, bool any_source, uint16_t 
 }
 
 /* Strips, and promises of the inner packet what the contract does: lengths that fit, inside its selectors. */
-static enum drop_reason outer_strip(struct esp_item *item)
+static enum drop_reason outer_strip(struct burst_item *item)
 {
 	struct rte_mbuf *m = item->m;
 	uint16_t drop = DROP_INNER_HEADER;
@@ -330,7 +330,7 @@ static enum drop_reason outer_strip(struct esp_item *item)
 	return DROP_NONE;
 }
 
-uint16_t esp_in_burst(struct ipsec_worker *w, struct esp_item *items, uint16_t n)
+uint16_t burst_in(struct ipsec_worker *w, struct burst_item *items, uint16_t n)
 {
 	(void)w;
 	return burst(items, n, outer_strip);

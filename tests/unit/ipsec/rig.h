@@ -17,13 +17,27 @@
 #define RIG_SPI      0xc0000100 /* of no slot: a foreign one */
 #define RIG_LOCAL    "10.1.0.0/16"
 #define RIG_REMOTE   "10.2.0.0/16"
+#define RIG_LOCAL6   "2001:db8:a::/48"
+#define RIG_REMOTE6  "2001:db8:b::/48"
+#define RIG_SOURCE6  "2001:db8:a::5"
+#define RIG_DEST6    "2001:db8:b::7"
 #define RIG_SOURCE   0x0a010005 /* inner addresses of rig_packet */
 #define RIG_DEST     0x0a020007
 
-/* What an SA pair is like; zero is AES-GCM-128, raw, no ESN, window 64. */
+/* Ends of the SAs: transport mode protects what these say to each other. */
+#define RIG_LEFT4  "192.0.2.1"
+#define RIG_RIGHT4 "198.51.100.2"
+#define RIG_LEFT6  "2001:db8:1::1"
+#define RIG_RIGHT6 "2001:db8:2::2"
+
+/* What an SA pair is like; zero is ESP in tunnel mode, AES-GCM-128, IPv4 in IPv4, raw, no ESN, window 64. */
 struct rig_options {
-	uint16_t key_bits; /* 0: 128 */
+	const struct alg *encr, *integ; /* both NULL: AES-GCM; integ alone: AH */
+	uint16_t key_bits;              /* of that AES-GCM; 0: 128 */
+	bool transport, outer6, inner6; /* inner6: the selectors' family in tunnel mode */
 	bool udp, natt, esn;
+	uint16_t tfc_bytes;
+	struct header_rules header;
 	uint32_t spi;          /* 0: RIG_SPI */
 	int64_t replay_window; /* 0: 64; -1: none */
 	uint64_t sequence;     /* initial, both ends */
@@ -64,9 +78,34 @@ enum drop_reason rig_in(struct rig_pair *p, struct rte_mbuf *m);
 /* The whole way; the packet as it arrives. */
 enum drop_reason rig_through(struct rig_pair *p, struct rte_mbuf *m);
 
-/* An outer packet whose ESP payload (trailer included) is exactly these bytes, sealed under the pair's key: what only a
- * broken or hostile peer sends. bytes at most RIG_ROOM - 200. */
+/* A packet of that pair from left to right: rig_packet, or IPv6 (at least 40 bytes) with its families, in transport
+ * mode between the ends themselves. */
+struct rte_mbuf *rig_packet_for(const struct rig_options *o, uint16_t bytes, uint8_t seed);
+
+/* The options of a suite by its keywords, everything else zero; encr NULL: AH, integ NULL: an AEAD. */
+struct rig_options rig_suite(const char *encr, const char *integ);
+
+/* An outer packet of the pair's path whose ESP payload (trailer included) is exactly these bytes, sealed under the
+ * pair's key: what only a broken or hostile peer sends. bytes at most RIG_ROOM - 200, a multiple of the cipher's block.
+ */
 struct rte_mbuf *rig_seal(struct rig_pair *p, uint64_t sequence, const void *payload, uint16_t bytes);
+
+/* The same of AH: `header` is everything in front of it, `zeroed` the same bytes as the ICV covers them (NULL: header
+ * without its IPv4 or IPv6 mutable fields; there are no options then). Lengths in both are filled in. */
+struct rig_ah {
+	uint64_t sequence;
+	const uint8_t *header, *zeroed;
+	uint16_t header_bytes;
+	uint8_t next_header;
+	const void *payload;
+	uint16_t bytes;
+};
+struct rte_mbuf *rig_seal_ah(struct rig_pair *p, const struct rig_ah *a);
+/* The IP header of the pair's path, as for AH: mutable fields with something in them. Returns its bytes. */
+uint16_t rig_ah_header(const struct rig_pair *p, uint8_t *ret_header);
+
+/* Makes total length or payload length fit what is in the mbuf, and a UDP length behind an IPv4 header. */
+void rig_length_fit(struct rte_mbuf *m);
 
 uint64_t rig_drops(const struct sa *sa, enum drop_reason reason);
 /* All drops of the SA. */

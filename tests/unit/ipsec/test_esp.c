@@ -73,10 +73,10 @@ static void test_esp_reference_engine_is_opened_by_the_fast_one(void)
 	sa_spec_done(&spec);
 	for (uint16_t len = 20; len < 1500; len += 13) {
 		struct rte_mbuf *m = rig_packet(len, 1), *sent = rig_copy(m);
-		struct esp_item item = { .m = m, .sa = out };
-		CU_ASSERT_EQUAL(esp_out_burst(p.in_worker, &item, 1), 1);
+		struct burst_item item = { .m = m, .sa = out };
+		CU_ASSERT_EQUAL(burst_out(p.in_worker, &item, 1), 1);
 		item.sa = in;
-		CU_ASSERT_EQUAL(esp_in_burst(p.out_worker, &item, 1), 1);
+		CU_ASSERT_EQUAL(burst_in(p.out_worker, &item, 1), 1);
 		CU_ASSERT_EQUAL(m->data_len, len);
 		CU_ASSERT_EQUAL(memcmp(rte_pktmbuf_mtod(m, void *), rte_pktmbuf_mtod(sent, void *), len), 0);
 		rte_pktmbuf_free(m);
@@ -223,7 +223,7 @@ static void test_esp_ivs_of_two_lives_do_not_meet(void)
 static void test_esp_burst_of_several_sas(void)
 {
 	struct rig_pair p[SAS];
-	struct esp_item items[64];
+	struct burst_item items[64];
 	struct rte_mbuf *sent[64];
 
 	/* both key sizes alternate: runs of one engine function are broken up at random */
@@ -237,15 +237,15 @@ static void test_esp_burst_of_several_sas(void)
 		uint8_t which[64];
 		for (uint16_t i = 0; i < n; i++) {
 			which[i] = (uint8_t)(rte_rand() % SAS);
-			items[i] = (struct esp_item){ .m = rig_packet((uint16_t)(20 + rte_rand() % 1400), (uint8_t)i),
+			items[i] = (struct burst_item){ .m = rig_packet((uint16_t)(20 + rte_rand() % 1400), (uint8_t)i),
 				.sa = p[which[i]].out,
 				.worker_data = i };
 			sent[i] = rig_copy(items[i].m);
 		}
-		CU_ASSERT_EQUAL(esp_out_burst(p[0].out_worker, items, n), n);
+		CU_ASSERT_EQUAL(burst_out(p[0].out_worker, items, n), n);
 		for (uint16_t i = 0; i < n; i++)
 			items[i].sa = p[which[i]].in;
-		CU_ASSERT_EQUAL(esp_in_burst(p[0].in_worker, items, n), n);
+		CU_ASSERT_EQUAL(burst_in(p[0].in_worker, items, n), n);
 		for (uint16_t i = 0; i < n; i++) {
 			CU_ASSERT_EQUAL(items[i].worker_data, i);
 			CU_ASSERT_EQUAL(items[i].m->data_len, sent[i]->data_len);
@@ -263,23 +263,23 @@ static void test_esp_burst_of_several_sas(void)
 static void test_esp_burst_puts_bad_ones_last_in_order(void)
 {
 	const struct rig_options o = { 0 };
-	struct esp_item items[64];
+	struct burst_item items[64];
 	struct rig_pair p;
 	uint16_t good;
 
 	rig_pair_open(&p, &o);
 	for (uint16_t i = 0; i < 64; i++) {
-		items[i] = (struct esp_item){ .m = rig_packet(100, 0), .sa = p.out, .worker_data = i };
+		items[i] = (struct burst_item){ .m = rig_packet(100, 0), .sa = p.out, .worker_data = i };
 		rte_pktmbuf_mtod(items[i].m, uint8_t *)[50] = (uint8_t)i;
 	}
-	CU_ASSERT_EQUAL(esp_out_burst(p.out_worker, items, 64), 64);
+	CU_ASSERT_EQUAL(burst_out(p.out_worker, items, 64), 64);
 	for (uint16_t i = 0; i < 64; i++) {
 		items[i].sa = p.in;
 		/* every third is forged */
 		if (i % 3 == 0)
 			rte_pktmbuf_mtod(items[i].m, uint8_t *)[80] ^= 1;
 	}
-	good = esp_in_burst(p.in_worker, items, 64);
+	good = burst_in(p.in_worker, items, 64);
 	CU_ASSERT_EQUAL(good, 42);
 	for (uint16_t i = 0; i < 64; i++) {
 		bool forged = items[i].worker_data % 3 == 0;

@@ -2,84 +2,13 @@
 /* Everything that ESP must refuse: each case ends in its own drop reason, counted once on the SA, and changes nothing
  * else. The pool is counted at each end: no mbuf is lost or freed. */
 #include "harness.h"
-#include "rig.h"
+#include "refusal.h"
 
-/* What an SA remembers, but for drops. */
-struct memory {
-	uint64_t packets, bytes, sequence;
-	uint32_t flags;
-	struct endpoint source;
-};
-
-static struct memory memory_of(const struct sa *sa)
+static struct rte_mbuf *sealed4(struct rig_pair *p, uint16_t inner_bytes)
 {
-	struct sa_stats s;
-	struct memory m;
+	const struct rig_options o = { 0 };
 
-	sa_stats_read(sa, &s);
-	memset(&m, 0, sizeof(m));
-	m.packets = s.packets;
-	m.bytes = s.bytes;
-	m.sequence = s.sequence;
-	m.flags = s.flags;
-	m.source = s.source;
-	return m;
-}
-
-static bool memory_equal(const struct memory *a, const struct memory *b)
-{
-	return a->packets == b->packets && a->bytes == b->bytes && a->sequence == b->sequence && a->flags == b->flags &&
-	       endpoint_equal(&a->source, &b->source);
-}
-
-/* The packet is refused for this reason, before or without being authenticated: the SA has only the drop counted. Takes
- * the packet. */
-static bool refused(struct rig_pair *p, struct rte_mbuf *m, enum drop_reason reason)
-{
-	struct memory before = memory_of(p->in), after;
-	uint64_t counted = rig_drops(p->in, reason), all = rig_drops_all(p->in);
-	enum drop_reason got = rig_in(p, m);
-
-	rte_pktmbuf_free(m);
-	after = memory_of(p->in);
-	if (got != reason)
-		fprintf(stderr, "refused as %s, not %s\n", drop_keyword(got), drop_keyword(reason));
-	return got == reason && rig_drops(p->in, reason) == counted + 1 && rig_drops_all(p->in) == all + 1 &&
-	       memory_equal(&before, &after);
-}
-
-/* An authentic packet with bad contents: counted, not delivered; its sequence number is used up. */
-static bool refused_inside(
-	struct rig_pair *p, uint64_t sequence, const void *payload, uint16_t bytes, enum drop_reason reason)
-{
-	struct sa_stats before, after;
-	struct rte_mbuf *m = rig_seal(p, sequence, payload, bytes), *again = rig_copy(m);
-	enum drop_reason got;
-	bool ok;
-
-	sa_stats_read(p->in, &before);
-	got = rig_in(p, m);
-	sa_stats_read(p->in, &after);
-	if (got != reason)
-		fprintf(stderr, "refused as %s, not %s\n", drop_keyword(got), drop_keyword(reason));
-	ok = got == reason && after.drops[reason] == before.drops[reason] + 1 && after.packets == before.packets &&
-	     after.bytes == before.bytes && after.sequence == sequence;
-	rte_pktmbuf_free(m);
-	return ok && refused(p, again, DROP_REPLAYED);
-}
-
-static struct rte_mbuf *sealed(struct rig_pair *p, uint16_t inner_bytes)
-{
-	struct rte_mbuf *m = rig_packet(inner_bytes, 0);
-
-	CU_ASSERT_EQUAL_FATAL(rig_out(p, m), DROP_NONE);
-	return m;
-}
-
-/* Makes a total_length that fits what is in the mbuf. */
-static void length_fit(struct rte_mbuf *m)
-{
-	rte_pktmbuf_mtod(m, struct rte_ipv4_hdr *)->total_length = rte_cpu_to_be_16(m->data_len);
+	return sealed(p, &o, inner_bytes);
 }
 
 static void test_esp_drops_bit_flip_anywhere(void)
@@ -89,7 +18,7 @@ static void test_esp_drops_bit_flip_anywhere(void)
 	for (size_t k = 0; k < ARRAY_LEN(kinds); k++) {
 		struct rig_pair p;
 		rig_pair_open(&p, &kinds[k]);
-		struct rte_mbuf *good = sealed(&p, 77);
+		struct rte_mbuf *good = sealed4(&p, 77);
 		/* from the sequence number to the last byte of the ICV; the SPI is the look-up's business */
 		for (uint32_t bit = 24 * 8; bit < good->data_len * 8u; bit++) {
 			struct rte_mbuf *m = rig_copy(good);
@@ -115,7 +44,7 @@ static void test_esp_drops_other_key(void)
 	rig_pair_open(&q, &o);
 	/* the same key but another salt */
 	q.out->salt ^= 1;
-	m = sealed(&q, 100);
+	m = sealed4(&q, 100);
 	CU_ASSERT_TRUE(refused(&p, m, DROP_BAD_ICV));
 	rig_pair_close(&p);
 	rig_pair_close(&q);
@@ -128,8 +57,8 @@ static void test_esp_drops_esn_without_and_without_esn(void)
 
 	rig_pair_open(&p, &with);
 	rig_pair_open(&q, &without);
-	CU_ASSERT_TRUE(refused(&p, sealed(&q, 100), DROP_BAD_ICV));
-	CU_ASSERT_TRUE(refused(&q, sealed(&p, 100), DROP_BAD_ICV));
+	CU_ASSERT_TRUE(refused(&p, sealed4(&q, 100), DROP_BAD_ICV));
+	CU_ASSERT_TRUE(refused(&q, sealed4(&p, 100), DROP_BAD_ICV));
 	rig_pair_close(&p);
 	rig_pair_close(&q);
 }
@@ -155,7 +84,7 @@ static void test_esp_drops_replay(void)
 		struct rig_pair p;
 		rig_pair_open(&p, &kinds[k]);
 		for (int i = 0; i < 100; i++) {
-			m[i] = sealed(&p, 100);
+			m[i] = sealed4(&p, 100);
 			if (i == 0 || i == 20)
 				continue;
 			struct rte_mbuf *copy = rig_copy(m[i]);
@@ -175,15 +104,15 @@ static void test_esp_drops_replay(void)
 static void test_esp_drops_copies_in_one_burst(void)
 {
 	const struct rig_options o = { 0 };
-	struct esp_item items[8];
+	struct burst_item items[8];
 	struct rig_pair p;
 	struct rte_mbuf *m;
 
 	rig_pair_open(&p, &o);
-	m = sealed(&p, 100);
+	m = sealed4(&p, 100);
 	for (int i = 0; i < 8; i++)
-		items[i] = (struct esp_item){ .m = rig_copy(m), .sa = p.in };
-	CU_ASSERT_EQUAL(esp_in_burst(p.in_worker, items, 8), 1);
+		items[i] = (struct burst_item){ .m = rig_copy(m), .sa = p.in };
+	CU_ASSERT_EQUAL(burst_in(p.in_worker, items, 8), 1);
 	CU_ASSERT_EQUAL(rig_drops(p.in, DROP_REPLAYED), 7);
 	for (int i = 0; i < 8; i++)
 		rte_pktmbuf_free(items[i].m);
@@ -198,7 +127,7 @@ static void test_esp_drops_forged_sequence_does_not_move_the_window(void)
 	struct rte_mbuf *forged, *m;
 
 	rig_pair_open(&p, &o);
-	m = sealed(&p, 100);
+	m = sealed4(&p, 100);
 	forged = rig_copy(m);
 	store_be32(rte_pktmbuf_mtod_offset(forged, uint8_t *, 24), 0xfffffff0);
 	CU_ASSERT_TRUE(refused(&p, forged, DROP_BAD_ICV));
@@ -214,7 +143,7 @@ static void test_esp_drops_every_truncation(void)
 	for (size_t k = 0; k < ARRAY_LEN(kinds); k++) {
 		struct rig_pair p;
 		rig_pair_open(&p, &kinds[k]);
-		struct rte_mbuf *good = sealed(&p, 60);
+		struct rte_mbuf *good = sealed4(&p, 60);
 		uint16_t least = (kinds[k].udp ? 28 : 20) + 8 + 8 + 2 + 16;
 		for (uint16_t len = 0; len < good->data_len; len++) {
 			/* with the lengths as they were */
@@ -223,9 +152,7 @@ static void test_esp_drops_every_truncation(void)
 			/* and with lengths that fit */
 			m = rig_mbuf(rte_pktmbuf_mtod(good, void *), len);
 			if (len >= 20)
-				length_fit(m);
-			if (kinds[k].udp && len >= 28)
-				store_be16(rte_pktmbuf_mtod_offset(m, uint8_t *, 24), (uint16_t)(len - 20));
+				rig_length_fit(m);
 			enum drop_reason why = len < least ? DROP_SHORT : (len % 4) ? DROP_LENGTH : DROP_BAD_ICV;
 			CU_ASSERT_TRUE(refused(&p, m, why));
 		}
@@ -241,7 +168,7 @@ static void test_esp_drops_lying_lengths(void)
 	struct rte_mbuf *good, *m;
 
 	rig_pair_open(&p, &o);
-	good = sealed(&p, 60);
+	good = sealed4(&p, 60);
 	for (uint8_t ihl = 0; ihl < 5; ihl++) {
 		m = rig_copy(good);
 		rte_pktmbuf_mtod(m, uint8_t *)[0] = 0x40 | ihl;
@@ -262,7 +189,7 @@ static void test_esp_drops_lying_lengths(void)
 	m = rig_copy(good);
 	rte_pktmbuf_mtod(m, uint8_t *)[0] = 0x4f;
 	rte_pktmbuf_trim(m, (uint16_t)(m->data_len - 61));
-	length_fit(m);
+	rig_length_fit(m);
 	CU_ASSERT_TRUE(refused(&p, m, DROP_SHORT));
 	rte_pktmbuf_free(good);
 	rig_pair_close(&p);
@@ -277,14 +204,14 @@ static void test_esp_drops_encapsulation_that_does_not_fit(void)
 	rig_pair_open(&p, &raw);
 	rig_pair_open(&q, &udp);
 	rig_pair_open(&r, &both);
-	CU_ASSERT_TRUE(refused(&p, sealed(&q, 100), DROP_ENCAP));
-	CU_ASSERT_TRUE(refused(&q, sealed(&p, 100), DROP_ENCAP));
+	CU_ASSERT_TRUE(refused(&p, sealed4(&q, 100), DROP_ENCAP));
+	CU_ASSERT_TRUE(refused(&q, sealed4(&p, 100), DROP_ENCAP));
 	/* with NAT traversal either form is right */
-	m = sealed(&p, 100);
+	m = sealed4(&p, 100);
 	CU_ASSERT_EQUAL(rig_in(&r, m), DROP_NONE);
 	rte_pktmbuf_free(m);
-	rte_pktmbuf_free(sealed(&q, 100)); /* that sequence number was just used */
-	m = sealed(&q, 100);
+	rte_pktmbuf_free(sealed4(&q, 100)); /* that sequence number was just used */
+	m = sealed4(&q, 100);
 	CU_ASSERT_EQUAL(rig_in(&r, m), DROP_NONE);
 	rte_pktmbuf_free(m);
 	rig_pair_close(&p);
@@ -346,9 +273,10 @@ static void test_esp_drops_next_headers(void)
 	rig_pair_open(&p, &o);
 	for (int next = 0; next < 256; next++) {
 		uint16_t len = payload_build(data, 60, 2, (uint8_t)next);
+		/* IPv6 it may be, but it is not */
+		enum drop_reason reason = next == 59 ? DROP_DUMMY : next == 41 ? DROP_INNER_HEADER : DROP_NEXT_HEADER;
 		if (next != 4)
-			CU_ASSERT_TRUE(
-				refused_inside(&p, ++sequence, data, len, next == 59 ? DROP_DUMMY : DROP_NEXT_HEADER));
+			CU_ASSERT_TRUE(refused_inside(&p, ++sequence, data, len, reason));
 	}
 	/* a dummy needs no contents at all (RFC 4303 2.6) */
 	const uint8_t dummy[4] = { 1, 2, 2, 59 };
@@ -477,19 +405,18 @@ static void test_esp_drops_protocol_and_port_selectors(void)
 static void test_esp_drops_no_headroom(void)
 {
 	const struct rig_options o = { .udp = true };
-	struct memory before, after;
 	struct rig_pair p;
 
 	rig_pair_open(&p, &o);
-	before = memory_of(p.out);
 	for (uint16_t headroom = 0; headroom <= 44; headroom += 4) {
 		struct rte_mbuf *m = rig_packet(100, 0);
 		memmove((uint8_t *)m->buf_addr + headroom, rte_pktmbuf_mtod(m, void *), 100);
 		m->data_off = headroom;
-		enum drop_reason reason = rig_out(&p, m);
-		CU_ASSERT_EQUAL(reason, headroom < 44 ? DROP_NO_HEADROOM : DROP_NONE);
-		after = memory_of(p.out);
-		CU_ASSERT_EQUAL(memory_equal(&before, &after), headroom < 44);
+		if (headroom < 44) {
+			CU_ASSERT_TRUE(refused_out(&p, m, DROP_NO_HEADROOM));
+			continue;
+		}
+		CU_ASSERT_EQUAL(rig_out(&p, m), DROP_NONE);
 		rte_pktmbuf_free(m);
 	}
 	rig_pair_close(&p);
@@ -609,9 +536,9 @@ static void test_esp_drops_hard_byte_limit(void)
 		CU_ASSERT_EQUAL(!!(s.flags & SA_SOFT_EXPIRED), i >= 2);
 	}
 	CU_ASSERT_EQUAL(s.bytes, 400);
-	/* what still fits may still pass */
+	/* over is over, also for what would still fit */
 	struct rte_mbuf *m = rig_packet(50, 0);
-	CU_ASSERT_EQUAL(rig_out(&p, m), DROP_NONE);
+	CU_ASSERT_EQUAL(rig_out(&p, m), DROP_EXPIRED);
 	rte_pktmbuf_free(m);
 	rig_pair_close(&p);
 }

@@ -14,6 +14,7 @@ static void spec_key_short(struct sa_spec *s)
 static void spec_transport(struct sa_spec *s)
 {
 	s->mode = SA_MODE_TRANSPORT;
+	s->tfc_bytes = 512;
 }
 
 static void spec_low_spi(struct sa_spec *s)
@@ -21,16 +22,14 @@ static void spec_low_spi(struct sa_spec *s)
 	s->spi = 255;
 }
 
-static void spec_outer_ipv6(struct sa_spec *s)
+static void spec_outer_mixed(struct sa_spec *s)
 {
 	addr_parse("2001:db8::1", &s->path.local.addr);
-	addr_parse("2001:db8::2", &s->path.remote.addr);
 }
 
-static void spec_inner_ipv6(struct sa_spec *s)
+static void spec_inner_mixed(struct sa_spec *s)
 {
 	selector_parse("2001:db8::/32", &s->local.items[0]);
-	selector_parse("2001:db8::/32", &s->remote.items[0]);
 }
 
 static void spec_no_selectors(struct sa_spec *s)
@@ -56,7 +55,7 @@ static void spec_sequence(struct sa_spec *s)
 static void test_sa_create_refuses(void)
 {
 	static void (*const mangle[])(struct sa_spec *) = { spec_key_short, spec_transport, spec_low_spi,
-		spec_outer_ipv6, spec_inner_ipv6, spec_no_selectors, spec_window, spec_cbc, spec_sequence };
+		spec_outer_mixed, spec_inner_mixed, spec_no_selectors, spec_window, spec_cbc, spec_sequence };
 	const struct rig_options o = { 0 };
 	struct ipsec *ips = rig_ipsec(1, 256, 1);
 
@@ -179,7 +178,8 @@ static struct flow random_flow(void)
 {
 	static const uint8_t protocols[] = { IPPROTO_TCP, IPPROTO_UDP, IPPROTO_ICMP, IPPROTO_ESP };
 	struct flow f = { .protocol = protocols[rte_rand() % 4],
-		.family = ADDR_IPV4, .local_be = { rte_cpu_to_be_32(0x0a000000 + rte_rand() % 20) },
+		.family = ADDR_IPV4,
+		.local_be = { rte_cpu_to_be_32(0x0a000000 + rte_rand() % 20) },
 		.remote_be = { rte_rand() % 20 ? rte_cpu_to_be_32(0x0a000000 + rte_rand() % 20) : UINT32_MAX } };
 
 	f.has_ports = f.protocol != IPPROTO_ESP && rte_rand() % 3;
@@ -249,6 +249,37 @@ static void test_sa_flags_stay_until_acknowledged(void)
 	rte_pktmbuf_free(m);
 	sa_stats_read(p.out, &s);
 	CU_ASSERT_EQUAL(s.flags, 0);
+	rig_pair_close(&p);
+}
+
+static uint32_t flags_of(const struct sa *sa)
+{
+	struct sa_stats s;
+
+	sa_stats_read(sa, &s);
+	return s.flags;
+}
+
+/* The clock starts with the first call; without limits nothing happens. */
+static void test_sa_age_raises_what_is_due(void)
+{
+	const struct rig_options o = { .lifetime_out = { .soft_ns = 100, .hard_ns = 300 } };
+	struct rig_pair p;
+
+	rig_pair_open(&p, &o);
+	sa_age(p.out, 5000);
+	sa_age(p.in, 5000);
+	sa_age(p.out, 5099);
+	CU_ASSERT_EQUAL(flags_of(p.out), 0);
+	sa_age(p.out, 5100);
+	CU_ASSERT_EQUAL(flags_of(p.out), SA_SOFT_EXPIRED);
+	sa_flags_acknowledge(p.out, SA_SOFT_EXPIRED);
+	sa_age(p.out, 5299);
+	CU_ASSERT_EQUAL(flags_of(p.out), 0); /* said once */
+	sa_age(p.out, 5300);
+	CU_ASSERT_EQUAL(flags_of(p.out), SA_HARD_EXPIRED);
+	sa_age(p.in, UINT64_MAX);
+	CU_ASSERT_EQUAL(flags_of(p.in), 0);
 	rig_pair_close(&p);
 }
 
@@ -383,7 +414,7 @@ static void test_path_create(void)
 	addr_parse("192.0.2.2", &spec.remote.addr);
 	p = path_create(&spec, 1400, 3, 77);
 	CU_ASSERT_PTR_NOT_NULL_FATAL(p);
-	CU_ASSERT(p->mtu == 1400 && p->port == 3 && p->neighbour == 77 && p->udp_encap);
+	CU_ASSERT(p->mtu == 1400 && p->port == 3 && p->neighbour == 77 && p->flags == PATH_UDP);
 	CU_ASSERT_EQUAL(p->template_len, 28);
 	CU_ASSERT_EQUAL((uintptr_t)p % 64, 0);
 	CU_ASSERT(endpoint_equal(&p->spec.remote, &spec.remote));
@@ -414,6 +445,7 @@ int main(int argc, char **argv)
 		TEST(test_sa_inner_mtu_is_exact),
 		TEST(test_sa_selectors_agree_with_the_model_room),
 		TEST(test_sa_flags_stay_until_acknowledged),
+		TEST(test_sa_age_raises_what_is_due),
 		TEST(test_sa_warns_before_the_sequence_ends),
 		TEST(test_sa_new_source_of_newest_authentic_packet_only),
 		TEST(test_sa_raw_packets_report_no_source),

@@ -86,6 +86,57 @@ static void test_esp_proposals_are_read(void)
 	accept_one(PROTOCOL_ESP, "aes256gcm16-noesn-esn", "AES-GCM-256/NO-ESN/ESN");
 }
 
+static void test_esp_proposals_of_every_kind_are_read(void)
+{
+	accept_one(PROTOCOL_ESP, "aes128-sha256", "AES-CBC-128/HMAC-SHA2-256-128/ESN/NO-ESN");
+	accept_one(PROTOCOL_ESP, "3des-sha1-noesn", "3DES-CBC/HMAC-SHA1-96/NO-ESN");
+	accept_one(PROTOCOL_ESP, "null-sha384-esn", "NULL/HMAC-SHA2-384-192/ESN");
+	accept_one(PROTOCOL_ESP, "aes256ctr-aescmac-aesxcbc-esn", "AES-CTR-256/AES-CMAC-96/AES-XCBC-96/ESN");
+	accept_one(PROTOCOL_ESP, "aes128ccm12-chacha20poly1305-noesn", "AES-CCM-128-12/CHACHA20-POLY1305/NO-ESN");
+	accept_one(PROTOCOL_ESP, "aes256gcm16iiv-esn", "AES-GCM-256-IIV/ESN");
+	/* the word of two algorithms: in ESP the one that takes the place of encryption */
+	accept_one(PROTOCOL_ESP, "aes128gmac-esn", "NULL-AES-GMAC-128/ESN");
+	refuse_one(PROTOCOL_ESP, "aes128-aes128gmac", "aes128-aes128gmac", "cannot share a proposal");
+}
+
+static void test_ah_proposals_are_read(void)
+{
+	accept_one(PROTOCOL_AH, "sha256", "HMAC-SHA2-256-128/ESN/NO-ESN");
+	accept_one(PROTOCOL_AH, "sha1-sha512-aesxcbc-aescmac-noesn",
+		"HMAC-SHA1-96/HMAC-SHA2-512-256/AES-XCBC-96/AES-CMAC-96/NO-ESN");
+	accept_one(PROTOCOL_AH, "aes256gmac-x25519-esn", "AES-GMAC-256/CURVE25519/ESN");
+}
+
+static void test_ah_proposals_without_integrity_are_refused(void)
+{
+	refuse_one(PROTOCOL_AH, "esn", "esn", "no integrity");
+	refuse_one(PROTOCOL_AH, "x25519", "x25519", "no integrity");
+	refuse_one(PROTOCOL_AH, "aes256-sha256", "aes256", "unknown");
+	refuse_one(PROTOCOL_AH, "sha256-aes128gcm16", "aes128gcm16", "unknown");
+	refuse_one(PROTOCOL_AH, "null-sha256", "null", "unknown");
+	refuse_one(PROTOCOL_AH, "prfsha256", "prfsha256", "unknown");
+}
+
+/* What others offer and we never will: the reason, not only "unknown". */
+static void test_proposal_refuses_some_words_by_name(void)
+{
+	static const struct {
+		const char *word, *reason;
+	} rows[] = { { "aes192ccm16", "no AES-CCM-192" }, { "aes192ccm12", "no AES-CCM-192" },
+		{ "aes192ccm8", "no AES-CCM-192" }, { "aes192ccm8iiv", "no AES-CCM-192" }, { "md5", "RFC 8221 6" },
+		{ "des", "RFC 8221 5" }, { "blowfish", "RFC 8221 5" }, { "blowfish128", "RFC 8221 5" } };
+	char text[64];
+
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+		refuse_one(PROTOCOL_ESP, rows[i].word, rows[i].word, rows[i].reason);
+		refuse_one(PROTOCOL_IKE, rows[i].word, rows[i].word, rows[i].reason);
+		snprintf(text, sizeof(text), "sha256-%s", rows[i].word);
+		refuse_one(PROTOCOL_AH, text, rows[i].word, rows[i].reason);
+	}
+	refuse_one(PROTOCOL_ESP, "aes128-md5", "md5", "HMAC-MD5");
+	refuse_one(PROTOCOL_ESP, "md", "md", "unknown");
+}
+
 static void test_proposal_refuses_unknown_words(void)
 {
 	refuse_one(PROTOCOL_IKE, "aes257gcm-prfsha256-x25519", "aes257gcm", "unknown");
@@ -102,8 +153,10 @@ static void test_proposal_refuses_words_of_the_other_protocol(void)
 {
 	refuse_one(PROTOCOL_IKE, "aes256gcm16-prfsha256-x25519-esn", "esn", "unknown");
 	refuse_one(PROTOCOL_ESP, "aes256gcm16-prfsha256", "prfsha256", "unknown");
-	refuse_one(PROTOCOL_ESP, "aes256gcm16-sha256", "sha256", "unknown");
-	refuse_one(PROTOCOL_ESP, "aes256-sha256", "aes256", "unknown");
+	refuse_one(PROTOCOL_IKE, "aes128gcm12-prfsha256-x25519", "aes128gcm12", "unknown");
+	refuse_one(PROTOCOL_IKE, "aes256-sha1-x25519", "sha1", "unknown");
+	refuse_one(PROTOCOL_IKE, "null-sha256-x25519", "null", "unknown");
+	refuse_one(PROTOCOL_IKE, "chacha20poly1305-prfsha256-x25519", "chacha20poly1305", "unknown");
 }
 
 static void test_proposal_refuses_aead_with_classic(void)
@@ -113,7 +166,8 @@ static void test_proposal_refuses_aead_with_classic(void)
 
 	for (size_t i = 0; i < ARRAY_LEN(mixtures); i++)
 		refuse_one(PROTOCOL_IKE, mixtures[i], mixtures[i], "cannot share a proposal");
-	refuse_one(PROTOCOL_ESP, "aes256gcm16-aes256", "aes256", "unknown");
+	refuse_one(PROTOCOL_ESP, "aes256gcm16-aes256", "aes256gcm16-aes256", "cannot share a proposal");
+	refuse_one(PROTOCOL_ESP, "null-chacha20poly1305", "null-chacha20poly1305", "cannot share a proposal");
 }
 
 static void test_proposal_refuses_incomplete_sets(void)
@@ -126,6 +180,11 @@ static void test_proposal_refuses_incomplete_sets(void)
 	refuse_one(PROTOCOL_IKE, "aes128-sha256", "aes128-sha256", "no key exchange");
 	refuse_one(PROTOCOL_ESP, "x25519", "x25519", "no encryption");
 	refuse_one(PROTOCOL_ESP, "esn", "esn", "no encryption");
+	refuse_one(PROTOCOL_ESP, "sha256", "sha256", "no encryption");
+	refuse_one(PROTOCOL_ESP, "aes256", "aes256", "no integrity");
+	refuse_one(PROTOCOL_ESP, "null", "null", "no integrity");
+	refuse_one(PROTOCOL_ESP, "aes128ctr-esn", "aes128ctr-esn", "no integrity");
+	refuse_one(PROTOCOL_ESP, "aes256gcm16-sha256", "aes256gcm16-sha256", "AEAD takes no integrity");
 }
 
 static void test_proposal_refuses_words_twice(void)
@@ -135,12 +194,34 @@ static void test_proposal_refuses_words_twice(void)
 	refuse_one(PROTOCOL_IKE, "aes128-sha256-sha2_256-x25519", "sha2_256", "named twice");
 }
 
+/* All algorithms of the table that can stand together, in one proposal. */
+static void accept_every_word(enum security_protocol protocol, bool aead)
+{
+	char text[PROPOSAL_TEXT_MAX] = "";
+	int count = 0;
+
+	for (const struct alg *a = alg_next(NULL); a; a = alg_next(a)) {
+		bool other_kind = (a->type == TRANSFORM_ENCR && !!(a->flags & ALG_AEAD) != aead) ||
+				  (a->type == TRANSFORM_INTEG && aead);
+		if (other_kind || !(a->flags & proposal_usable(protocol)))
+			continue;
+		snprintf(text + strlen(text), sizeof(text) - strlen(text), "%s%s", count ? "-" : "", a->keyword);
+		count++;
+	}
+	struct parsed r = parse(protocol, text);
+	CU_ASSERT_EQUAL(r.err, 0);
+	CU_ASSERT_EQUAL(r.proposal.count, count);
+}
+
 static void test_proposal_takes_every_word_of_a_protocol(void)
 {
 	accept_one(PROTOCOL_IKE,
 		"aes128-aes192-aes256-prfsha256-prfsha384-prfsha512-sha256-sha384-sha512-modp2048-ecp256-ecp384-x25519",
 		"AES-CBC-128/AES-CBC-192/AES-CBC-256/PRF-HMAC-SHA2-256/PRF-HMAC-SHA2-384/PRF-HMAC-SHA2-512/"
 		"HMAC-SHA2-256-128/HMAC-SHA2-384-192/HMAC-SHA2-512-256/MODP-2048/ECP-256/ECP-384/CURVE25519");
+	accept_every_word(PROTOCOL_AH, false);
+	accept_every_word(PROTOCOL_ESP, true);
+	accept_every_word(PROTOCOL_ESP, false);
 }
 
 static void test_proposal_add_stops_when_full(void)
@@ -162,11 +243,11 @@ static void test_proposal_format_names_the_unknown(void)
 
 	CU_ASSERT_STRING_EQUAL(proposal_format(&p, text), "");
 	proposal_add(&p, TRANSFORM_ENCR, 99, 0);
-	proposal_add(&p, TRANSFORM_ENCR, ENCR_AES_GCM_16, 192);
+	proposal_add(&p, TRANSFORM_ENCR, ENCR_AES_GCM_16, 160);
 	proposal_add(&p, TRANSFORM_KE, 35, 0);
 	proposal_add(&p, (enum transform_type)77, 65535, 65535);
 	proposal_add(&p, TRANSFORM_INTEG, INTEG_NONE, 0);
-	CU_ASSERT_STRING_EQUAL(proposal_format(&p, text), "ENCR-99/ENCR-20-192/KE-35/TRANSFORM-65535-65535/INTEG-0");
+	CU_ASSERT_STRING_EQUAL(proposal_format(&p, text), "ENCR-99/ENCR-20-160/KE-35/TRANSFORM-65535-65535/INTEG-0");
 }
 
 static void test_proposal_texts_are_cut_not_overrun(void)
@@ -198,6 +279,8 @@ static void test_proposal_list_and_suite_texts(void)
 	list.items[list.count++] = parse(PROTOCOL_ESP, "aes128gcm16-noesn").proposal;
 	CU_ASSERT_STRING_EQUAL(proposal_list_format(&list, text), "AES-GCM-256/ESN, AES-GCM-128/NO-ESN");
 	CU_ASSERT_STRING_EQUAL(suite_format(&suite, text), "AES-GCM-256/CURVE25519/ESN");
+	suite = (struct suite){ .integ = alg_lookup(TRANSFORM_INTEG, INTEG_AES_128_GMAC, 0) };
+	CU_ASSERT_STRING_EQUAL(suite_format(&suite, text), "AES-GMAC-128");
 	suite = (struct suite){ 0 };
 	CU_ASSERT_STRING_EQUAL(suite_format(&suite, text), "");
 }
@@ -209,6 +292,10 @@ int main(int argc, char **argv)
 		TEST(test_ike_proposal_gets_prf_of_integrity),
 		TEST(test_ike_aead_takes_hash_as_prf),
 		TEST(test_esp_proposals_are_read),
+		TEST(test_esp_proposals_of_every_kind_are_read),
+		TEST(test_ah_proposals_are_read),
+		TEST(test_ah_proposals_without_integrity_are_refused),
+		TEST(test_proposal_refuses_some_words_by_name),
 		TEST(test_proposal_refuses_unknown_words),
 		TEST(test_proposal_refuses_words_of_the_other_protocol),
 		TEST(test_proposal_refuses_aead_with_classic),

@@ -1,0 +1,105 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* AH on the way out: header and ICV for one packet, tunnel and transport mode, both families. RFC 4302 3.3, RFC 4543.
+ */
+#include "ah_priv.h"
+#include "outer_priv.h"
+
+/* AH itself, its authentication data zero: the ICV, and with GMAC the IV in front of it (RFC 4543 4). */
+static void ah_write(const struct sa *sa, uint8_t *ah, uint32_t bytes, uint8_t next_header, uint64_t sequence)
+{
+	uint32_t sequence_be = rte_cpu_to_be_32((uint32_t)sequence);
+
+	memset(ah, 0, bytes);
+	ah[0] = next_header;
+	ah[1] = (uint8_t)(bytes / 4 - 2);
+	memcpy(ah + 4, &sa->spi_be, sizeof(sa->spi_be));
+	memcpy(ah + 8, &sequence_be, sizeof(sequence_be));
+}
+
+static bool room_there(const struct rte_mbuf *m, uint32_t head)
+{
+	return rte_pktmbuf_headroom(m) >= head && rte_pktmbuf_tailroom(m) >= sizeof(uint32_t);
+}
+
+/* The IP header stands at `ip`, complete but for mutable fields that the ICV takes as zero; AH goes `header_bytes`
+ * behind it, and behind that follows what it protects. The sequence number is used up here. */
+static enum drop_reason ah_seal(struct ipsec_worker *w, struct rte_mbuf *m, struct sa *sa, uint16_t op, uint8_t *ip,
+	uint32_t header_bytes, uint8_t next_header)
+{
+	uint32_t ah = ah_bytes(sa, packet_is_ipv6(ip)), total = ip_total_bytes(ip), counted = m->data_len;
+	uint64_t sequence = count_read(&sa->sequence) + 1;
+	enum drop_reason reason = ah_prefix_zero(&w->prefixes[op], ip, header_bytes);
+
+	if (unlikely(reason))
+		return reason;
+	ah_write(sa, ip + header_bytes, ah, next_header, sequence);
+	ah_op_fill(&w->ops[op], sa, sequence, rte_cpu_to_be_64(sa->iv_base + sequence), ip, total);
+	w->ops[op].icv = ip + header_bytes + AH_BYTES + sa->iv_bytes;
+	packet_begin(m, ip, total);
+	sequence_take(sa, counted);
+	return DROP_NONE;
+}
+
+/* The template is made for ESP. */
+static void protocol_set(uint8_t *ip)
+{
+	if (packet_is_ipv6(ip)) {
+		((struct rte_ipv6_hdr *)ip)->proto = IPPROTO_AH;
+		return;
+	}
+	((struct rte_ipv4_hdr *)ip)->next_proto_id = IPPROTO_AH;
+	ipv4_checksum_set(ip);
+}
+
+enum drop_reason ah_tunnel_out(struct ipsec_worker *w, struct rte_mbuf *m, struct sa *sa, uint16_t op)
+{
+	const struct path *path = sa_path(sa);
+	uint32_t head = path->template_len + ah_bytes(sa, path->flags & PATH_IPV6);
+	enum drop_reason reason;
+
+	if (unlikely(!packet_joined(m)))
+		return DROP_CHAINED;
+	if (unlikely(path->flags & PATH_UDP))
+		return DROP_ENCAP;
+	reason = room_there(m, head) ? sa_limit_check(sa, m->data_len) : DROP_NO_HEADROOM;
+	if (unlikely(reason))
+		return reason;
+	uint8_t *inner = rte_pktmbuf_mtod(m, uint8_t *), *ip = inner - head;
+	struct inner_view view = inner_read(inner);
+	outer_write(ip, path, &view, head + m->data_len, (uint16_t)(sa->iv_base + count_read(&sa->sequence)));
+	protocol_set(ip);
+	return ah_seal(w, m, sa, op, ip, path->template_len, view.next_header);
+}
+
+enum drop_reason ah_transport_out(struct ipsec_worker *w, struct rte_mbuf *m, struct sa *sa, uint16_t op)
+{
+	struct transport_split split;
+	enum drop_reason reason;
+
+	if (unlikely(!packet_joined(m)))
+		return DROP_CHAINED;
+	if (unlikely(sa_path(sa)->flags & PATH_UDP))
+		return DROP_ENCAP;
+	uint8_t *ip = rte_pktmbuf_mtod(m, uint8_t *);
+	uint32_t head = ah_bytes(sa, packet_is_ipv6(ip)), total = head + m->data_len;
+	reason = transport_split(ip, m->data_len, &split);
+	if (!reason)
+		reason = room_there(m, head) ? sa_limit_check(sa, m->data_len) : DROP_NO_HEADROOM;
+	if (unlikely(reason))
+		return reason;
+	memmove(ip - head, ip, split.header_bytes);
+	ip -= head;
+	uint8_t next_header = ip[split.next_offset];
+	ip[split.next_offset] = IPPROTO_AH;
+	ip_length_set(ip, total);
+	return ah_seal(w, m, sa, op, ip, split.header_bytes, next_header);
+}
+
+enum drop_reason ah_finish_out(struct ipsec_worker *w, struct rte_mbuf *m, struct sa *sa, uint16_t op)
+{
+	uint8_t *ip = rte_pktmbuf_mtod(m, uint8_t *);
+
+	ah_prefix_restore(&w->prefixes[op], ip);
+	memcpy(ip + w->prefixes[op].bytes + AH_BYTES, w->ops[op].nonce + sizeof(sa->salt), sa->iv_bytes);
+	return DROP_NONE;
+}

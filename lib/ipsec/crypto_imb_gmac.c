@@ -1,0 +1,67 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* AES-GMAC by the direct calls of intel-ipsec-mb: ESP that only authenticates (RFC 4543 3) and AH. Both directions are
+ * the same computation. */
+#include "crypto_imb_priv.h"
+
+#define NONCE_BYTES 12
+
+/* Per key size: the expansion, ESP (SPI and sequence number in aad, then IV and text) and AH. */
+#define GMAC(bits)                                                                                                     \
+	static int gmac##bits##_init(void *manager, const struct crypto_keys *keys, void *ret_context)                 \
+	{                                                                                                              \
+		IMB_MGR *mgr = ((struct imb_manager *)manager)->mgr;                                                   \
+                                                                                                                       \
+		IMB_AES##bits##_GCM_PRE(                                                                               \
+			mgr, keys->encr ? keys->encr_key : keys->integ_key, (struct gcm_key_data *)ret_context);       \
+		return 0;                                                                                              \
+	}                                                                                                              \
+	static uint16_t gmac##bits##_esp(struct ipsec_worker *w, struct crypto_op *ops, uint16_t n)                    \
+	{                                                                                                              \
+		IMB_MGR *mgr = imb_of(w);                                                                              \
+		struct gcm_context_data c;                                                                             \
+                                                                                                                       \
+		for (const struct crypto_op *op = ops; op < ops + n; op++) {                                           \
+			const struct gcm_key_data *key = (const struct gcm_key_data *)op->key;                         \
+			IMB_AES##bits##_GMAC_INIT(mgr, key, &c, op->nonce, NONCE_BYTES);                               \
+			IMB_AES##bits##_GMAC_UPDATE(mgr, key, &c, op->aad, op->aad_bytes);                             \
+			IMB_AES##bits##_GMAC_UPDATE(mgr, key, &c, op->text - op->before, op->before + op->len);        \
+			IMB_AES##bits##_GMAC_FINALIZE(mgr, key, &c, op->icv, op->icv_bytes);                           \
+		}                                                                                                      \
+		return 0;                                                                                              \
+	}                                                                                                              \
+	static uint16_t gmac##bits##_ah(struct ipsec_worker *w, struct crypto_op *ops, uint16_t n)                     \
+	{                                                                                                              \
+		IMB_MGR *mgr = imb_of(w);                                                                              \
+		struct gcm_context_data c;                                                                             \
+                                                                                                                       \
+		for (const struct crypto_op *op = ops; op < ops + n; op++) {                                           \
+			const struct gcm_key_data *key = (const struct gcm_key_data *)op->key;                         \
+			IMB_AES##bits##_GMAC_INIT(mgr, key, &c, op->nonce, NONCE_BYTES);                               \
+			IMB_AES##bits##_GMAC_UPDATE(mgr, key, &c, op->text, op->len + op->tail);                       \
+			IMB_AES##bits##_GMAC_FINALIZE(mgr, key, &c, op->icv, op->icv_bytes);                           \
+		}                                                                                                      \
+		return 0;                                                                                              \
+	}
+
+GMAC(128)
+GMAC(192)
+GMAC(256)
+
+/* Of ESP and of AH. */
+static const struct crypto_suite suites[][2] = {
+	{ { sizeof(struct gcm_key_data), gmac128_init, NULL, gmac128_esp, gmac128_esp },
+		{ sizeof(struct gcm_key_data), gmac128_init, NULL, gmac128_ah, gmac128_ah } },
+	{ { sizeof(struct gcm_key_data), gmac192_init, NULL, gmac192_esp, gmac192_esp },
+		{ sizeof(struct gcm_key_data), gmac192_init, NULL, gmac192_ah, gmac192_ah } },
+	{ { sizeof(struct gcm_key_data), gmac256_init, NULL, gmac256_esp, gmac256_esp },
+		{ sizeof(struct gcm_key_data), gmac256_init, NULL, gmac256_ah, gmac256_ah } },
+};
+
+const struct crypto_suite *imb_gmac_suite(const struct alg *encr, const struct alg *integ)
+{
+	if (encr && !integ && encr->id == ENCR_NULL_AUTH_AES_GMAC)
+		return &suites[encr->key_bytes / 8 - 2][0];
+	if (!encr && integ && integ->id >= INTEG_AES_128_GMAC && integ->id <= INTEG_AES_256_GMAC)
+		return &suites[integ->key_bytes / 8 - 2][1];
+	return NULL;
+}
