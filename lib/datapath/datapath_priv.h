@@ -40,7 +40,7 @@ struct port {
 	/* cold */
 	struct prefix prefix, prefix6; /* ADDR_NONE: without an address of that family */
 	char name[64], device[64];
-};
+} __rte_cache_aligned;
 
 /* Everything configured that a verdict depends on. Immutable once published. */
 struct snapshot {

@@ -333,7 +333,7 @@ static void batch_classify(
 {
 	uint32_t results[SPD_BURST] = { 0 };
 
-	if (acl)
+	if (acl && b->n)
 		rte_acl_classify(acl, (const uint8_t **)(uintptr_t)b->data, results, b->n, 1);
 	for (uint32_t i = 0; i < b->n; i++)
 		ret_verdicts[b->place[i]] = spd->verdicts[results[i]];
@@ -345,29 +345,39 @@ static inline void batch_push(struct batch *b, const struct flow *f, uint16_t pl
 	b->place[b->n++] = (uint8_t)place;
 }
 
-static inline unsigned table_of(const struct flow *f)
+/* The flows of one family; returns how many are of the other. */
+static inline uint16_t family_lookup(
+	const struct spd *spd, bool six, const struct flow *flows, uint16_t n, struct spd_verdict *ret_verdicts)
 {
-	return (f->family == ADDR_IPV6 ? TABLES_OF_FAMILY : 0) + (f->has_ports ? TABLE_PORTED : TABLE_PORTLESS);
-}
-
-void spd_lookup(const struct spd *spd, const struct flow *flows, uint16_t n, struct spd_verdict *ret_verdicts)
-{
-	struct batch batches[TABLES];
+	struct rte_acl_ctx *const *tables = &spd->tables[six ? TABLES_OF_FAMILY : 0];
+	struct batch ported, portless;
 	struct flow icmp[SPD_BURST];
+	uint16_t others = 0;
 
-	for (int t = 0; t < TABLES; t++)
-		batches[t].n = 0;
+	ported.n = 0;
+	portless.n = 0;
 	for (uint16_t i = 0; i < n; i++) {
 		const struct flow *f = &flows[i];
+		if (unlikely((f->family == ADDR_IPV6) != six)) {
+			others++;
+			continue;
+		}
 		if (f->has_ports && (f->protocol == IPPROTO_ICMP || f->protocol == IPPROTO_ICMPV6)) {
 			/* type and code, whichever side's selector names them */
 			icmp[i] = *f;
 			icmp[i].remote_port_be = f->local_port_be;
 			f = &icmp[i];
 		}
-		batch_push(&batches[table_of(f)], f, i);
+		batch_push(f->has_ports ? &ported : &portless, f, i);
 	}
-	for (int t = 0; t < TABLES; t++)
-		if (batches[t].n)
-			batch_classify(spd, spd->tables[t], &batches[t], ret_verdicts);
+	batch_classify(spd, tables[TABLE_PORTED], &ported, ret_verdicts);
+	if (unlikely(portless.n))
+		batch_classify(spd, tables[TABLE_PORTLESS], &portless, ret_verdicts);
+	return others;
+}
+
+void spd_lookup(const struct spd *spd, const struct flow *flows, uint16_t n, struct spd_verdict *ret_verdicts)
+{
+	if (family_lookup(spd, false, flows, n, ret_verdicts))
+		family_lookup(spd, true, flows, n, ret_verdicts);
 }

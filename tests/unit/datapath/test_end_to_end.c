@@ -9,115 +9,253 @@
 
 static const uint8_t key[36] = "a key of thirty-two bytes and a salt";
 
-static void spec_fill(struct sa_spec *s, enum sa_direction direction, bool udp, const char *local, const char *remote)
+/* Families outside and inside, and how the one goes into the other. */
+struct shape {
+	bool outer6, inner6, udp;
+};
+
+static void spec_fill(struct sa_spec *s, enum sa_direction direction, const struct shape *shape, const char *local,
+	const char *remote)
 {
 	*s = (struct sa_spec){
 		.name = "end-to-end",
 		.direction = direction,
 		.mode = SA_MODE_TUNNEL,
 		.protocol = PROTOCOL_ESP,
-		.natt = udp,
+		.natt = shape->udp,
 		.spi = SPI,
 		.encr = alg_lookup(TRANSFORM_ENCR, ENCR_AES_GCM_16, 256),
 		.replay_window = direction == SA_IN ? 128 : 0,
 		.tunnel_slot = 3,
 	};
 	CU_ASSERT_EQUAL_FATAL(secret_copy(&s->encr_key, BYTES_OF(key)), 0);
-	addr_parse(WAN_OWN, &s->path.local.addr);
-	addr_parse(WAN_PEER, &s->path.remote.addr);
+	addr_parse(shape->outer6 ? WAN_OWN6 : WAN_OWN, &s->path.local.addr);
+	addr_parse(shape->outer6 ? WAN_PEER6 : WAN_PEER, &s->path.remote.addr);
 	s->path.local.port = s->path.remote.port = PORT_NATT;
-	s->path.encap = udp ? SA_ENCAP_UDP : SA_ENCAP_NONE;
+	s->path.encap = shape->udp ? SA_ENCAP_UDP : SA_ENCAP_NONE;
 	s->local.count = s->remote.count = 1;
 	CU_ASSERT_EQUAL_FATAL(selector_parse(local, &s->local.items[0]), 0);
 	CU_ASSERT_EQUAL_FATAL(selector_parse(remote, &s->remote.items[0]), 0);
 }
 
-static void pair_open(uint16_t workers, bool udp)
+static void pair_publish(struct sa_spec *out, struct sa_spec *in)
 {
-	struct sa_spec out, in;
 	struct path *path = NULL;
 	const char *reason = NULL;
 	struct sa *sa;
 
-	rig_open(workers);
-	RIG_POLICY("protect 3 10.1.0.0/24 10.2.0.0/24", "bypass 10.2.0.0/24 10.3.0.0/24");
-	spec_fill(&out, SA_OUT, udp, "10.1.0.0/24", "10.2.0.0/24");
-	spec_fill(&in, SA_IN, udp, "10.2.0.0/24", "10.1.0.0/24");
-	CU_ASSERT_EQUAL_FATAL(datapath_path_create(rig.dp, &out.path, &path), 0);
-	sa = sa_create(rig.ips, &out, path, &reason);
+	CU_ASSERT_EQUAL_FATAL(datapath_path_create(rig.dp, &out->path, &path), 0);
+	sa = sa_create(rig.ips, out, path, &reason);
 	CU_ASSERT_PTR_NOT_NULL_FATAL(sa);
 	CU_ASSERT_EQUAL_FATAL(tunnel_publish(rig.ips, 3, sa), 0);
-	sa = sa_create(rig.ips, &in, NULL, &reason);
+	sa = sa_create(rig.ips, in, NULL, &reason);
 	CU_ASSERT_PTR_NOT_NULL_FATAL(sa);
 	CU_ASSERT_EQUAL_FATAL(sad_insert(rig.ips, sa), 0);
-	sa_spec_done(&out);
-	sa_spec_done(&in);
+	sa_spec_done(out);
+	sa_spec_done(in);
+}
+
+static void shaped_open(uint16_t workers, const struct shape *shape)
+{
+	const char *lan = shape->inner6 ? "2001:db8:1::/64" : "10.1.0.0/24";
+	const char *far = shape->inner6 ? "2001:db8:2::/64" : "10.2.0.0/24";
+	struct sa_spec out, in;
+
+	rig_open(workers);
+	RIG_POLICY("protect 3 10.1.0.0/24 10.2.0.0/24", "protect 3 2001:db8:1::/64 2001:db8:2::/64",
+		"bypass 10.2.0.0/24 10.3.0.0/24");
+	spec_fill(&out, SA_OUT, shape, lan, far);
+	spec_fill(&in, SA_IN, shape, far, lan);
+	pair_publish(&out, &in);
+}
+
+static void pair_open(uint16_t workers, bool udp)
+{
+	shaped_open(workers, &(struct shape){ .udp = udp });
+}
+
+static void ip4_turn(struct rte_ipv4_hdr *ip)
+{
+	ip->src_addr = ip4(WAN_PEER);
+	ip->dst_addr = ip4(WAN_OWN);
+	ip_checksum_set(ip);
+}
+
+static void ip6_turn(struct rte_ipv6_hdr *ip)
+{
+	ip6(WAN_PEER6, ip->src_addr);
+	ip6(WAN_OWN6, ip->dst_addr);
 }
 
 /* The next ESP frame as if the other end had sent it to us. */
 static struct rte_mbuf *esp_turned(void)
 {
 	struct rte_mbuf *m = rig_receive(WAN);
-	struct rte_ipv4_hdr *ip;
 
 	if (!m)
 		return NULL;
-	ip = frame_ip(m);
-	ip->src_addr = ip4(WAN_PEER);
-	ip->dst_addr = ip4(WAN_OWN);
-	ip_checksum_set(ip);
+	if (load_be16(rte_pktmbuf_mtod_offset(m, uint8_t *, 12)) == RTE_ETHER_TYPE_IPV6)
+		ip6_turn(frame_ip6(m));
+	else
+		ip4_turn(frame_ip(m));
 	memcpy(rte_pktmbuf_mtod(m, uint8_t *), rig.dp->ports[WAN].mac, 6);
 	return m;
 }
 
-static void there_and_back(uint16_t workers, bool udp)
+static uint8_t outer_protocol(struct rte_mbuf *m, bool six)
 {
-	struct rte_mbuf *m, *esp[256];
-	unsigned n = 0, back = 0;
+	return six ? frame_ip6(m)->proto : frame_ip(m)->next_proto_id;
+}
 
-	pair_open(workers, udp);
-	for (uint16_t i = 0; i < 200; i++) {
-		const struct probe p = { .src = LAN_HOST, .dst = FAR_HOST, .sport = i, .bytes = (uint16_t)(28 + i) };
+/* The n-th packet after its way through both: two hops on, otherwise as sent. */
+static bool is_back(struct rte_mbuf *m, bool six, uint16_t n, uint16_t bytes)
+{
+	const struct rte_ipv4_hdr *ip = frame_ip(m);
+	const struct rte_ipv6_hdr *ip_6 = frame_ip6(m);
+
+	if (m->pkt_len != 14u + bytes)
+		return false;
+	if (six)
+		return ip6_is(ip_6->src_addr, LAN_HOST6) && ip6_is(ip_6->dst_addr, FAR_HOST6) &&
+		       ip_6->hop_limits == 62 && load_be16((const uint8_t *)(ip_6 + 1)) == n;
+	return ip->src_addr == ip4(LAN_HOST) && ip->dst_addr == ip4(FAR_HOST) && ip->time_to_live == 62 &&
+	       ip_checksum_valid(ip) && ip_total_bytes(ip) == bytes && load_be16((const uint8_t *)(ip + 1)) == n;
+}
+
+#define COUNT 200
+
+static void there_and_back(uint16_t workers, const struct shape *shape)
+{
+	uint16_t headers = shape->inner6 ? 48 : 28;
+	struct rte_mbuf *m, *esp[COUNT + 1];
+	unsigned n = 0;
+	uint16_t back = 0;
+
+	shaped_open(workers, shape);
+	for (uint16_t i = 0; i < COUNT; i++) {
+		const struct probe p = { .src = shape->inner6 ? LAN_HOST6 : LAN_HOST,
+			.dst = shape->inner6 ? FAR_HOST6 : FAR_HOST,
+			.sport = i,
+			.bytes = (uint16_t)(headers + i) };
 		rig_send(LAN, &p);
 	}
 	rig_step();
 	while (n < ARRAY_LEN(esp) && (m = esp_turned())) {
-		CU_ASSERT_EQUAL(frame_ip(m)->next_proto_id, udp ? IPPROTO_UDP : IPPROTO_ESP);
+		CU_ASSERT_EQUAL(outer_protocol(m, shape->outer6), shape->udp ? IPPROTO_UDP : IPPROTO_ESP);
 		esp[n++] = m;
 	}
-	CU_ASSERT_EQUAL(n, 200);
+	CU_ASSERT_EQUAL(n, COUNT);
 	for (unsigned i = 0; i < n; i++)
 		rig_send_mbuf(WAN, esp[i]);
 	rig_step();
 	for (; (m = rig_receive(WAN)); back++) {
-		const struct rte_ipv4_hdr *ip = frame_ip(m);
-		CU_ASSERT_EQUAL(ip->src_addr, ip4(LAN_HOST));
-		CU_ASSERT_EQUAL(ip->dst_addr, ip4(FAR_HOST));
-		CU_ASSERT_EQUAL(ip->time_to_live, 62);
-		CU_ASSERT(ip_checksum_valid(ip));
-		CU_ASSERT_EQUAL(ip_total_bytes(ip), 28 + back);
-		CU_ASSERT_EQUAL(load_be16((const uint8_t *)(ip + 1)), back);
+		CU_ASSERT(is_back(m, shape->inner6, back, (uint16_t)(headers + back)));
 		rte_pktmbuf_free(m);
 	}
-	CU_ASSERT_EQUAL(back, 200);
-	CU_ASSERT_EQUAL(rig_counter(DP_C_ENCAP), 200);
-	CU_ASSERT_EQUAL(rig_counter(DP_C_DECAP), 200);
+	CU_ASSERT_EQUAL(back, COUNT);
+	CU_ASSERT_EQUAL(rig_counter(DP_C_ENCAP), COUNT);
+	CU_ASSERT_EQUAL(rig_counter(DP_C_DECAP), COUNT);
 	rig_close();
 }
 
 static void test_end_to_end_raw(void)
 {
-	there_and_back(1, false);
+	there_and_back(1, &(struct shape){ 0 });
 }
 
 static void test_end_to_end_udp_encapsulated(void)
 {
-	there_and_back(1, true);
+	there_and_back(1, &(struct shape){ .udp = true });
+}
+
+static void test_end_to_end_every_family_in_every_family(void)
+{
+	for (int i = 0; i < 8; i++)
+		there_and_back(1, &(struct shape){ .outer6 = i & 1, .inner6 = i & 2, .udp = i & 4 });
 }
 
 static void test_end_to_end_two_workers(void)
 {
-	there_and_back(2, false);
+	for (int i = 0; i < 4; i++)
+		there_and_back(2, &(struct shape){ .outer6 = i & 1, .inner6 = i & 2 });
+}
+
+/* Pings of the gateway itself between its address and the peer's: the answer to what came out of the SA leaves through
+ * it. In transport mode one SA's packets are for us alone, whichever the protocol. */
+static void transport_open(bool six, enum security_protocol protocol)
+{
+	const char *own = six ? WAN_OWN6 : WAN_OWN, *peer = six ? WAN_PEER6 : WAN_PEER;
+	const struct shape shape = { .outer6 = six };
+	struct sa_spec spec[2];
+
+	rig_open(1);
+	RIG_POLICY("protect 3 192.0.2.1 192.0.2.2", "protect 3 2001:db8:f::1 2001:db8:f::2");
+	for (int i = 0; i < 2; i++) {
+		spec_fill(&spec[i], i ? SA_IN : SA_OUT, &shape, own, peer);
+		spec[i].mode = SA_MODE_TRANSPORT;
+		if (protocol == PROTOCOL_ESP)
+			continue;
+		spec[i].protocol = PROTOCOL_AH;
+		spec[i].encr = NULL;
+		secret_done(&spec[i].encr_key);
+		spec[i].integ = alg_lookup(TRANSFORM_INTEG, INTEG_HMAC_SHA2_256_128, 0);
+		CU_ASSERT_EQUAL_FATAL(secret_copy(&spec[i].integ_key, BYTES(key, 32)), 0);
+	}
+	pair_publish(&spec[0], &spec[1]);
+}
+
+/* What the peer would send, sealed by our own outbound SA, whose key is the same. */
+static struct rte_mbuf *sealed_by_peer(bool six)
+{
+	const struct probe echo = { .src = six ? WAN_PEER6 : WAN_PEER,
+		.dst = six ? WAN_OWN6 : WAN_OWN,
+		.protocol = six ? IPPROTO_ICMPV6 : IPPROTO_ICMP };
+	struct burst_item item = { .m = rig_packet(&echo), .sa = tunnel_lookup(rig.ips, 3) };
+	struct rte_ether_hdr *eth;
+
+	CU_ASSERT_EQUAL_FATAL(burst_out(rig.dp->workers[0]->crypto, &item, 1), 1);
+	eth = (struct rte_ether_hdr *)rte_pktmbuf_prepend(item.m, RTE_ETHER_HDR_LEN);
+	memcpy(&eth->dst_addr, rig.dp->ports[WAN].mac, 6);
+	eth->ether_type = six ? RTE_BE16(RTE_ETHER_TYPE_IPV6) : RTE_BE16(RTE_ETHER_TYPE_IPV4);
+	return item.m;
+}
+
+static void transport_echo(bool six, enum security_protocol protocol)
+{
+	uint8_t wanted = protocol == PROTOCOL_ESP ? IPPROTO_ESP : IPPROTO_AH;
+
+	transport_open(six, protocol);
+	rig_send_mbuf(WAN, sealed_by_peer(six));
+	rig_step();
+	struct rte_mbuf *m = rig_receive(WAN);
+	CU_ASSERT_PTR_NOT_NULL_FATAL(m);
+	CU_ASSERT_EQUAL(outer_protocol(m, six), wanted);
+	if (six)
+		CU_ASSERT(ip6_is(frame_ip6(m)->src_addr, WAN_OWN6) && ip6_is(frame_ip6(m)->dst_addr, WAN_PEER6));
+	if (!six)
+		CU_ASSERT(frame_ip(m)->src_addr == ip4(WAN_OWN) && ip_checksum_valid(frame_ip(m)));
+	rte_pktmbuf_free(m);
+	CU_ASSERT_EQUAL(rig_counter(DP_C_LOCAL), 1);
+	CU_ASSERT_EQUAL(rig_counter(DP_C_DECAP), 1);
+	rig_close();
+}
+
+static void test_end_to_end_transport_echo_is_answered_through_the_sa(void)
+{
+	for (int six = 0; six < 2; six++) {
+		transport_echo(six, PROTOCOL_ESP);
+		transport_echo(six, PROTOCOL_AH);
+	}
+}
+
+/* The same ping in clear is not believed. */
+static void test_end_to_end_transport_echo_in_clear_is_dropped(void)
+{
+	const struct probe echo = { .src = WAN_PEER6, .dst = WAN_OWN6, .protocol = IPPROTO_ICMPV6 };
+
+	transport_open(true, PROTOCOL_ESP);
+	CU_ASSERT(dropped_as(WAN, &echo, DROP_INBOUND_CLEAR));
+	rig_close();
 }
 
 static void test_end_to_end_replay_and_forgery_are_named(void)
@@ -198,7 +336,10 @@ int main(int argc, char **argv)
 	static const struct test tests[] = {
 		TEST(test_end_to_end_raw),
 		TEST(test_end_to_end_udp_encapsulated),
+		TEST(test_end_to_end_every_family_in_every_family),
 		TEST(test_end_to_end_two_workers),
+		TEST(test_end_to_end_transport_echo_is_answered_through_the_sa),
+		TEST(test_end_to_end_transport_echo_in_clear_is_dropped),
 		TEST(test_end_to_end_replay_and_forgery_are_named),
 		TEST(test_end_to_end_largest_inner_packet_fits_the_mtu),
 		TEST(test_end_to_end_retired_tunnel_fails_closed),
