@@ -14,8 +14,8 @@
 
 #define CRYPTO_SPARE_BYTES 15
 
-/* One operation in place; a cache line. Nonce and AAD are copies, so that an AEAD never loads what was stored in smaller
- * pieces just before.
+/* One operation in place; a cache line. Nonce and AAD are copies, so that an AEAD never loads what was stored in
+ * smaller pieces just before.
  *
  * AEAD:       text is encrypted, aad and text are authenticated (GMAC: aad, then text with the `before` bytes in front
  *             of it, in which the IV stands, and nothing is encrypted).
