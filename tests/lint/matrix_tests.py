@@ -11,8 +11,10 @@ import re
 import sys
 
 ROW = re.compile(r"^\| RFC \d+")
-SHELL = re.compile(r'\b(check|pass|fail|skip|feature|run_case) "?((?:\$\(.*?\)|[^\s"])+)')
-PYTHON = re.compile(r'(?<!\w)f?"([a-z]\w*[/-][^"\s]+)"')
+SHELL = re.compile(r'\b(check|pass|fail|skip|feature|run_case) "?((?:\$\(.*?\)|[^\s"-])(?:\$\(.*?\)|[^\s"])+)')
+FEATURES = ("feature", "run_case")  # what they print begins with interop/
+PYTHON = re.compile(r'"([a-z]\w*/[^"\s]+)"')
+PYTHON_FEATURE = re.compile(r'\bf"([a-z]\w*-[^"\s]+)"')
 VARIABLE = re.compile(r"\$\(.*?\)|\$\{.*?\}|\$\w+|\{[^}]*\}+")
 LITERAL_MIN = 4  # at the head of a name that a script computes; with less it could be any name
 
@@ -26,11 +28,14 @@ def c_names(file):
 
 def script_names(file):
     text = file.read_text()
-    found = SHELL.findall(text) if file.suffix == ".sh" else [(file.parent.name, name) for name in PYTHON.findall(text)]
-    for where, name in found:
+    if file.suffix == ".sh":
+        names = [f"interop/{name}" if verb in FEATURES else name for verb, name in SHELL.findall(text)]
+    else:
+        names = PYTHON.findall(text) + [f"interop/{name}" for name in PYTHON_FEATURE.findall(text)]
+    for name in names:
         pattern = VARIABLE.sub("*", name)
         if "*" not in pattern or pattern.removeprefix("interop/").index("*") >= LITERAL_MIN:
-            yield f"interop/{pattern}" if where in ("feature", "run_case", "interop") else pattern
+            yield pattern
 
 
 def known_names(tests):
