@@ -21,10 +21,10 @@ asan         suite_asan         default  units and exchange tests under ASan and
 exchange     suite_exchange     default  two IKE engines over a fake wire
 nodatapath   suite_nodatapath   default  the rooms that need neither DPDK nor ipsec-mb, built without them
 kat          suite_kat          default  known answers from data files
-packet       suite_packet       default  ESP packets both ways against scapy
+packet       suite_packet       default  packets through the ports against oracles, again under ASan and UBSan
 fuzz         suite_fuzz         default  every libFuzzer target for a while, then coverage
 smoke        suite_smoke        default  gateways in namespaces
-interop      suite_interop      default  against strongSwan
+interop      suite_interop      default  against strongSwan and ipsec-secgw
 demo         suite_demo         default  deploy/demo.sh
 selfcheck    suite_selfcheck    default  breaks things and sees the tests notice
 '
@@ -73,7 +73,7 @@ run_program() {
 	local log=$logs/$suite.${name//\//.}
 	supervise "$log.out" "$log.err" "$@" || rc=$?
 	grep -E '^(PASS|FAIL|SKIP) ' "$log.out" >>"$suite_log"
-	grep -E '^(FAIL|SKIP|interop:|demo:|coverage:|#) ' "$log.out"
+	grep -E '^(FAIL|SKIP|interop:|demo:|coverage:|packet matrix:|#) ' "$log.out"
 	fails=$(grep -c '^FAIL ' "$log.out")
 	if [ "$rc" != 0 ] && [ "$fails" = 0 ]; then
 		result "FAIL $name ended with code $rc$([ $rc != 124 ] || echo " (over $program_seconds s)")"
@@ -153,10 +153,14 @@ suite_lint() { run_program lint "$repo/tests/lint/lint.sh"; }
 
 suite_unit() { build_release && run_meson_tests release unit; }
 
+sanitizers_on() { export ASAN_OPTIONS=detect_leaks=1:abort_on_error=0 UBSAN_OPTIONS=halt_on_error=1:print_stacktrace=1; }
+
+sanitizers_off() { unset ASAN_OPTIONS UBSAN_OPTIONS; }
+
 suite_asan() {
-	export ASAN_OPTIONS=detect_leaks=1:abort_on_error=0 UBSAN_OPTIONS=halt_on_error=1:print_stacktrace=1
+	sanitizers_on
 	build_asan && run_meson_tests asan unit exchange kat
-	unset ASAN_OPTIONS UBSAN_OPTIONS
+	sanitizers_off
 }
 
 suite_exchange() { build_release && run_meson_tests release exchange; }
@@ -177,9 +181,11 @@ suite_nodatapath() {
 
 suite_kat() { build_release && run_meson_tests release kat; }
 
+# run_scripts BUILD SCRIPT...
 run_scripts() {
 	local script
-	export SALLYPORT_BUILD_DIR=$build/release
+	export SALLYPORT_BUILD_DIR=$build/$1
+	shift
 	for script in "$@"; do
 		if [ -x "$script" ]; then
 			run_program "$(basename "${script%.*}")" "$script"
@@ -189,11 +195,18 @@ run_scripts() {
 	done
 }
 
-suite_packet() { build_release && run_meson_tests release packet && run_scripts "$repo"/tests/packet/*.py; }
+suite_packet() {
+	build_release && run_scripts release "$repo"/tests/packet/*.py
+	sanitizers_on
+	build_asan && run_scripts asan "$repo"/tests/packet/*.py
+	sanitizers_off
+}
 
-suite_smoke() { build_release && run_scripts "$repo"/tests/smoke/*.sh; }
+suite_smoke() { build_release && run_scripts release "$repo"/tests/smoke/*.sh; }
 
-suite_interop() { build_release && run_scripts "$repo"/tests/interop/strongswan_*.sh; }
+suite_interop() {
+	build_release && run_scripts release "$repo"/tests/interop/strongswan_*.sh "$repo"/tests/interop/secgw_*.sh
+}
 
 suite_demo() {
 	build_release || return
@@ -205,7 +218,7 @@ suite_fuzz() {
 	SALLYPORT_FUZZ_SECONDS=$fuzz_seconds run_program fuzz "$repo/tests/fuzz/run.sh" "$build/fuzz" "$fuzz_coverage_percent"
 }
 
-suite_selfcheck() { build_release && run_scripts "$repo"/tests/selfcheck/*.sh; }
+suite_selfcheck() { build_release && run_scripts release "$repo"/tests/selfcheck/*.sh; }
 
 # ---- the run ----
 

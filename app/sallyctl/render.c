@@ -11,6 +11,8 @@
 static const struct column sa_columns[] = {
 	{ "NAME", "name", false },
 	{ "DIR", "direction", false },
+	{ "PROTO", "protocol", false },
+	{ "MODE", "mode", false },
 	{ "SPI", "spi", false },
 	{ "LOCAL", "local", false },
 	{ "REMOTE", "remote", false },
@@ -39,6 +41,7 @@ static const struct column port_columns[] = {
 	{ "DRIVER", "driver", false },
 	{ "LINK", "link", false },
 	{ "ADDRESS", "address", false },
+	{ "ADDRESS6", "address6", false },
 	{ "MAC", "mac", false },
 	{ "MTU", "mtu", true },
 	{ "RX-PACKETS", "rx_packets", true },
@@ -81,13 +84,63 @@ static const struct {
 	const struct column *columns;
 	size_t count;
 } tables[] = {
-	{ COMMAND_SHOW_SAS, "sas", sa_columns, COUNT(sa_columns) },
 	{ COMMAND_SHOW_POLICIES, "policies", policy_columns, COUNT(policy_columns) },
 	{ COMMAND_SHOW_PORTS, "ports", port_columns, COUNT(port_columns) },
 	{ COMMAND_SHOW_ROUTES, "routes", route_columns, COUNT(route_columns) },
 	{ COMMAND_SHOW_NEIGHBOURS, "neighbours", neighbour_columns, COUNT(neighbour_columns) },
 	{ COMMAND_SHOW_WORKERS, "workers", worker_columns, COUNT(worker_columns) },
 };
+
+static const char *direction_of(const json_t *sa)
+{
+	const char *direction = json_string_value(json_object_get(sa, "direction"));
+
+	return direction ? direction : "-";
+}
+
+/* Below the table, so that it is not lost in a wide one. Both SAs of a pair are weak alike: said once. */
+static void render_weak(FILE *out, const json_t *list)
+{
+	const char *reason, *name;
+	json_t *sa;
+	size_t i;
+
+	json_array_foreach(list, i, sa)
+	{
+		reason = json_string_value(json_object_get(sa, "weak"));
+		name = json_string_value(json_object_get(sa, "name"));
+		if (reason && strcmp(direction_of(sa), "out") != 0)
+			fprintf(out, "WEAK %s: %s\n", name ? name : "-", reason);
+	}
+}
+
+/* What a table has no room for. */
+static void render_settings(FILE *out, const json_t *list)
+{
+	static const char *const keys[] = { "replay_window", "lifetime", "tfc_padding", "outer" };
+	char text[256];
+	json_t *sa;
+	size_t i;
+
+	json_array_foreach(list, i, sa)
+	{
+		fprintf(out, "%s %s:", direction_of(sa), table_cell(json_object_get(sa, "spi"), text, sizeof(text)));
+		for (size_t k = 0; k < COUNT(keys); k++)
+			fprintf(out, "%s %s %s", k ? ";" : "", keys[k],
+				table_cell(json_object_get(sa, keys[k]), text, sizeof(text)));
+		fputc('\n', out);
+	}
+}
+
+static void render_sas(FILE *out, const json_t *result, bool detail)
+{
+	const json_t *list = json_object_get(result, "sas");
+
+	table_print(out, list, sa_columns, COUNT(sa_columns));
+	if (detail)
+		render_settings(out, list);
+	render_weak(out, list);
+}
 
 /* Zero drops and IKE counters are left out: what is there should catch the eye. Packet counters always show. */
 static void render_group(FILE *out, const char *title, const json_t *totals, bool zeros)
@@ -110,6 +163,7 @@ static void render_counters(FILE *out, const json_t *result)
 	render_group(out, "packets", json_object_get(totals, "counters"), true);
 	render_group(out, "drop", json_object_get(totals, "drops"), false);
 	render_group(out, "ike", json_object_get(result, "ike"), false);
+	render_group(out, "mbufs", json_object_get(result, "mbufs"), true);
 }
 
 /* One line a member, in the order the daemon sent them. */
@@ -135,6 +189,8 @@ void render(FILE *out, int command, const json_t *result, bool detail)
 		}
 	if (command == COMMAND_SHOW_TUNNELS)
 		render_tunnels(out, result, detail);
+	else if (command == COMMAND_SHOW_SAS)
+		render_sas(out, result, detail);
 	else if (command == COMMAND_SHOW_COUNTERS)
 		render_counters(out, result);
 	else if (command == COMMAND_SHOW_VERSION)

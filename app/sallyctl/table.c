@@ -7,12 +7,22 @@
 #define CELL_MAX    256
 #define COLUMNS_MAX 16
 
-/* A list as words, an object as the names and numbers of its members. */
+static const char *number_text(const json_t *value, char *ret_text, size_t capacity)
+{
+	if (json_is_real(value))
+		snprintf(ret_text, capacity, "%.1f", json_real_value(value));
+	else
+		snprintf(ret_text, capacity, "%" JSON_INTEGER_FORMAT, json_integer_value(value));
+	return ret_text;
+}
+
+/* A list as words, an object as the names and numbers or words of its members. */
 static void cell_container(const json_t *value, char *ret_text, size_t capacity)
 {
 	size_t len = 0, i;
 	const char *key;
 	json_t *item;
+	char number[32];
 
 	ret_text[0] = '\0';
 	if (json_is_array(value)) {
@@ -27,8 +37,9 @@ static void cell_container(const json_t *value, char *ret_text, size_t capacity)
 	json_object_foreach((json_t *)value, key, item)
 	{
 		if (len < capacity)
-			len += (size_t)snprintf(ret_text + len, capacity - len, "%s%s %" JSON_INTEGER_FORMAT,
-				len ? ", " : "", key, json_integer_value(item));
+			len += (size_t)snprintf(ret_text + len, capacity - len, "%s%s %s", len ? ", " : "", key,
+				json_is_string(item) ? json_string_value(item)
+						     : number_text(item, number, sizeof(number)));
 	}
 }
 
@@ -36,8 +47,8 @@ const char *table_cell(const json_t *value, char *ret_text, size_t capacity)
 {
 	switch (value ? json_typeof(value) : JSON_NULL) {
 	case JSON_STRING: snprintf(ret_text, capacity, "%s", json_string_value(value)); break;
-	case JSON_INTEGER: snprintf(ret_text, capacity, "%" JSON_INTEGER_FORMAT, json_integer_value(value)); break;
-	case JSON_REAL: snprintf(ret_text, capacity, "%.1f", json_real_value(value)); break;
+	case JSON_INTEGER:
+	case JSON_REAL: number_text(value, ret_text, capacity); break;
 	case JSON_TRUE: snprintf(ret_text, capacity, "yes"); break;
 	case JSON_FALSE: snprintf(ret_text, capacity, "no"); break;
 	case JSON_NULL: snprintf(ret_text, capacity, "-"); break;

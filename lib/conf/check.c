@@ -110,8 +110,16 @@ void check_warn(struct load *l, const char *list, size_t i, const char *setting,
 
 const struct config_interface *interface_of_address(const struct config *c, const struct addr *a)
 {
-	for (size_t i = 0; i < c->interface_count; i++)
-		if (addr_equal(&c->interfaces[i].address.addr, a))
+	for (size_t i = 0; i < c->interface_count && a->family != ADDR_NONE; i++)
+		if (addr_equal(&interface_prefix(&c->interfaces[i], a->family)->addr, a))
+			return &c->interfaces[i];
+	return NULL;
+}
+
+const struct config_interface *interface_towards(const struct config *c, const struct addr *a)
+{
+	for (size_t i = 0; i < c->interface_count && a->family != ADDR_NONE; i++)
+		if (prefix_contains(interface_prefix(&c->interfaces[i], a->family), a))
 			return &c->interfaces[i];
 	return NULL;
 }

@@ -126,7 +126,7 @@ static void check_transport_selectors(
 	for (int k = 0; k < list->count; k++)
 		if (!addr_equal(&list->items[k].low, host) || !addr_equal(&list->items[k].high, host)) {
 			check_fault(l, MANUAL, i, setting,
-				"%s is more than %s: transport mode is between the two hosts only",
+				"%s is not inside of %s: transport mode is between the two hosts only",
 				selector_format(&list->items[k], text), addr_format(host, own));
 			return;
 		}

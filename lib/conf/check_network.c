@@ -9,35 +9,79 @@
 #define ROUTES     "routes"
 #define NEIGHBOURS "neighbours"
 
-/* An address that a host of the subnet can have: /31 and /32 have no network and broadcast address (RFC 3021). */
+#define MTU_MIN_IPV6 1280u
+
+/* An address that a host of the subnet can have: /31 and /32 have no network and broadcast address (RFC 3021). IPv6
+ * subnets have no broadcast address, but their first one belongs to all routers (RFC 4291 2.6.1), save in a /127 (RFC
+ * 6164). */
 static bool is_host_of(const struct prefix *p, const struct addr *a)
 {
 	struct addr low, high;
 
 	prefix_range(p, &low, &high);
-	return prefix_contains(p, a) && (p->len >= 31 || (!addr_equal(a, &low) && !addr_equal(a, &high)));
+	if (!prefix_contains(p, a) || p->len + 1u >= addr_len(a) * 8)
+		return prefix_contains(p, a);
+	return !addr_equal(a, &low) && (a->family == ADDR_IPV6 || !addr_equal(a, &high));
+}
+
+/* What the addresses are that no host of the subnet can have. */
+static const char *reserved_text(const struct addr *a)
+{
+	return a->family == ADDR_IPV6 ? "the subnet-router anycast address" : "the network or broadcast address";
 }
 
 /* Addresses that no port of a gateway can have (RFC 1122 3.2.1.3, RFC 6890). */
-static void check_interface_address(struct load *l, size_t i)
+static bool is_reserved(const struct addr *a)
 {
-	const struct prefix *p = &l->config->interfaces[i].address;
-	char text[PREFIX_TEXT_MAX];
-	uint32_t word = addr_ipv4(&p->addr);
+	static const uint8_t zero[8], mapped[4] = { 0, 0, 0xff, 0xff };
+	uint32_t word = addr_ipv4(a);
 
+	if (a->family == ADDR_IPV4)
+		return word >> 24 == 0 || word >> 24 == 127 || word >> 28 >= 14;
+	return addr_is_multicast(a) ||
+	       (!memcmp(a->bytes, zero, 8) && (!memcmp(a->bytes + 8, zero, 4) || !memcmp(a->bytes + 8, mapped, 4)));
+}
+
+/* No router forwards from or to such an address (RFC 4291 2.5.6). */
+static bool is_link_local(const struct addr *a)
+{
+	return a->family == ADDR_IPV6 && a->bytes[0] == 0xfe && (a->bytes[1] & 0xc0) == 0x80;
+}
+
+static void check_interface_address(struct load *l, size_t i, const char *setting, const struct prefix *p)
+{
+	char text[PREFIX_TEXT_MAX];
+
+	if (p->addr.family == ADDR_NONE)
+		return;
 	prefix_format(p, text);
 	if (p->len == 0)
-		check_fault(l, INTERFACES, i, "address", "%s: the whole Internet is no subnet", text);
-	else if (word >> 24 == 0 || word >> 24 == 127 || word >> 28 >= 14)
-		check_fault(l, INTERFACES, i, "address", "%s is not the address of a host", text);
+		check_fault(l, INTERFACES, i, setting, "%s: the whole Internet is no subnet", text);
+	else if (is_reserved(&p->addr))
+		check_fault(l, INTERFACES, i, setting, "%s is not the address of a host", text);
+	else if (is_link_local(&p->addr))
+		check_fault(l, INTERFACES, i, setting, "%s is an address of this link only", text);
 	else if (!is_host_of(p, &p->addr))
-		check_fault(l, INTERFACES, i, "address", "%s is the network or broadcast address of its subnet", text);
+		check_fault(l, INTERFACES, i, setting, "%s is %s of its subnet", text, reserved_text(&p->addr));
+}
+
+static void check_interface(struct load *l, size_t i)
+{
+	const struct config_interface *p = &l->config->interfaces[i];
+
+	check_interface_address(l, i, "address", &p->address);
+	check_interface_address(l, i, "address6", &p->address6);
+	if (p->address.addr.family == ADDR_NONE && p->address6.addr.family == ADDR_NONE)
+		check_fault(l, INTERFACES, i, "", "needs an address or address6");
+	if (p->address6.addr.family == ADDR_IPV6 && p->mtu < MTU_MIN_IPV6)
+		check_fault(
+			l, INTERFACES, i, "mtu", "%u is less than IPv6 takes: %u (RFC 8200 5)", p->mtu, MTU_MIN_IPV6);
 }
 
 /* Two prefixes overlap when one holds the other's address, as their ranges nest or are apart. */
 static bool prefixes_overlap(const struct prefix *a, const struct prefix *b)
 {
-	return prefix_contains(a, &b->addr) || prefix_contains(b, &a->addr);
+	return a->addr.family != ADDR_NONE && (prefix_contains(a, &b->addr) || prefix_contains(b, &a->addr));
 }
 
 /* Up to the comma: what follows are arguments of the same device. */
@@ -48,14 +92,23 @@ static bool same_device(const char *a, const char *b)
 	return a_len == b_len && memcmp(a, b, a_len) == 0;
 }
 
+static void check_overlap(
+	struct load *l, size_t i, const char *setting, const struct prefix *p, const struct config_interface *former)
+{
+	const struct prefix *other = interface_prefix(former, p->addr.family);
+	char text[PREFIX_TEXT_MAX];
+
+	if (prefixes_overlap(p, other))
+		check_fault(l, INTERFACES, i, setting, "overlaps %s of interface %s", prefix_format(other, text),
+			former->name);
+}
+
 static void check_interface_pair(struct load *l, size_t former, size_t i)
 {
 	const struct config_interface *a = &l->config->interfaces[former], *b = &l->config->interfaces[i];
-	char text[PREFIX_TEXT_MAX];
 
-	if (prefixes_overlap(&a->address, &b->address))
-		check_fault(l, INTERFACES, i, "address", "overlaps %s of interface %s",
-			prefix_format(&a->address, text), a->name);
+	check_overlap(l, i, "address", &b->address, a);
+	check_overlap(l, i, "address6", &b->address6, a);
 	if (same_device(a->device, b->device))
 		check_fault(l, INTERFACES, i, "device", "\"%.*s\" is the device of interface %s too",
 			(int)strcspn(b->device, ","), b->device, a->name);
@@ -64,35 +117,28 @@ static void check_interface_pair(struct load *l, size_t former, size_t i)
 static void check_interfaces(struct load *l)
 {
 	for (size_t i = 0; i < l->config->interface_count; i++) {
-		check_interface_address(l, i);
+		check_interface(l, i);
 		for (size_t former = 0; former < i; former++)
 			check_interface_pair(l, former, i);
 	}
 }
 
-/* The interface in whose subnet the address is, or NULL. */
-static const struct config_interface *connected(const struct config *c, const struct addr *a)
-{
-	for (size_t i = 0; i < c->interface_count; i++)
-		if (prefix_contains(&c->interfaces[i].address, a))
-			return &c->interfaces[i];
-	return NULL;
-}
-
 /* The next hop has to be a neighbour: routes are not looked up through other routes. */
-static void check_via(struct load *l, size_t i, const struct addr *via)
+static void check_via(struct load *l, size_t i, const struct config_route *r)
 {
-	const struct config_interface *p = connected(l->config, via);
-	char text[ADDR_TEXT_MAX];
+	const struct config_interface *p = interface_towards(l->config, &r->via);
+	char text[ADDR_TEXT_MAX], prefix[PREFIX_TEXT_MAX];
 
-	addr_format(via, text);
-	if (!p)
+	addr_format(&r->via, text);
+	if (r->via.family != r->prefix.addr.family)
+		check_fault(l, ROUTES, i, "via", "%s is not of the same family as %s", text,
+			prefix_format(&r->prefix, prefix));
+	else if (!p)
 		check_fault(l, ROUTES, i, "via", "%s is not in the subnet of an interface", text);
-	else if (interface_of_address(l->config, via))
+	else if (interface_of_address(l->config, &r->via))
 		check_fault(l, ROUTES, i, "via", "%s is our own address", text);
-	else if (!is_host_of(&p->address, via))
-		check_fault(
-			l, ROUTES, i, "via", "%s is the network or broadcast address of interface %s", text, p->name);
+	else if (!is_host_of(interface_prefix(p, r->via.family), &r->via))
+		check_fault(l, ROUTES, i, "via", "%s is %s of interface %s", text, reserved_text(&r->via), p->name);
 }
 
 static bool same_prefix(const struct prefix *a, const struct prefix *b)
@@ -112,7 +158,7 @@ static void check_destination(struct load *l, size_t i, const struct prefix *p)
 		check_fault(l, ROUTES, i, "prefix", "%s has bits behind its length; did you mean %s?",
 			prefix_format(p, text), prefix_format(&base, clean));
 	for (size_t k = 0; k < l->config->interface_count; k++)
-		if (same_prefix(&l->config->interfaces[k].address, p))
+		if (same_prefix(interface_prefix(&l->config->interfaces[k], p->addr.family), p))
 			check_fault(l, ROUTES, i, "prefix", "%s is the subnet of interface %s", prefix_format(p, text),
 				l->config->interfaces[k].name);
 }
@@ -155,7 +201,7 @@ static void check_routes(struct load *l)
 {
 	for (size_t i = 0; i < l->config->route_count; i++) {
 		check_destination(l, i, &l->config->routes[i].prefix);
-		check_via(l, i, &l->config->routes[i].via);
+		check_via(l, i, &l->config->routes[i]);
 	}
 	check_route_duplicates(l);
 }
@@ -184,14 +230,18 @@ static void check_neighbour(struct load *l, size_t i)
 {
 	const struct config_neighbour *n = &l->config->neighbours[i];
 	const struct config_interface *p = &l->config->interfaces[n->interface];
-	char text[ADDR_TEXT_MAX], subnet[PREFIX_TEXT_MAX];
+	const struct prefix *subnet = interface_prefix(p, n->addr.family);
+	char text[ADDR_TEXT_MAX], subnet_text[PREFIX_TEXT_MAX];
 
 	addr_format(&n->addr, text);
 	if (interface_of_address(l->config, &n->addr))
 		check_fault(l, NEIGHBOURS, i, "address", "%s is our own address", text);
-	else if (!is_host_of(&p->address, &n->addr))
+	else if (subnet->addr.family == ADDR_NONE)
+		check_fault(l, NEIGHBOURS, i, "address", "%s: interface %s has no IPv%u address", text, p->name,
+			n->addr.family);
+	else if (!is_host_of(subnet, &n->addr))
 		check_fault(l, NEIGHBOURS, i, "address", "%s is not a host of %s, the subnet of interface %s", text,
-			prefix_format(&p->address, subnet), p->name);
+			prefix_format(subnet, subnet_text), p->name);
 }
 
 static int compare_neighbours(const void *a, const void *b)

@@ -31,8 +31,9 @@ struct config_control {
 struct config_interface {
 	char name[CONFIG_NAME_MAX];
 	char device[CONFIG_DEVICE_MAX]; /* vdev with arguments, or PCI address */
-	struct prefix address;
-	uint32_t mtu; /* of IP packets, bytes */
+	struct prefix address;          /* IPv4; ADDR_NONE: none */
+	struct prefix address6;         /* IPv6; ADDR_NONE: none. One of the two is there */
+	uint32_t mtu;                   /* of IP packets, bytes */
 };
 
 struct config_route {

@@ -203,8 +203,15 @@ void check_fault(struct load *l, const char *list, size_t i, const char *setting
 /* The same for a warning. */
 void check_warn(struct load *l, const char *list, size_t i, const char *setting, const char *format, ...)
 	__attribute__((format(printf, 5, 6)));
-/* The interface with this address, or NULL. */
+/* The interface with this address of either family, or NULL. */
 const struct config_interface *interface_of_address(const struct config *c, const struct addr *a);
+/* Address and subnet of an interface in a family, ADDR_NONE when it has none. */
+static inline const struct prefix *interface_prefix(const struct config_interface *i, uint8_t family)
+{
+	return family == ADDR_IPV6 ? &i->address6 : &i->address;
+}
+/* The interface in whose subnet the address is, or NULL. */
+const struct config_interface *interface_towards(const struct config *c, const struct addr *a);
 
 /* Combinations of a manual SA's settings that make no sense. */
 void check_combinations(struct load *l, size_t i);

@@ -194,32 +194,36 @@ static const struct row interface_rows[] = {
 			"(`\"net_af_packet0,iface=eth1\"`)" },
 	{ .key = "address",
 		.type = &type_prefix,
-		.required = true,
 		.family = ADDR_IPV4,
 		FIELD(struct config_interface, address),
-		.help = "our address and the length of the connected subnet, such as 192.0.2.1/24" },
+		.help = "our IPv4 address and the length of the connected subnet, such as 192.0.2.1/24. At least one "
+			"of `address` and `address6` is needed" },
+	{ .key = "address6",
+		.type = &type_prefix,
+		.family = ADDR_IPV6,
+		FIELD(struct config_interface, address6),
+		.help = "our IPv6 address and the length of the connected subnet, such as 2001:db8:1::1/64" },
 	{ .key = "mtu",
 		.type = &type_number,
 		FIELD(struct config_interface, mtu),
 		.fallback = "1500",
 		.min = 576,
 		.max = 9600,
-		.help = "largest IP packet of the link in bytes" },
+		.help = "largest IP packet of the link in bytes; with `address6` at least 1280" },
 };
 
 static const struct row route_rows[] = {
 	{ .key = "prefix",
 		.type = &type_prefix,
 		.required = true,
-		.family = ADDR_IPV4,
 		FIELD(struct config_route, prefix),
 		.help = "destination; the longest prefix wins" },
 	{ .key = "via",
 		.type = &type_address,
 		.required = true,
-		.family = ADDR_IPV4,
 		FIELD(struct config_route, via),
-		.help = "next hop, in the subnet of an interface" },
+		.help = "next hop, in the subnet of an interface, of the same family. An IPv6 one needs an entry in "
+			"`neighbours`" },
 };
 
 static const struct row neighbour_rows[] = {
@@ -232,14 +236,13 @@ static const struct row neighbour_rows[] = {
 	{ .key = "address",
 		.type = &type_address,
 		.required = true,
-		.family = ADDR_IPV4,
 		FIELD(struct config_neighbour, addr),
-		.help = "address of the neighbour, in the subnet of that interface" },
+		.help = "address of the neighbour, in a subnet of that interface" },
 	{ .key = "mac",
 		.type = &type_mac,
 		.required = true,
 		FIELD(struct config_neighbour, mac),
-		.help = "its MAC address; ARP is not asked" },
+		.help = "its MAC address; ARP is not asked. IPv6 neighbours are known from here only" },
 };
 
 static const struct row policy_rows[] = {

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* What a good configuration is warned of, as it will hardly do what was meant or is weak: peers without a route,
- * selectors that cross, algorithms of yesterday. Runs when there are no faults. */
+/* What a good configuration is warned of, as it will hardly do what was meant or is weak: peers without a route, next
+ * hops without a MAC address, selectors that cross, algorithms of yesterday. Runs when there are no faults. */
 #include "conf_priv.h"
 
 #include <stdlib.h>
@@ -9,7 +9,7 @@
 #define TUNNELS "tunnels"
 #define MANUAL  "manual_sas"
 
-/* Each tunnel and manual SA is compared with each: beyond this number nobody waits for it. */
+/* Each tunnel and manual SA is compared with each, routes with neighbours: beyond this number nobody waits for it. */
 #define COMPARED_MAX 200
 
 /* ---- routes ---- */
@@ -40,18 +40,28 @@ static size_t merge_ranges(struct range *ranges, size_t count)
 	return merged;
 }
 
+static void range_add(struct range *ranges, size_t *count, const struct prefix *p)
+{
+	if (p->addr.family == ADDR_NONE)
+		return;
+	prefix_range(p, &ranges[*count].low, &ranges[*count].high);
+	(*count)++;
+}
+
 /* All that connected subnets and routes cover; owned by the caller. NULL without memory. */
 static struct range *reachable_build(const struct config *c, size_t *ret_count)
 {
-	struct range *ranges = calloc(c->interface_count + c->route_count + 1, sizeof(*ranges));
+	struct range *ranges = calloc(2 * c->interface_count + c->route_count + 1, sizeof(*ranges));
 	size_t n = 0;
 
 	if (!ranges)
 		return NULL;
-	for (size_t i = 0; i < c->interface_count; i++, n++)
-		prefix_range(&c->interfaces[i].address, &ranges[n].low, &ranges[n].high);
-	for (size_t i = 0; i < c->route_count; i++, n++)
-		prefix_range(&c->routes[i].prefix, &ranges[n].low, &ranges[n].high);
+	for (size_t i = 0; i < c->interface_count; i++) {
+		range_add(ranges, &n, &c->interfaces[i].address);
+		range_add(ranges, &n, &c->interfaces[i].address6);
+	}
+	for (size_t i = 0; i < c->route_count; i++)
+		range_add(ranges, &n, &c->routes[i].prefix);
 	qsort(ranges, n, sizeof(*ranges), compare_ranges);
 	*ret_count = merge_ranges(ranges, n);
 	return ranges;
@@ -92,6 +102,32 @@ static void warn_routes(struct load *l)
 	for (size_t i = 0; i < c->tunnel_count; i++)
 		warn_unreachable(l, ranges, count, TUNNELS, i, "remote.address", &c->tunnels[i].remote_addr);
 	free(ranges);
+}
+
+/* IPv6 neighbours are not asked for: without an entry nothing is ever sent to them. */
+static void warn_neighbour(struct load *l, const char *list, size_t i, const char *setting, const struct addr *a)
+{
+	const struct config *c = l->config;
+	char text[ADDR_TEXT_MAX];
+	size_t k = 0;
+
+	if (a->family != ADDR_IPV6 || !interface_towards(c, a))
+		return;
+	while (k < c->neighbour_count && !addr_equal(&c->neighbours[k].addr, a))
+		k++;
+	if (k == c->neighbour_count)
+		check_warn(l, list, i, setting, "%s has no entry in neighbours, so nothing can be sent to it",
+			addr_format(a, text));
+}
+
+static void warn_neighbours(struct load *l)
+{
+	const struct config *c = l->config;
+
+	for (size_t i = 0; i < c->route_count && i < COMPARED_MAX; i++)
+		warn_neighbour(l, "routes", i, "via", &c->routes[i].via);
+	for (size_t i = 0; i < c->manual_sa_count && i < COMPARED_MAX; i++)
+		warn_neighbour(l, MANUAL, i, "remote", &c->manual_sas[i].in.path.remote.addr);
 }
 
 /* ---- both sides of one SA ---- */
@@ -328,6 +364,7 @@ static void warn_weak(struct load *l)
 void warn_doubtful(struct load *l)
 {
 	warn_routes(l);
+	warn_neighbours(l);
 	warn_all_sides(l);
 	warn_order(l);
 	warn_weak(l);

@@ -19,13 +19,19 @@ static const char *mac_format(const uint8_t mac[6], char ret_text[18])
 	return ret_text;
 }
 
+/* Empty: none of that family. */
+static const char *own_format(const struct prefix *p, char *ret_text)
+{
+	return p->addr.family == ADDR_NONE ? "" : prefix_format(p, ret_text);
+}
+
 static json_t *port_json(const struct datapath_port_stats *s)
 {
-	char mac[18], address[PREFIX_TEXT_MAX];
-	json_t *port = json_pack("{s:s,s:s,s:s,s:s,s:s,s:s,s:i,s:i,s:i}", "name", s->name, "device", s->device,
-		"driver", s->driver, "mac", mac_format(s->mac, mac), "address", prefix_format(&s->address, address),
-		"link", s->link_up ? "up" : "down", "mtu", (int)s->mtu, "rx_queues", (int)s->rx_queues, "tx_queues",
-		(int)s->tx_queues);
+	char mac[18], address[PREFIX_TEXT_MAX], address6[PREFIX_TEXT_MAX];
+	json_t *port = json_pack("{s:s,s:s,s:s,s:s,s:s,s:s,s:s,s:i,s:i,s:i}", "name", s->name, "device", s->device,
+		"driver", s->driver, "mac", mac_format(s->mac, mac), "address", own_format(&s->address, address),
+		"address6", own_format(&s->address6, address6), "link", s->link_up ? "up" : "down", "mtu", (int)s->mtu,
+		"rx_queues", (int)s->rx_queues, "tx_queues", (int)s->tx_queues);
 
 	json_object_set_new(port, "rx_packets", number(s->rx_packets));
 	json_object_set_new(port, "tx_packets", number(s->tx_packets));
@@ -101,20 +107,28 @@ json_t *show_counters(struct command_call *call)
 		json_array_append_new(workers, json_pack("{s:i,s:o,s:o}", "worker", (int)i, "counters",
 						       counters_json(&stats), "drops", drops_json(&stats)));
 	}
-	return json_pack("{s:o,s:{s:o,s:o},s:o}", "workers", workers, "totals", "counters", counters_json(&total),
-		"drops", drops_json(&total), "ike", ike_json(c->engine));
+	return json_pack("{s:o,s:{s:o,s:o},s:o,s:{s:o,s:o}}", "workers", workers, "totals", "counters",
+		counters_json(&total), "drops", drops_json(&total), "ike", ike_json(c->engine), "mbufs", "size",
+		number(c->config->system.mbufs), "free", number(datapath_mbufs_free(c->dp)));
 }
 
 /* The subnet of an interface: its address without host bits. */
-static json_t *connected_route(const struct config_interface *i)
+static void append_connected(json_t *list, const struct config_interface *i, const struct prefix *own)
 {
-	struct prefix subnet = { .len = i->address.len };
+	struct prefix subnet = { .len = own->len };
 	char text[PREFIX_TEXT_MAX];
 	struct addr high;
 
-	prefix_range(&i->address, &subnet.addr, &high);
-	return json_pack("{s:s,s:s,s:n,s:s}", "prefix", prefix_format(&subnet, text), "kind", "connected", "via",
-		"interface", i->name);
+	if (own->addr.family == ADDR_NONE)
+		return;
+	prefix_range(own, &subnet.addr, &high);
+	json_array_append_new(list, json_pack("{s:s,s:s,s:n,s:s}", "prefix", prefix_format(&subnet, text), "kind",
+					    "connected", "via", "interface", i->name));
+}
+
+static bool is_connected(const struct config_interface *i, const struct addr *a)
+{
+	return prefix_contains(&i->address, a) || prefix_contains(&i->address6, a);
 }
 
 /* Which interface a route leaves through follows from the subnet of its next hop. */
@@ -124,7 +138,7 @@ static json_t *static_route(const struct config *config, const struct config_rou
 	const char *interface = "";
 
 	for (size_t i = 0; i < config->interface_count; i++)
-		if (prefix_contains(&config->interfaces[i].address, &r->via))
+		if (is_connected(&config->interfaces[i], &r->via))
 			interface = config->interfaces[i].name;
 	return json_pack("{s:s,s:s,s:s,s:s}", "prefix", prefix_format(&r->prefix, prefix), "kind", "static", "via",
 		addr_format(&r->via, via), "interface", interface);
@@ -135,8 +149,10 @@ json_t *show_routes(struct command_call *call)
 	const struct config *config = call->control->config;
 	json_t *list = json_array();
 
-	for (size_t i = 0; i < config->interface_count; i++)
-		json_array_append_new(list, connected_route(&config->interfaces[i]));
+	for (size_t i = 0; i < config->interface_count; i++) {
+		append_connected(list, &config->interfaces[i], &config->interfaces[i].address);
+		append_connected(list, &config->interfaces[i], &config->interfaces[i].address6);
+	}
 	for (size_t i = 0; i < config->route_count; i++)
 		json_array_append_new(list, static_route(config, &config->routes[i]));
 	return json_pack("{s:o}", "routes", list);

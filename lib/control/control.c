@@ -148,6 +148,7 @@ static int fill_ports(const struct config *config, struct datapath_config *dc, c
 			return -EINVAL;
 		}
 		to->address = from->address;
+		to->address6 = from->address6;
 		to->mtu = (uint16_t)from->mtu;
 	}
 	return 0;
@@ -378,7 +379,7 @@ static void sweep(struct control *c)
 	struct sa_facts facts = { 0 };
 
 	c->next_sweep_ns = c->now_ns + SWEEP_NS;
-	sa_registry_sweep(&c->sas, &facts);
+	sa_registry_sweep(&c->sas, c->now_ns, &facts);
 	for (size_t i = 0; i < facts.count; i++)
 		ike_host_command(c, &facts.items[i]);
 	sa_facts_done(&facts);

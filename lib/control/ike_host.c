@@ -86,9 +86,11 @@ static void do_install(struct control *c, struct ike_action *a)
 	const struct tunnel_profile *tunnel = &c->config->tunnels[a->install.tunnel];
 	const char *reason;
 
-	/* the slot is control's to give; the engine only carries it */
+	/* the slot is control's to give; of the header and the padding only the packet path knows */
 	a->install.in->tunnel_slot = tunnel->children[a->install.child].tunnel_slot;
 	a->install.out->tunnel_slot = a->install.in->tunnel_slot;
+	a->install.out->tfc_bytes = tunnel->children[a->install.child].tfc_bytes;
+	a->install.in->path.header = a->install.out->path.header = tunnel->outer;
 	if (sa_pair_install(&c->sas, &owner, a->install.in, a->install.out, a->install.switch_now, &reason))
 		install_failed(c, a, reason);
 }
@@ -115,8 +117,12 @@ static void do_update(struct control *c, struct ike_action *a)
 {
 	struct sa_pair *pair = sa_pair_lookup(&c->sas, a->child.spi_in);
 	char peer[ENDPOINT_TEXT_MAX];
-	int rc = pair ? sa_pair_update(&c->sas, pair, &a->child.path) : 0;
+	int rc = 0;
 
+	if (pair) {
+		a->child.path.header = pair->out_view.path.header;
+		rc = sa_pair_update(&c->sas, pair, &a->child.path);
+	}
 	if (rc)
 		log_limited(c, LIMIT_INSTALL, LOG_ERROR, "not-updated sa %s spi-in %08x peer %s: %s", pair->name,
 			a->child.spi_in, endpoint_format(&a->child.path.remote, peer), strerror(-rc));

@@ -75,9 +75,10 @@ static void slot_selectors(const struct config *config, const struct slot_owner 
 
 static struct selector_list any_selectors(void)
 {
-	struct prefix all = { .addr = addr_from_ipv4(0), .len = 0 };
+	const struct prefix four = { .addr = { .family = ADDR_IPV4 } }, six = { .addr = { .family = ADDR_IPV6 } };
 
-	return (struct selector_list){ .count = 1, .items = { selector_from_prefix(&all) } };
+	return (struct selector_list){ .count = 2,
+		.items = { selector_from_prefix(&four), selector_from_prefix(&six) } };
 }
 
 static struct spd_rule *rule_add(const struct config *config, struct policy *p, const struct config_policy *entry)

@@ -5,6 +5,9 @@
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
+
+#include "loop_priv.h"
 
 int sa_registry_init(struct sa_registry *r, struct ipsec *ips, struct datapath *dp, size_t slot_count)
 {
@@ -46,16 +49,39 @@ struct sa_pair *sa_pair_lookup(const struct sa_registry *r, uint32_t spi_in)
 	return NULL;
 }
 
+static void weak_add(struct sa_view *v, const char *name, const char *reason)
+{
+	size_t len = strlen(v->weak);
+
+	snprintf(v->weak + len, sizeof(v->weak) - len, "%s%s%s%s", len ? "; " : "", name, *name ? " " : "", reason);
+}
+
+static void weak_fill(const struct sa_spec *spec, bool manual, struct sa_view *ret_view)
+{
+	const struct alg *algs[] = { spec->encr, spec->integ };
+
+	for (size_t i = 0; i < ARRAY_LEN(algs); i++) {
+		if (manual && algs[i] && (algs[i]->flags & ALG_COUNTER))
+			weak_add(ret_view, "", "manual keys repeat nonces after a restart");
+		if (algs[i] && alg_weakness(algs[i]))
+			weak_add(ret_view, algs[i]->name, alg_weakness(algs[i]));
+	}
+}
+
 /* Keys are not among what is kept. */
-static void view_fill(const struct sa_spec *spec, struct sa_view *ret_view)
+static void view_fill(const struct sa_spec *spec, bool manual, struct sa_view *ret_view)
 {
 	ret_view->spi = spec->spi;
+	ret_view->protocol = spec->protocol;
 	ret_view->mode = (uint8_t)spec->mode;
 	ret_view->esn = spec->esn;
+	ret_view->tfc_bytes = spec->tfc_bytes;
 	ret_view->replay_window = spec->replay_window;
+	ret_view->lifetime = spec->lifetime;
 	ret_view->path = spec->path;
-	snprintf(ret_view->suite, sizeof(ret_view->suite), "%s%s%s", spec->encr ? spec->encr->name : "none",
-		spec->integ ? "/" : "", spec->integ ? spec->integ->name : "");
+	snprintf(ret_view->suite, sizeof(ret_view->suite), "%s%s%s", spec->encr ? spec->encr->name : "",
+		spec->encr && spec->integ ? "/" : "", spec->integ ? spec->integ->name : "");
+	weak_fill(spec, manual, ret_view);
 }
 
 static struct sa_pair *pair_create(const struct sa_owner *owner, const struct sa_spec *in, const struct sa_spec *out)
@@ -68,9 +94,15 @@ static struct sa_pair *pair_create(const struct sa_owner *owner, const struct sa
 	pair->child = owner->child;
 	pair->tunnel_slot = out->tunnel_slot;
 	snprintf(pair->name, sizeof(pair->name), "%s", out->name);
-	view_fill(in, &pair->in_view);
-	view_fill(out, &pair->out_view);
+	view_fill(in, owner->tunnel < 0, &pair->in_view);
+	view_fill(out, owner->tunnel < 0, &pair->out_view);
 	return pair;
+}
+
+static void pair_age(struct sa_pair *pair, uint64_t now_ns)
+{
+	sa_age(pair->in, now_ns);
+	sa_age(pair->out, now_ns);
 }
 
 /* First the path: without a route nothing has to be undone. */
@@ -122,6 +154,7 @@ int sa_pair_install(struct sa_registry *r, const struct sa_owner *owner, const s
 		free(pair);
 		return rc;
 	}
+	pair_age(pair, loop_now_ns());
 	TAILQ_INSERT_TAIL(&r->pairs, pair, all);
 	LIST_INSERT_HEAD(&r->buckets[bucket_of(in->spi)], pair, bucket);
 	r->count++;
@@ -214,6 +247,12 @@ static void check_expiry(struct sa_pair *pair, uint32_t flags, struct sa_facts *
 {
 	const uint32_t ends = SA_HARD_EXPIRED | SA_SEQUENCE_END;
 
+	/* of negotiated ones the engine knows the lifetime itself */
+	if ((flags & SA_SOFT_EXPIRED) && pair->tunnel < 0 && !pair->soft_told) {
+		log_line(LOG_NOTICE, "expiring manual-sa %s spi-in %08x: new keys are needed soon", pair->name,
+			pair->in_view.spi);
+		pair->soft_told = true;
+	}
 	if (!(flags & ends) || pair->expiry_told)
 		return;
 	if (pair->tunnel < 0)
@@ -250,11 +289,12 @@ void sa_pair_check(struct sa_pair *pair, struct sa_facts *facts)
 	check_source(pair, stats.flags, facts);
 }
 
-void sa_registry_sweep(struct sa_registry *r, struct sa_facts *facts)
+void sa_registry_sweep(struct sa_registry *r, uint64_t now_ns, struct sa_facts *facts)
 {
 	struct sa_pair *pair;
 
 	TAILQ_FOREACH (pair, &r->pairs, all) {
+		pair_age(pair, now_ns);
 		sa_pair_check(pair, facts);
 	}
 }

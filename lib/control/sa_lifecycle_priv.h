@@ -15,11 +15,15 @@
 /* What operators are shown of an SA; the spec itself is wiped after installing. */
 struct sa_view {
 	uint32_t spi;
-	uint8_t mode; /* enum sa_mode */
+	uint8_t protocol; /* PROTOCOL_ESP, PROTOCOL_AH */
+	uint8_t mode;     /* enum sa_mode */
 	bool esn;
+	uint16_t tfc_bytes;
 	uint32_t replay_window;
+	struct sa_lifetime lifetime;
 	struct path_spec path;
 	char suite[96];
+	char weak[256]; /* why one should not rely on it; empty: nothing to say */
 };
 
 struct sa_pair {
@@ -33,6 +37,7 @@ struct sa_pair {
 	struct sa *out;     /* published or not; ours until the pair is retired */
 	bool out_published; /* else ours to free */
 	uint64_t packets_seen;
+	bool soft_told;     /* once is enough for the log */
 	bool expiry_told;   /* once is enough for log and engine */
 	bool source_untold; /* a new source that the engine has not heard of: no memory then */
 };
@@ -76,6 +81,6 @@ void sa_pair_retire(struct sa_registry *r, struct sa_pair *pair);
 
 /* Reads flags and counters of one pair: adds facts and acknowledges the flags they carry. */
 void sa_pair_check(struct sa_pair *pair, struct sa_facts *facts);
-/* Every pair. */
-void sa_registry_sweep(struct sa_registry *r, struct sa_facts *facts);
+/* Every pair, after its time lifetimes were looked at. */
+void sa_registry_sweep(struct sa_registry *r, uint64_t now_ns, struct sa_facts *facts);
 void sa_facts_done(struct sa_facts *facts);

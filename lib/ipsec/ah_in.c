@@ -29,7 +29,7 @@ enum drop_reason ah_prepare_in(struct ipsec_worker *w, struct rte_mbuf *m, struc
 		reason = ah_check(sa, &a, &bytes);
 	if (unlikely(reason))
 		return reason;
-	uint8_t *ah = a.outer + a.offset, *icv = ah + AH_BYTES + sa->iv_bytes;
+	uint8_t *ah = a.outer + a.offset, *data = ah + AH_BYTES;
 	memcpy(&low_be, ah + 8, sizeof(low_be));
 	reason = sequence_guess(sa, low_be, &sequence);
 	if (!reason && m->data_len - a.end + rte_pktmbuf_tailroom(m) < sizeof(uint32_t))
@@ -39,9 +39,10 @@ enum drop_reason ah_prepare_in(struct ipsec_worker *w, struct rte_mbuf *m, struc
 	if (unlikely(reason))
 		return reason;
 	if (sa->iv_bytes)
-		memcpy(&iv, ah + AH_BYTES, sizeof(iv));
-	memcpy(w->received[op], icv, sa->icv_bytes);
-	memset(icv, 0, sa->icv_bytes);
+		memcpy(&iv, data, sizeof(iv));
+	memcpy(w->received[op], data + sa->iv_bytes, sa->icv_bytes);
+	/* the whole of the authentication data, GMAC's IV with it (RFC 4302 3.3.3, RFC 4543 4) */
+	memset(data, 0, (uint32_t)sa->iv_bytes + sa->icv_bytes);
 	ah_op_fill(&w->ops[op], sa, sequence, iv, a.outer, a.end);
 	w->ops[op].icv = w->icvs[op];
 	w->sequences[op] = sequence;

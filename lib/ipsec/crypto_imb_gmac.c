@@ -5,7 +5,7 @@
 
 #define NONCE_BYTES 12
 
-/* Per key size: the expansion, ESP (SPI and sequence number in aad, then the IV in front of text, then text) and AH. */
+/* Per key size: the expansion, ESP (SPI and sequence number in aad, then IV and text) and AH. */
 #define GMAC(bits)                                                                                                     \
 	static int gmac##bits##_init(void *manager, const struct crypto_keys *keys, void *ret_context)                 \
 	{                                                                                                              \

@@ -13,6 +13,9 @@ static_assert(IPSEC_BURST <= IMB_MAX_BURST_SIZE, "a burst is one submission");
 
 #define JOB_BYTES_MAX 65534 /* lanes count in 16 bits */
 
+/* With AVX512 the lanes of 3DES write to each other's packets (intel-ipsec-mb issue 169). */
+#define DES3_LANES_BROKEN (IMB_VERSION_NUM > IMB_VERSION(1, 3, 0) && IMB_VERSION_NUM <= IMB_VERSION(2, 0, 0))
+
 /* The expanded keys: the caller has fetched what is before them. */
 static inline void keys_prefetch(const struct crypto_op *ops, uint16_t n)
 {
@@ -126,19 +129,32 @@ static uint16_t chain_burst(struct ipsec_worker *w, struct crypto_op *ops, uint1
 	return imb_jobs_run(imb_of(w), ops, n);
 }
 
+/* Keeps every lane but one empty. */
+static uint16_t single_burst(struct ipsec_worker *w, struct crypto_op *ops, uint16_t n)
+{
+	uint16_t failed = 0;
+
+	for (uint16_t i = 0; i < n; i++)
+		failed += chain_burst(w, &ops[i], 1);
+	return failed;
+}
+
 static uint16_t aead_burst(struct ipsec_worker *w, struct crypto_op *ops, uint16_t n)
 {
 	return burst_run(imb_of(w), ops, n, aead_fill);
 }
 
+static const struct crypto_suite aead = { sizeof(struct imb_job_key), imb_job_key_init, NULL, aead_burst, aead_burst };
+static const struct crypto_suite chain = { sizeof(struct imb_job_key), imb_job_key_init, NULL, chain_burst,
+	chain_burst };
+static const struct crypto_suite single = { sizeof(struct imb_job_key), imb_job_key_init, NULL, single_burst,
+	single_burst };
+
 const struct crypto_suite *imb_jobs_suite(const struct alg *encr, const struct alg *integ)
 {
-	static const struct crypto_suite aead = { sizeof(struct imb_job_key), imb_job_key_init, NULL, aead_burst,
-		aead_burst };
-	static const struct crypto_suite chain = { sizeof(struct imb_job_key), imb_job_key_init, NULL, chain_burst,
-		chain_burst };
-
 	if (!imb_job_known(encr, integ))
 		return NULL;
+	if (DES3_LANES_BROKEN && encr && encr->id == ENCR_3DES)
+		return &single;
 	return encr && encr->flags & ALG_AEAD ? &aead : &chain;
 }

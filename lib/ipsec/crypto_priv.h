@@ -12,6 +12,8 @@
 #define IV_BYTES_MAX  16
 #define ICV_BYTES_MAX 32
 
+#define CRYPTO_SPARE_BYTES 15
+
 /* One operation in place; a cache line. Nonce and AAD are copies, so that an AEAD never loads what was stored in
  * smaller pieces just before.
  *
@@ -20,7 +22,10 @@
  * ESP:        text is encrypted; `before` bytes in front of it (SPI, sequence, IV) and text are authenticated, then
  *             `tail` bytes behind it (the high half of the sequence number).
  * AH:         nothing is encrypted; text (the whole packet, prepared by the caller) and `tail` bytes behind it are
- *             authenticated. `before` is 0. */
+ *             authenticated. `before` is 0.
+ *
+ * All of it is one piece of memory, and CRYPTO_SPARE_BYTES behind it can be read, though they are never written and do
+ * not matter: AES-CMAC reads whole blocks (ipsec-mb 1.3 with AVX512). */
 struct crypto_op {
 	const void *key; /* the SA's key context; NULL afterwards: the engine failed, text is in no defined state */
 	uint8_t *text;

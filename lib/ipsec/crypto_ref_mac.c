@@ -52,26 +52,27 @@ static void xcbc_subkey(const uint8_t *key, uint8_t which, uint8_t *ret_subkey)
 	aes_block(key, block, ret_subkey);
 }
 
-static void block_xor(uint8_t *block, const uint8_t *other, size_t n)
+static void block_xor(uint8_t *block, const uint8_t *other)
 {
-	for (size_t i = 0; i < n; i++)
+	for (size_t i = 0; i < BLOCK_BYTES; i++)
 		block[i] ^= other[i];
 }
 
 /* RFC 3566 4. The last block, complete or not, is masked with K2 or K3. */
 static void xcbc(const uint8_t *key, const uint8_t *data, size_t len, uint8_t *ret_mac)
 {
-	uint8_t k1[BLOCK_BYTES], mask[BLOCK_BYTES], e[BLOCK_BYTES] = { 0 };
+	uint8_t k1[BLOCK_BYTES], mask[BLOCK_BYTES], e[BLOCK_BYTES] = { 0 }, last[BLOCK_BYTES + 1] = { 0 };
 
 	xcbc_subkey(key, 1, k1);
 	for (; len > BLOCK_BYTES; data += BLOCK_BYTES, len -= BLOCK_BYTES) {
-		block_xor(e, data, BLOCK_BYTES);
+		block_xor(e, data);
 		aes_block(k1, e, e);
 	}
-	for (size_t i = 0; i < BLOCK_BYTES && i <= len; i++)
-		e[i] ^= i < len ? data[i] : 0x80;
+	memcpy(last, data, len);
+	last[len] = 0x80;
 	xcbc_subkey(key, len == BLOCK_BYTES ? 2 : 3, mask);
-	block_xor(e, mask, BLOCK_BYTES);
+	block_xor(e, last);
+	block_xor(e, mask);
 	aes_block(k1, e, ret_mac);
 }
 

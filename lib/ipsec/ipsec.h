@@ -115,6 +115,9 @@ void sa_stats_read(const struct sa *sa, struct sa_stats *ret_stats);
 void sa_age(struct sa *sa, uint64_t now_ns);
 /* Control: clears flags it has acted on. */
 void sa_flags_acknowledge(struct sa *sa, uint32_t flags);
+/* Control: raises the flags of time lifetimes that are over; the first call starts the clock. After the hard one
+ * workers drop as expired. */
+void sa_age(struct sa *sa, uint64_t now_ns);
 
 /* Any worker: reads that classify needs. */
 uint32_t sa_spi(const struct sa *sa);

@@ -320,19 +320,6 @@ void sa_flag(struct sa *sa, uint32_t flag)
 		atomic_fetch_or_explicit(&sa->flags, flag, memory_order_release);
 }
 
-void sa_age(struct sa *sa, uint64_t now_ns)
-{
-	const struct sa_lifetime *l = &sa->lifetime;
-
-	if (!sa->born_ns)
-		sa->born_ns = now_ns;
-	uint64_t age_ns = now_ns - sa->born_ns;
-	if (age_ns >= l->soft_ns)
-		sa_flag(sa, SA_SOFT_EXPIRED);
-	if (age_ns >= l->hard_ns)
-		sa_flag(sa, SA_HARD_EXPIRED);
-}
-
 enum drop_reason sa_limit(struct sa *sa, uint64_t bytes)
 {
 	const struct sa_lifetime *l = &sa->lifetime;
@@ -377,6 +364,22 @@ void sa_flags_acknowledge(struct sa *sa, uint32_t flags)
 {
 	/* acquire: pairs with sa_flag; what is read from here on is at least as new as the flag */
 	atomic_fetch_and_explicit(&sa->flags, ~flags, memory_order_acq_rel);
+}
+
+void sa_age(struct sa *sa, uint64_t now_ns)
+{
+	struct sa_lifetime *l = &sa->lifetime;
+	uint64_t age;
+
+	if (!sa->born_ns)
+		sa->born_ns = now_ns;
+	age = now_ns - sa->born_ns;
+	if (age >= l->soft_ns) {
+		sa_flag(sa, SA_SOFT_EXPIRED);
+		l->soft_ns = UINT64_MAX; /* said once: an acknowledged flag stays down */
+	}
+	if (age >= l->hard_ns)
+		sa_flag(sa, SA_HARD_EXPIRED);
 }
 
 uint32_t sa_spi(const struct sa *sa)

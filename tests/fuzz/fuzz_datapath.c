@@ -13,13 +13,15 @@
 
 static struct sa inbound_sa = { .spi = 0x1001 };
 static struct sa outbound_sa = { .spi = 0x1002, .owner = WORKER_NONE, .inner_mtu = 600 };
+static struct sa outbound6_sa = { .spi = 0x1003, .owner = WORKER_NONE, .inner_mtu = 1280 };
 
 int LLVMFuzzerInitialize(int *argc, char ***argv);
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 int LLVMFuzzerInitialize(int *argc, char ***argv)
 {
-	static const char *const rules[] = { "protect 3 10.1.0.0/24 10.2.0.0/24", "bypass 10.1.0.0/24 192.0.2.0/24" };
+	static const char *const rules[] = { "protect 3 10.1.0.0/24 10.2.0.0/24", "bypass 10.1.0.0/24 192.0.2.0/24",
+		"protect 4 2001:db8:1::/64 2001:db8:2::/64", "bypass 2001:db8:1::/64 2001:db8:f::/64" };
 	struct path_spec spec = { 0 };
 
 	(void)argc;
@@ -28,15 +30,32 @@ int LLVMFuzzerInitialize(int *argc, char ***argv)
 	__lsan_disable();
 	rig_eal();
 	rig_open(1);
-	rig_policy(rules, 2);
+	rig_policy(rules, ARRAY_LEN(rules));
 	addr_parse(WAN_OWN, &spec.local.addr);
 	addr_parse(WAN_PEER, &spec.remote.addr);
 	if (datapath_path_create(rig.dp, &spec, &outbound_sa.path))
 		abort();
+	addr_parse(WAN_OWN6, &spec.local.addr);
+	addr_parse(WAN_PEER6, &spec.remote.addr);
+	if (datapath_path_create(rig.dp, &spec, &outbound6_sa.path))
+		abort();
 	fake.inbound[0] = &inbound_sa;
 	fake.tunnels[3] = &outbound_sa;
+	fake.tunnels[4] = &outbound6_sa;
 	__lsan_enable();
 	return 0;
+}
+
+static void addresses6_fix(uint8_t *frame, size_t size, uint8_t how)
+{
+	static const char *const addresses[] = { LAN_HOST6, LAN_OWN6, WAN_OWN6, WAN_PEER6, FAR_HOST6, "2001:db8:1::77",
+		"2a00::1" };
+
+	if (size < 54)
+		return;
+	frame[14] = (uint8_t)(0x60 | (frame[14] & 0x0f));
+	ip6(addresses[how % 7], frame + 22);
+	ip6(addresses[how / 7 % 7], frame + 38);
 }
 
 /* The addresses and the Ethernet header a fuzzer would take long to find. */
@@ -51,6 +70,10 @@ static void frame_fix(uint8_t *frame, size_t size, uint16_t port, uint8_t how)
 	memcpy(frame, rig.dp->ports[port].mac, 6);
 	if (how < 32)
 		return;
+	if (load_be16(frame + 12) == RTE_ETHER_TYPE_IPV6) {
+		addresses6_fix(frame, size, how);
+		return;
+	}
 	store_be16(frame + 12, RTE_ETHER_TYPE_IPV4);
 	be = ip4(addresses[how % 7]);
 	memcpy(frame + 26, &be, 4);
@@ -60,18 +83,38 @@ static void frame_fix(uint8_t *frame, size_t size, uint16_t port, uint8_t how)
 		ip_checksum_set((struct rte_ipv4_hdr *)(frame + 14));
 }
 
-static void sent_check(uint16_t port)
+static bool sent4_good(struct rte_mbuf *m)
 {
 	const uint32_t mask = RTE_BE32(0xffffff00);
+	const struct rte_ipv4_hdr *ip = frame_ip(m);
+
+	if (m->data_len < 34 ||
+		((ip->src_addr & mask) == RTE_BE32(0x0a010000) && (ip->dst_addr & mask) == RTE_BE32(0x0a020000)))
+		return false;
+	return ip_checksum_valid(ip) && ip_total_bytes(ip) == m->pkt_len - 14;
+}
+
+/* LAN and the far net differ in the sixth byte; everything else of the prefix is the same. */
+static bool sent6_good(struct rte_mbuf *m)
+{
+	static const uint8_t lan[8] = { 0x20, 0x01, 0x0d, 0xb8, 0, 1 }, far[8] = { 0x20, 0x01, 0x0d, 0xb8, 0, 2 };
+	const struct rte_ipv6_hdr *ip = frame_ip6(m);
+
+	if (m->data_len < 54 || (!memcmp(ip->src_addr, lan, 8) && !memcmp(ip->dst_addr, far, 8)))
+		return false;
+	return *(const uint8_t *)ip >> 4 == 6 && rte_be_to_cpu_16(ip->payload_len) == m->pkt_len - 54;
+}
+
+static void sent_check(uint16_t port)
+{
 	struct rte_mbuf *m;
 
 	while ((m = rig_receive(port))) {
-		const struct rte_ipv4_hdr *ip = frame_ip(m);
-		bool is_ip = m->data_len >= 34 && load_be16(rte_pktmbuf_mtod(m, uint8_t *) + 12) == RTE_ETHER_TYPE_IPV4;
-		if (is_ip && (ip->src_addr & mask) == RTE_BE32(0x0a010000) &&
-			(ip->dst_addr & mask) == RTE_BE32(0x0a020000))
-			abort();
-		if (is_ip && (!ip_checksum_valid(ip) || ip_total_bytes(ip) != m->pkt_len - 14 || m->pkt_len > 1514))
+		uint16_t type = load_be16(rte_pktmbuf_mtod(m, uint8_t *) + 12);
+		bool good = type == RTE_ETHER_TYPE_IPV4   ? sent4_good(m)
+			    : type == RTE_ETHER_TYPE_IPV6 ? sent6_good(m)
+							  : type == RTE_ETHER_TYPE_ARP;
+		if (!good || m->pkt_len > 1514)
 			abort();
 		rte_pktmbuf_free(m);
 	}

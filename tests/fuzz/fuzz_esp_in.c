@@ -47,7 +47,10 @@ static void must(bool ok)
 static void check_good(const struct rig_pair *p, const struct rte_mbuf *m)
 {
 	const struct rte_ipv4_hdr *ip = rte_pktmbuf_mtod(m, const struct rte_ipv4_hdr *);
-	struct flow f = { .protocol = ip->next_proto_id, .family = ADDR_IPV4, .local_be = { ip->dst_addr }, .remote_be = { ip->src_addr } };
+	struct flow f = { .protocol = ip->next_proto_id,
+		.family = ADDR_IPV4,
+		.local_be = { ip->dst_addr },
+		.remote_be = { ip->src_addr } };
 
 	must(m->data_len >= sizeof(*ip) && m->pkt_len == m->data_len);
 	must(ip->version_ihl >> 4 == 4 && rte_be_to_cpu_16(ip->total_length) == m->data_len);

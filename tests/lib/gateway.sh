@@ -17,6 +17,7 @@ gw_ike_proposals=aes256gcm16-prfsha384-ecp384
 gw_esp_proposals=aes256gcm16
 gw_dpd="{interval: 30s, timeout: 15s}"
 gw_encap=auto
+gw_tunnel_name="" # the tunnel asked about, where there are several
 # AES-GCM-256: 32 bytes of key, 4 of salt (RFC 4106 8.1); lab keys, used nowhere else
 manual_key_ab=0x4c61622d6b65792d612d746f2d622d6e6f742d666f722d7573652d313233343536373839
 manual_key_ba=0x4c61622d6b65792d622d746f2d612d6e6f742d666f722d7573652d313233343536373839
@@ -164,8 +165,11 @@ gw_json() {
 	gw_ctl "$name" --json "$@" 2>/dev/null
 }
 
-# gw_tunnel NAME FIELD: a field of the only tunnel, as jq writes it
-gw_tunnel() { gw_json "$1" show tunnels | jq -r "[.. | objects | select(has(\"phase1\"))][0] | $2"; }
+# gw_tunnel NAME FIELD: a field of the first tunnel, or of $gw_tunnel_name, as jq writes it
+gw_tunnel() {
+	gw_json "$1" show tunnels | jq -r --arg name "$gw_tunnel_name" \
+		"[.. | objects | select(has(\"phase1\") and (\$name == \"\" or .name == \$name))][0] | $2"
+}
 
 gw_phase1() { gw_tunnel "$1" '.phase1 | if type == "object" then .state else . end'; }
 

@@ -180,13 +180,15 @@ END
 
 host_received() { in_ns "$1" nft -j list counter ip watch received | jq -r '[.nftables[].counter // empty][0].packets'; }
 
+udp_rate=2000 # packets a second
+
 # udp_numbers KEY_FROM FROM_ADDRESS KEY_TO TO_ADDRESS [COUNT]: sequence-numbered UDP, every number once
 udp_numbers() {
 	local count=${5:-2000}
 	: >"$work/udp-receiver.log"
 	spawn udp-receiver ip netns exec "$(ns "$3")" python3 "$repo/tests/lib/udpseq.py" receive "$4" 7007 "$count" 15
 	wait_for 5 log_has udp-receiver ready || because "the UDP receiver does not start" || return 1
-	in_ns "$1" python3 "$repo/tests/lib/udpseq.py" send "$2" "$4" 7007 "$count" 2000 400
+	in_ns "$1" python3 "$repo/tests/lib/udpseq.py" send "$2" "$4" 7007 "$count" $udp_rate 400
 	wait_for 16 dead udp-receiver
 	stop udp-receiver || because "UDP $1 to $3: $(tail -n 1 "$work/udp-receiver.log")"
 }

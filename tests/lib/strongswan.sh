@@ -13,15 +13,16 @@ peer_esp_proposals=aes256gcm16
 peer_local_ts=10.2.0.0/24
 peer_remote_ts=10.1.0.0/24
 peer_dpd=30s
+peer_plugins="" # further ones, with algorithms
 
-# charon_config NAME LOCAL_ADDRESS REMOTE_ADDRESS LOCAL_ID REMOTE_ID: connection "net" with child "net"
-charon_config() {
+# charon_settings NAME: the daemon itself
+charon_settings() {
 	local dir=$work/$1
 	mkdir -p "$dir/swanctl" "$dir/run"
 	cat >"$dir/strongswan.conf" <<-END
 		charon {
 		  # user-space ESP stands before the kernel's, which these machines may lack
-		  load = openssl random nonce kdf pem pkcs1 pkcs8 x509 pubkey constraints kernel-libipsec kernel-netlink socket-default vici
+		  load = openssl $peer_plugins random nonce kdf pem pkcs1 pkcs8 x509 pubkey constraints kernel-libipsec kernel-netlink socket-default vici
 		  retransmit_timeout = 1
 		  retransmit_tries = 3
 		  filelog {
@@ -37,9 +38,13 @@ charon_config() {
 		  }
 		}
 	END
-	cat >"$dir/swanctl/swanctl.conf" <<-END
+}
+
+# charon_connection CONNECTION LOCAL_ADDRESS REMOTE_ADDRESS LOCAL_ID REMOTE_ID: with a child of the same name
+charon_connection() {
+	cat <<-END
 		connections {
-		  net {
+		  $1 {
 		    version = 2
 		    local_addrs = $2
 		    remote_addrs = $3
@@ -56,7 +61,7 @@ charon_config() {
 		      id = $5
 		    }
 		    children {
-		      net {
+		      $1 {
 		        local_ts = $peer_local_ts
 		        remote_ts = $peer_remote_ts
 		        esp_proposals = $peer_esp_proposals
@@ -65,13 +70,21 @@ charon_config() {
 		  }
 		}
 		secrets {
-		  ike-1 {
+		  ike-$1 {
 		    secret = "$peer_psk"
 		    id-1 = $4
 		    id-2 = $5
 		  }
 		}
 	END
+}
+
+# charon_config NAME LOCAL_ADDRESS REMOTE_ADDRESS LOCAL_ID REMOTE_ID: connection "net" with child "net"
+charon_config() {
+	local name=$1
+	shift
+	charon_settings "$name"
+	charon_connection net "$@" >"$work/$name/swanctl/swanctl.conf"
 }
 
 # charon_start NAME KEY: runs in namespace KEY with the configuration of NAME and loads it
@@ -96,11 +109,12 @@ charon_ctl() {
 
 charon_reload() { charon_ctl "$1" --load-all >/dev/null 2>&1 || die "charon does not reload"; }
 
-charon_initiate() { charon_ctl "$1" --initiate --child net --timeout "${2:-10}"; }
+# charon_initiate NAME [CONNECTION]
+charon_initiate() { charon_ctl "$1" --initiate --child "${2:-net}" --timeout 10; }
 
-charon_terminate() { charon_ctl "$1" --terminate --ike net --timeout 5; }
+charon_terminate() { charon_ctl "$1" --terminate --ike "${2:-net}" --timeout 5; }
 
-charon_established() { charon_ctl "$1" --list-sas | grep -q 'net: .*INSTALLED'; }
+charon_established() { charon_ctl "$1" --list-sas | grep -q "net: .*INSTALLED"; }
 
 charon_empty() { [ -z "$(charon_ctl "$1" --list-sas)" ]; }
 

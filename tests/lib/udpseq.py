@@ -1,22 +1,29 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: BSD-3-Clause
-"""Sequence-numbered UDP, paced: a receiver that accounts for every number, and its sender.
+"""Sequence-numbered UDP, paced: a receiver that accounts for every number and compares every byte, and its sender.
 
-usage: udpseq.py receive ADDRESS PORT COUNT SECONDS   prints "ready", then "received N distinct, D duplicate, O late"; 0 when all came
-       udpseq.py send SOURCE ADDRESS PORT COUNT PACKETS_PER_SECOND BYTES
+usage: udpseq.py receive ADDRESS PORT COUNT SECONDS   prints "ready", then what came; 0 when all of it came as it was sent
+       udpseq.py send SOURCE ADDRESS PORT COUNT PACKETS_PER_SECOND BYTES   of up to BYTES each
 """
+import random
 import socket
 import struct
 import sys
 import time
 
 MAGIC = b"SEQ!"
+SO_RCVBUFFORCE = 33  # root is not bound to net.core.rmem_max
+SIZES = 64  # the lengths differ by less than this: all remainders of a cipher's block
+
+
+def body(number, size):
+    return MAGIC + struct.pack("!I", number) + random.Random(number).randbytes(size - 8)
 
 
 def receive(address, port, count, seconds):
-    seen, duplicate, late, highest = set(), 0, 0, -1
+    seen, duplicate, late, changed, highest = set(), 0, 0, 0, -1
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as s:
-        s.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4 << 20)
+        s.setsockopt(socket.SOL_SOCKET, SO_RCVBUFFORCE, 4 << 20)
         s.bind((address, port))
         print("ready", flush=True)
         end = time.monotonic() + seconds
@@ -29,12 +36,13 @@ def receive(address, port, count, seconds):
             if data[:4] != MAGIC:
                 continue
             number = struct.unpack("!I", data[4:8])[0]
+            changed += data != body(number, len(data))
             duplicate += number in seen
             late += number < highest
             highest = max(highest, number)
             seen.add(number)
-    print(f"received {len(seen)} of {count} distinct, {duplicate} duplicate, {late} late", flush=True)
-    return 0 if len(seen) == count and not duplicate else 1
+    print(f"received {len(seen)} of {count} distinct, {duplicate} duplicate, {late} late, {changed} changed", flush=True)
+    return 0 if len(seen) == count and not duplicate and not changed else 1
 
 
 def send(source, address, port, count, rate, size):
@@ -45,7 +53,7 @@ def send(source, address, port, count, rate, size):
             ahead = start + number / rate - time.monotonic()
             if ahead > 0:
                 time.sleep(ahead)
-            s.sendto(MAGIC + struct.pack("!I", number) + bytes(size - 8), (address, port))
+            s.sendto(body(number, size - number % SIZES), (address, port))
     return 0
 
 

@@ -125,6 +125,9 @@ lint_doc_paths() {
 # ... and functions, where they follow a packet.
 lint_doc_functions() { verdict doc_functions "$(/usr/bin/python3 "$here/doc_functions.py" "$repo")"; }
 
+# ... and tests, where they say what is implemented.
+lint_matrix_tests() { verdict matrix_tests "$(/usr/bin/python3 "$here/matrix_tests.py" "$repo")"; }
+
 lint_layers
 lint_format
 lint_function_length
@@ -137,4 +140,5 @@ lint_unfinished
 lint_machine_paths
 lint_doc_paths
 lint_doc_functions
+lint_matrix_tests
 exit $failed

@@ -65,9 +65,20 @@ psk_noticed() {
 	[[ $result == *" FAIL "*AUTHENTICATION_FAILED* ]] || because "a wrong PSK gave: ${result:-no result}"
 }
 
+# A gateway with other keys than the oracle in one SA pair of three.
+matrix_noticed() {
+	local cell=esp_aes128gcm16_tunnel_4in4
+	! SALLYPORT_BUILD_DIR=$gw_build "$repo/tests/packet/oracle_matrix.py" --only '^esp_aes(128|192|256)gcm16_tunnel_4in4$' \
+		--break $cell >"$work/matrix.log" 2>&1 || because "it passes" || return 1
+	[ "$(grep -c "^FAIL matrix/$cell" "$work/matrix.log")" = 2 ] &&
+		grep -q '^packet matrix: 6 combinations, 4 agreed, 2 disagreed$' "$work/matrix.log" ||
+		because "$(tail -n 1 "$work/matrix.log")"
+}
+
 copy_sources
 build_vectors
 check selfcheck/broken_vector_noticed vector_noticed tests/kat/hmac_sha2.txt mac
 check selfcheck/broken_tag_noticed vector_noticed tests/kat/aes_gcm.txt tag
 check selfcheck/broken_icv_noticed icv_noticed
 check selfcheck/broken_interop_psk_noticed psk_noticed
+check selfcheck/broken_matrix_cell_noticed matrix_noticed

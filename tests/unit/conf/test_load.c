@@ -103,6 +103,29 @@ static void test_load_network(void)
 	config_free(c);
 }
 
+/* One interface of each family alone, one of both. */
+static void test_load_network_of_both_families(void)
+{
+	struct config *c = loaded(
+		"interfaces:\n"
+		"  - {name: a, device: net_tap0, address: 10.1.0.1/24}\n"
+		"  - {name: b, device: net_tap1, address6: \"2001:db8:b::1/64\"}\n"
+		"  - {name: c, device: net_tap2, address: 10.3.0.1/24, address6: \"2001:db8:c::/127\"}\n"
+		"routes: [{prefix: \"2001:db8::/32\", via: \"2001:db8:b::2\"}]\n"
+		"neighbours: [{interface: b, address: \"2001:db8:b::2\", mac: \"02:00:00:00:00:02\"}]\n",
+		any_secrets);
+
+	CU_ASSERT_EQUAL(c->interfaces[0].address6.addr.family, ADDR_NONE);
+	CU_ASSERT_EQUAL(c->interfaces[1].address.addr.family, ADDR_NONE);
+	check_addr(&c->interfaces[1].address6.addr, "2001:db8:b::1");
+	CU_ASSERT_EQUAL(c->interfaces[1].address6.len, 64);
+	check_addr(&c->interfaces[2].address6.addr, "2001:db8:c::");
+	check_addr(&c->routes[0].via, "2001:db8:b::2");
+	check_addr(&c->neighbours[0].addr, "2001:db8:b::2");
+	CU_ASSERT_EQUAL(c->neighbours[0].interface, 1);
+	config_free(c);
+}
+
 static void test_load_policies(void)
 {
 	struct config *c = loaded(base_yaml, base_secrets);
@@ -449,7 +472,7 @@ static void test_example_gateway_loads(void)
 static void test_examples_load(void)
 {
 	static const char *const names[] = { "examples/site-to-site-a", "examples/site-to-site-b", "examples/any-peer",
-		"examples/manual-keys", "examples/manual-ah-transport" };
+		"examples/manual-keys", "examples/manual-ah-transport", "examples/manual-keys-v6" };
 
 	for (size_t i = 0; i < ARRAY_LEN(names); i++)
 		config_free(load_example(names[i]));
@@ -476,6 +499,7 @@ int main(int argc, char **argv)
 		TEST(test_load_system_and_control),
 		TEST(test_load_spellings_of_booleans),
 		TEST(test_load_network),
+		TEST(test_load_network_of_both_families),
 		TEST(test_load_policies),
 		TEST(test_load_protect_takes_selectors_of_its_target),
 		TEST(test_load_manual_sa_is_a_pair),

@@ -425,14 +425,16 @@ static void test_manual_sa_transport_mode_cannot(void)
 		"where a "
 		"packet ends (RFC 4303 2.7)");
 	refused_transport("[192.0.2.1]", "[192.0.2.0/30]",
-		"gw.yaml:15:22: manual_sas.rig.local_selectors: 192.0.2.0/30 is more than 192.0.2.1: transport mode is "
+		"gw.yaml:15:22: manual_sas.rig.local_selectors: 192.0.2.0/30 is not inside of 192.0.2.1: transport "
+		"mode is "
 		"between the two hosts only");
 	refused_transport("[192.0.2.1]", "[192.0.2.1, 10.1.0.1]",
-		"gw.yaml:15:22: manual_sas.rig.local_selectors: 10.1.0.1 is more than 192.0.2.1: transport mode is "
+		"gw.yaml:15:22: manual_sas.rig.local_selectors: 10.1.0.1 is not inside of 192.0.2.1: transport mode is "
 		"between "
 		"the two hosts only");
 	refused_transport("[192.0.2.2]", "[0.0.0.0/0]",
-		"gw.yaml:16:23: manual_sas.rig.remote_selectors: 0.0.0.0/0 is more than 192.0.2.2: transport mode is "
+		"gw.yaml:16:23: manual_sas.rig.remote_selectors: 0.0.0.0/0 is not inside of 192.0.2.2: transport mode "
+		"is "
 		"between the two hosts only");
 }
 
@@ -472,6 +474,80 @@ static void test_manual_sa_families(void)
 		"gw.yaml:10:13: manual_sas.rig.remote: ff02::1 is not the address of a host");
 }
 
+/* The rig's SA over IPv6; one change. */
+static const char *over_ipv6(const char *from, const char *to)
+{
+	static char text[SPOILED_BYTES];
+	char a[SPOILED_BYTES], b[SPOILED_BYTES];
+
+	spoil(rig_yaml, "address: 192.0.2.1/24}", "address6: \"2001:db8:f::1/64\"}", a);
+	spoil(a, "local: 192.0.2.1", "local: 2001:db8:f::1", b);
+	spoil(b, "remote: 192.0.2.2", "remote: 2001:db8:f::2", a);
+	return spoil(a, from, to, text);
+}
+
+static void test_manual_sa_over_ipv6(void)
+{
+	struct config *c = loaded(
+		over_ipv6("encap: none", "encap: udp\n    outer: {flow_label: copy, ttl: 1}"), secrets_of(16, 32));
+	const struct path_spec *p = &c->manual_sas[0].out.path;
+	char text[ADDR_TEXT_MAX];
+
+	CU_ASSERT_STRING_EQUAL(addr_format(&p->remote.addr, text), "2001:db8:f::2");
+	CU_ASSERT(p->local.addr.family == ADDR_IPV6 && p->remote.port == 4500);
+	CU_ASSERT(p->header.flow_label_copy && p->header.flow_label == 0 && p->header.ttl == 1);
+	config_free(c);
+	c = loaded(over_ipv6("encap: none", "outer: {flow_label: 0xfffff}"), secrets_of(16, 32));
+	CU_ASSERT(!c->manual_sas[0].out.path.header.flow_label_copy);
+	CU_ASSERT_EQUAL(c->manual_sas[0].out.path.header.flow_label, 0xfffff);
+	config_free(c);
+	refused(over_ipv6("encap: none", "outer: {df: copy}"),
+		"gw.yaml:14:17: manual_sas.rig.outer.df: an outer IPv6 header has no DF bit");
+	refused(over_ipv6("2001:db8:f::2", "2001:db8:f::1"),
+		"gw.yaml:10:13: manual_sas.rig.remote: 2001:db8:f::1 is our own address");
+	refused(over_ipv6("local: 2001:db8:f::1", "local: 2001:db8:f::9"),
+		"gw.yaml:9:12: manual_sas.rig.local: 2001:db8:f::9 is not the address of an interface");
+}
+
+static void test_manual_sa_transport_over_ipv6(void)
+{
+	char a[SPOILED_BYTES], b[SPOILED_BYTES];
+
+	snprintf(a, sizeof(a), "%s", over_ipv6("mode: tunnel", "mode: transport"));
+	spoil(a, "[10.1.0.0/24]", "[\"2001:db8:f::1\"]", b);
+	config_free(loaded(spoil(b, "[10.2.0.0/24]", "[\"2001:db8:f::2/128[udp]\"]", a), secrets_of(16, 32)));
+	refused(spoil(b, "[10.2.0.0/24]", "[\"2001:db8:f::2/127\"]", a),
+		"gw.yaml:16:23: manual_sas.rig.remote_selectors: 2001:db8:f::2/127 is not inside of 2001:db8:f::2: "
+		"transport mode is between the two hosts only");
+	refused(spoil(b, "[10.2.0.0/24]", "[192.0.2.2]", a),
+		"gw.yaml:16:23: manual_sas.rig.remote_selectors: "
+		"192.0.2.2 is not inside of 2001:db8:f::2: transport mode is "
+		"between the two hosts only");
+}
+
+/* A second pair to another address: the peers' SPIs may be alike, ours may not, whatever the family. */
+static void test_manual_sa_spis_of_both_families(void)
+{
+	static const char second[] = "manual_sas:\n"
+				     "  - {name: four, proposal: aes128-sha256, local: %s, remote: %s, spi_in: "
+				     "%s, spi_out: 0x1002, keys: "
+				     "f,\n     local_selectors: [10.1.0.0/24], remote_selectors: [10.4.0.0/24]}\n";
+	char text[SPOILED_BYTES], yaml[SPOILED_BYTES], secrets[SPOILED_BYTES], line[512];
+
+	snprintf(text, sizeof(text), "%s", over_ipv6("encap: none", "encap: none"));
+	snprintf(secrets, sizeof(secrets),
+		"%s - {name: f, encr_in: 0x%032d, encr_out: 0x%032d, integ_in: 0x%064d, integ_out: 0x%064d}\n",
+		secrets_of(16, 32), 1, 2, 3, 4);
+	snprintf(line, sizeof(line), second, "10.1.0.1", "10.1.0.2", "0x1003");
+	config_free(loaded(spoil(text, "manual_sas:\n", line, yaml), secrets));
+	snprintf(line, sizeof(line), second, "10.1.0.1", "10.1.0.2", "0x1001");
+	refused_text(spoil(text, "manual_sas:\n", line, yaml), secrets,
+		"gw.yaml:13:13: manual_sas.rig.spi_in: 0x1001 is the SPI of four too");
+	snprintf(line, sizeof(line), second, "\"2001:db8:f::1\"", "\"2001:db8:f::2\"", "0x1003");
+	refused_text(spoil(text, "manual_sas:\n", line, yaml), secrets,
+		"gw.yaml:14:14: manual_sas.rig.spi_out: 0x1002 is the SPI of four too");
+}
+
 /* Both families inside one SA. */
 static void test_manual_sa_selectors_of_both_families(void)
 {
@@ -509,6 +585,9 @@ int main(int argc, char **argv)
 		TEST(test_manual_sa_esn_needs_a_window),
 		TEST(test_manual_sa_sequence_needs_esn),
 		TEST(test_manual_sa_families),
+		TEST(test_manual_sa_over_ipv6),
+		TEST(test_manual_sa_transport_over_ipv6),
+		TEST(test_manual_sa_spis_of_both_families),
 		TEST(test_manual_sa_selectors_of_both_families),
 	};
 

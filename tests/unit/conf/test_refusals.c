@@ -107,10 +107,7 @@ static void test_key_twice(void)
 
 static void test_required_setting_missing(void)
 {
-	refused(", address: 10.1.0.1/24", "",
-		"gw.yaml:7:5: interfaces.lan.address: missing: our address and the length of the connected subnet, "
-		"such as "
-		"192.0.2.1/24");
+	refused(", address: 10.1.0.1/24", "", "gw.yaml:7:5: interfaces.lan: needs an address or address6");
 	refused("    local: {address: 192.0.2.1, id: gw-a.example.net, auth: psk}\n", "",
 		"gw.yaml:28:5: tunnels.paris.local: missing: our side");
 	refused_text("system: {}\n", base_secrets, "gw.yaml:1:1: interfaces: missing: the ports");
@@ -217,13 +214,21 @@ static void test_word_known_but_not_supported(void)
 		"gw.yaml:30:61: tunnels.paris.local.auth: \"eap\": EAP is not supported; use psk");
 }
 
-static void test_ipv6_refused_by_rows_of_ipv4(void)
+/* Interfaces have a setting for each family; key exchange runs over IPv4. */
+static void test_address_of_the_other_family(void)
 {
 	refused("192.0.2.1/24", "2001:db8::1/64", "gw.yaml:8:54: interfaces.wan.address: IPv6 is not supported here");
+	refused("address: 192.0.2.1/24", "address6: 192.0.2.1/24",
+		"gw.yaml:8:55: interfaces.wan.address6: IPv4 is not supported here");
 	refused("address: 192.0.2.7", "address: 2001:db8::7",
 		"gw.yaml:31:23: tunnels.paris.remote.address: IPv6 is not supported here");
 	refused("local: {address: 192.0.2.1", "local: {address: 2001:db8::1",
 		"gw.yaml:30:22: tunnels.paris.local.address: IPv6 is not supported here");
+	refused("0.0.0.0/0", "\"::/0\"", "gw.yaml:10:27: routes[0].via: 192.0.2.254 is not of the same family as ::/0");
+	refused("192.0.2.254", "fe80::1",
+		"gw.yaml:10:30: routes[0].via: fe80::1 is not of the same family as 0.0.0.0/0");
+	refused("address: 192.0.2.9", "address: 2001:db8::9",
+		"gw.yaml:12:31: neighbours[0].address: 2001:db8::9: interface wan has no IPv6 address");
 }
 
 /* A packet has one family: a selector without a counterpart matches nothing. */
@@ -240,6 +245,57 @@ static void test_selectors_of_one_side_in_another_family(void)
 		"gw.yaml:41:27: tunnels.paris.phase2.net.remote_selectors: remote_selectors has IPv6 and the other "
 		"side "
 		"has not: no packet matches");
+}
+
+/* The wan interface with an IPv6 address, which tests then spoil. */
+static void refused_ipv6(const char *from, const char *to, const char *expected)
+{
+	static const char wan[] = "192.0.2.1/24, mtu: 1400}";
+	static const char lines[] = "  - {prefix: \"2001:db8:2::/48\", via: \"2001:db8:f::2\"}\nneighbours:\n"
+				    "  - {interface: wan, address: \"2001:db8:f::9\", mac: \"02:00:00:00:00:0a\"}\n";
+	char with_address[SPOILED_BYTES], with_lines[SPOILED_BYTES], text[SPOILED_BYTES];
+
+	spoil(base_yaml, wan, "192.0.2.1/24, address6: \"2001:db8:f::1/64\", mtu: 1400}", with_address);
+	spoil(with_address, "neighbours:\n", lines, with_lines);
+	refused_text(spoil(with_lines, from, to, text), base_secrets, expected);
+}
+
+static void test_ipv6_address_of_an_interface(void)
+{
+	refused_ipv6("2001:db8:f::1/64", "::1/64",
+		"gw.yaml:8:78: interfaces.wan.address6: ::1/64 is not the address of a host");
+	refused_ipv6("2001:db8:f::1/64", "ff02::1/64",
+		"gw.yaml:8:78: interfaces.wan.address6: ff02::1/64 is not the address of a host");
+	refused_ipv6("2001:db8:f::1/64", "::ffff:192.0.2.1/112",
+		"gw.yaml:8:78: interfaces.wan.address6: ::ffff:192.0.2.1/112 is not the address of a host");
+	refused_ipv6("2001:db8:f::1/64", "fe80::1/64",
+		"gw.yaml:8:78: interfaces.wan.address6: fe80::1/64 is an address of this link only");
+	refused_ipv6("2001:db8:f::1/64", "2001:db8:f::/64",
+		"gw.yaml:8:78: interfaces.wan.address6: 2001:db8:f::/64 is the subnet-router anycast address of its "
+		"subnet");
+	refused_ipv6("2001:db8:f::1/64", "2001:db8:f::1/0",
+		"gw.yaml:8:78: interfaces.wan.address6: 2001:db8:f::1/0: the whole Internet is no subnet");
+	refused_ipv6("mtu: 1400", "mtu: 1279",
+		"gw.yaml:8:103: interfaces.wan.mtu: 1279 is less than IPv6 takes: 1280 (RFC 8200 5)");
+	refused_ipv6("10.1.0.1/24}", "10.1.0.1/24, address6: \"2001:db8:f:0:8::1/80\"}",
+		"gw.yaml:8:78: interfaces.wan.address6: overlaps 2001:db8:f:0:8::1/80 of interface lan");
+}
+
+static void test_ipv6_next_hops_and_neighbours(void)
+{
+	refused_ipv6("2001:db8:f::2\"", "2001:db8:e::2\"",
+		"gw.yaml:11:38: routes[1].via: 2001:db8:e::2 is not in the subnet of an interface");
+	refused_ipv6(
+		"2001:db8:f::2\"", "2001:db8:f::1\"", "gw.yaml:11:38: routes[1].via: 2001:db8:f::1 is our own address");
+	refused_ipv6("2001:db8:f::2\"", "2001:db8:f::\"",
+		"gw.yaml:11:38: routes[1].via: 2001:db8:f:: is the subnet-router anycast address of interface wan");
+	refused_ipv6("2001:db8:2::/48", "2001:db8:f::/64",
+		"gw.yaml:11:14: routes[1].prefix: 2001:db8:f::/64 is the subnet of interface wan");
+	refused_ipv6("2001:db8:f::9", "2001:db8:e::9",
+		"gw.yaml:13:31: neighbours[0].address: 2001:db8:e::9 is not a host of 2001:db8:f::1/64, the subnet of "
+		"interface wan");
+	refused_ipv6("2001:db8:f::9", "2001:db8:f::1",
+		"gw.yaml:13:31: neighbours[0].address: 2001:db8:f::1 is our own address");
 }
 
 static void test_address_wrong(void)
@@ -407,8 +463,10 @@ int main(int argc, char **argv)
 		TEST(test_duration_wrong),
 		TEST(test_word_unknown),
 		TEST(test_word_known_but_not_supported),
-		TEST(test_ipv6_refused_by_rows_of_ipv4),
 		TEST(test_selectors_of_one_side_in_another_family),
+		TEST(test_address_of_the_other_family),
+		TEST(test_ipv6_address_of_an_interface),
+		TEST(test_ipv6_next_hops_and_neighbours),
 		TEST(test_address_wrong),
 		TEST(test_text_wrong),
 		TEST(test_text_too_long),

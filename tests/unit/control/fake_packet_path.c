@@ -11,6 +11,7 @@ struct sa {
 	uint32_t spi;
 	enum sa_direction direction;
 	struct path *path;
+	uint64_t soft_ns, hard_ns, born_ns;
 };
 
 struct fake fake;
@@ -61,7 +62,9 @@ struct sa *sa_create(struct ipsec *ips, const struct sa_spec *spec, struct path 
 		return NULL;
 	}
 	sa = calloc(1, sizeof(*sa));
-	*sa = (struct sa){ spec->spi, spec->direction, path };
+	*sa = (struct sa){ spec->spi, spec->direction, path, spec->lifetime.soft_ns, spec->lifetime.hard_ns, 0 };
+	fake.tfc_bytes[spec->direction] = spec->tfc_bytes;
+	fake.header[spec->direction] = spec->path.header;
 	fake.sas++;
 	return sa;
 }
@@ -80,6 +83,7 @@ void sa_path_publish(struct ipsec *ips, struct sa *sa, struct path *path)
 {
 	(void)ips;
 	note("path:%x=%u ", sa->spi, path->spec.remote.port);
+	fake.header[SA_OUT] = path->spec.header;
 	path_free(sa->path);
 	sa->path = path;
 }
@@ -93,6 +97,18 @@ void sa_flags_acknowledge(struct sa *sa, uint32_t flags)
 {
 	(void)sa;
 	fake.acknowledged |= flags;
+}
+
+void sa_age(struct sa *sa, uint64_t now_ns)
+{
+	uint32_t *flags = &fake.stats[sa->direction].flags;
+
+	if (!sa->born_ns)
+		sa->born_ns = now_ns;
+	if (sa->soft_ns && now_ns - sa->born_ns >= sa->soft_ns)
+		*flags |= SA_SOFT_EXPIRED;
+	if (sa->hard_ns && now_ns - sa->born_ns >= sa->hard_ns)
+		*flags |= SA_HARD_EXPIRED;
 }
 
 uint32_t spi_reserve(struct ipsec *ips, uint8_t worker)
@@ -143,6 +159,12 @@ void sa_retire(struct ipsec *ips, struct sa *sa)
 	path_free(sa->path);
 	free(sa);
 	fake.sas--;
+}
+
+const char *drop_keyword(enum drop_reason r)
+{
+	(void)r;
+	return "some_drop";
 }
 
 int datapath_send_udp(struct datapath *dp, const struct endpoint *local, const struct endpoint *remote,

@@ -10,7 +10,9 @@ struct fake {
 	bool no_route;            /* datapath_path_create answers -EHOSTUNREACH */
 	bool no_sa;               /* sa_create fails */
 	int insert_result;        /* of sad_insert */
-	struct sa_stats stats[2]; /* what sa_stats_read answers, by direction */
+	struct sa_stats stats[2]; /* what sa_stats_read answers, by direction; sa_age raises its flags here */
+	uint16_t tfc_bytes[2];    /* of the last SA made, by direction */
+	struct header_rules header[2];
 	uint32_t acknowledged;
 	uint32_t released_spi;
 	struct endpoint sent_to;

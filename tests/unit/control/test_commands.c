@@ -73,8 +73,8 @@ static void test_commands_show_policies_in_order(void)
 	CU_ASSERT_STRING_EQUAL(text,
 		"[{\"number\":1,\"action\":\"protect\",\"target\":\"m\",\"local\":[\"10.1.0.0/24\"],"
 		"\"remote\":[\"10.2.0.0/24\"],\"policy\":null},"
-		"{\"number\":2,\"action\":\"bypass\",\"target\":null,\"local\":[\"0.0.0.0/0\"],"
-		"\"remote\":[\"0.0.0.0/0\"],\"policy\":\"rest\"}]");
+		"{\"number\":2,\"action\":\"bypass\",\"target\":null,\"local\":[\"0.0.0.0/0\",\"::/0\"],"
+		"\"remote\":[\"0.0.0.0/0\",\"::/0\"],\"policy\":\"rest\"}]");
 	free(text);
 	json_decref(result);
 }

@@ -158,6 +158,25 @@ static void test_ike_host_installs_before_it_sends(void)
 	end();
 }
 
+/* The engine knows nothing of them: the header's rules and the padding come from the configuration, and stay when the
+ * peer moves. */
+static void test_ike_host_adds_what_only_the_packet_path_knows(void)
+{
+	begin();
+	tunnel.outer = (struct header_rules){ .dscp_set = true, .dscp = 46, .df = DF_SET };
+	tunnel.children[0].tfc_bytes = 1400;
+	add_install(true);
+	ike_host_tick(&c);
+	CU_ASSERT(fake.tfc_bytes[SA_OUT] == 1400 && fake.tfc_bytes[SA_IN] == 0);
+	CU_ASSERT(fake.header[SA_OUT].dscp == 46 && fake.header[SA_OUT].df == DF_SET);
+	CU_ASSERT(fake.header[SA_IN].dscp_set && fake.header[SA_IN].dscp == 46);
+	memset(fake.header, 0, sizeof(fake.header));
+	add_child(IKE_UPDATE);
+	ike_host_tick(&c);
+	CU_ASSERT(fake.header[SA_OUT].dscp_set && fake.header[SA_OUT].dscp == 46 && fake.header[SA_OUT].df == DF_SET);
+	end();
+}
+
 static void test_ike_host_marks_ike_on_4500_only(void)
 {
 	begin();
@@ -371,6 +390,7 @@ static const struct test tests[] = {
 	TEST(test_ike_host_other_failures_keep_the_engines_hint),
 	TEST(test_ike_host_phase1_lines_name_no_esp_spis),
 	TEST(test_ike_host_installs_before_it_sends),
+	TEST(test_ike_host_adds_what_only_the_packet_path_knows),
 	TEST(test_ike_host_marks_ike_on_4500_only),
 	TEST(test_ike_host_switch_and_retire_follow_install),
 	TEST(test_ike_host_tells_the_engine_what_it_cannot_install),

@@ -119,16 +119,51 @@ static void test_render_sas_names_drops(void)
 		"replayed 4, bad_icv 2"));
 }
 
+static const char rig_sas[] =
+	"{\"sas\":[{\"name\":\"lab\",\"direction\":\"in\",\"spi\":\"0x00001001\",\"protocol\":\"ah\",\"mode\":"
+	"\"transport\",\"weak\":\"a "
+	"reason\","
+	"\"replay_window\":128,\"lifetime\":{},\"tfc_padding\":0,\"outer\":{}},"
+	"{\"name\":\"lab\",\"direction\":\"out\",\"protocol\":\"ah\",\"mode\":\"transport\",\"weak\":\"a reason\","
+	"\"replay_window\":0,\"lifetime\":{\"soft_seconds\":1.5,\"hard_bytes\":99},\"tfc_padding\":\"mtu\","
+	"\"outer\":{\"dscp\":46,\"df\":\"set\"}}]}";
+
+/* Once for both directions, in a line of its own. */
+static void test_render_sas_says_what_is_weak(void)
+{
+	char *text = rendered(COMMAND_SHOW_SAS, rig_sas, false);
+	const char *line = strstr(text, "\nWEAK lab: a reason\n");
+
+	CU_ASSERT_PTR_NOT_NULL_FATAL(line);
+	CU_ASSERT_PTR_NULL(strstr(line + 1, "\nWEAK"));
+	CU_ASSERT_PTR_NOT_NULL(strstr(text, "ah     transport"));
+	CU_ASSERT_PTR_NULL(strstr(text, "tfc_padding"));
+	free(text);
+	text = rendered(COMMAND_SHOW_SAS, "{\"sas\":[{\"name\":\"net\",\"direction\":\"in\",\"weak\":null}]}", false);
+	CU_ASSERT_PTR_NULL(strstr(text, "WEAK"));
+	free(text);
+}
+
+static void test_render_sas_of_one_name_has_its_settings(void)
+{
+	CU_ASSERT_TRUE(shows(COMMAND_SHOW_SAS, rig_sas, true,
+		"in 0x00001001: replay_window 128; lifetime -; tfc_padding 0; outer -\n"));
+	CU_ASSERT_TRUE(shows(COMMAND_SHOW_SAS, rig_sas, true,
+		"out -: replay_window 0; lifetime soft_seconds 1.5, hard_bytes 99; tfc_padding mtu; outer dscp 46, df "
+		"set\n"));
+}
+
 static void test_render_counters_leaves_out_zero_drops(void)
 {
 	static const char json[] =
 		"{\"totals\":{\"counters\":{\"rx_packets\":0},\"drops\":{\"no_sa\":3,\"ttl_exceeded\":0}},"
-		"\"ike\":{\"received\":0,\"sent\":1}}";
+		"\"ike\":{\"received\":0,\"sent\":1},\"mbufs\":{\"size\":16384,\"free\":0}}";
 	char *text = rendered(COMMAND_SHOW_COUNTERS, json, false);
 
 	CU_ASSERT_PTR_NOT_NULL(strstr(text, "rx_packets"));
 	CU_ASSERT_PTR_NOT_NULL(strstr(text, "no_sa"));
 	CU_ASSERT_PTR_NULL(strstr(text, "ttl_exceeded"));
+	CU_ASSERT_PTR_NOT_NULL(strstr(text, "mbufs   free                                    0\n"));
 	CU_ASSERT_PTR_NULL(strstr(text, "received"));
 	free(text);
 }
@@ -210,6 +245,8 @@ static const struct test tests[] = {
 	TEST(test_render_table_aligns_columns),
 	TEST(test_render_table_of_nothing_has_its_titles),
 	TEST(test_render_sas_names_drops),
+	TEST(test_render_sas_says_what_is_weak),
+	TEST(test_render_sas_of_one_name_has_its_settings),
 	TEST(test_render_counters_leaves_out_zero_drops),
 	TEST(test_render_survives_answers_without_members),
 	TEST(test_render_durations),

@@ -140,14 +140,17 @@ static void test_resolve_entry_selectors_replace_those_of_the_sa(void)
 
 static void test_resolve_missing_selectors_mean_any(void)
 {
-	struct selector_list all = one("0.0.0.0/0");
+	struct selector_list all = one("0.0.0.0/0"), all6 = one("::/0");
 
 	fixture_init();
 	add_policy(POLICY_DISCARD, "");
 	resolve();
-	CU_ASSERT_EQUAL_FATAL(f.policy.rules[0].local.count, 1);
+	CU_ASSERT_EQUAL_FATAL(f.policy.rules[0].local.count, 2);
+	CU_ASSERT_EQUAL_FATAL(f.policy.rules[0].remote.count, 2);
 	CU_ASSERT_TRUE(selector_equal(&f.policy.rules[0].local.items[0], &all.items[0]));
+	CU_ASSERT_TRUE(selector_equal(&f.policy.rules[0].local.items[1], &all6.items[0]));
 	CU_ASSERT_TRUE(selector_equal(&f.policy.rules[0].remote.items[0], &all.items[0]));
+	CU_ASSERT_TRUE(selector_equal(&f.policy.rules[0].remote.items[1], &all6.items[0]));
 	policy_done(&f.policy);
 }
 

@@ -3,9 +3,11 @@
 #include "sa_lifecycle_priv.h"
 
 #include <errno.h>
+#include <unistd.h>
 
 #include "fake_packet_path.h"
 #include "harness.h"
+#include "loop_priv.h"
 
 static struct sa_registry r;
 static const struct sa_owner child = { 4, 0 }, manual = { -1, -1 };
@@ -27,10 +29,16 @@ static void end(void)
 	sa_registry_done(&r);
 }
 
+static struct sa_lifetime lifetime; /* of what is installed next */
+
 static int install(const struct sa_owner *owner, uint32_t spi_in, uint32_t spi_out, bool switch_now)
 {
-	struct sa_spec in = { .name = "net", .direction = SA_IN, .spi = spi_in, .tunnel_slot = 3 };
-	struct sa_spec out = { .name = "net", .direction = SA_OUT, .spi = spi_out, .tunnel_slot = 3 };
+	struct sa_spec in = {
+		.name = "net", .direction = SA_IN, .spi = spi_in, .tunnel_slot = 3, .lifetime = lifetime
+	};
+	struct sa_spec out = {
+		.name = "net", .direction = SA_OUT, .spi = spi_out, .tunnel_slot = 3, .lifetime = lifetime
+	};
 	const char *reason = NULL;
 	int rc = sa_pair_install(&r, owner, &in, &out, switch_now, &reason);
 
@@ -147,8 +155,8 @@ static void test_sa_lifecycle_update_swaps_the_path_only(void)
 	end();
 }
 
-/* The facts of one sweep as text: kind and SPI. */
-static const char *sweep(void)
+/* The facts of one sweep so much later as text: kind and SPI. */
+static const char *sweep_after(uint64_t ns)
 {
 	static const char *const names[] = {
 		[IKE_EXPIRE] = "expire", [IKE_USED] = "used", [IKE_ADDRESS_CHANGED] = "moved"
@@ -158,12 +166,17 @@ static const char *sweep(void)
 	size_t len = 0;
 
 	text[0] = '\0';
-	sa_registry_sweep(&r, &facts);
+	sa_registry_sweep(&r, loop_now_ns() + ns, &facts);
 	for (size_t i = 0; i < facts.count; i++)
 		len += (size_t)snprintf(
 			text + len, sizeof(text) - len, "%s:%x ", names[facts.items[i].kind], facts.items[i].spi);
 	sa_facts_done(&facts);
 	return text;
+}
+
+static const char *sweep(void)
+{
+	return sweep_after(0);
 }
 
 static void test_sa_lifecycle_sweep_tells_use_when_packets_advanced(void)
@@ -211,6 +224,100 @@ static void test_sa_lifecycle_manual_sas_tell_the_engine_nothing(void)
 	end();
 }
 
+/* What a sweep so much later logs, from standard error; the level of lines at the front is cut. */
+static const char *logged_after(uint64_t ns)
+{
+	static char text[1024];
+	int fds[2], saved = dup(2);
+	ssize_t n;
+
+	CU_ASSERT_EQUAL_FATAL(pipe(fds), 0);
+	log_set_level(LOG_NOTICE);
+	fflush(stderr);
+	dup2(fds[1], 2);
+	CU_ASSERT_STRING_EQUAL(sweep_after(ns), "");
+	fflush(stderr);
+	dup2(saved, 2);
+	close(fds[1]);
+	n = read(fds[0], text, sizeof(text) - 1);
+	text[n > 0 ? n : 0] = '\0';
+	close(fds[0]);
+	close(saved);
+	return text;
+}
+
+/* The clock starts at birth; each end is said once. */
+static void test_sa_lifecycle_time_of_a_manual_sa_runs_out(void)
+{
+	begin();
+	lifetime = (struct sa_lifetime){ .soft_ns = 10000000000, .hard_ns = 20000000000 };
+	install(&manual, 0x1001, 0x2002, true);
+	lifetime = (struct sa_lifetime){ 0 };
+	CU_ASSERT_STRING_EQUAL(logged_after(9000000000), "");
+	CU_ASSERT_PTR_NOT_NULL(strstr(
+		logged_after(10000000000), "notice sallyportd: expiring manual-sa net spi-in 00001001: new keys"));
+	CU_ASSERT_STRING_EQUAL(logged_after(11000000000), "");
+	CU_ASSERT_PTR_NOT_NULL(strstr(logged_after(20000000000), "expired manual-sa net spi-in 00001001"));
+	CU_ASSERT_STRING_EQUAL(logged_after(21000000000), "");
+	end();
+}
+
+/* The engine counts the lifetimes of its own. */
+static void test_sa_lifecycle_soft_end_of_a_child_is_no_news(void)
+{
+	begin();
+	install(&child, 0x1001, 0x2002, true);
+	fake.stats[SA_OUT].flags = SA_SOFT_EXPIRED;
+	CU_ASSERT_STRING_EQUAL(logged_after(0), "");
+	end();
+}
+
+static const struct sa_view *view_of(
+	const struct sa_owner *owner, uint8_t protocol, const struct alg *encr, const struct alg *integ)
+{
+	struct sa_spec in = { .direction = SA_IN, .protocol = protocol, .spi = 0x1001, .encr = encr, .integ = integ };
+	struct sa_spec out = { .direction = SA_OUT, .protocol = protocol, .spi = 0x2002, .encr = encr, .integ = integ };
+	const char *reason;
+
+	out.tfc_bytes = TFC_TO_MTU;
+	CU_ASSERT_EQUAL_FATAL(sa_pair_install(&r, owner, &in, &out, true, &reason), 0);
+	return &sa_pair_lookup(&r, 0x1001)->out_view;
+}
+
+static void test_sa_lifecycle_view_says_what_is_weak(void)
+{
+	static const struct {
+		bool manual;
+		uint8_t protocol;
+		const char *encr, *integ, *suite, *weak;
+	} rows[] = {
+		{ true, PROTOCOL_ESP, "aes256gcm16", NULL, "AES-GCM-256", "manual keys repeat nonces after a restart" },
+		{ false, PROTOCOL_ESP, "aes256gcm16", NULL, "AES-GCM-256", "" },
+		{ true, PROTOCOL_ESP, "aes128", "sha256", "AES-CBC-128/HMAC-SHA2-256-128", "" },
+		{ true, PROTOCOL_AH, NULL, "sha512", "HMAC-SHA2-512-256", "" },
+		{ true, PROTOCOL_AH, NULL, "aes128gmac", "AES-GMAC-128", "manual keys repeat nonces after a restart" },
+		{ true, PROTOCOL_ESP, "aes128gmac", NULL, "NULL-AES-GMAC-128",
+			"manual keys repeat nonces after a restart; NULL-AES-GMAC-128 does not encrypt" },
+		{ false, PROTOCOL_ESP, "null", "sha1", "NULL/HMAC-SHA1-96",
+			"NULL does not encrypt; HMAC-SHA1-96 rests on SHA-1, which is on its way out (RFC 8221 6)" },
+		{ false, PROTOCOL_ESP, "3des", "sha256", "3DES-CBC/HMAC-SHA2-256-128",
+			"3DES-CBC should not be used any more (RFC 8221 5)" },
+	};
+
+	begin();
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+		const char *encr = rows[i].encr, *integ = rows[i].integ;
+		const struct sa_view *v = view_of(rows[i].manual ? &manual : &child, rows[i].protocol,
+			encr ? alg_lookup_keyword(TRANSFORM_ENCR, encr, strlen(encr)) : NULL,
+			integ ? alg_lookup_keyword(TRANSFORM_INTEG, integ, strlen(integ)) : NULL);
+		CU_ASSERT_STRING_EQUAL(v->suite, rows[i].suite);
+		CU_ASSERT_STRING_EQUAL(v->weak, rows[i].weak);
+		CU_ASSERT(v->protocol == rows[i].protocol && v->tfc_bytes == TFC_TO_MTU);
+		sa_pair_retire(&r, sa_pair_lookup(&r, 0x1001));
+	}
+	end();
+}
+
 static void test_sa_lifecycle_many_pairs_are_found_by_spi(void)
 {
 	begin();
@@ -237,6 +344,9 @@ static const struct test tests[] = {
 	TEST(test_sa_lifecycle_sweep_tells_expiry_once),
 	TEST(test_sa_lifecycle_sweep_tells_a_new_source_and_acknowledges),
 	TEST(test_sa_lifecycle_manual_sas_tell_the_engine_nothing),
+	TEST(test_sa_lifecycle_time_of_a_manual_sa_runs_out),
+	TEST(test_sa_lifecycle_soft_end_of_a_child_is_no_news),
+	TEST(test_sa_lifecycle_view_says_what_is_weak),
 	TEST(test_sa_lifecycle_many_pairs_are_found_by_spi),
 };
 

@@ -297,7 +297,7 @@ static uint16_t outer_bytes(const struct rte_mbuf *m)
 }
 
 /* Length of the inner packet from the net behind the tunnel (10.2.0.0/24, 2001:db8:2::/64), or 0 with the reason. */
-static uint32_t inner_bytes(const struct rte_mbuf *m, uint16_t *ret_drop)
+static uint32_t inner_bytes(const struct rte_mbuf *m, bool any_source, uint16_t *ret_drop)
 {
 	static const uint8_t far6[8] = { 0x20, 0x01, 0x0d, 0xb8, 0, 2 };
 	const uint8_t *ip = rte_pktmbuf_mtod(m, const uint8_t *);
@@ -311,6 +311,7 @@ static uint32_t inner_bytes(const struct rte_mbuf *m, uint16_t *ret_drop)
 	if (total < header || total > m->data_len)
 		return 0;
 	outside = ip[0] >> 4 == 6 ? memcmp(ip + 8, far6, sizeof(far6)) != 0 : load_be32(ip + 12) >> 8 != 0x0a0200;
+	outside &= !any_source;
 	*ret_drop = outside ? DROP_SELECTOR_IN : DROP_NONE;
 	return outside ? 0 : total;
 }
@@ -320,7 +321,7 @@ static enum drop_reason outer_strip(struct burst_item *item)
 {
 	struct rte_mbuf *m = item->m;
 	uint16_t drop = DROP_INNER_HEADER;
-	uint32_t total = rte_pktmbuf_adj(m, outer_bytes(m)) ? inner_bytes(m, &drop) : 0;
+	uint32_t total = rte_pktmbuf_adj(m, outer_bytes(m)) ? inner_bytes(m, item->sa->any_source, &drop) : 0;
 
 	if (!total)
 		return (enum drop_reason)drop;

@@ -14,6 +14,7 @@ struct sa {
 	bool outside;            /* sa_selectors_match says no */
 	enum drop_reason refuse; /* every burst drops with this */
 	uint32_t tunnel_slot;    /* inbound */
+	bool any_source;         /* inbound: selectors take every source */
 	bool wants_ports;
 	struct path *path;
 	uint64_t drops[DROP_REASON_COUNT];

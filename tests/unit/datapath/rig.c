@@ -83,8 +83,10 @@ static void port_make(unsigned serial, uint16_t port, struct datapath_port_confi
 		abort();
 	snprintf(c->device, sizeof(c->device), "net_ring_%s", name);
 	snprintf(c->name, sizeof(c->name), "%s", port == LAN ? "lan" : "wan");
-	prefix_parse(port == LAN ? LAN_OWN "/24" : WAN_OWN "/24", &c->address);
-	prefix_parse(port == LAN ? LAN_OWN6 "/64" : WAN_OWN6 "/64", &c->address6);
+	if (rig.four)
+		prefix_parse(port == LAN ? LAN_OWN "/24" : WAN_OWN "/24", &c->address);
+	if (rig.six)
+		prefix_parse(port == LAN ? LAN_OWN6 "/64" : WAN_OWN6 "/64", &c->address6);
 	c->mtu = 1500;
 }
 
@@ -93,10 +95,12 @@ static void neighbour_static(const char *text)
 	struct addr a;
 
 	addr_parse(text, &a);
+	if (a.family == ADDR_IPV4 ? !rig.four : !rig.six)
+		return;
 	must(datapath_neighbour_add(rig.dp, &a, host_mac) == 0);
 }
 
-void rig_open(uint16_t workers)
+static void rig_create(uint16_t workers, bool four, bool six)
 {
 	static const char *const neighbours[] = { LAN_HOST, WAN_PEER, WAN_GW, LAN_HOST6, WAN_PEER6, WAN_GW6 };
 	static unsigned serial;
@@ -105,7 +109,7 @@ void rig_open(uint16_t workers)
 	char text[256] = "";
 	const char *reason;
 
-	memset(&rig, 0, sizeof(rig));
+	rig = (struct rig){ .four = four, .six = six };
 	for (uint16_t p = 0; p < 2; p++)
 		port_make(serial, p, &c.ports[p]);
 	serial++;
@@ -124,6 +128,16 @@ void rig_open(uint16_t workers)
 	for (size_t i = 0; i < ARRAY_LEN(neighbours); i++)
 		neighbour_static(neighbours[i]);
 	rig_policy(NULL, 0);
+}
+
+void rig_open(uint16_t workers)
+{
+	rig_create(workers, true, true);
+}
+
+void rig_open_families(bool four, bool six)
+{
+	rig_create(1, four, six);
 }
 
 bool rig_done(void)
@@ -166,15 +180,20 @@ void rig_policy(const char *const *rules, size_t count)
 	static struct spd_rule parsed[8];
 	struct datapath_route routes[2];
 	const char *reason;
+	size_t n = 0;
 
 	memset(parsed, 0, sizeof(parsed));
 	for (size_t i = 0; i < count; i++)
 		rule_parse(rules[i], &parsed[i]);
-	prefix_parse("0.0.0.0/0", &routes[0].prefix);
-	addr_parse(WAN_GW, &routes[0].via);
-	prefix_parse("::/0", &routes[1].prefix);
-	addr_parse(WAN_GW6, &routes[1].via);
-	const struct datapath_snapshot s = { parsed, count, routes, 2 };
+	if (rig.four) {
+		prefix_parse("0.0.0.0/0", &routes[n].prefix);
+		addr_parse(WAN_GW, &routes[n++].via);
+	}
+	if (rig.six) {
+		prefix_parse("::/0", &routes[n].prefix);
+		addr_parse(WAN_GW6, &routes[n++].via);
+	}
+	const struct datapath_snapshot s = { parsed, count, routes, n };
 	must(datapath_publish(rig.dp, &s, &reason) == 0);
 }
 

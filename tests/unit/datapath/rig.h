@@ -37,6 +37,7 @@ struct rig {
 	struct rte_ring *to[2], *from[2]; /* towards and from the gateway's ports */
 	uint32_t mbufs;                   /* free at the start */
 	uint64_t now_ns;
+	bool four, six; /* families of the ports */
 	/* what control was told */
 	struct datapath_ike ike;
 	uint8_t ike_data[2048];
@@ -51,6 +52,8 @@ void rig_eal(void);
 /* A gateway with so many workers, no rules; LAN_HOST, WAN_PEER and WAN_GW are static neighbours, and their IPv6 likes;
  * default routes WAN_GW and WAN_GW6. */
 void rig_open(uint16_t workers);
+/* The same with one worker and addresses, neighbours and routes of some families only. */
+void rig_open_families(bool four, bool six);
 /* Takes it down. True when every mbuf had come back to the pool and no frame was left over. */
 bool rig_done(void);
 #define rig_close() CU_ASSERT(rig_done())

@@ -145,6 +145,178 @@ static void test_classify_options_are_forwarded_unchanged(void)
 	rig_close();
 }
 
+/* ---- IPv6 ---- */
+
+/* A frame to the LAN port with an IPv6 packet of 60 bytes that tests then spoil. Returns its bytes. */
+static uint16_t frame6_make(const char *src, const char *dst)
+{
+	const struct probe p = { .src = src, .dst = dst, .bytes = 60 };
+	struct rte_mbuf *m = rig_packet(&p);
+
+	memcpy(frame, rig.dp->ports[LAN].mac, 6);
+	memset(frame + 6, 2, 6);
+	store_be16(frame + 12, RTE_ETHER_TYPE_IPV6);
+	memcpy(frame + 14, rte_pktmbuf_mtod(m, void *), 60);
+	rte_pktmbuf_free(m);
+	return 74;
+}
+
+/* Extension headers of 8 bytes each in front of 8 bytes of payload; the last of the chain is its protocol. */
+static uint16_t frame6_chain(const char *dst, const uint8_t *chain, uint8_t count)
+{
+	uint8_t *at = frame + 54;
+
+	frame6_make(LAN_HOST6, dst);
+	memset(at, 0, 8u * count);
+	frame[20] = chain[0];
+	for (uint8_t i = 1; i < count; i++, at += 8)
+		*at = chain[i];
+	store_be16(frame + 18, (uint16_t)(8 * count));
+	return (uint16_t)(54 + 8 * count);
+}
+
+#define CHAIN6(dst, ...)                                                                                               \
+	frame6_chain(dst, (const uint8_t[]){ __VA_ARGS__ }, (uint8_t)sizeof((const uint8_t[]){ __VA_ARGS__ }))
+
+static void test_classify_ipv6_header_drops(void)
+{
+	rig_open(1);
+	uint16_t n = frame6_make(LAN_HOST6, FAR_HOST6);
+	for (uint16_t cut = 14; cut < 54; cut++)
+		CU_ASSERT(frame_dropped_as(cut, DROP_IP_HEADER));
+	CU_ASSERT(frame_dropped_as(n - 1, DROP_IP_HEADER)); /* shorter than it says */
+	for (unsigned version = 0; version < 16; version++) {
+		frame[14] = (uint8_t)(version << 4);
+		if (version != 6)
+			CU_ASSERT(frame_dropped_as(n, DROP_IP_HEADER));
+	}
+	/* an IPv6 packet that says it is of IPv4 */
+	frame6_make(LAN_HOST6, FAR_HOST6);
+	store_be16(frame + 12, RTE_ETHER_TYPE_IPV4);
+	CU_ASSERT(frame_dropped_as(n, DROP_IP_HEADER));
+	rig_close();
+}
+
+static void test_classify_ipv6_martians(void)
+{
+	static const char *const nobodies[] = { "::", "::1", "::192.0.2.1", "::ffff:192.0.2.1", "ff02::1", "ff0e::1" };
+
+	rig_open(1);
+	RIG_POLICY("bypass ::/0 ::/0");
+	for (size_t i = 0; i < ARRAY_LEN(nobodies); i++) {
+		CU_ASSERT(frame_dropped_as(frame6_make(nobodies[i], FAR_HOST6), DROP_MARTIAN));
+		CU_ASSERT(frame_dropped_as(frame6_make(LAN_HOST6, nobodies[i]), DROP_MARTIAN));
+	}
+	CU_ASSERT(frame_dropped_as(frame6_make(LAN_OWN6, LAN_OWN6), DROP_MARTIAN));
+	/* link-local ones stay on their link */
+	CU_ASSERT(frame_dropped_as(frame6_make("fe80::1", FAR_HOST6), DROP_MARTIAN));
+	CU_ASSERT(frame_dropped_as(frame6_make("febf::1", FAR_HOST6), DROP_MARTIAN));
+	CU_ASSERT(frame_dropped_as(frame6_make(LAN_HOST6, "fe80::1"), DROP_MARTIAN));
+	rig_close();
+}
+
+static void test_classify_ipv6_link_multicast_is_not_for_us(void)
+{
+	rig_open(1);
+	uint16_t n = frame6_make(LAN_HOST6, "ff02::1");
+	memcpy(frame, "\x33\x33\0\0\0\1", 6);
+	CU_ASSERT(frame_dropped_as(n, DROP_NOT_FOR_US));
+	rig_close();
+}
+
+static void test_classify_ipv6_padding_is_cut(void)
+{
+	rig_open(1);
+	RIG_POLICY("bypass ::/0 ::/0");
+	uint16_t n = frame6_make(LAN_HOST6, WAN_PEER6);
+	rig_send_frame(LAN, frame, n + 6);
+	rig_step();
+	struct rte_mbuf *m = rig_receive(WAN);
+	CU_ASSERT_PTR_NOT_NULL_FATAL(m);
+	CU_ASSERT_EQUAL(m->pkt_len, n);
+	CU_ASSERT_EQUAL(frame_ip6(m)->hop_limits, 63);
+	rte_pktmbuf_free(m);
+	rig_close();
+}
+
+static void test_classify_ipv6_chained_buffers_are_joined(void)
+{
+	rig_open(1);
+	RIG_POLICY("bypass ::/0 ::/0");
+	uint16_t n = CHAIN6(WAN_PEER6, IPPROTO_HOPOPTS, IPPROTO_DSTOPTS, IPPROTO_TCP);
+	struct rte_mbuf *head = rte_pktmbuf_alloc(rig.dp->pool), *tail = rte_pktmbuf_alloc(rig.dp->pool);
+	memcpy(rte_pktmbuf_append(head, 57), frame, 57);
+	memcpy(rte_pktmbuf_append(tail, (uint16_t)(n - 57)), frame + 57, n - 57u);
+	CU_ASSERT_EQUAL_FATAL(rte_pktmbuf_chain(head, tail), 0);
+	rig_send_mbuf(LAN, head);
+	rig_step();
+	struct rte_mbuf *m = rig_receive(WAN);
+	CU_ASSERT_PTR_NOT_NULL_FATAL(m);
+	CU_ASSERT_EQUAL(m->nb_segs, 1);
+	CU_ASSERT_EQUAL(memcmp(rte_pktmbuf_mtod_offset(m, uint8_t *, 54), frame + 54, n - 54u), 0);
+	rte_pktmbuf_free(m);
+	rig_close();
+}
+
+/* What hides the upper layer from policy ends here. */
+static void test_classify_ipv6_broken_chains(void)
+{
+	rig_open(1);
+	RIG_POLICY("bypass ::/0 ::/0");
+	uint16_t n = CHAIN6(WAN_PEER6, IPPROTO_HOPOPTS, IPPROTO_TCP);
+	frame[55] = 2; /* 24 bytes, the packet has 16 */
+	CU_ASSERT(frame_dropped_as(n, DROP_IP_HEADER));
+	n = CHAIN6(WAN_PEER6, IPPROTO_DSTOPTS, IPPROTO_DSTOPTS, IPPROTO_DSTOPTS, IPPROTO_DSTOPTS, IPPROTO_DSTOPTS,
+		IPPROTO_DSTOPTS, IPPROTO_DSTOPTS, IPPROTO_DSTOPTS, IPPROTO_DSTOPTS, IPPROTO_TCP);
+	CU_ASSERT(frame_dropped_as(n, DROP_IP_HEADER));
+	/* a jumbogram says 0 and has an option with the true length (RFC 2675) */
+	n = CHAIN6(WAN_PEER6, IPPROTO_HOPOPTS, IPPROTO_TCP);
+	store_be16(frame + 18, 0);
+	CU_ASSERT(frame_dropped_as(n, DROP_IP_HEADER));
+	rig_close();
+}
+
+/* "tcp" of the first fragment would not be seen in the others. */
+static void test_classify_ipv6_fragment_that_hides_its_protocol(void)
+{
+	rig_open(1);
+	RIG_POLICY("bypass ::/0 ::/0");
+	uint16_t n = CHAIN6(WAN_PEER6, IPPROTO_FRAGMENT, IPPROTO_DSTOPTS, IPPROTO_TCP);
+	store_be16(frame + 56, 8 | 1);
+	CU_ASSERT(frame_dropped_as(n, DROP_FRAGMENT));
+	store_be16(frame + 56, 1); /* the first one shows it */
+	rig_send_frame(LAN, frame, n);
+	n = CHAIN6(WAN_PEER6, IPPROTO_FRAGMENT, IPPROTO_TCP);
+	store_be16(frame + 56, 8);
+	rig_send_frame(LAN, frame, n);
+	rig_step();
+	CU_ASSERT_EQUAL(rig_sent(WAN), 2);
+	rig_close();
+}
+
+/* ESP and AH are looked for behind every extension header; what is for another node of a route is not ours to open. */
+static void test_classify_ipv6_sealed_behind_extension_headers(void)
+{
+	static const uint8_t sealed[] = { IPPROTO_ESP, IPPROTO_AH };
+
+	rig_open(1);
+	for (size_t i = 0; i < ARRAY_LEN(sealed); i++) {
+		uint16_t n = CHAIN6(LAN_OWN6, IPPROTO_HOPOPTS, IPPROTO_DSTOPTS, sealed[i], 0);
+		CU_ASSERT(frame_dropped_as(n, DROP_UNKNOWN_SPI));
+		n = CHAIN6(LAN_OWN6, IPPROTO_ROUTING, sealed[i], 0);
+		CU_ASSERT(frame_dropped_as(n, DROP_UNKNOWN_SPI));
+		frame[57] = 1; /* segments left */
+		CU_ASSERT(frame_dropped_as(n, DROP_LOCAL_UNHANDLED));
+		n = CHAIN6(LAN_OWN6, IPPROTO_FRAGMENT, sealed[i], 0);
+		CU_ASSERT(frame_dropped_as(n, DROP_UNKNOWN_SPI)); /* an atomic fragment is a whole packet (RFC 6946) */
+		store_be16(frame + 56, 1);
+		CU_ASSERT(frame_dropped_as(n, DROP_FRAGMENT));
+		store_be16(frame + 56, 8);
+		CU_ASSERT(frame_dropped_as(n, DROP_FRAGMENT));
+	}
+	rig_close();
+}
+
 int main(int argc, char **argv)
 {
 	static const struct test tests[] = {
@@ -155,6 +327,14 @@ int main(int argc, char **argv)
 		TEST(test_classify_padding_is_cut),
 		TEST(test_classify_chained_buffers_are_joined),
 		TEST(test_classify_options_are_forwarded_unchanged),
+		TEST(test_classify_ipv6_header_drops),
+		TEST(test_classify_ipv6_martians),
+		TEST(test_classify_ipv6_link_multicast_is_not_for_us),
+		TEST(test_classify_ipv6_padding_is_cut),
+		TEST(test_classify_ipv6_chained_buffers_are_joined),
+		TEST(test_classify_ipv6_broken_chains),
+		TEST(test_classify_ipv6_fragment_that_hides_its_protocol),
+		TEST(test_classify_ipv6_sealed_behind_extension_headers),
 	};
 
 	rig_eal();

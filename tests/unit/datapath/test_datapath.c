@@ -249,6 +249,111 @@ static void test_datapath_threads_start_forward_and_stop(void)
 	rig_close();
 }
 
+/* ---- IPv6 ---- */
+
+static void test_datapath_ipv6_subnet_edge_and_nowhere_have_no_route(void)
+{
+	static const char *const nowhere[] = { "2001:db8:1::", "::1.2.3.4", "::ffff:1.2.3.4", "fe80::1", "ff02::1",
+		"::1" };
+	const struct probe anycast = { .src = WAN_PEER6, .dst = "2001:db8:1::" };
+	struct datapath_neighbour n;
+	struct addr a;
+
+	rig_open(1);
+	RIG_POLICY("bypass ::/0 ::/0");
+	CU_ASSERT(dropped_as(WAN, &anycast, DROP_NO_ROUTE));
+	for (size_t i = 0; i < ARRAY_LEN(nowhere); i++) {
+		addr_parse(nowhere[i], &a);
+		CU_ASSERT_EQUAL(datapath_next_hop_read(rig.dp, &a, &n), -EHOSTUNREACH);
+	}
+	addr_parse("2001:db8:1:0:ffff:ffff:ffff:ffff", &a); /* a host like any other */
+	CU_ASSERT_EQUAL(datapath_next_hop_read(rig.dp, &a, &n), 0);
+	CU_ASSERT_EQUAL(n.port, LAN);
+	rig_close();
+}
+
+static void test_datapath_ipv6_path_needs_a_route(void)
+{
+	struct path_spec spec = { 0 };
+	struct path *path = NULL;
+	struct addr gateway;
+
+	rig_open(1);
+	addr_parse("2001:db8:99::1", &spec.remote.addr);
+	CU_ASSERT_EQUAL_FATAL(datapath_path_create(rig.dp, &spec, &path), 0);
+	addr_parse(WAN_GW6, &gateway);
+	CU_ASSERT(path->port == WAN && path->neighbour == neighbour_find(rig.dp->neighbours, WAN, &gateway));
+	path_free(path);
+	addr_parse(WAN_PEER6, &spec.remote.addr);
+	CU_ASSERT_EQUAL_FATAL(datapath_path_create(rig.dp, &spec, &path), 0);
+	CU_ASSERT_EQUAL(path->neighbour, neighbour_find(rig.dp->neighbours, WAN, &spec.remote.addr));
+	path_free(path);
+	addr_parse(WAN_OWN6, &spec.remote.addr);
+	CU_ASSERT_EQUAL(datapath_path_create(rig.dp, &spec, &path), -EHOSTUNREACH);
+	addr_parse("ff02::1", &spec.remote.addr);
+	CU_ASSERT_EQUAL(datapath_path_create(rig.dp, &spec, &path), -EHOSTUNREACH);
+	spec.remote.addr = (struct addr){ .family = ADDR_NONE };
+	CU_ASSERT_EQUAL(datapath_path_create(rig.dp, &spec, &path), -EHOSTUNREACH);
+	rig_close();
+}
+
+static void test_datapath_ipv6_addresses_are_local(void)
+{
+	struct addr own, other;
+	uint16_t port = 9;
+
+	rig_open(1);
+	addr_parse(WAN_OWN6, &own);
+	addr_parse(WAN_PEER6, &other);
+	CU_ASSERT(datapath_address_local(rig.dp, &own, &port) && port == WAN);
+	CU_ASSERT_FALSE(datapath_address_local(rig.dp, &other, NULL));
+	CU_ASSERT_FALSE(address6_own(rig.dp, other.bytes));
+	CU_ASSERT_TRUE(address6_own(rig.dp, own.bytes));
+	rig_close();
+}
+
+/* A port of one family only: neither zero is taken for an address of ours, and ARP is not answered without one. */
+static void test_datapath_port_of_one_family(void)
+{
+	struct datapath_config c = { .workers = 1, .mbufs = 1023, .port_count = 1 };
+	const struct ipsec_config ic = { .workers = 1 };
+	const char *reason;
+	struct ipsec *ips = ipsec_create(&ic, &reason);
+	char text[256] = "";
+
+	c.ports[0].mtu = 1500;
+	strcpy(c.ports[0].name, "lan");
+	strcpy(c.ports[0].device, "net_nothing0");
+	CU_ASSERT_PTR_NULL(datapath_create(ips, &c, text, sizeof(text)));
+	CU_ASSERT_PTR_NOT_NULL(strstr(text, "needs an IPv4 or an IPv6 address"));
+	prefix_parse("2001:db8::1/64", &c.ports[0].address6);
+	c.ports[0].mtu = 1279;
+	CU_ASSERT_PTR_NULL(datapath_create(ips, &c, text, sizeof(text)));
+	CU_ASSERT_PTR_NOT_NULL(strstr(text, "with IPv6 1280"));
+	c.ports[0].mtu = 1280;
+	CU_ASSERT_PTR_NULL(datapath_create(ips, &c, text, sizeof(text)));
+	CU_ASSERT_PTR_NOT_NULL(strstr(text, "net_nothing0"));
+	ipsec_free(ips);
+	rig_open_families(false, true);
+	CU_ASSERT_FALSE(address_own(rig.dp, 0));
+	CU_ASSERT_EQUAL(rig.dp->own_count, 0);
+	CU_ASSERT_EQUAL(rig.dp->own6_count, 2);
+	uint8_t arp[60] = "\xff\xff\xff\xff\xff\xff\2\0\0\0\0\1\x08\x06\0\1\x08\0\6\4\0\1\2\0\0\0\0\1";
+	rig_send_frame(LAN, arp, sizeof(arp));
+	rig_step();
+	rig_poll();
+	CU_ASSERT_EQUAL(rig_sent(LAN), 0);
+	const struct probe ping = { .src = LAN_HOST6, .dst = LAN_OWN6, .protocol = IPPROTO_ICMPV6 };
+	rig_send(LAN, &ping);
+	rig_step();
+	CU_ASSERT_EQUAL(rig_sent(LAN), 1);
+	rig_close();
+	rig_open_families(true, false);
+	CU_ASSERT_EQUAL(rig.dp->own6_count, 0);
+	CU_ASSERT(dropped_as(LAN, &ping, DROP_NO_POLICY));
+	rig_close();
+}
+
 int main(int argc, char **argv)
 {
 	static const struct test tests[] = {
@@ -263,6 +368,10 @@ int main(int argc, char **argv)
 		TEST(test_datapath_path_needs_a_route),
 		TEST(test_datapath_create_refuses_with_a_reason),
 		TEST(test_datapath_threads_start_forward_and_stop),
+		TEST(test_datapath_ipv6_subnet_edge_and_nowhere_have_no_route),
+		TEST(test_datapath_ipv6_path_needs_a_route),
+		TEST(test_datapath_ipv6_addresses_are_local),
+		TEST(test_datapath_port_of_one_family),
 	};
 
 	rig_eal();

@@ -260,6 +260,268 @@ static void test_inbound_inner_header_is_checked(void)
 	rig_close();
 }
 
+/* ---- AH, and both families inside and outside ---- */
+
+/* AH header without ICV and an inner packet. */
+static uint16_t ah_make(uint8_t *at, uint32_t spi, const struct probe *inner)
+{
+	struct rte_mbuf *m = rig_packet(inner);
+	uint16_t bytes = m->data_len;
+
+	memset(at, 0, 12);
+	at[0] = packet_is_ip6(m) ? IPPROTO_IPV6 : IPPROTO_IPIP;
+	at[1] = 1;
+	store_be32(at + 4, spi);
+	store_be32(at + 8, 1);
+	memcpy(at + 12, rte_pktmbuf_mtod(m, void *), bytes);
+	rte_pktmbuf_free(m);
+	return (uint16_t)(12 + bytes);
+}
+
+static uint16_t udp_make(uint8_t *at, uint32_t spi, const struct probe *inner, uint16_t checksum)
+{
+	uint16_t bytes = (uint16_t)(8 + esp_make(at + 8, spi, inner));
+
+	store_be16(at, 40000);
+	store_be16(at + 2, PORT_NATT);
+	store_be16(at + 4, bytes);
+	store_be16(at + 6, checksum);
+	return bytes;
+}
+
+static const struct probe inner6_to_lan = { .src = FAR_HOST6, .dst = LAN_HOST6, .sport = 7, .dport = 1000 };
+
+static struct probe outer6_of(const uint8_t *payload, uint16_t bytes, uint8_t protocol)
+{
+	return (struct probe){
+		.src = WAN_PEER6, .dst = WAN_OWN6, .protocol = protocol, .payload = payload, .payload_bytes = bytes
+	};
+}
+
+/* The next frame of the LAN port is the inner packet, one hop on. */
+static bool opened(bool six)
+{
+	struct rte_mbuf *m = rig_receive(LAN);
+	bool right;
+
+	if (!m)
+		return false;
+	if (six)
+		right = ip6_is(frame_ip6(m)->src_addr, FAR_HOST6) && frame_ip6(m)->hop_limits == 63 &&
+			m->pkt_len == 74 && load_be16(rte_pktmbuf_mtod_offset(m, uint8_t *, 12)) == RTE_ETHER_TYPE_IPV6;
+	else
+		right = frame_ip(m)->src_addr == ip4(FAR_HOST) && frame_ip(m)->time_to_live == 63 &&
+			ip_checksum_valid(frame_ip(m)) && m->pkt_len == 74;
+	rte_pktmbuf_free(m);
+	return right && rig_sent(LAN) == 0;
+}
+
+static void test_inbound_every_family_in_every_family(void)
+{
+	const struct probe *inners[] = { &inner_to_lan, &inner6_to_lan };
+	uint8_t payload[512];
+
+	inbound_open();
+	for (int six = 0; six < 2; six++) {
+		struct probe outer = outer_of(payload, esp_make(payload, SPI, inners[six]));
+		rig_send(WAN, &outer);
+		rig_step();
+		CU_ASSERT(opened(six));
+		outer = outer6_of(payload, outer.payload_bytes, IPPROTO_ESP);
+		rig_send(WAN, &outer);
+		rig_step();
+		CU_ASSERT(opened(six));
+	}
+	CU_ASSERT_EQUAL(rig_counter(DP_C_DECAP), 4);
+	rig_close();
+}
+
+static void test_inbound_ah_is_found_by_its_spi(void)
+{
+	uint8_t payload[512];
+
+	inbound_open();
+	uint16_t n = ah_make(payload, SPI, &inner_to_lan);
+	struct probe outer = outer_of(payload, n);
+	outer.protocol = IPPROTO_AH;
+	rig_send(WAN, &outer);
+	rig_step();
+	CU_ASSERT(opened(false));
+	outer = outer6_of(payload, ah_make(payload, SPI, &inner6_to_lan), IPPROTO_AH);
+	rig_send(WAN, &outer);
+	rig_step();
+	CU_ASSERT(opened(true));
+	for (n = 0; n < 12; n++) {
+		outer = outer6_of(payload, n, IPPROTO_AH);
+		CU_ASSERT(dropped_as(WAN, &outer, DROP_SHORT));
+	}
+	outer = outer_of(payload, 64);
+	outer.protocol = IPPROTO_AH;
+	outer.fragment = RTE_IPV4_HDR_MF_FLAG;
+	CU_ASSERT(dropped_as(WAN, &outer, DROP_FRAGMENT));
+	rig_close();
+}
+
+/* RFC 6935: a tunnel's UDP checksum may be zero over IPv6; ESP does not look at it, wrong or not. */
+static void test_inbound_udp_encapsulated_over_ipv6(void)
+{
+	static const uint16_t checksums[] = { 0, 0x1234, 0xffff };
+	uint8_t payload[512];
+
+	inbound_open();
+	for (size_t i = 0; i < ARRAY_LEN(checksums); i++) {
+		struct probe outer = outer6_of(
+			payload, udp_make(payload, SPI, &inner6_to_lan, checksums[i]), IPPROTO_UDP);
+		rig_send(WAN, &outer);
+		rig_step();
+		CU_ASSERT(opened(true));
+	}
+	rig_close();
+}
+
+static void test_inbound_esp_behind_extension_headers(void)
+{
+	uint8_t payload[512] = { IPPROTO_ROUTING, 0, 1, 4, 0, 0, 0, 0, IPPROTO_ESP, 1 };
+
+	inbound_open();
+	struct probe outer = outer6_of(
+		payload, (uint16_t)(24 + esp_make(payload + 24, SPI, &inner_to_lan)), IPPROTO_DSTOPTS);
+	rig_send(WAN, &outer);
+	rig_step();
+	CU_ASSERT(opened(false));
+	rig_close();
+}
+
+static void test_inbound_unknown_spi_names_an_ipv6_source(void)
+{
+	char text[ENDPOINT_TEXT_MAX];
+	uint8_t payload[512];
+
+	inbound_open();
+	struct probe outer = outer6_of(payload, udp_make(payload, 0xbadbad, &inner_to_lan, 0), IPPROTO_UDP);
+	CU_ASSERT(dropped_as(WAN, &outer, DROP_UNKNOWN_SPI));
+	rig_poll();
+	CU_ASSERT_EQUAL(rig.event.kind, DATAPATH_UNKNOWN_SPI);
+	CU_ASSERT_STRING_EQUAL(endpoint_format(&rig.event.remote, text), "[2001:db8:f::2]:40000");
+	rig_close();
+}
+
+static void test_inbound_inner_ipv6_header_is_checked(void)
+{
+	static const char *const sources[] = { "fe80::1", "ff02::1", "::1" };
+	uint8_t chain[24] = { IPPROTO_TCP, 9 }, payload[512];
+	struct probe inner = inner6_to_lan;
+
+	inbound_open();
+	inner.protocol = IPPROTO_DSTOPTS; /* longer than the packet */
+	inner.payload = chain;
+	inner.payload_bytes = sizeof(chain);
+	struct probe outer = outer_of(payload, esp_make(payload, SPI, &inner));
+	CU_ASSERT(dropped_as(WAN, &outer, DROP_INNER_HEADER));
+	in_sa.any_source = true;
+	for (size_t i = 0; i < ARRAY_LEN(sources); i++) {
+		inner = inner6_to_lan;
+		inner.src = sources[i];
+		outer = outer_of(payload, esp_make(payload, SPI, &inner));
+		CU_ASSERT(dropped_as(WAN, &outer, DROP_INNER_HEADER));
+	}
+	rig_close();
+}
+
+/* The peer's words in our own name: a transport SA to somebody else might protect them. */
+static void test_inbound_source_that_is_ours_is_dropped(void)
+{
+	const struct probe own = { .src = LAN_OWN6, .dst = LAN_HOST6 }, own4 = { .src = LAN_OWN, .dst = LAN_HOST };
+	uint8_t payload[512];
+
+	inbound_open();
+	in_sa.any_source = true;
+	struct probe outer = outer_of(payload, esp_make(payload, SPI, &own));
+	CU_ASSERT(dropped_as(WAN, &outer, DROP_MARTIAN));
+	outer = outer_of(payload, esp_make(payload, SPI, &own4));
+	CU_ASSERT(dropped_as(WAN, &outer, DROP_MARTIAN));
+	rig_close();
+}
+
+/* Hops and size end an IPv6 packet out of a tunnel by name, without an answer. */
+static void test_inbound_ipv6_too_far_or_too_big(void)
+{
+	struct probe inner = inner6_to_lan;
+	static uint8_t payload[2000];
+
+	inbound_open();
+	inner.ttl = 1;
+	struct probe outer = outer_of(payload, esp_make(payload, SPI, &inner));
+	CU_ASSERT(dropped_as(WAN, &outer, DROP_TTL));
+	inner.ttl = 2;
+	inner.bytes = 1501;
+	outer = outer_of(payload, esp_make(payload, SPI, &inner));
+	CU_ASSERT(dropped_as(WAN, &outer, DROP_TOO_BIG));
+	rig_close();
+}
+
+static void back_open(struct sa *back, const char *local, const char *remote)
+{
+	struct path_spec spec = { 0 };
+
+	*back = (struct sa){ .spi = 0x1002, .owner = WORKER_NONE, .inner_mtu = 1400 };
+	addr_parse(local, &spec.local.addr);
+	addr_parse(remote, &spec.remote.addr);
+	CU_ASSERT_EQUAL_FATAL(datapath_path_create(rig.dp, &spec, &back->path), 0);
+	fake.tunnels[3] = back;
+}
+
+/* Ping of our own address out of an SA (in transport mode every packet is for us): the answer goes through the SA that
+ * policy names, over the other family outside. */
+static void test_inbound_ipv6_echo_is_answered_through_the_policy_sa(void)
+{
+	const struct probe echo = { .src = FAR_HOST6, .dst = LAN_OWN6, .protocol = IPPROTO_ICMPV6 };
+	uint8_t payload[512];
+	struct sa back;
+
+	inbound_open();
+	struct probe outer = outer_of(payload, esp_make(payload, SPI, &echo));
+	CU_ASSERT(dropped_as(WAN, &outer, DROP_NO_POLICY));
+	RIG_POLICY("protect 3 2001:db8:1::1 2001:db8:2::/64");
+	CU_ASSERT(dropped_as(WAN, &outer, DROP_NO_SA));
+	back_open(&back, WAN_OWN, WAN_PEER);
+	rig_send(WAN, &outer);
+	rig_step();
+	struct rte_mbuf *m = rig_receive(WAN);
+	CU_ASSERT_PTR_NOT_NULL_FATAL(m);
+	CU_ASSERT_EQUAL(frame_ip(m)->next_proto_id, IPPROTO_ESP);
+	const struct rte_ipv6_hdr *inner = (void *)((uint8_t *)frame_ip(m) + 28);
+	CU_ASSERT(ip6_is(inner->src_addr, LAN_OWN6) && ip6_is(inner->dst_addr, FAR_HOST6));
+	CU_ASSERT(*(const uint8_t *)(inner + 1) == 129 && inner->hop_limits == 64);
+	rte_pktmbuf_free(m);
+	path_free(back.path);
+	rig_close();
+}
+
+static void test_inbound_ipv6_syn_is_clamped_to_the_way_back(void)
+{
+	uint8_t tcp[24] = { [12] = 6 << 4, [13] = RTE_TCP_SYN_FLAG, [20] = 2, 4, 0x05, 0xa0 }, payload[512];
+	const struct probe syn = { .src = FAR_HOST6,
+		.dst = LAN_HOST6,
+		.protocol = IPPROTO_TCP,
+		.payload = tcp,
+		.payload_bytes = sizeof(tcp) };
+	struct sa back = { .spi = 0x1002, .owner = 0, .inner_mtu = 1400 };
+
+	inbound_open();
+	RIG_POLICY("protect 3 2001:db8:1::/64 2001:db8:2::/64");
+	fake.tunnels[3] = &back;
+	struct probe outer = outer_of(payload, esp_make(payload, SPI, &syn));
+	rig_send(WAN, &outer);
+	rig_step();
+	struct rte_mbuf *m = rig_receive(LAN);
+	CU_ASSERT_PTR_NOT_NULL_FATAL(m);
+	CU_ASSERT_EQUAL(load_be16((uint8_t *)frame_ip6(m) + 40 + 22), 1340);
+	rte_pktmbuf_free(m);
+	CU_ASSERT_EQUAL(rig_counter(DP_C_MSS_CLAMPED), 1);
+	rig_close();
+}
+
 int main(int argc, char **argv)
 {
 	static const struct test tests[] = {
@@ -276,6 +538,16 @@ int main(int argc, char **argv)
 		TEST(test_inbound_inner_header_is_checked),
 		TEST(test_inbound_syn_is_clamped_to_the_way_back),
 		TEST(test_inbound_ttl_error_goes_back_through_the_tunnel_or_not_at_all),
+		TEST(test_inbound_every_family_in_every_family),
+		TEST(test_inbound_ah_is_found_by_its_spi),
+		TEST(test_inbound_udp_encapsulated_over_ipv6),
+		TEST(test_inbound_esp_behind_extension_headers),
+		TEST(test_inbound_unknown_spi_names_an_ipv6_source),
+		TEST(test_inbound_inner_ipv6_header_is_checked),
+		TEST(test_inbound_source_that_is_ours_is_dropped),
+		TEST(test_inbound_ipv6_too_far_or_too_big),
+		TEST(test_inbound_ipv6_echo_is_answered_through_the_policy_sa),
+		TEST(test_inbound_ipv6_syn_is_clamped_to_the_way_back),
 	};
 
 	rig_eal();

@@ -193,6 +193,140 @@ static void test_local_other_protocols_are_named(void)
 	rig_close();
 }
 
+/* ---- IPv6 ---- */
+
+/* True when an ICMPv6 message has a good checksum with its pseudo header. */
+static bool icmp6_valid(const struct rte_ipv6_hdr *ip)
+{
+	uint32_t sum = rte_ipv6_phdr_cksum(ip, 0) + (uint32_t)rte_raw_cksum(ip + 1, rte_be_to_cpu_16(ip->payload_len));
+
+	sum = (sum & 0xffff) + (sum >> 16);
+	return (uint16_t)((sum & 0xffff) + (sum >> 16)) == 0xffff;
+}
+
+/* Odd lengths too: the last byte counts as the high one of its word. */
+static void test_local_ipv6_echo_is_answered(void)
+{
+	struct probe p = { .src = LAN_HOST6, .dst = LAN_OWN6, .protocol = IPPROTO_ICMPV6, .ttl = 3 };
+
+	rig_open(1);
+	for (p.bytes = 48; p.bytes < 120; p.bytes++) {
+		rig_send(LAN, &p);
+		rig_step();
+		struct rte_mbuf *m = rig_receive(LAN);
+		CU_ASSERT_PTR_NOT_NULL_FATAL(m);
+		struct rte_ipv6_hdr *ip = frame_ip6(m);
+		CU_ASSERT(ip6_is(ip->src_addr, LAN_OWN6) && ip6_is(ip->dst_addr, LAN_HOST6));
+		CU_ASSERT_EQUAL(ip->hop_limits, 64);
+		CU_ASSERT_EQUAL(*(uint8_t *)(ip + 1), 129);
+		CU_ASSERT_EQUAL(m->pkt_len, 14u + p.bytes);
+		CU_ASSERT(icmp6_valid(ip));
+		rte_pktmbuf_free(m);
+	}
+	rig_close();
+}
+
+/* The other interface's address, from behind this one. */
+static void test_local_ipv6_echo_of_the_far_port(void)
+{
+	const struct probe p = { .src = LAN_HOST6, .dst = WAN_OWN6, .protocol = IPPROTO_ICMPV6 };
+
+	rig_open(1);
+	rig_send(LAN, &p);
+	rig_step();
+	CU_ASSERT_EQUAL(rig_sent(LAN), 1);
+	rig_close();
+}
+
+static void test_local_ipv6_echo_loses_extension_headers(void)
+{
+	const struct probe plain = { .src = LAN_HOST6, .dst = LAN_OWN6, .protocol = IPPROTO_ICMPV6 };
+	uint8_t payload[36] = { IPPROTO_ICMPV6, 1, 1, 12 };
+	const struct probe p = { .src = LAN_HOST6,
+		.dst = LAN_OWN6,
+		.protocol = IPPROTO_DSTOPTS,
+		.payload = payload,
+		.payload_bytes = sizeof(payload) };
+
+	rig_open(1);
+	struct rte_mbuf *m = rig_packet(&plain);
+	memcpy(payload + 16, rte_pktmbuf_mtod_offset(m, uint8_t *, 40), 20);
+	rte_pktmbuf_free(m);
+	rig_send(LAN, &p);
+	rig_step();
+	m = rig_receive(LAN);
+	CU_ASSERT_PTR_NOT_NULL_FATAL(m);
+	CU_ASSERT_EQUAL(m->pkt_len, 74);
+	CU_ASSERT(frame_ip6(m)->proto == IPPROTO_ICMPV6 && frame_ip6(m)->vtc_flow == RTE_BE32(0x60000000));
+	CU_ASSERT(icmp6_valid(frame_ip6(m)));
+	rte_pktmbuf_free(m);
+	rig_close();
+}
+
+static void test_local_ipv6_what_nobody_answers(void)
+{
+	static const uint8_t request[8] = { 128, 0, 1, 2 }, reply[8] = { 129 }, solicitation[24] = { 135 };
+	uint8_t fragment[16] = { IPPROTO_ICMPV6, 0, 0, 1, 0, 0, 0, 7, 128 };
+	const struct probe tcp = { .src = LAN_HOST6, .dst = LAN_OWN6, .protocol = IPPROTO_TCP, .dport = 22 };
+	const struct probe udp = { .src = LAN_HOST6, .dst = LAN_OWN6, .dport = 53 };
+	const struct probe ipv4_icmp = { .src = LAN_HOST6, .dst = LAN_OWN6, .protocol = IPPROTO_ICMP };
+	struct probe p = {
+		.src = LAN_HOST6, .dst = LAN_OWN6, .protocol = IPPROTO_ICMPV6, .payload = request, .payload_bytes = 8
+	};
+
+	rig_open(1);
+	CU_ASSERT(dropped_as(LAN, &tcp, DROP_LOCAL_UNHANDLED));
+	CU_ASSERT(dropped_as(LAN, &udp, DROP_LOCAL_UNHANDLED));
+	CU_ASSERT(dropped_as(LAN, &ipv4_icmp, DROP_LOCAL_UNHANDLED));
+	CU_ASSERT(dropped_as(LAN, &p, DROP_CHECKSUM));
+	p.payload = reply;
+	CU_ASSERT(dropped_as(LAN, &p, DROP_LOCAL_UNHANDLED));
+	p.payload = request;
+	p.payload_bytes = 7;
+	CU_ASSERT(dropped_as(LAN, &p, DROP_LOCAL_UNHANDLED));
+	p.payload = solicitation;
+	p.payload_bytes = sizeof(solicitation);
+	CU_ASSERT(dropped_as(LAN, &p, DROP_LOCAL_UNHANDLED));
+	p.protocol = IPPROTO_FRAGMENT;
+	p.payload = fragment;
+	p.payload_bytes = sizeof(fragment);
+	CU_ASSERT(dropped_as(LAN, &p, DROP_FRAGMENT));
+	fragment[0] = IPPROTO_UDP;
+	CU_ASSERT(dropped_as(LAN, &p, DROP_FRAGMENT));
+	rig_close();
+}
+
+static void test_local_ipv6_echo_of_protected_source_in_clear_is_dropped(void)
+{
+	const struct probe p = { .src = FAR_HOST6, .dst = LAN_OWN6, .protocol = IPPROTO_ICMPV6 };
+
+	rig_open(1);
+	RIG_POLICY("protect 3 2001:db8:1::/64 2001:db8:2::/64");
+	CU_ASSERT(dropped_as(WAN, &p, DROP_INBOUND_CLEAR));
+	RIG_POLICY("discard ::/0 ::/0");
+	CU_ASSERT(dropped_as(WAN, &p, DROP_DISCARD));
+	rig_close();
+}
+
+/* Key exchange is spoken over IPv4; keepalives of ESP in UDP are known over both. */
+static void test_local_ike_over_ipv6_is_not_taken(void)
+{
+	const struct probe ike = { .src = WAN_PEER6, .dst = WAN_OWN6, .sport = 500, .dport = PORT_IKE };
+	uint8_t keepalive[9] = { 0x11, 0x94, 0x11, 0x94, 0, 9, 0, 0, 0xff };
+	const struct probe natt = {
+		.src = WAN_PEER6, .dst = WAN_OWN6, .payload = keepalive, .payload_bytes = sizeof(keepalive)
+	};
+
+	rig_open(1);
+	CU_ASSERT(dropped_as(WAN, &ike, DROP_LOCAL_UNHANDLED));
+	CU_ASSERT(dropped_as(WAN, &natt, DROP_KEEPALIVE));
+	store_be16(keepalive + 6, 0x1234);
+	CU_ASSERT(dropped_as(WAN, &natt, DROP_CHECKSUM));
+	rig_poll();
+	CU_ASSERT_EQUAL(rig.ike_count, 0);
+	rig_close();
+}
+
 int main(int argc, char **argv)
 {
 	static const struct test tests[] = {
@@ -206,6 +340,12 @@ int main(int argc, char **argv)
 		TEST(test_local_echo_is_answered),
 		TEST(test_local_echo_of_protected_source_in_clear_is_dropped),
 		TEST(test_local_other_protocols_are_named),
+		TEST(test_local_ipv6_echo_is_answered),
+		TEST(test_local_ipv6_echo_of_the_far_port),
+		TEST(test_local_ipv6_echo_loses_extension_headers),
+		TEST(test_local_ipv6_what_nobody_answers),
+		TEST(test_local_ipv6_echo_of_protected_source_in_clear_is_dropped),
+		TEST(test_local_ike_over_ipv6_is_not_taken),
 	};
 
 	rig_eal();

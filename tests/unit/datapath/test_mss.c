@@ -119,6 +119,64 @@ static void test_mss_truncated_tcp_is_left_alone(void)
 	CU_ASSERT_FALSE(mss_clamp(ip, 44, 40));
 }
 
+/* ---- IPv6 ---- */
+
+/* A SYN with an MSS of 1440 behind `extensions` headers of 8 bytes. */
+static uint16_t syn6_make(uint8_t *ip, uint8_t extensions)
+{
+	static const uint8_t options[] = { 2, 4, 0x05, 0xa0 };
+	struct rte_ipv6_hdr *h = (struct rte_ipv6_hdr *)ip;
+	struct rte_tcp_hdr *tcp = (struct rte_tcp_hdr *)(ip + 40 + 8 * extensions);
+	uint16_t total = (uint16_t)(40 + 8 * extensions + 24);
+
+	memset(ip, 0, total);
+	h->vtc_flow = RTE_BE32(0x60000000);
+	h->payload_len = rte_cpu_to_be_16((uint16_t)(total - 40));
+	h->proto = extensions ? IPPROTO_DSTOPTS : IPPROTO_TCP;
+	for (uint8_t i = 0; i < extensions; i++)
+		ip[40 + 8 * i] = i + 1 < extensions ? IPPROTO_DSTOPTS : IPPROTO_TCP;
+	tcp->data_off = 6 << 4;
+	tcp->tcp_flags = RTE_TCP_SYN_FLAG;
+	memcpy(tcp + 1, options, sizeof(options));
+	return total;
+}
+
+static void test_mss_ipv6_leaves_room_for_the_larger_header(void)
+{
+	uint8_t ip[128];
+
+	for (uint8_t extensions = 0; extensions < 3; extensions++) {
+		uint16_t n = syn6_make(ip, extensions), at = (uint16_t)(40 + 8 * extensions);
+		uint16_t before = rte_raw_cksum(ip + at, 24);
+		CU_ASSERT(mss_is_syn(ip, n));
+		CU_ASSERT(mss_clamp(ip, n, INNER_MTU));
+		CU_ASSERT_EQUAL(load_be16(ip + at + 22), INNER_MTU - 60);
+		/* the checksum's change makes up for the value's */
+		CU_ASSERT_EQUAL(rte_raw_cksum(ip + at, 24) % 0xffff, before % 0xffff);
+		CU_ASSERT_FALSE(mss_clamp(ip, n, INNER_MTU));
+	}
+}
+
+static void test_mss_ipv6_leaves_others_alone(void)
+{
+	uint8_t ip[128];
+	uint16_t n = syn6_make(ip, 1);
+
+	ip[40] = IPPROTO_UDP;
+	CU_ASSERT_FALSE(mss_clamp(ip, n, INNER_MTU));
+	n = syn6_make(ip, 1);
+	ip[6] = IPPROTO_FRAGMENT;
+	store_be16(ip + 42, 8); /* a later one */
+	CU_ASSERT_FALSE(mss_clamp(ip, n, INNER_MTU));
+	store_be16(ip + 42, 1);
+	CU_ASSERT_TRUE(mss_clamp(ip, n, INNER_MTU));
+	n = syn6_make(ip, 0);
+	CU_ASSERT_FALSE(mss_clamp(ip, n, 60));
+	CU_ASSERT_FALSE(mss_clamp(ip, n - 1, INNER_MTU));
+	ip[53] = 0; /* flags */
+	CU_ASSERT_FALSE(mss_clamp(ip, n, INNER_MTU));
+}
+
 int main(int argc, char **argv)
 {
 	static const struct test tests[] = {
@@ -128,6 +186,8 @@ int main(int argc, char **argv)
 		TEST(test_mss_only_syn_is_touched),
 		TEST(test_mss_lying_options_are_left_alone),
 		TEST(test_mss_truncated_tcp_is_left_alone),
+		TEST(test_mss_ipv6_leaves_room_for_the_larger_header),
+		TEST(test_mss_ipv6_leaves_others_alone),
 	};
 
 	return test_main("datapath_mss", tests, ARRAY_LEN(tests), argc, argv);

@@ -313,6 +313,164 @@ static void test_outbound_too_big_for_an_sa_with_ports_is_dropped(void)
 	rig_close();
 }
 
+/* ---- IPv6 ---- */
+
+static void tunnel6_open(uint16_t inner_mtu)
+{
+	struct path_spec spec = { 0 };
+
+	addr_parse(WAN_OWN6, &spec.local.addr);
+	addr_parse(WAN_PEER6, &spec.remote.addr);
+	out_sa = (struct sa){ .spi = 0x1002, .owner = WORKER_NONE, .inner_mtu = inner_mtu };
+	CU_ASSERT_EQUAL_FATAL(datapath_path_create(rig.dp, &spec, &out_sa.path), 0);
+	fake.tunnels[3] = &out_sa;
+}
+
+#define PROTECT_FAR6 "protect 3 2001:db8:1::/64 2001:db8:2::/64"
+static const struct probe to_far6 = { .src = LAN_HOST6, .dst = FAR_HOST6, .sport = 1000, .dport = 7 };
+
+static void test_outbound_every_family_in_every_family(void)
+{
+	void (*const opens[])(uint16_t inner_mtu) = { tunnel_open, tunnel6_open };
+	const struct probe *inners[] = { &to_far, &to_far6 };
+
+	rig_open(1);
+	RIG_POLICY(PROTECT_FAR, PROTECT_FAR6);
+	for (int i = 0; i < 4; i++) {
+		bool outer6 = i / 2, inner6 = i % 2;
+		opens[outer6](1400);
+		rig_send(LAN, inners[inner6]);
+		rig_step();
+		struct rte_mbuf *m = rig_receive(WAN);
+		CU_ASSERT_PTR_NOT_NULL_FATAL(m);
+		const uint8_t *inner = (uint8_t *)frame_ip(m) + (outer6 ? 48 : 28);
+		CU_ASSERT_EQUAL(load_be16(rte_pktmbuf_mtod_offset(m, uint8_t *, 12)),
+			outer6 ? RTE_ETHER_TYPE_IPV6 : RTE_ETHER_TYPE_IPV4);
+		CU_ASSERT_EQUAL(outer6 ? frame_ip6(m)->proto : frame_ip(m)->next_proto_id, IPPROTO_ESP);
+		CU_ASSERT_EQUAL(inner[0] >> 4, inner6 ? 6 : 4);
+		CU_ASSERT_EQUAL(inner[inner6 ? 7 : 8], 63); /* one hop on */
+		CU_ASSERT_EQUAL(m->pkt_len, outer6 ? 14 + 48 + 60 : 14 + 28 + 60);
+		rte_pktmbuf_free(m);
+		tunnel_close();
+	}
+	rig_close();
+}
+
+static void test_outbound_ipv6_fails_closed(void)
+{
+	const struct probe forged = { .src = FAR_HOST6, .dst = LAN_HOST6 };
+
+	rig_open(1);
+	CU_ASSERT(dropped_as(LAN, &to_far6, DROP_NO_POLICY));
+	RIG_POLICY("bypass 0.0.0.0/0 0.0.0.0/0");
+	CU_ASSERT(dropped_as(LAN, &to_far6, DROP_NO_POLICY));
+	RIG_POLICY(PROTECT_FAR6, "bypass ::/0 ::/0");
+	CU_ASSERT(dropped_as(LAN, &to_far6, DROP_NO_SA));
+	CU_ASSERT(dropped_as(WAN, &forged, DROP_INBOUND_CLEAR));
+	RIG_POLICY("discard ::/0 ::/0");
+	CU_ASSERT(dropped_as(LAN, &to_far6, DROP_DISCARD));
+	/* from a port its source is not behind */
+	RIG_POLICY(PROTECT_FAR6);
+	tunnel_open(1400);
+	CU_ASSERT(dropped_as(WAN, &to_far6, DROP_MARTIAN));
+	tunnel_close();
+	rig_close();
+}
+
+/* Never fragmented on the way; hops and size end by name, without an answer. */
+static void test_outbound_ipv6_too_far_or_too_big(void)
+{
+	struct probe p = to_far6;
+
+	rig_open(1);
+	RIG_POLICY(PROTECT_FAR6);
+	tunnel_open(1400);
+	p.ttl = 1;
+	CU_ASSERT(dropped_as(LAN, &p, DROP_TTL));
+	p.ttl = 0;
+	p.bytes = 1401;
+	CU_ASSERT(dropped_as(LAN, &p, DROP_TOO_BIG));
+	out_sa.wants_ports = true;
+	CU_ASSERT(dropped_as(LAN, &p, DROP_TOO_BIG));
+	p.bytes = 1400;
+	rig_send(LAN, &p);
+	rig_step();
+	CU_ASSERT_EQUAL(rig_sent(WAN), 1);
+	tunnel_close();
+	rig_close();
+}
+
+static void test_outbound_ipv6_in_clear(void)
+{
+	struct probe p = { .src = LAN_HOST6, .dst = "2001:db8:3::1" };
+
+	rig_open(1);
+	RIG_POLICY("bypass 2001:db8:1::/64 ::/0");
+	rig_send(LAN, &p);
+	rig_step();
+	struct rte_mbuf *m = rig_receive(WAN);
+	CU_ASSERT_PTR_NOT_NULL_FATAL(m);
+	CU_ASSERT_EQUAL(load_be16(rte_pktmbuf_mtod_offset(m, uint8_t *, 12)), RTE_ETHER_TYPE_IPV6);
+	CU_ASSERT_EQUAL(frame_ip6(m)->hop_limits, 63);
+	rte_pktmbuf_free(m);
+	CU_ASSERT_EQUAL(rig_counter(DP_C_FORWARD_CLEAR), 1);
+	p.bytes = 1501;
+	CU_ASSERT(dropped_as(LAN, &p, DROP_TOO_BIG));
+	p.bytes = 0;
+	p.ttl = 1;
+	CU_ASSERT(dropped_as(LAN, &p, DROP_TTL));
+	rig_close();
+}
+
+static void test_outbound_ipv6_syn_is_clamped(void)
+{
+	uint8_t tcp[24] = { [12] = 6 << 4, [13] = RTE_TCP_SYN_FLAG, [20] = 2, 4, 0x05, 0xa0 };
+	const struct probe p = { .src = LAN_HOST6,
+		.dst = FAR_HOST6,
+		.protocol = IPPROTO_TCP,
+		.payload = tcp,
+		.payload_bytes = sizeof(tcp) };
+
+	rig_open(1);
+	RIG_POLICY(PROTECT_FAR6);
+	tunnel_open(1400);
+	rig_send(LAN, &p);
+	rig_step();
+	struct rte_mbuf *m = rig_receive(WAN);
+	CU_ASSERT_PTR_NOT_NULL_FATAL(m);
+	CU_ASSERT_EQUAL(load_be16((uint8_t *)frame_ip(m) + 28 + 40 + 22), 1340);
+	rte_pktmbuf_free(m);
+	tunnel_close();
+	rig_close();
+}
+
+/* A mixed burst keeps the order of each family through one SA. */
+static void test_outbound_mixed_burst(void)
+{
+	unsigned seen[2] = { 0 };
+	struct rte_mbuf *m;
+
+	rig_open(1);
+	RIG_POLICY(PROTECT_FAR, PROTECT_FAR6);
+	tunnel6_open(1400);
+	for (uint16_t i = 0; i < 100; i++) {
+		struct probe p = i % 3 ? to_far6 : to_far;
+		p.sport = i;
+		rig_send(LAN, &p);
+	}
+	rig_step();
+	for (uint16_t i = 0; (m = rig_receive(WAN)); i++) {
+		const uint8_t *inner = (uint8_t *)frame_ip6(m) + 48;
+		bool six = inner[0] >> 4 == 6;
+		CU_ASSERT_EQUAL(load_be16(inner + (six ? 40 : 20)), i);
+		seen[six]++;
+		rte_pktmbuf_free(m);
+	}
+	CU_ASSERT(seen[0] == 34 && seen[1] == 66);
+	tunnel_close();
+	rig_close();
+}
+
 int main(int argc, char **argv)
 {
 	static const struct test tests[] = {
@@ -333,6 +491,12 @@ int main(int argc, char **argv)
 		TEST(test_outbound_too_big_for_an_sa_with_ports_is_dropped),
 		TEST(test_outbound_syn_is_clamped),
 		TEST(test_outbound_full_burst_keeps_order),
+		TEST(test_outbound_every_family_in_every_family),
+		TEST(test_outbound_ipv6_fails_closed),
+		TEST(test_outbound_ipv6_too_far_or_too_big),
+		TEST(test_outbound_ipv6_in_clear),
+		TEST(test_outbound_ipv6_syn_is_clamped),
+		TEST(test_outbound_mixed_burst),
 	};
 
 	rig_eal();

@@ -252,6 +252,37 @@ static void test_sa_flags_stay_until_acknowledged(void)
 	rig_pair_close(&p);
 }
 
+static uint32_t flags_of(const struct sa *sa)
+{
+	struct sa_stats s;
+
+	sa_stats_read(sa, &s);
+	return s.flags;
+}
+
+/* The clock starts with the first call; without limits nothing happens. */
+static void test_sa_age_raises_what_is_due(void)
+{
+	const struct rig_options o = { .lifetime_out = { .soft_ns = 100, .hard_ns = 300 } };
+	struct rig_pair p;
+
+	rig_pair_open(&p, &o);
+	sa_age(p.out, 5000);
+	sa_age(p.in, 5000);
+	sa_age(p.out, 5099);
+	CU_ASSERT_EQUAL(flags_of(p.out), 0);
+	sa_age(p.out, 5100);
+	CU_ASSERT_EQUAL(flags_of(p.out), SA_SOFT_EXPIRED);
+	sa_flags_acknowledge(p.out, SA_SOFT_EXPIRED);
+	sa_age(p.out, 5299);
+	CU_ASSERT_EQUAL(flags_of(p.out), 0); /* said once */
+	sa_age(p.out, 5300);
+	CU_ASSERT_EQUAL(flags_of(p.out), SA_HARD_EXPIRED);
+	sa_age(p.in, UINT64_MAX);
+	CU_ASSERT_EQUAL(flags_of(p.in), 0);
+	rig_pair_close(&p);
+}
+
 static void test_sa_warns_before_the_sequence_ends(void)
 {
 	const struct rig_options o = { .sequence = UINT32_MAX / 8 * 7 - 1 };
@@ -414,6 +445,7 @@ int main(int argc, char **argv)
 		TEST(test_sa_inner_mtu_is_exact),
 		TEST(test_sa_selectors_agree_with_the_model_room),
 		TEST(test_sa_flags_stay_until_acknowledged),
+		TEST(test_sa_age_raises_what_is_due),
 		TEST(test_sa_warns_before_the_sequence_ends),
 		TEST(test_sa_new_source_of_newest_authentic_packet_only),
 		TEST(test_sa_raw_packets_report_no_source),

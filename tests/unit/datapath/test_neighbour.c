@@ -1,0 +1,169 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* Neighbours of IPv6: static ones, the ones nobody resolves, and the table under churn of both families. */
+#include "harness.h"
+#include "rig.h"
+#include "fake_ipsec.h"
+
+static const uint8_t mac[6] = { 2, 0, 0, 0, 0, 0xaa };
+
+static struct addr address(const char *text)
+{
+	struct addr a;
+
+	CU_ASSERT_EQUAL_FATAL(addr_parse(text, &a), 0);
+	return a;
+}
+
+static void neighbours_open(void)
+{
+	rig_open(1);
+	RIG_POLICY("bypass ::/0 ::/0");
+}
+
+static void test_neighbour_static_ipv6_is_sent_to(void)
+{
+	const struct probe p = { .src = WAN_PEER6, .dst = "2001:db8:1::50" };
+	struct addr a = address("2001:db8:1::50");
+
+	neighbours_open();
+	CU_ASSERT_EQUAL(datapath_neighbour_add(rig.dp, &a, mac), 0);
+	rig_send(WAN, &p);
+	rig_step();
+	struct rte_mbuf *m = rig_receive(LAN);
+	CU_ASSERT_PTR_NOT_NULL_FATAL(m);
+	CU_ASSERT_EQUAL(memcmp(rte_pktmbuf_mtod(m, void *), mac, 6), 0);
+	CU_ASSERT_EQUAL(memcmp(rte_pktmbuf_mtod_offset(m, uint8_t *, 6), rig.dp->ports[LAN].mac, 6), 0);
+	CU_ASSERT_EQUAL(load_be16(rte_pktmbuf_mtod_offset(m, uint8_t *, 12)), RTE_ETHER_TYPE_IPV6);
+	rte_pktmbuf_free(m);
+	rig_close();
+}
+
+/* Neither kept nor asked for. */
+static void test_neighbour_unknown_ipv6_is_dropped_by_name(void)
+{
+	const struct probe p = { .src = WAN_PEER6, .dst = "2001:db8:1::51" };
+
+	neighbours_open();
+	CU_ASSERT(dropped_as(WAN, &p, DROP_NEIGHBOUR));
+	for (int i = 0; i < 5; i++) {
+		rig.now_ns += SECOND_NS;
+		rig_poll();
+	}
+	CU_ASSERT_EQUAL(rig_sent(LAN), 0);
+	CU_ASSERT_EQUAL(rig_counter(DP_C_HELD), 0);
+	CU_ASSERT_EQUAL(datapath_neighbours_read(rig.dp, NULL, 0), RIG_NEIGHBOURS);
+	rig_close();
+}
+
+/* A route's next hop that is not static is shown, and not asked for by ARP either. */
+static void test_neighbour_pinned_ipv6_is_not_asked_for(void)
+{
+	const struct probe p = { .src = LAN_HOST6, .dst = FAR_HOST6 };
+	struct addr a = address("2001:db8:f::77");
+	struct datapath_neighbour n;
+
+	neighbours_open();
+	struct datapath_route route = { .via = a };
+	struct selector any;
+	const char *reason;
+	CU_ASSERT_EQUAL_FATAL(selector_parse("::/0", &any), 0);
+	struct spd_rule all = { .action = SPD_BYPASS, .local = { 1, { any } }, .remote = { 1, { any } } };
+	const struct datapath_snapshot s = { &all, 1, &route, 1 };
+	prefix_parse("2001:db8:2::/48", &route.prefix);
+	CU_ASSERT_EQUAL_FATAL(datapath_publish(rig.dp, &s, &reason), 0);
+	rig_poll();
+	CU_ASSERT_EQUAL(rig_sent(WAN), 0);
+	CU_ASSERT(dropped_as(LAN, &p, DROP_NEIGHBOUR));
+	struct addr far = address(FAR_HOST6);
+	CU_ASSERT_EQUAL(datapath_next_hop_read(rig.dp, &far, &n), 0);
+	CU_ASSERT(addr_equal(&n.addr, &a) && n.state == NEIGHBOUR_INCOMPLETE && n.port == WAN);
+	/* once it is known, the route's index leads there */
+	CU_ASSERT_EQUAL(datapath_neighbour_add(rig.dp, &a, mac), 0);
+	rig_send(LAN, &p);
+	rig_step();
+	CU_ASSERT_EQUAL(rig_sent(WAN), 1);
+	rig_close();
+}
+
+static void test_neighbour_ipv6_outside_of_subnets_is_refused(void)
+{
+	struct addr outside = address("2001:db8:99::1"), own = address(LAN_OWN6), none = { .family = ADDR_NONE };
+
+	neighbours_open();
+	CU_ASSERT_EQUAL(datapath_neighbour_add(rig.dp, &outside, mac), -EINVAL);
+	CU_ASSERT_EQUAL(datapath_neighbour_add(rig.dp, &own, mac), -EINVAL);
+	CU_ASSERT_EQUAL(datapath_neighbour_add(rig.dp, &none, mac), -EINVAL);
+	rig_close();
+}
+
+/* IPv4 and IPv6 entries whose addresses have the same bytes in the key's place. */
+static struct addr churned(uint32_t i)
+{
+	struct addr a = addr_from_ipv4(0x0a040000 + i / 2);
+
+	if (i % 2) {
+		a.family = ADDR_IPV6;
+		a.bytes[12] = (uint8_t)(i >> 8);
+		a.bytes[15] = (uint8_t)i;
+	}
+	return a;
+}
+
+static void test_neighbour_hash_survives_churn_of_both_families(void)
+{
+	static uint32_t index[512];
+	struct neighbour_table *t;
+	uint32_t state = 1, wrong = 0;
+
+	neighbours_open();
+	t = rig.dp->neighbours;
+	for (unsigned i = 0; i < 512; i++)
+		index[i] = NEIGHBOUR_NONE;
+	for (int step = 0; step < 50000; step++) {
+		state = state * 1664525 + 1013904223;
+		uint32_t i = state >> 23;
+		struct addr a = churned(i);
+		wrong += neighbour_find(t, WAN, &a) != index[i];
+		wrong += neighbour_find(t, LAN, &a) != NEIGHBOUR_NONE;
+		if (index[i] == NEIGHBOUR_NONE) {
+			index[i] = neighbour_ensure(t, WAN, &a);
+		} else {
+			neighbour_remove(t, index[i]);
+			index[i] = NEIGHBOUR_NONE;
+			reclaim_poll(rig.ips);
+		}
+	}
+	CU_ASSERT_EQUAL(wrong, 0);
+	rig_close();
+}
+
+/* Two addresses with one fingerprint: each finds its own entry. */
+static void test_neighbour_fingerprints_that_collide(void)
+{
+	struct addr a = address("2001:db8:f::1:1"), b = address("2001:db8:f::1:2");
+	struct neighbour_table *t;
+
+	neighbours_open();
+	t = rig.dp->neighbours;
+	uint32_t first = neighbour_ensure(t, WAN, &a);
+	/* as if the second had the first's fingerprint: the slot is found, the address says no */
+	uint64_t key = neighbour6_slot_key(t, WAN, a.bytes);
+	CU_ASSERT_EQUAL(neighbour_slot_lookup(t, key, a.bytes), first);
+	CU_ASSERT_EQUAL(neighbour_slot_lookup(t, key, b.bytes), NEIGHBOUR_NONE);
+	rig_close();
+}
+
+int main(int argc, char **argv)
+{
+	static const struct test tests[] = {
+		TEST(test_neighbour_static_ipv6_is_sent_to),
+		TEST(test_neighbour_unknown_ipv6_is_dropped_by_name),
+		TEST(test_neighbour_pinned_ipv6_is_not_asked_for),
+		TEST(test_neighbour_ipv6_outside_of_subnets_is_refused),
+		TEST(test_neighbour_hash_survives_churn_of_both_families),
+		TEST(test_neighbour_fingerprints_that_collide),
+	};
+
+	rig_eal();
+	return test_main("datapath_neighbour", tests, ARRAY_LEN(tests), argc, argv);
+}
