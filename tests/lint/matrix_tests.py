@@ -48,15 +48,12 @@ def known_names(tests):
     return names
 
 
-def begins_so(start, name):
-    fixed = name.split("*")[0]
-    return fixed.startswith(start) or ("*" in name and start.startswith(fixed))
-
-
 def exists(wanted, known):
     if wanted.endswith("*"):
-        return any(begins_so(wanted[:-1], name) for name in known)
-    return wanted in known or any(fnmatch.fnmatchcase(wanted, name) or begins_so(wanted + "/", name) for name in known)
+        start = wanted[:-1]
+        heads = {name: name.split("*")[0] for name in known}
+        return any(head.startswith(start) or (head != name and start.startswith(head)) for name, head in heads.items())
+    return any(fnmatch.fnmatchcase(wanted, name) or name.startswith(wanted + "/") for name in known)
 
 
 def fault(line, known):
