@@ -49,8 +49,8 @@ static void protect_too_big(struct worker *w, struct rte_mbuf *m, struct sa *sa,
 	struct rte_mbuf *fragments[FRAGMENTS_MAX];
 	uint16_t n;
 
-	if (!packet_is_ip6(m) && !ip_dont_fragment(packet_ip(m)) && sa_wants_ports(sa)) {
-		/* RFC 4301 7: the peer could not match later fragments, which have no ports */
+	if (!packet_is_ip6(m) && !ip_dont_fragment(packet_ip(m)) && !sa_takes_fragments(sa)) {
+		/* RFC 4301 7, RFC 4303 3.3.4: the peer could not take them */
 		worker_drop(w, m, DROP_TOO_BIG);
 		return;
 	}

@@ -392,9 +392,9 @@ uint32_t sa_tunnel_slot(const struct sa *sa)
 	return sa->tunnel_slot;
 }
 
-bool sa_wants_ports(const struct sa *sa)
+bool sa_takes_fragments(const struct sa *sa)
 {
-	return sa->traits & SA_PORTS;
+	return !(sa->traits & SA_PORTS) && !sa->transport;
 }
 
 uint8_t sa_owner(const struct sa *sa)

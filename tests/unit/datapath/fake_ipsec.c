@@ -120,9 +120,9 @@ uint32_t sa_tunnel_slot(const struct sa *sa)
 	return sa->tunnel_slot;
 }
 
-bool sa_wants_ports(const struct sa *sa)
+bool sa_takes_fragments(const struct sa *sa)
 {
-	return sa->wants_ports;
+	return !sa->wants_ports;
 }
 
 uint8_t sa_owner(const struct sa *sa)
