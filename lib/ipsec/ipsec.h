@@ -113,11 +113,8 @@ void sa_stats_read(const struct sa *sa, struct sa_stats *ret_stats);
 /* Control: raises the flags of lifetimes in time that are over; the first call starts their clock. After the hard one
  * workers drop packets of the SA as expired. */
 void sa_age(struct sa *sa, uint64_t now_ns);
-/* Control: clears flags it has acted on. */
+/* Control: clears flags it has acted on; an SA whose hard lifetime is over stays closed. */
 void sa_flags_acknowledge(struct sa *sa, uint32_t flags);
-/* Control: raises the flags of time lifetimes that are over; the first call starts the clock. After the hard one
- * workers drop as expired. */
-void sa_age(struct sa *sa, uint64_t now_ns);
 
 /* Any worker: reads that classify needs. */
 uint32_t sa_spi(const struct sa *sa);

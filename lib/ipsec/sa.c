@@ -312,12 +312,12 @@ void sa_free(struct sa *sa)
 	rte_free(sa);
 }
 
-void sa_flag(struct sa *sa, uint32_t flag)
+void sa_flag(struct sa *sa, uint32_t flags)
 {
 	/* a locked instruction only when the flag is new. release: pairs with sa_stats_read, which then sees the source
 	 */
-	if (!(atomic_load_explicit(&sa->flags, memory_order_relaxed) & flag))
-		atomic_fetch_or_explicit(&sa->flags, flag, memory_order_release);
+	if (!(atomic_load_explicit(&sa->flags, memory_order_relaxed) & flags))
+		atomic_fetch_or_explicit(&sa->flags, flags, memory_order_release);
 }
 
 enum drop_reason sa_limit(struct sa *sa, uint64_t bytes)
@@ -338,9 +338,9 @@ enum drop_reason sa_limit(struct sa *sa, uint64_t bytes)
 		return DROP_SEQUENCE;
 	}
 	if (packets >= l->hard_packets || total > l->hard_bytes)
-		sa_flag(sa, SA_HARD_EXPIRED);
+		sa_flag(sa, SA_HARD_EXPIRED | SA_OVER);
 	/* also raised by sa_age */
-	return atomic_load_explicit(&sa->flags, memory_order_relaxed) & SA_HARD_EXPIRED ? DROP_EXPIRED : DROP_NONE;
+	return atomic_load_explicit(&sa->flags, memory_order_relaxed) & SA_OVER ? DROP_EXPIRED : DROP_NONE;
 }
 
 void sa_stats_read(const struct sa *sa, struct sa_stats *ret_stats)
@@ -352,7 +352,7 @@ void sa_stats_read(const struct sa *sa, struct sa_stats *ret_stats)
 		.packets = count_read(&sa->packets),
 		.bytes = count_read(&sa->bytes),
 		.sequence = sa->outbound ? count_read(&sa->sequence) : replay_top(&sa->replay),
-		.flags = flags,
+		.flags = flags & ~SA_OVER,
 		.owner = sa_owner(sa),
 		.source = source_read(&sa->source),
 	};
@@ -363,7 +363,7 @@ void sa_stats_read(const struct sa *sa, struct sa_stats *ret_stats)
 void sa_flags_acknowledge(struct sa *sa, uint32_t flags)
 {
 	/* acquire: pairs with sa_flag; what is read from here on is at least as new as the flag */
-	atomic_fetch_and_explicit(&sa->flags, ~flags, memory_order_acq_rel);
+	atomic_fetch_and_explicit(&sa->flags, ~flags | SA_OVER, memory_order_acq_rel);
 }
 
 void sa_age(struct sa *sa, uint64_t now_ns)
@@ -379,7 +379,7 @@ void sa_age(struct sa *sa, uint64_t now_ns)
 		l->soft_ns = UINT64_MAX; /* said once: an acknowledged flag stays down */
 	}
 	if (age >= l->hard_ns)
-		sa_flag(sa, SA_HARD_EXPIRED);
+		sa_flag(sa, SA_HARD_EXPIRED | SA_OVER);
 }
 
 uint32_t sa_spi(const struct sa *sa)

@@ -23,6 +23,9 @@ enum sa_traits {
 	SA_TAIL = 1 << 4,       /* the high half of the sequence number is authenticated behind the packet */
 };
 
+/* In sa.flags beside enum sa_flags, never shown: the hard lifetime is over, whether or not control has acknowledged. */
+#define SA_OVER (1u << 31)
+
 /* Where a packet's initialization vector comes from. */
 enum sa_iv {
 	SA_IV_COUNTER,  /* iv_base plus the sequence number, on the wire */
@@ -157,8 +160,8 @@ static inline bool sa_selectors_match4(const struct sa *sa, uint32_t local_be, u
 	       side4_match(sa->selectors + sa->local_count, sa->remote_count, remote_be, protocol, false, 0);
 }
 
-/* Sets a flag until control acknowledges it. */
-void sa_flag(struct sa *sa, uint32_t flag);
+/* Sets flags until control acknowledges them, unless one of them is set. */
+void sa_flag(struct sa *sa, uint32_t flags);
 
 /* Owner worker, when a limit is reached: raises flags and sets the next alert. DROP_NONE when a packet of this many
  * bytes may still pass. */
@@ -170,7 +173,7 @@ static inline enum drop_reason sa_limit_check(struct sa *sa, uint64_t bytes)
 	/* numbers, so that one branch does for all */
 	uint32_t packets_left = count_read(&sa->packets) < sa->packets_alert;
 	uint32_t bytes_left = count_read(&sa->bytes) + bytes <= sa->bytes_alert;
-	uint32_t time_left = !(atomic_load_explicit(&sa->flags, memory_order_relaxed) & SA_HARD_EXPIRED);
+	uint32_t time_left = !(atomic_load_explicit(&sa->flags, memory_order_relaxed) & SA_OVER);
 
 	if (likely(packets_left & bytes_left & time_left))
 		return DROP_NONE;
