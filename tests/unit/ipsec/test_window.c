@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* Sequence numbers through real packets: a sender with loss, reordering, copies and forgeries in front of an inbound
  * SA, one by one and in bursts, against a model that remembers every number (RFC 4303 3.4.3, A2). SALLYPORT_LONG=1
- * takes 10^6 steps a case. */
+ * takes 3 * 10^5 steps a case. */
 #include "harness.h"
 #include "refusal.h"
 #include "replay_model.h"
