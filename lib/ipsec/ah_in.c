@@ -24,6 +24,7 @@ enum drop_reason ah_prepare_in(struct ipsec_worker *w, struct rte_mbuf *m, struc
 
 	if (unlikely(!packet_joined(m)))
 		return DROP_CHAINED;
+	atomic_fragment_remove(m);
 	reason = arrival_read(m, sa, IPPROTO_AH, AH_BYTES, &a);
 	if (!reason)
 		reason = ah_check(sa, &a, &bytes);

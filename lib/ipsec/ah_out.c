@@ -78,6 +78,7 @@ enum drop_reason ah_transport_out(struct ipsec_worker *w, struct rte_mbuf *m, st
 
 	if (unlikely(!packet_joined(m)))
 		return DROP_CHAINED;
+	atomic_fragment_remove(m);
 	if (unlikely(sa_path(sa)->flags & PATH_UDP))
 		return DROP_ENCAP;
 	uint8_t *ip = rte_pktmbuf_mtod(m, uint8_t *);

@@ -141,5 +141,10 @@ struct transport_split {
 	uint16_t next_offset;  /* of the byte that names what follows these */
 };
 
+/* transport.c: an IPv6 fragment header of a whole datagram is taken away, as AH must not see it and ESP in transport
+ * mode takes no fragments (RFC 4302 A2, RFC 8200 4.5). m begins at the IP header and is in one buffer; others stay as
+ * they are. */
+void atomic_fragment_remove(struct rte_mbuf *m);
+
 /* transport.c. DROP_NONE, or DROP_FRAGMENT (whole datagrams only), DROP_SHORT, DROP_IP_HEADER. */
 enum drop_reason transport_split(const uint8_t *ip, uint32_t bytes, struct transport_split *ret_split);

@@ -152,6 +152,7 @@ enum drop_reason esp_transport_out(struct ipsec_worker *w, struct rte_mbuf *m, s
 
 	if (unlikely(!packet_joined(m)))
 		return DROP_CHAINED;
+	atomic_fragment_remove(m);
 	uint8_t *ip = rte_pktmbuf_mtod(m, uint8_t *);
 	reason = transport_split(ip, m->data_len, &split);
 	if (unlikely(reason))

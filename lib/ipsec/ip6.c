@@ -18,6 +18,8 @@ static inline void header_note(uint8_t protocol, const uint8_t *header, struct i
 		l->routing |= header[SEGMENTS_OFFSET] != 0;
 	if (protocol == IPPROTO_FRAGMENT) {
 		l->has_fragment_header = true;
+		l->fragment_offset = l->offset;
+		l->fragment_next = l->next_offset;
 		l->fragment = (uint16_t)(header[2] << 8 | header[3]);
 	}
 }

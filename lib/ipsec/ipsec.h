@@ -121,8 +121,8 @@ uint32_t sa_spi(const struct sa *sa);
 uint8_t sa_owner(const struct sa *sa);
 /* Inbound: the tunnel slot its specification named, whose outbound SA is its other half. */
 uint32_t sa_tunnel_slot(const struct sa *sa);
-/* False when fragments cannot pass it: its selectors look at ports, which later fragments have not, or it is in transport
- * mode, which takes whole datagrams only (RFC 4301 7, RFC 4303 3.3.4). */
+/* False when fragments cannot pass it: its selectors look at ports, which later fragments have not, or it is in
+ * transport mode, which takes whole datagrams only (RFC 4301 7, RFC 4303 3.3.4). */
 bool sa_takes_fragments(const struct sa *sa);
 /* Worker: makes this worker the owner if nobody is. Returns the owner afterwards (compare-and-swap, once in an SA's
  * life). */
