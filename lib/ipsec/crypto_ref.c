@@ -81,7 +81,7 @@ static int key_init(void *manager, const struct crypto_keys *keys, void *ret_con
 	(void)manager;
 	k->encr = keys->encr;
 	k->integ = keys->integ;
-	if (k->encr)
+	if (k->encr && k->encr->key_bytes) /* else the key may be no memory at all */
 		memcpy(k->encr_key, keys->encr_key, k->encr->key_bytes);
 	if (k->integ)
 		memcpy(k->integ_key, keys->integ_key, k->integ->key_bytes);

@@ -88,14 +88,24 @@ static void draw_bytes(uint8_t *ret_bytes, size_t n)
 
 /* ---- keys ---- */
 
+/* A context ends at an unmapped page, and once freed cannot be touched. */
 static void *context_create(struct side *s, const struct crypto_suite *suite, const struct crypto_keys *keys)
 {
-	void *context = aligned_alloc(RTE_CACHE_LINE_SIZE, RTE_ALIGN_CEIL(suite->context_bytes, RTE_CACHE_LINE_SIZE));
+	size_t bytes = RTE_ALIGN_CEIL(suite->context_bytes, RTE_CACHE_LINE_SIZE);
+	uint8_t *pages = (uint8_t *)mmap(NULL, 2 * PAGE, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	void *context = pages + PAGE - bytes;
 
-	CU_ASSERT_PTR_NOT_NULL_FATAL(context);
-	memset(context, 0, suite->context_bytes);
+	CU_ASSERT_FATAL(pages != MAP_FAILED && bytes <= PAGE);
+	CU_ASSERT_FATAL(!mprotect(pages, PAGE, PROT_READ | PROT_WRITE));
 	CU_ASSERT_EQUAL_FATAL(suite->key_init(s->w->manager, keys, context), 0);
 	return context;
+}
+
+static void context_free(const struct crypto_suite *suite, void *context)
+{
+	if (suite->key_done)
+		suite->key_done(context);
+	munmap((void *)((uintptr_t)context & ~(uintptr_t)(PAGE - 1)), 2 * PAGE);
 }
 
 static void keyed_init(struct keyed *k, const struct alg *encr, const struct alg *integ)
@@ -119,18 +129,10 @@ static void keyed_init(struct keyed *k, const struct alg *encr, const struct alg
 
 static void keyed_done(struct keyed *k)
 {
-	if (k->fast->key_done) {
-		k->fast->key_done(k->fast_seal);
-		k->fast->key_done(k->fast_open);
-	}
-	if (k->reference->key_done) {
-		k->reference->key_done(k->reference_seal);
-		k->reference->key_done(k->reference_open);
-	}
-	free(k->fast_seal);
-	free(k->fast_open);
-	free(k->reference_seal);
-	free(k->reference_open);
+	context_free(k->fast, k->fast_seal);
+	context_free(k->fast, k->fast_open);
+	context_free(k->reference, k->reference_seal);
+	context_free(k->reference, k->reference_open);
 }
 
 static void combo_add(const struct alg *encr, const struct alg *integ)
@@ -492,6 +494,30 @@ static void test_xval_mixed_algorithms_in_a_burst(void)
 	end();
 }
 
+/* Lanes keep pointers to what was in them last. */
+static void test_xval_a_freed_key_is_not_touched(void)
+{
+	begin();
+	for (unsigned i = 0; i < combo_count; i++) {
+		struct combo *c = &combos[i];
+		struct keyed fresh[KEYS];
+		for (unsigned n = 0; n < BURST; n++)
+			trial_draw(&trials[n], c, len_step(c) * (1 + draw(LEN_MAX / len_step(c))));
+		burst_run(BURST);
+		/* made before the old ones go, so that they are elsewhere */
+		for (int k = 0; k < KEYS; k++)
+			keyed_init(&fresh[k], c->encr, c->integ);
+		for (int k = 0; k < KEYS; k++)
+			keyed_done(&c->keys[k]);
+		memcpy(c->keys, fresh, sizeof(fresh));
+		for (unsigned n = 0; n < 3; n++)
+			trial_draw(&trials[n], c, len_step(c) * (1 + draw(LEN_MAX / len_step(c))));
+		burst_run(1);
+		burst_run(3);
+	}
+	end();
+}
+
 /* An operation that the library would not take fails alone, and the caller learns which. */
 static void check_bad_length(const struct combo *c, uint32_t len)
 {
@@ -573,6 +599,7 @@ int main(int argc, char **argv)
 		TEST(test_xval_every_esp_combination),
 		TEST(test_xval_every_ah_algorithm),
 		TEST(test_xval_mixed_algorithms_in_a_burst),
+		TEST(test_xval_a_freed_key_is_not_touched),
 		TEST(test_a_length_that_does_not_fit_fails_alone),
 		TEST(test_random_bytes_are_random_and_never_repeat),
 	};
