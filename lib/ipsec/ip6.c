@@ -18,7 +18,8 @@ static inline void header_note(uint8_t protocol, const uint8_t *header, struct i
 		l->routing |= header[SEGMENTS_OFFSET] != 0;
 	if (protocol == IPPROTO_FRAGMENT) {
 		l->has_fragment_header = true;
-		l->fragment = (uint16_t)(header[2] << 8 | header[3]);
+		/* of several, the walk goes on behind those of offset 0 only: a flag that says "more" stays said */
+		l->fragment |= (uint16_t)(header[2] << 8 | header[3]);
 	}
 }
 
