@@ -66,6 +66,9 @@ int fragment_packet(struct rte_mempool *pool, const struct rte_mbuf *m, uint16_t
 	uint16_t header_bytes = ip_header_bytes(ip);
 	uint8_t later[60];
 
+	/* no datagram is that long (RFC 791 3.1): the offsets would begin at zero again */
+	if (start * 8u + m->data_len > UINT16_MAX)
+		return -EMSGSIZE;
 	while (left) {
 		uint16_t room = mtu > header_bytes + 8 ? (uint16_t)((mtu - header_bytes) & ~7) : 0;
 		uint16_t bytes = left + header_bytes <= mtu ? left : room;

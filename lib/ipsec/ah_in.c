@@ -42,8 +42,8 @@ enum drop_reason ah_prepare_in(struct ipsec_worker *w, struct rte_mbuf *m, struc
 	if (sa->iv_bytes)
 		memcpy(&iv, data, sizeof(iv));
 	memcpy(w->received[op], data + sa->iv_bytes, sa->icv_bytes);
-	/* the whole of the authentication data, GMAC's IV with it (RFC 4302 3.3.3, RFC 4543 4) */
-	memset(data, 0, (uint32_t)sa->iv_bytes + sa->icv_bytes);
+	/* the ICV counts as zero (RFC 4302 3.3.3); GMAC's IV in front of it is no part of it (RFC 4543 figure 5) */
+	memset(data + sa->iv_bytes, 0, sa->icv_bytes);
 	ah_op_fill(&w->ops[op], sa, sequence, iv, a.outer, a.end);
 	w->ops[op].icv = w->icvs[op];
 	w->sequences[op] = sequence;

@@ -4,8 +4,9 @@
 #include "ah_priv.h"
 #include "outer_priv.h"
 
-/* AH itself, its authentication data zero: the ICV, and with GMAC the IV in front of it (RFC 4543 4). */
-static void ah_write(const struct sa *sa, uint8_t *ah, uint32_t bytes, uint8_t next_header, uint64_t sequence)
+/* AH itself, its ICV zero; with GMAC the IV stands in front of the ICV (RFC 4543 4). */
+static void ah_write(
+	const struct sa *sa, uint8_t *ah, uint32_t bytes, uint8_t next_header, uint64_t sequence, uint64_t iv_memory)
 {
 	uint32_t sequence_be = rte_cpu_to_be_32((uint32_t)sequence);
 
@@ -14,6 +15,8 @@ static void ah_write(const struct sa *sa, uint8_t *ah, uint32_t bytes, uint8_t n
 	ah[1] = (uint8_t)(bytes / 4 - 2);
 	memcpy(ah + 4, &sa->spi_be, sizeof(sa->spi_be));
 	memcpy(ah + 8, &sequence_be, sizeof(sequence_be));
+	if (sa->iv_bytes)
+		memcpy(ah + AH_BYTES, &iv_memory, sizeof(iv_memory));
 }
 
 static bool room_there(const struct rte_mbuf *m, uint32_t head)
@@ -27,13 +30,13 @@ static enum drop_reason ah_seal(struct ipsec_worker *w, struct rte_mbuf *m, stru
 	uint32_t header_bytes, uint8_t next_header)
 {
 	uint32_t ah = ah_bytes(sa, packet_is_ipv6(ip)), total = ip_total_bytes(ip), counted = m->data_len;
-	uint64_t sequence = count_read(&sa->sequence) + 1;
+	uint64_t sequence = count_read(&sa->sequence) + 1, iv = rte_cpu_to_be_64(sa->iv_base + sequence);
 	enum drop_reason reason = ah_prefix_zero(&w->prefixes[op], ip, header_bytes);
 
 	if (unlikely(reason))
 		return reason;
-	ah_write(sa, ip + header_bytes, ah, next_header, sequence);
-	ah_op_fill(&w->ops[op], sa, sequence, rte_cpu_to_be_64(sa->iv_base + sequence), ip, total);
+	ah_write(sa, ip + header_bytes, ah, next_header, sequence, iv);
+	ah_op_fill(&w->ops[op], sa, sequence, iv, ip, total);
 	w->ops[op].icv = ip + header_bytes + AH_BYTES + sa->iv_bytes;
 	packet_begin(m, ip, total);
 	sequence_take(sa, counted);
@@ -98,9 +101,7 @@ enum drop_reason ah_transport_out(struct ipsec_worker *w, struct rte_mbuf *m, st
 
 enum drop_reason ah_finish_out(struct ipsec_worker *w, struct rte_mbuf *m, struct sa *sa, uint16_t op)
 {
-	uint8_t *ip = rte_pktmbuf_mtod(m, uint8_t *);
-
-	ah_prefix_restore(&w->prefixes[op], ip);
-	memcpy(ip + w->prefixes[op].bytes + AH_BYTES, w->ops[op].nonce + sizeof(sa->salt), sa->iv_bytes);
+	(void)sa;
+	ah_prefix_restore(&w->prefixes[op], rte_pktmbuf_mtod(m, uint8_t *));
 	return DROP_NONE;
 }

@@ -12,7 +12,7 @@
 #define IV_BYTES_MAX  16
 #define ICV_BYTES_MAX 32
 
-#define CRYPTO_SPARE_BYTES 15
+#define CRYPTO_SPARE_BYTES 15 /* every port's buffers have more than that behind the largest packet (datapath.c) */
 
 /* One operation in place; a cache line. Nonce and AAD are copies, so that an AEAD never loads what was stored in
  * smaller pieces just before.

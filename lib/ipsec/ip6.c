@@ -20,7 +20,8 @@ static inline void header_note(uint8_t protocol, const uint8_t *header, struct i
 		l->has_fragment_header = true;
 		l->fragment_offset = l->offset;
 		l->fragment_next = l->next_offset;
-		l->fragment = (uint16_t)(header[2] << 8 | header[3]);
+		/* of several, the walk goes on behind those of offset 0 only: a flag that says "more" stays said */
+		l->fragment |= (uint16_t)(header[2] << 8 | header[3]);
 	}
 }
 

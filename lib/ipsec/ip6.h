@@ -19,11 +19,11 @@ struct ip6_layout {
 	uint8_t protocol;         /* of what follows the extension headers; ESP and AH end the chain too */
 	uint16_t next_offset;     /* of the Next Header byte that names `protocol`, from the IPv6 header */
 	uint16_t offset;          /* of what follows, from the IPv6 header */
-	uint16_t fragment;        /* offset and flags of the fragment header, host order; 0: an atomic one or none */
+	uint16_t fragment;        /* offset and flags of the fragment headers, host order; 0: atomic ones or none */
 	uint16_t insert_offset;   /* where ESP or AH goes in transport mode: behind hop-by-hop, routing, fragment (RFC
 				   * 4303 3.1.1) */
 	uint16_t insert_next;     /* of the Next Header byte in front of that place */
-	uint16_t fragment_offset; /* of the fragment header */
+	uint16_t fragment_offset; /* of the last fragment header */
 	uint16_t fragment_next;   /* of the Next Header byte that names it */
 	bool has_fragment_header;
 	bool routing; /* a routing header with segments left: the final destination is not ip6->dst_addr */

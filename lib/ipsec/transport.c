@@ -24,18 +24,28 @@ enum drop_reason transport_split(const uint8_t *ip, uint32_t bytes, struct trans
 	return DROP_NONE;
 }
 
-void atomic_fragment_remove(struct rte_mbuf *m)
+/* True when there was one. */
+static bool fragment_header_remove(struct rte_mbuf *m)
 {
 	uint8_t *ip = rte_pktmbuf_mtod(m, uint8_t *);
 	struct rte_ipv6_hdr *h = (struct rte_ipv6_hdr *)ip;
 	struct ip6_layout l;
 
-	if (likely(m->data_len < IPV6_BYTES || !packet_is_ipv6(ip)) || ip6_walk(ip, m->data_len, &l) != IP6_WALK_GOOD ||
-		!l.has_fragment_header || ip6_is_fragment(&l) ||
+	if (ip6_walk(ip, m->data_len, &l) != IP6_WALK_GOOD || !l.has_fragment_header || ip6_is_fragment(&l) ||
 		rte_be_to_cpu_16(h->payload_len) < FRAGMENT_HEADER_BYTES)
-		return;
+		return false;
 	h->payload_len = rte_cpu_to_be_16((uint16_t)(rte_be_to_cpu_16(h->payload_len) - FRAGMENT_HEADER_BYTES));
 	ip[l.fragment_next] = ip[l.fragment_offset];
 	memmove(ip + FRAGMENT_HEADER_BYTES, ip, l.fragment_offset);
 	rte_pktmbuf_adj(m, FRAGMENT_HEADER_BYTES);
+	return true;
+}
+
+void atomic_fragment_remove(struct rte_mbuf *m)
+{
+	if (likely(m->data_len < IPV6_BYTES || !packet_is_ipv6(rte_pktmbuf_mtod(m, const uint8_t *))))
+		return;
+	/* the walk goes over a few headers at most */
+	while (fragment_header_remove(m))
+		;
 }

@@ -76,23 +76,24 @@ def icv_field_bytes(sa, head):
 
 
 def authenticated(sa, sequence, head, header, payload):
-    """RFC 4302 3.3.3: the ICV is zero, GMAC's IV as a part of that field too, the padding behind it is not; the high
-    half of the ESN comes at the end."""
+    """RFC 4302 3.3.3: the ICV is zero, GMAC's IV in front of it and the padding behind it are as they are (RFC 4543
+    figure 5, and the packet in tests/kat/ah_packets.txt); the high half of the ESN comes at the end."""
     immutable = ipv4_immutable(head) if version(head) == 4 else ipv6_immutable(head)
-    zeros = sa.mac.iv_bytes + sa.mac.icv_bytes
-    field = bytes(zeros) + header[FIXED_BYTES + zeros:]
+    icv_at = FIXED_BYTES + sa.mac.iv_bytes
+    covered = header[:icv_at] + bytes(sa.mac.icv_bytes) + header[icv_at + sa.mac.icv_bytes:]
     high = struct.pack("!I", sequence >> 32) if sa.esn else b""
-    return immutable + header[:FIXED_BYTES] + field + payload + high
+    return immutable + covered + payload + high
 
 
 def seal(sa, sequence, head, next_header, payload):
     """The AH and what it covers. `head` are the headers in front with final lengths and next header."""
     field = icv_field_bytes(sa, head)
     words = (FIXED_BYTES + field) // 4 - 2
-    header = struct.pack("!BBHII", next_header, words, 0, sa.spi, sequence & 0xffffffff) + bytes(field)
     iv = os.urandom(sa.mac.iv_bytes)
-    icv = iv + sa.mac.icv(authenticated(sa, sequence, head, header, payload), iv)
-    return (header[:FIXED_BYTES] + icv).ljust(len(header), b"\0") + payload
+    start = struct.pack("!BBHII", next_header, words, 0, sa.spi, sequence & 0xffffffff) + iv
+    header = start.ljust(FIXED_BYTES + field, b"\0")
+    icv = sa.mac.icv(authenticated(sa, sequence, head, header, payload), iv)
+    return (start + icv).ljust(len(header), b"\0") + payload
 
 
 def open(sa, sequence, head, body):

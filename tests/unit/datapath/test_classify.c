@@ -313,6 +313,9 @@ static void test_classify_ipv6_sealed_behind_extension_headers(void)
 		CU_ASSERT(frame_dropped_as(n, DROP_FRAGMENT));
 		store_be16(frame + 56, 8);
 		CU_ASSERT(frame_dropped_as(n, DROP_FRAGMENT));
+		n = CHAIN6(LAN_OWN6, IPPROTO_FRAGMENT, IPPROTO_FRAGMENT, sealed[i], 0);
+		store_be16(frame + 56, 1); /* an atomic fragment inside of a first one is no whole packet */
+		CU_ASSERT(frame_dropped_as(n, DROP_FRAGMENT));
 	}
 	rig_close();
 }

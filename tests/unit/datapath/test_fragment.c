@@ -62,6 +62,32 @@ static void test_fragment_of_a_fragment_keeps_offset_and_more(void)
 	rig_close();
 }
 
+/* The offset of a piece behind the end of what IPv4 can say would begin at zero again: data of a later fragment would
+ * become the first one, with ports of the sender's choice. */
+static void test_fragment_behind_the_end_of_a_datagram_is_refused(void)
+{
+	struct probe p = { .src = LAN_HOST, .dst = FAR_HOST, .bytes = 820, .fragment = 8192 - 50 };
+	struct rte_mbuf *f[FRAGMENTS_MAX];
+
+	rig_open(1);
+	struct rte_mbuf *m = rig_packet(&p);
+	CU_ASSERT_EQUAL(fragment_packet(rig.dp->pool, m, 420, f, FRAGMENTS_MAX), -EMSGSIZE);
+	rte_pktmbuf_free(m);
+	/* header and payload of the whole datagram: 65535 bytes, and one more */
+	p.fragment = (65535 - 815 - 20) / 8;
+	p.bytes = 835;
+	m = rig_packet(&p);
+	int n = fragment_packet(rig.dp->pool, m, 420, f, FRAGMENTS_MAX);
+	CU_ASSERT_EQUAL_FATAL(n, 3);
+	rte_pktmbuf_free_bulk(f, 3);
+	rte_pktmbuf_free(m);
+	p.bytes = 840;
+	m = rig_packet(&p);
+	CU_ASSERT_EQUAL(fragment_packet(rig.dp->pool, m, 420, f, FRAGMENTS_MAX), -EMSGSIZE);
+	rte_pktmbuf_free(m);
+	rig_close();
+}
+
 static void test_fragment_only_copied_options_go_on(void)
 {
 	const struct probe p = { .src = LAN_HOST, .dst = FAR_HOST, .bytes = 700 };
@@ -131,6 +157,7 @@ int main(int argc, char **argv)
 	static const struct test tests[] = {
 		TEST(test_fragment_every_size_comes_back_whole),
 		TEST(test_fragment_of_a_fragment_keeps_offset_and_more),
+		TEST(test_fragment_behind_the_end_of_a_datagram_is_refused),
 		TEST(test_fragment_only_copied_options_go_on),
 		TEST(test_fragment_refusals_return_every_buffer),
 		TEST(test_fragment_clear_forwarding_respects_the_port_mtu),

@@ -425,8 +425,6 @@ struct rte_mbuf *rig_seal_ah(struct rig_pair *p, const struct rig_ah *a)
 	else
 		mutable_zero(covered);
 	ip_length_put(covered, total);
-	/* the authentication data counts as zero, GMAC's IV with it */
-	memset(covered + a->header_bytes + 12, 0, p->out->iv_bytes);
 	ah_icv(p, a, covered, total, data + a->header_bytes + 12 + p->out->iv_bytes);
 	return rig_mbuf(data, total);
 }

@@ -110,6 +110,26 @@ static void test_ip6_fragments(void)
 	CU_ASSERT_FALSE(ip6_is_fragment(&l));
 }
 
+/* A piece of a datagram stays one, whatever its data says: another fragment header in it takes nothing back. */
+static void test_ip6_fragment_header_within_a_fragment(void)
+{
+	uint32_t n = CHAIN(IPPROTO_FRAGMENT, IPPROTO_FRAGMENT, IPPROTO_UDP);
+
+	CU_ASSERT_EQUAL(ip6_walk(packet, n, &l), IP6_WALK_GOOD);
+	CU_ASSERT(!ip6_is_fragment(&l) && l.protocol == IPPROTO_UDP);
+	store_be16(packet + 42, 1);
+	CU_ASSERT_EQUAL(ip6_walk(packet, n, &l), IP6_WALK_GOOD);
+	CU_ASSERT(ip6_is_fragment(&l) && !ip6_is_later_fragment(&l) && l.protocol == IPPROTO_UDP);
+	store_be16(packet + 42, 0);
+	store_be16(packet + 50, 1);
+	CU_ASSERT_EQUAL(ip6_walk(packet, n, &l), IP6_WALK_GOOD);
+	CU_ASSERT(ip6_is_fragment(&l));
+	store_be16(packet + 42, 1);
+	store_be16(packet + 50, 8);
+	CU_ASSERT_EQUAL(ip6_walk(packet, n, &l), IP6_WALK_GOOD);
+	CU_ASSERT(ip6_is_later_fragment(&l));
+}
+
 static void test_ip6_routing_header_with_segments_left(void)
 {
 	uint32_t n = CHAIN(IPPROTO_ROUTING, IPPROTO_UDP);
@@ -130,6 +150,7 @@ int main(int argc, char **argv)
 		TEST(test_ip6_cut_anywhere),
 		TEST(test_ip6_chain_too_long),
 		TEST(test_ip6_fragments),
+		TEST(test_ip6_fragment_header_within_a_fragment),
 		TEST(test_ip6_routing_header_with_segments_left),
 	};
 
