@@ -373,7 +373,8 @@ void sa_age(struct sa *sa, uint64_t now_ns)
 
 	if (!sa->born_ns)
 		sa->born_ns = now_ns;
-	age = now_ns - sa->born_ns;
+	/* a time read before the birth is no age of many years */
+	age = now_ns > sa->born_ns ? now_ns - sa->born_ns : 0;
 	if (age >= l->soft_ns) {
 		sa_flag(sa, SA_SOFT_EXPIRED);
 		l->soft_ns = UINT64_MAX; /* said once: an acknowledged flag stays down */

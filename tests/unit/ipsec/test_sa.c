@@ -283,6 +283,24 @@ static void test_sa_age_raises_what_is_due(void)
 	rig_pair_close(&p);
 }
 
+/* Control sweeps with the time its loop began at; an SA may have been built since. */
+static void test_sa_age_of_an_sa_built_after_the_time_is_none(void)
+{
+	const struct rig_options o = { .lifetime_out = { .soft_ns = 100, .hard_ns = 300 } };
+	struct rig_pair p;
+
+	rig_pair_open(&p, &o);
+	sa_age(p.out, 5000);
+	sa_age(p.in, 5000);
+	sa_age(p.out, 4999);
+	sa_age(p.in, 4999);
+	CU_ASSERT_EQUAL(flags_of(p.out), 0);
+	CU_ASSERT_EQUAL(flags_of(p.in), 0);
+	sa_age(p.out, 5100);
+	CU_ASSERT_EQUAL(flags_of(p.out), SA_SOFT_EXPIRED);
+	rig_pair_close(&p);
+}
+
 static void test_sa_warns_before_the_sequence_ends(void)
 {
 	const struct rig_options o = { .sequence = UINT32_MAX / 8 * 7 - 1 };
@@ -446,6 +464,7 @@ int main(int argc, char **argv)
 		TEST(test_sa_selectors_agree_with_the_model_room),
 		TEST(test_sa_flags_stay_until_acknowledged),
 		TEST(test_sa_age_raises_what_is_due),
+		TEST(test_sa_age_of_an_sa_built_after_the_time_is_none),
 		TEST(test_sa_warns_before_the_sequence_ends),
 		TEST(test_sa_new_source_of_newest_authentic_packet_only),
 		TEST(test_sa_raw_packets_report_no_source),
