@@ -30,15 +30,15 @@
 	X(DROP_NO_HEADROOM, "no_headroom", "no room for the outer header or trailer")                                  \
 	X(DROP_SEQUENCE, "sequence_exhausted", "outbound sequence number would wrap")                                  \
 	X(DROP_EXPIRED, "expired", "hard lifetime of the SA is over")                                                  \
-	X(DROP_SHORT, "short", "ESP packet too short")                                                                 \
-	X(DROP_LENGTH, "length", "ESP payload not a multiple of the block size")                                       \
+	X(DROP_SHORT, "short", "ESP or AH packet too short")                                                           \
+	X(DROP_LENGTH, "length", "ESP payload not in whole blocks, or AH not as long as agreed")                       \
 	X(DROP_UNKNOWN_SPI, "unknown_spi", "no SA with this SPI")                                                      \
 	X(DROP_ENCAP, "encap", "encapsulation does not fit the SA")                                                    \
 	X(DROP_REPLAYED, "replayed", "sequence number seen before")                                                    \
 	X(DROP_TOO_OLD, "too_old", "sequence number left of the window")                                               \
 	X(DROP_BAD_ICV, "bad_icv", "integrity check failed")                                                           \
 	X(DROP_BAD_PAD, "bad_pad", "padding wrong")                                                                    \
-	X(DROP_NEXT_HEADER, "next_header", "ESP next header does not fit the mode")                                    \
+	X(DROP_NEXT_HEADER, "next_header", "next header does not fit the mode")                                        \
 	X(DROP_DUMMY, "dummy", "dummy packet (next header 59)")                                                        \
 	X(DROP_INNER_HEADER, "inner_header", "decapsulated packet malformed")                                          \
 	X(DROP_ECN, "ecn", "congestion mark on a packet that is not ECN-capable inside")                               \

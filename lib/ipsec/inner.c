@@ -14,6 +14,9 @@ enum drop_reason arrival_header6(struct arrival *a, uint32_t available, uint8_t 
 	/* the walk stops at a later fragment, and any other is not a whole packet */
 	if (ip6_is_fragment(&l))
 		return DROP_FRAGMENT;
+	/* on its way to somebody else (RFC 8200 4.4) */
+	if (l.routing)
+		return DROP_IP_HEADER;
 	a->offset = l.offset;
 	a->end = ip_total_bytes(a->outer);
 	a->next_offset = l.next_offset;

@@ -732,6 +732,32 @@ static void test_esp_suites_atomic_fragment(void)
 	all_kinds(check_atomic_fragment);
 }
 
+/* RFC 8200 4.4: with segments left the packet is on its way to somebody else. */
+static unsigned check_routing(struct scene *s)
+{
+	unsigned wrong = 0;
+
+	for (uint8_t left = 0; left < 3 && s->o.outer6; left++) {
+		struct rte_mbuf *m = fragment6(good_one(s), 0);
+		uint8_t *ip = rte_pktmbuf_mtod(m, uint8_t *);
+		ip[6] = IPPROTO_ROUTING;
+		ip[42] = 4;
+		ip[43] = left;
+		if (left) {
+			wrong += !refused(&s->p, m, DROP_IP_HEADER);
+			continue;
+		}
+		wrong += rig_in(&s->p, m) != DROP_NONE;
+		rte_pktmbuf_free(m);
+	}
+	return wrong;
+}
+
+static void test_esp_suites_drop_routing_on_its_way(void)
+{
+	all_kinds(check_routing);
+}
+
 static unsigned check_encapsulation(struct scene *s)
 {
 	struct kind k = *s->kind;
@@ -802,6 +828,7 @@ int main(int argc, char **argv)
 		TEST(test_esp_suites_transport_selectors),
 		TEST(test_esp_suites_drop_fragments),
 		TEST(test_esp_suites_atomic_fragment),
+		TEST(test_esp_suites_drop_routing_on_its_way),
 		TEST(test_esp_suites_drop_encapsulation_that_does_not_fit),
 		TEST(test_esp_suites_drop_replay_and_too_old),
 	};
