@@ -121,13 +121,15 @@ static bool setting_applies(const json_t *sa, const char *key)
 		return strcmp(direction_of(sa), "out") != 0;
 	if (!strcmp(key, "tfc_padding"))
 		return strcmp(direction_of(sa), "in") != 0;
-	return strcmp(key, "lifetime") != 0 || json_is_true(json_object_get(sa, "manual"));
+	if (!strcmp(key, "lifetime"))
+		return json_is_true(json_object_get(sa, "manual"));
+	return json_object_get(sa, key) != NULL;
 }
 
 /* What a table has no room for. */
 static void render_settings(FILE *out, const json_t *list)
 {
-	static const char *const keys[] = { "replay_window", "lifetime", "tfc_padding", "outer" };
+	static const char *const keys[] = { "replay_window", "lifetime", "tfc_padding", "outer", "inner_mtu" };
 	const char *separator;
 	char text[256];
 	json_t *sa;

@@ -127,7 +127,7 @@ static const char rig_sas[] =
 	"{\"name\":\"lab\",\"direction\":\"out\",\"protocol\":\"ah\",\"mode\":\"transport\",\"weak\":\"a reason\","
 	"\"manual\":true,\"replay_window\":0,\"lifetime\":{\"soft_seconds\":1.5,\"hard_bytes\":99},\"tfc_padding\":"
 	"\"mtu\","
-	"\"outer\":{\"dscp\":46,\"df\":\"set\"}}]}";
+	"\"outer\":{\"dscp\":46,\"df\":\"set\"},\"inner_mtu\":1446}]}";
 
 /* Once for both directions, in a line of its own. */
 static void test_render_sas_says_what_is_weak(void)
@@ -151,7 +151,7 @@ static void test_render_sas_of_one_name_has_its_settings(void)
 		shows(COMMAND_SHOW_SAS, rig_sas, true, "in 0x00001001: replay_window 128; lifetime -; outer -\n"));
 	CU_ASSERT_TRUE(shows(COMMAND_SHOW_SAS, rig_sas, true,
 		"out -: lifetime soft_seconds 1.5, hard_bytes 99; tfc_padding mtu; outer dscp 46, df "
-		"set\n"));
+		"set; inner_mtu 1446\n"));
 	CU_ASSERT_TRUE(shows(COMMAND_SHOW_SAS,
 		"{\"sas\":[{\"direction\":\"in\",\"replay_window\":64,\"manual\":false,\"lifetime\":{},\"outer\":{}}]}",
 		true, "in -: replay_window 64; outer -\n"));
