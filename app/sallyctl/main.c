@@ -125,7 +125,8 @@ static int parse_command(int argc, char **argv, struct call *call)
 	call->args = argv + words;
 	call->arg_count = argc - words;
 	if ((size_t)call->arg_count < call->command->fewest || (size_t)call->arg_count > call->command->most) {
-		fprintf(stderr, "usage: sallyctl %s %s\n", call->command->words, call->command->arguments);
+		fprintf(stderr, "usage: sallyctl %s%s%s\n", call->command->words, *call->command->arguments ? " " : "",
+			call->command->arguments);
 		return -EINVAL;
 	}
 	return 0;

@@ -114,20 +114,38 @@ static void render_weak(FILE *out, const json_t *list)
 	}
 }
 
+/* A sender has no window, a receiver pads nothing, and of negotiated SAs IKE counts the lifetimes. */
+static bool setting_applies(const json_t *sa, const char *key)
+{
+	if (!strcmp(key, "replay_window"))
+		return strcmp(direction_of(sa), "out") != 0;
+	if (!strcmp(key, "tfc_padding"))
+		return strcmp(direction_of(sa), "in") != 0;
+	if (!strcmp(key, "lifetime"))
+		return json_is_true(json_object_get(sa, "manual"));
+	return json_object_get(sa, key) != NULL;
+}
+
 /* What a table has no room for. */
 static void render_settings(FILE *out, const json_t *list)
 {
-	static const char *const keys[] = { "replay_window", "lifetime", "tfc_padding", "outer" };
+	static const char *const keys[] = { "replay_window", "lifetime", "tfc_padding", "outer", "inner_mtu" };
+	const char *separator;
 	char text[256];
 	json_t *sa;
 	size_t i;
 
 	json_array_foreach(list, i, sa)
 	{
-		fprintf(out, "%s %s:", direction_of(sa), table_cell(json_object_get(sa, "spi"), text, sizeof(text)));
-		for (size_t k = 0; k < COUNT(keys); k++)
-			fprintf(out, "%s %s %s", k ? ";" : "", keys[k],
+		fprintf(out, "%s %s", direction_of(sa), table_cell(json_object_get(sa, "spi"), text, sizeof(text)));
+		separator = ":";
+		for (size_t k = 0; k < COUNT(keys); k++) {
+			if (!setting_applies(sa, keys[k]))
+				continue;
+			fprintf(out, "%s %s %s", separator, keys[k],
 				table_cell(json_object_get(sa, keys[k]), text, sizeof(text)));
+			separator = ";";
+		}
 		fputc('\n', out);
 	}
 }

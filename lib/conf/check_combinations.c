@@ -111,7 +111,7 @@ static const struct rule rules[] = {
 	{ "lifetime.soft_packets", soft_packets_later, "more than hard_packets" },
 	{ "lab_keys", unconfirmed,
 		"true is needed here: with manual keys this algorithm repeats nonces after a restart "
-		"(RFC 4106 2), so it is for a lab" },
+		"(RFC 8221 3), so it is for a lab" },
 };
 
 /* ---- selectors ---- */

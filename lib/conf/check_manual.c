@@ -52,9 +52,11 @@ static void check_key(
 		check_fault(l, MANUAL, i, "keys", "%s is given, but %s", which, none);
 	else if (!key->len)
 		check_fault(l, MANUAL, i, "keys", "%s is missing, %s takes %zu bytes", which, a->name, wanted);
-	else
+	else if (a->salt_bytes)
 		check_fault(l, MANUAL, i, "keys", "%s has %zu bytes, %s takes %zu (%u key, %u salt)", which, key->len,
 			a->name, wanted, a->key_bytes, a->salt_bytes);
+	else
+		check_fault(l, MANUAL, i, "keys", "%s has %zu bytes, %s takes %zu", which, key->len, a->name, wanted);
 }
 
 /* Both ends may come upon the same nonce: one key both ways could use it twice (RFC 4106 2, RFC 4543 2, RFC 8221 3). */
@@ -63,7 +65,7 @@ static void check_counter(struct load *l, size_t i, const char *kind, const stru
 {
 	if (a && (a->flags & ALG_COUNTER) && in->len == out->len && secret_equal(in->data, out->data, in->len))
 		check_fault(l, MANUAL, i, "keys",
-			"%s_in and %s_out are the same: each nonce would be used twice (RFC 4106 2)", kind, kind);
+			"%s_in and %s_out are the same: each nonce would be used twice (RFC 8221 3)", kind, kind);
 }
 
 /* Each entry belongs to one SA pair: its keys move there. */

@@ -119,7 +119,7 @@ static const struct word auth_words[] = {
 /* Only true is an answer: the operator confirms. */
 static const struct word lab_words[] = {
 	{ "true", 1, NULL },
-	{ "false", 0, "manual keys repeat nonces after a restart (RFC 4106 2): true accepts that, for a lab" },
+	{ "false", 0, "manual keys repeat nonces after a restart (RFC 8221 3): true accepts that, for a lab" },
 	{ 0 },
 };
 
@@ -359,8 +359,8 @@ static const struct row lifetime_rows[] = {
 };
 
 #define TFC_HELP                                                                                                       \
-	"traffic flow confidentiality: inner packets are padded to this many bytes before they are encrypted, or to "  \
-	"the path's MTU; 0: no padding"
+	"traffic flow confidentiality: inner packets are padded to this many bytes before they are encrypted (never "  \
+	"beyond the path's MTU), or to the path's MTU; longer ones stay as they are. 0: no padding"
 
 /* The order matters once: the proposal is read by the words of the protocol, so that comes first. */
 static const struct row manual_rows[] = {
@@ -430,13 +430,14 @@ static const struct row manual_rows[] = {
 		.min = 64,
 		.max = 8192,
 		.zero_allowed = true,
-		.help = "packets of the anti-replay window; 0: no replay check, which `-esn` does not go with" },
+		.help = "packets of the anti-replay window, rounded up to a multiple of 64; 0: no replay check, which "
+			"`-esn` does not go with" },
 	{ .key = "lab_keys",
 		.type = &type_word,
 		.words = lab_words,
 		.sink = true,
 		.size = sizeof(bool),
-		.help = "true confirms that manual keys repeat nonces after a restart (RFC 4106 2), so they are for a "
+		.help = "true confirms that manual keys repeat nonces after a restart (RFC 8221 3), so they are for a "
 			"lab. Needed with the algorithms that count (GCM, CCM, CTR, ChaCha20, GMAC)" },
 	{ .key = "tfc_padding",
 		.type = &type_number_or_word,
@@ -620,7 +621,8 @@ static const struct row phase2_rows[] = {
 		.min = 64,
 		.max = 8192,
 		.zero_allowed = true,
-		.help = "packets of the anti-replay window; 0: no replay check" },
+		.help = "packets of the anti-replay window, rounded up to a multiple of 64; 0: no replay check (only "
+			"together with `-noesn` in each proposal)" },
 	{ .key = "tfc_padding",
 		.type = &type_number_or_word,
 		.words = tfc_words,
@@ -658,7 +660,8 @@ static const struct row tunnel_rows[] = {
 		.words = encap_words,
 		FIELD(struct tunnel_profile, encap),
 		.fallback = "auto",
-		.help = "ESP inside UDP port 4500: `auto` when a NAT is on the way, or `always`" },
+		.help = "ESP inside UDP port 4500: `auto` when a NAT is on the way, or `always` (which the peer takes "
+			"for a NAT in front of us)" },
 	{ .key = "outer",
 		.kind = ROW_MAP,
 		FIELD(struct tunnel_profile, outer),

@@ -305,7 +305,7 @@ static void warn_manual_algorithms(struct load *l, size_t i)
 
 	if (counting)
 		check_warn(l, MANUAL, i, "proposal",
-			"weak: with manual keys %s repeats nonces after a restart (RFC 4106 2)", counting->name);
+			"weak: with manual keys %s repeats nonces after a restart (RFC 8221 3)", counting->name);
 	warn_algorithm(l, MANUAL, i, "proposal", encr);
 	warn_algorithm(l, MANUAL, i, "proposal", integ);
 }
@@ -348,7 +348,7 @@ static void warn_esn_without_window(struct load *l, size_t i)
 		p++;
 	if (!child->replay_window && p < child->proposals.count)
 		check_warn(l, TUNNELS, i, "phase2.0.replay_window",
-			"esn is offered too, which needs the window; add -noesn to each proposal (RFC 4303 3.3.3)");
+			"esn is offered, which needs the window; end each proposal with -noesn (RFC 4303 3.3.3)");
 }
 
 static void warn_weak(struct load *l)

@@ -18,7 +18,8 @@ int find_tunnel(struct command_call *call, const char *name)
 	for (size_t i = 0; i < config->manual_sa_count; i++)
 		if (!strcmp(config->manual_sas[i].name, name))
 			snprintf(call->error, sizeof(call->error),
-				"\"%.64s\" is a manual SA, always up: see show sas %.64s", name, name);
+				"\"%.64s\" is a manual SA, not negotiated: see show sas %.64s",
+				config->manual_sas[i].name, config->manual_sas[i].name);
 	return -ENOENT;
 }
 

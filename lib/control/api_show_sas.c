@@ -124,6 +124,8 @@ static json_t *sa_json(const struct sa_pair *pair, enum sa_direction direction)
 	struct sa_stats stats;
 
 	sa_stats_read(direction == SA_IN ? pair->in : pair->out, &stats);
+	if (direction == SA_OUT)
+		json_object_set_new(sa, "inner_mtu", json_integer(sa_inner_mtu(pair->out)));
 	json_object_set_new(sa, "packets", json_integer((json_int_t)stats.packets));
 	json_object_set_new(sa, "bytes", json_integer((json_int_t)stats.bytes));
 	json_object_set_new(sa, "sequence", json_integer((json_int_t)stats.sequence));

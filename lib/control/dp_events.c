@@ -35,8 +35,9 @@ static void on_unknown_spi(struct control *c, const struct datapath_event *e)
 {
 	char peer[ENDPOINT_TEXT_MAX];
 
+	/* only a packet inside UDP has a port */
 	log_limited(c, LIMIT_UNKNOWN_SPI, LOG_NOTICE, "unknown-spi %08x peer %s", e->spi,
-		endpoint_format(&e->remote, peer));
+		e->remote.port ? endpoint_format(&e->remote, peer) : addr_format(&e->remote.addr, peer));
 }
 
 static void on_sa_flags(struct control *c, const struct datapath_event *e)

@@ -243,22 +243,29 @@ static bool facts_push(
 	return true;
 }
 
-static void check_expiry(struct sa_pair *pair, uint32_t flags, struct sa_facts *facts)
+/* The SAs of a manual pair end each for itself, and once is enough for the log. */
+static void tell_expiry(struct sa_pair *pair, enum sa_direction direction, uint32_t flags)
 {
-	const uint32_t ends = SA_HARD_EXPIRED | SA_SEQUENCE_END;
+	uint32_t spi = direction == SA_IN ? pair->in_view.spi : pair->out_view.spi;
+	const char *side = direction == SA_IN ? "in" : "out";
+	uint32_t news = flags & ~pair->told[direction];
 
+	pair->told[direction] |= flags;
+	if (news & SA_SOFT_EXPIRED)
+		log_line(LOG_NOTICE, "expiring manual-sa %s spi-%s %08x: new keys are needed soon", pair->name, side,
+			spi);
+	if (news & (SA_HARD_EXPIRED | SA_SEQUENCE_END))
+		log_line(LOG_ERROR, "expired manual-sa %s spi-%s %08x: %s, new keys are needed", pair->name, side, spi,
+			news & SA_SEQUENCE_END ? "no sequence number is left" : "its lifetime is over");
+}
+
+static void check_expiry(struct sa_pair *pair, enum sa_direction direction, uint32_t flags, struct sa_facts *facts)
+{
 	/* of negotiated ones the engine knows the lifetime itself */
-	if ((flags & SA_SOFT_EXPIRED) && pair->tunnel < 0 && !pair->soft_told) {
-		log_line(LOG_NOTICE, "expiring manual-sa %s spi-in %08x: new keys are needed soon", pair->name,
-			pair->in_view.spi);
-		pair->soft_told = true;
-	}
-	if (!(flags & ends) || pair->expiry_told)
-		return;
 	if (pair->tunnel < 0)
-		log_line(LOG_ERROR, "expired manual-sa %s spi-in %08x: new keys are needed", pair->name,
-			pair->in_view.spi);
-	pair->expiry_told = pair->tunnel < 0 || facts_push(facts, IKE_EXPIRE, pair, NULL);
+		tell_expiry(pair, direction, flags);
+	else if ((flags & (SA_HARD_EXPIRED | SA_SEQUENCE_END)) && !pair->expiry_told)
+		pair->expiry_told = facts_push(facts, IKE_EXPIRE, pair, NULL);
 }
 
 static void check_source(struct sa_pair *pair, uint32_t flags, struct sa_facts *facts)
@@ -279,9 +286,9 @@ void sa_pair_check(struct sa_pair *pair, struct sa_facts *facts)
 	struct sa_stats stats;
 
 	sa_stats_read(pair->out, &stats);
-	check_expiry(pair, stats.flags, facts);
+	check_expiry(pair, SA_OUT, stats.flags, facts);
 	sa_stats_read(pair->in, &stats);
-	check_expiry(pair, stats.flags, facts);
+	check_expiry(pair, SA_IN, stats.flags, facts);
 	if (pair->tunnel < 0)
 		return;
 	if (stats.packets != pair->packets_seen && facts_push(facts, IKE_USED, pair, NULL))

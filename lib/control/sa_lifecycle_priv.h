@@ -37,8 +37,8 @@ struct sa_pair {
 	struct sa *out;     /* published or not; ours until the pair is retired */
 	bool out_published; /* else ours to free */
 	uint64_t packets_seen;
-	bool soft_told;     /* once is enough for the log */
-	bool expiry_told;   /* once is enough for log and engine */
+	uint32_t told[2];   /* by direction, of a manual SA: flags that the log has had */
+	bool expiry_told;   /* once is enough for the engine */
 	bool source_untold; /* a new source that the engine has not heard of: no memory then */
 };
 

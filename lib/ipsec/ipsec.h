@@ -129,7 +129,8 @@ bool sa_takes_fragments(const struct sa *sa);
 uint8_t sa_claim(struct sa *sa, uint8_t worker);
 /* Worker: counts a drop on the SA; owner only. */
 void sa_count_drop(struct sa *sa, enum drop_reason reason);
-/* Worker: inner bytes that fit without exceeding the path's MTU, given this SA's overhead (RFC 4301 8). */
+/* Inner bytes that fit without exceeding the path's MTU, given this SA's overhead (RFC 4301 8). Workers, and control,
+ * which alone replaces paths. */
 uint16_t sa_inner_mtu(const struct sa *sa);
 /* Worker: the path of an outbound SA; valid until the worker's next quiescent report. */
 const struct path *sa_path(const struct sa *sa);

@@ -131,7 +131,7 @@ static void test_manual_sa_has_to_be_confirmed(void)
 {
 	refused("lab_keys: true", "lab_keys: false",
 		"gw.yaml:24:15: manual_sas.to-b.lab_keys: \"false\": manual keys repeat nonces after a restart (RFC "
-		"4106 2): "
+		"8221 3): "
 		"true accepts that, for a lab");
 }
 
@@ -160,7 +160,7 @@ static void test_manual_sa_one_key_both_ways(void)
 	refused_secrets("0xf001", "0x0001",
 		"gw.yaml:23:11: manual_sas.to-b.keys: encr_in and encr_out are the same: each nonce would be used "
 		"twice (RFC "
-		"4106 2)");
+		"8221 3)");
 }
 
 #define SECOND_SA(name, spi_in, remote, keys)                                                                          \

@@ -172,7 +172,7 @@ static void test_manual_sa_that_counts_is_confirmed(void)
 {
 	const char *expected =
 		"gw.yaml:5:5: manual_sas.rig.lab_keys: true is needed here: with manual keys this algorithm "
-		"repeats nonces after a restart (RFC 4106 2), so it is for a lab";
+		"repeats nonces after a restart (RFC 8221 3), so it is for a lab";
 
 	refused_text(suite_yaml("esp", "aes128gcm16", false), secrets_of(20, 0), expected);
 	refused_text(suite_yaml("esp", "aes256ctr-sha256", false), secrets_of(36, 32), expected);
@@ -238,6 +238,8 @@ static void test_manual_sa_keys_missing(void)
 		"gw.yaml:13:11: manual_sas.rig.keys: encr_in is missing, AES-CBC-128 takes 16 bytes");
 	refused_text(suite_yaml("ah", "aes192gmac", true), secrets_of(0, 24),
 		"gw.yaml:13:11: manual_sas.rig.keys: integ_in has 24 bytes, AES-GMAC-192 takes 28 (24 key, 4 salt)");
+	refused_text(rig_yaml, secrets_of(15, 32),
+		"gw.yaml:13:11: manual_sas.rig.keys: encr_in has 15 bytes, AES-CBC-128 takes 16");
 	refused_text(rig_yaml, "manual_keys: [{name: k}]",
 		"gw.yaml:13:11: manual_sas.rig.keys: encr_in is missing, AES-CBC-128 takes 16 bytes");
 }
@@ -259,10 +261,10 @@ static void test_manual_sa_one_key_both_ways(void)
 {
 	static const char encr_same[] =
 		"gw.yaml:13:11: manual_sas.rig.keys: encr_in and encr_out are the same: each nonce "
-		"would be used twice (RFC 4106 2)";
+		"would be used twice (RFC 8221 3)";
 	static const char integ_same[] =
 		"gw.yaml:13:11: manual_sas.rig.keys: integ_in and integ_out are the same: each "
-		"nonce would be used twice (RFC 4106 2)";
+		"nonce would be used twice (RFC 8221 3)";
 
 	refused_text(suite_yaml("esp", "chacha20poly1305", true), same_keys(36, 0), encr_same);
 	refused_text(suite_yaml("esp", "aes128ccm12", true), same_keys(19, 0), encr_same);

@@ -245,12 +245,12 @@ static void test_warning_examples_have_none(void)
 
 	for (size_t i = 0; i < ARRAY_LEN(names); i++)
 		warned_example(names[i], NULL);
-	warned_example("examples/manual-keys-v6", "gw.yaml:15:15: manual_sas.rig.proposal: weak: with manual keys "
+	warned_example("examples/manual-keys-v6", "gw.yaml:16:15: manual_sas.rig.proposal: weak: with manual keys "
 						  "CHACHA20-POLY1305 repeats nonces after a "
-						  "restart (RFC 4106 2)");
+						  "restart (RFC 8221 3)");
 	/* it shows every setting, so also those of a rig */
 	warned_example("gateway", "gw.yaml:45:15: manual_sas.lab.proposal: weak: with manual keys AES-GCM-256 repeats "
-				  "nonces after a restart (RFC 4106 2)");
+				  "nonces after a restart (RFC 8221 3)");
 }
 
 /* What only a rig should have, said at each start. */
@@ -263,7 +263,7 @@ static void test_warning_manual_sa_that_counts(void)
 		snprintf(setting, sizeof(setting), "proposal: %s\n", counting[i]);
 		snprintf(expected, sizeof(expected),
 			"gw.yaml:18:15: manual_sas.to-b.proposal: weak: with manual keys AES-GCM-256%s repeats nonces "
-			"after a restart (RFC 4106 2)",
+			"after a restart (RFC 8221 3)",
 			i ? "-12" : "");
 		warned_text(spoil(base_yaml, "proposal: aes256gcm16\n", setting, text), base_secrets, expected);
 	}
@@ -308,9 +308,8 @@ static void test_warning_esn_offered_without_a_window(void)
 	char text[SPOILED_BYTES];
 
 	warned("lifetime: 90s", "replay_window: 0",
-		"gw.yaml:42:24: tunnels.paris.phase2.net.replay_window: esn is offered too, which needs the window; "
-		"add "
-		"-noesn to each proposal (RFC 4303 3.3.3)");
+		"gw.yaml:42:24: tunnels.paris.phase2.net.replay_window: esn is offered, which needs the window; "
+		"end each proposal with -noesn (RFC 4303 3.3.3)");
 	spoil(sound_yaml(), "lifetime: 90s", "replay_window: 0", text);
 	char again[SPOILED_BYTES];
 	warned_text(spoil(text, offer, "aes256gcm16-noesn, aes128gcm16-noesn]", again), sound_secrets, NULL);

@@ -88,6 +88,12 @@ void sa_path_publish(struct ipsec *ips, struct sa *sa, struct path *path)
 	sa->path = path;
 }
 
+uint16_t sa_inner_mtu(const struct sa *sa)
+{
+	(void)sa;
+	return FAKE_INNER_MTU;
+}
+
 void sa_stats_read(const struct sa *sa, struct sa_stats *ret_stats)
 {
 	*ret_stats = fake.stats[sa->direction];

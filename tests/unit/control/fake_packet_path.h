@@ -4,6 +4,8 @@
 
 #include "datapath.h"
 
+#define FAKE_INNER_MTU 1446
+
 struct fake {
 	char calls[1024];         /* "out:2002 in:1001 publish:3=2002 ..." */
 	size_t sas, paths;        /* alive */

@@ -41,7 +41,7 @@ static void test_commands_manual_sa_is_no_tunnel(void)
 
 	for (size_t i = 0; i < 3; i++) {
 		CU_ASSERT_PTR_NULL(run(commands[i], "m"));
-		CU_ASSERT_STRING_EQUAL(error.text, "\"m\" is a manual SA, always up: see show sas m");
+		CU_ASSERT_STRING_EQUAL(error.text, "\"m\" is a manual SA, not negotiated: see show sas m");
 		CU_ASSERT_PTR_NULL(run(commands[i], "x"));
 		CU_ASSERT_STRING_EQUAL(error.text, "no tunnel \"x\"");
 	}

@@ -123,10 +123,11 @@ static const char rig_sas[] =
 	"{\"sas\":[{\"name\":\"lab\",\"direction\":\"in\",\"spi\":\"0x00001001\",\"protocol\":\"ah\",\"mode\":"
 	"\"transport\",\"weak\":\"a "
 	"reason\","
-	"\"replay_window\":128,\"lifetime\":{},\"tfc_padding\":0,\"outer\":{}},"
+	"\"manual\":true,\"replay_window\":128,\"lifetime\":{},\"tfc_padding\":0,\"outer\":{}},"
 	"{\"name\":\"lab\",\"direction\":\"out\",\"protocol\":\"ah\",\"mode\":\"transport\",\"weak\":\"a reason\","
-	"\"replay_window\":0,\"lifetime\":{\"soft_seconds\":1.5,\"hard_bytes\":99},\"tfc_padding\":\"mtu\","
-	"\"outer\":{\"dscp\":46,\"df\":\"set\"}}]}";
+	"\"manual\":true,\"replay_window\":0,\"lifetime\":{\"soft_seconds\":1.5,\"hard_bytes\":99},\"tfc_padding\":"
+	"\"mtu\","
+	"\"outer\":{\"dscp\":46,\"df\":\"set\"},\"inner_mtu\":1446}]}";
 
 /* Once for both directions, in a line of its own. */
 static void test_render_sas_says_what_is_weak(void)
@@ -146,11 +147,14 @@ static void test_render_sas_says_what_is_weak(void)
 
 static void test_render_sas_of_one_name_has_its_settings(void)
 {
+	CU_ASSERT_TRUE(
+		shows(COMMAND_SHOW_SAS, rig_sas, true, "in 0x00001001: replay_window 128; lifetime -; outer -\n"));
 	CU_ASSERT_TRUE(shows(COMMAND_SHOW_SAS, rig_sas, true,
-		"in 0x00001001: replay_window 128; lifetime -; tfc_padding 0; outer -\n"));
-	CU_ASSERT_TRUE(shows(COMMAND_SHOW_SAS, rig_sas, true,
-		"out -: replay_window 0; lifetime soft_seconds 1.5, hard_bytes 99; tfc_padding mtu; outer dscp 46, df "
-		"set\n"));
+		"out -: lifetime soft_seconds 1.5, hard_bytes 99; tfc_padding mtu; outer dscp 46, df "
+		"set; inner_mtu 1446\n"));
+	CU_ASSERT_TRUE(shows(COMMAND_SHOW_SAS,
+		"{\"sas\":[{\"direction\":\"in\",\"replay_window\":64,\"manual\":false,\"lifetime\":{},\"outer\":{}}]}",
+		true, "in -: replay_window 64; outer -\n"));
 }
 
 static void test_render_counters_leaves_out_zero_drops(void)

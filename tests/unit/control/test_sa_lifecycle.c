@@ -246,7 +246,7 @@ static const char *logged_after(uint64_t ns)
 	return text;
 }
 
-/* The clock starts at birth; each end is said once. */
+/* The clock starts at birth; each end is said once, of each SA of the pair. */
 static void test_sa_lifecycle_time_of_a_manual_sa_runs_out(void)
 {
 	begin();
@@ -257,8 +257,24 @@ static void test_sa_lifecycle_time_of_a_manual_sa_runs_out(void)
 	CU_ASSERT_PTR_NOT_NULL(strstr(
 		logged_after(10000000000), "notice sallyportd: expiring manual-sa net spi-in 00001001: new keys"));
 	CU_ASSERT_STRING_EQUAL(logged_after(11000000000), "");
-	CU_ASSERT_PTR_NOT_NULL(strstr(logged_after(20000000000), "expired manual-sa net spi-in 00001001"));
+	CU_ASSERT_PTR_NOT_NULL(strstr(logged_after(20000000000),
+		"error sallyportd: expired manual-sa net spi-in 00001001: its lifetime is over, new keys"));
 	CU_ASSERT_STRING_EQUAL(logged_after(21000000000), "");
+	end();
+}
+
+/* Packets and numbers run out on one side first: the line names the SA that ended, and the other still has its own. */
+static void test_sa_lifecycle_each_manual_sa_ends_for_itself(void)
+{
+	begin();
+	install(&manual, 0x1001, 0x2002, true);
+	fake.stats[SA_OUT].flags = SA_SOFT_EXPIRED | SA_SEQUENCE_END;
+	CU_ASSERT_PTR_NOT_NULL(strstr(logged_after(0),
+		"expired manual-sa net spi-out 00002002: no sequence number is left, new keys are needed\n"));
+	CU_ASSERT_STRING_EQUAL(logged_after(0), "");
+	fake.stats[SA_IN].flags = SA_HARD_EXPIRED;
+	CU_ASSERT_PTR_NOT_NULL(strstr(
+		logged_after(0), "expired manual-sa net spi-in 00001001: its lifetime is over, new keys are needed\n"));
 	end();
 }
 
@@ -345,6 +361,7 @@ static const struct test tests[] = {
 	TEST(test_sa_lifecycle_sweep_tells_a_new_source_and_acknowledges),
 	TEST(test_sa_lifecycle_manual_sas_tell_the_engine_nothing),
 	TEST(test_sa_lifecycle_time_of_a_manual_sa_runs_out),
+	TEST(test_sa_lifecycle_each_manual_sa_ends_for_itself),
 	TEST(test_sa_lifecycle_soft_end_of_a_child_is_no_news),
 	TEST(test_sa_lifecycle_view_says_what_is_weak),
 	TEST(test_sa_lifecycle_many_pairs_are_found_by_spi),

@@ -89,7 +89,7 @@ static void test_show_sas_of_defaults_and_a_warning(void)
 		"\"tunnel\","
 		"\"encap\":\"none\",\"local\":\"192.0.2.1\",\"remote\":\"192.0.2.2\",\"suite\":\"AES-GCM-128\",\"esn\":"
 		"false,\"manual\":true,\"weak\":\"manual keys repeat nonces after a restart\",\"replay_window\":128,"
-		"\"lifetime\":{},\"tfc_padding\":0,\"outer\":{}}");
+		"\"lifetime\":{},\"tfc_padding\":0,\"outer\":{},\"inner_mtu\":1446}");
 	end();
 }
 
@@ -140,6 +140,7 @@ static void test_show_sas_of_settings(void)
 	install(&s);
 	has("lifetime", "{\"soft_seconds\":1.5,\"hard_seconds\":3600,\"hard_packets\":7}");
 	has("tfc_padding", "\"mtu\"");
+	has("inner_mtu", "1446");
 	has("outer", "{\"dscp\":0,\"ecn\":\"clear\",\"df\":\"clear\",\"ttl\":\"copy\",\"flow_label\":5}");
 	end();
 	begin();
