@@ -49,8 +49,8 @@ enum drop_reason classify_extensions(const struct rte_mbuf *m)
 
 static inline bool ipv6_addresses_martian(const struct rte_ipv6_hdr *ip)
 {
-	return ipv6_not_unicast(ip->src_addr) || ipv6_not_unicast(ip->dst_addr) || ipv6_link_local(ip->dst_addr) ||
-	       !memcmp(ip->src_addr, ip->dst_addr, sizeof(ip->src_addr));
+	return ipv6_not_unicast(ip6_source(ip)) || ipv6_not_unicast(ip6_destination(ip)) ||
+	       ipv6_link_local(ip6_destination(ip)) || !memcmp(&ip->src_addr, &ip->dst_addr, sizeof(ip->src_addr));
 }
 
 enum drop_reason classify_ipv6(struct rte_mbuf *m)
@@ -115,9 +115,9 @@ static void classify_ip6(struct worker *w, struct rte_mbuf *m)
 	reason = classify_ipv6(m);
 	if (unlikely(reason))
 		worker_drop(w, m, reason);
-	else if (address6_own(w->dp, packet_ip6(m)->dst_addr))
+	else if (address6_own(w->dp, ip6_destination(packet_ip6(m))))
 		own_sort(w, m);
-	else if (unlikely(ipv6_link_local(packet_ip6(m)->src_addr)))
+	else if (unlikely(ipv6_link_local(ip6_source(packet_ip6(m)))))
 		worker_drop(w, m, DROP_MARTIAN);
 	else
 		list_push(&w->clear, m);

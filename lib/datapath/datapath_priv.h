@@ -248,12 +248,13 @@ static inline bool address6_own(const struct datapath *dp, const uint8_t addr[16
 
 static inline bool destination_own(const struct datapath *dp, const struct rte_mbuf *m)
 {
-	return packet_is_ip6(m) ? address6_own(dp, packet_ip6(m)->dst_addr) : address_own(dp, packet_ip(m)->dst_addr);
+	return packet_is_ip6(m) ? address6_own(dp, ip6_destination(packet_ip6(m)))
+				: address_own(dp, packet_ip(m)->dst_addr);
 }
 
 static inline bool source_own(const struct datapath *dp, const struct rte_mbuf *m)
 {
-	return packet_is_ip6(m) ? address6_own(dp, packet_ip6(m)->src_addr) : address_own(dp, packet_ip(m)->src_addr);
+	return packet_is_ip6(m) ? address6_own(dp, ip6_source(packet_ip6(m))) : address_own(dp, packet_ip(m)->src_addr);
 }
 
 /* Where packets to an address go, of either family; never NULL. */

@@ -60,9 +60,9 @@ static void addresses6_swap(struct rte_ipv6_hdr *ip)
 {
 	uint8_t source[sizeof(ip->src_addr)];
 
-	memcpy(source, ip->src_addr, sizeof(source));
-	memcpy(ip->src_addr, ip->dst_addr, sizeof(source));
-	memcpy(ip->dst_addr, source, sizeof(source));
+	memcpy(source, &ip->src_addr, sizeof(source));
+	memcpy(&ip->src_addr, &ip->dst_addr, sizeof(source));
+	memcpy(&ip->dst_addr, source, sizeof(source));
 }
 
 /* Extension headers are not sent back. */

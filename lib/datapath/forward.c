@@ -93,7 +93,7 @@ static void forward_too_big(
 
 static inline const struct route *packet_route(const struct worker *w, const struct rte_mbuf *m)
 {
-	return packet_is_ip6(m) ? route6_lookup(&w->snapshot->routes6, packet_ip6(m)->dst_addr)
+	return packet_is_ip6(m) ? route6_lookup(&w->snapshot->routes6, ip6_destination(packet_ip6(m)))
 				: route_lookup(&w->snapshot->routes, packet_ip(m)->dst_addr);
 }
 

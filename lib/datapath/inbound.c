@@ -84,7 +84,7 @@ static inline enum drop_reason inner_check(const struct worker *w, const struct 
 	bool good;
 
 	if (packet_is_ip6(m))
-		good = !ipv6_not_unicast(packet_ip6(m)->src_addr) && !ipv6_link_local(packet_ip6(m)->src_addr) &&
+		good = !ipv6_not_unicast(ip6_source(packet_ip6(m))) && !ipv6_link_local(ip6_source(packet_ip6(m))) &&
 		       !classify_extensions(m);
 	else
 		good = ip_checksum_good(packet_ip(m), ip_header_bytes(packet_ip(m))) &&

@@ -151,7 +151,7 @@ static inline bool is_protect(const struct spd_verdict *v)
  * its name to the peer. */
 static inline bool source_is_there(const struct worker *w, const struct rte_mbuf *m)
 {
-	const struct route *r = packet_is_ip6(m) ? route6_lookup(&w->snapshot->routes6, packet_ip6(m)->src_addr)
+	const struct route *r = packet_is_ip6(m) ? route6_lookup(&w->snapshot->routes6, ip6_source(packet_ip6(m)))
 						 : route_lookup(&w->snapshot->routes, packet_ip(m)->src_addr);
 
 	return (r->kind == ROUTE_CONNECTED || r->kind == ROUTE_VIA) && r->port == w->dp->port_index[m->port];

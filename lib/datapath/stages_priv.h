@@ -45,7 +45,7 @@ void forward_packet(struct worker *w, struct rte_mbuf *m, enum origin origin);
 /* The neighbour that a packet's destination itself is. */
 static inline uint32_t packet_neighbour(const struct worker *w, const struct rte_mbuf *m, uint16_t port)
 {
-	return packet_is_ip6(m) ? neighbour6_lookup(w->neighbours, port, packet_ip6(m)->dst_addr)
+	return packet_is_ip6(m) ? neighbour6_lookup(w->neighbours, port, ip6_destination(packet_ip6(m)))
 				: neighbour_lookup(w->neighbours, port, packet_ip(m)->dst_addr);
 }
 

@@ -114,7 +114,7 @@ static void udp6_checksum_set(struct rte_mbuf *m)
 		uint8_t addresses[32];
 		uint32_t bytes_be, protocol_be;
 	} pseudo = { .bytes_be = rte_cpu_to_be_32(bytes), .protocol_be = RTE_BE32(IPPROTO_UDP) };
-	memcpy(pseudo.addresses, ip->src_addr, sizeof(pseudo.addresses));
+	memcpy(pseudo.addresses, &ip->src_addr, sizeof(pseudo.addresses));
 	udp->dgram_cksum = 0;
 	uint32_t sum = (uint32_t)rte_raw_cksum(&pseudo, sizeof(pseudo)) + rte_raw_cksum(udp, bytes);
 	uint16_t checksum = (uint16_t) ~((sum & 0xffff) + (sum >> 16));

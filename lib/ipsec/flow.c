@@ -55,8 +55,8 @@ static void ipv6_read(const uint8_t *packet, uint32_t bytes, bool leaving, struc
 
 	f->family = ADDR_IPV6;
 	f->protocol = ip->proto;
-	memcpy(f->local_be, leaving ? ip->src_addr : ip->dst_addr, sizeof(f->local_be));
-	memcpy(f->remote_be, leaving ? ip->dst_addr : ip->src_addr, sizeof(f->remote_be));
+	memcpy(f->local_be, leaving ? ip6_source(ip) : ip6_destination(ip), sizeof(f->local_be));
+	memcpy(f->remote_be, leaving ? ip6_destination(ip) : ip6_source(ip), sizeof(f->remote_be));
 	if (ip6_walk(packet, bytes, &l) != IP6_WALK_GOOD)
 		return;
 	f->protocol = l.protocol;

@@ -38,7 +38,7 @@ static struct endpoint udp_source(const uint8_t *outer, const uint8_t *udp)
 	struct endpoint e;
 
 	if (packet_is_ipv6(outer))
-		e.addr = addr_from_bytes(ADDR_IPV6, ((const struct rte_ipv6_hdr *)outer)->src_addr);
+		e.addr = addr_from_bytes(ADDR_IPV6, ip6_source((const struct rte_ipv6_hdr *)outer));
 	else
 		e.addr = addr_from_bytes(ADDR_IPV4, outer + offsetof(struct rte_ipv4_hdr, src_addr));
 	e.port = load_be16(udp);

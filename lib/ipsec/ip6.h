@@ -29,6 +29,17 @@ struct ip6_layout {
 	bool routing; /* a routing header with segments left: the final destination is not ip6->dst_addr */
 };
 
+/* Arrays in DPDK 22.11, structs of their own since 24.11. */
+static inline const uint8_t *ip6_source(const struct rte_ipv6_hdr *ip)
+{
+	return (const uint8_t *)&ip->src_addr;
+}
+
+static inline const uint8_t *ip6_destination(const struct rte_ipv6_hdr *ip)
+{
+	return (const uint8_t *)&ip->dst_addr;
+}
+
 static inline bool ip6_is_extension(uint8_t protocol)
 {
 	return protocol == IPPROTO_HOPOPTS || protocol == IPPROTO_ROUTING || protocol == IPPROTO_FRAGMENT ||

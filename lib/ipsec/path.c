@@ -56,8 +56,8 @@ static uint8_t template6_build(struct path *p, uint8_t protocol)
 		.hop_limits = outer_ttl(&spec->header),
 	};
 
-	memcpy(ip.src_addr, spec->local.addr.bytes, sizeof(ip.src_addr));
-	memcpy(ip.dst_addr, spec->remote.addr.bytes, sizeof(ip.dst_addr));
+	memcpy(&ip.src_addr, spec->local.addr.bytes, sizeof(ip.src_addr));
+	memcpy(&ip.dst_addr, spec->remote.addr.bytes, sizeof(ip.dst_addr));
 	memcpy(p->template_bytes, &ip, sizeof(ip));
 	return sizeof(ip);
 }

@@ -100,7 +100,7 @@ static bool sent6_good(struct rte_mbuf *m)
 	static const uint8_t lan[8] = { 0x20, 0x01, 0x0d, 0xb8, 0, 1 }, far[8] = { 0x20, 0x01, 0x0d, 0xb8, 0, 2 };
 	const struct rte_ipv6_hdr *ip = frame_ip6(m);
 
-	if (m->data_len < 54 || (!memcmp(ip->src_addr, lan, 8) && !memcmp(ip->dst_addr, far, 8)))
+	if (m->data_len < 54 || (!memcmp(&ip->src_addr, lan, 8) && !memcmp(&ip->dst_addr, far, 8)))
 		return false;
 	return *(const uint8_t *)ip >> 4 == 6 && rte_be_to_cpu_16(ip->payload_len) == m->pkt_len - 54;
 }

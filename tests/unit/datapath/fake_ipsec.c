@@ -228,8 +228,8 @@ static void outer6_fill(struct rte_ipv6_hdr *ip, const struct burst_item *item)
 		.proto = IPPROTO_ESP,
 		.payload_len = rte_cpu_to_be_16((uint16_t)(item->m->data_len - sizeof(*ip))),
 	};
-	memcpy(ip->src_addr, item->sa->path->spec.local.addr.bytes, 16);
-	memcpy(ip->dst_addr, item->sa->path->spec.remote.addr.bytes, 16);
+	memcpy(&ip->src_addr, item->sa->path->spec.local.addr.bytes, 16);
+	memcpy(&ip->dst_addr, item->sa->path->spec.remote.addr.bytes, 16);
 }
 
 static void outer4_fill(struct rte_ipv4_hdr *ip, const struct burst_item *item)

@@ -244,8 +244,8 @@ static struct rte_mbuf *packet6(const struct probe *p)
 		.proto = full.protocol,
 		.hop_limits = p->ttl ? p->ttl : 64,
 	};
-	ip6(p->src, ip->src_addr);
-	ip6(p->dst, ip->dst_addr);
+	ip6(p->src, (uint8_t *)&ip->src_addr);
+	ip6(p->dst, (uint8_t *)&ip->dst_addr);
 	payload_fill(&full, (uint8_t *)(ip + 1), (uint16_t)(bytes - 40));
 	echo6_finish(m, &full);
 	return m;

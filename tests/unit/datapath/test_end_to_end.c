@@ -83,8 +83,8 @@ static void ip4_turn(struct rte_ipv4_hdr *ip)
 
 static void ip6_turn(struct rte_ipv6_hdr *ip)
 {
-	ip6(WAN_PEER6, ip->src_addr);
-	ip6(WAN_OWN6, ip->dst_addr);
+	ip6(WAN_PEER6, (uint8_t *)&ip->src_addr);
+	ip6(WAN_OWN6, (uint8_t *)&ip->dst_addr);
 }
 
 /* The next ESP frame as if the other end had sent it to us. */
@@ -116,7 +116,7 @@ static bool is_back(struct rte_mbuf *m, bool six, uint16_t n, uint16_t bytes)
 	if (m->pkt_len != 14u + bytes)
 		return false;
 	if (six)
-		return ip6_is(ip_6->src_addr, LAN_HOST6) && ip6_is(ip_6->dst_addr, FAR_HOST6) &&
+		return ip6_is(ip6_source(ip_6), LAN_HOST6) && ip6_is(ip6_destination(ip_6), FAR_HOST6) &&
 		       ip_6->hop_limits == 62 && load_be16((const uint8_t *)(ip_6 + 1)) == n;
 	return ip->src_addr == ip4(LAN_HOST) && ip->dst_addr == ip4(FAR_HOST) && ip->time_to_live == 62 &&
 	       ip_checksum_valid(ip) && ip_total_bytes(ip) == bytes && load_be16((const uint8_t *)(ip + 1)) == n;
@@ -231,7 +231,8 @@ static void transport_echo(bool six, enum security_protocol protocol)
 	CU_ASSERT_PTR_NOT_NULL_FATAL(m);
 	CU_ASSERT_EQUAL(outer_protocol(m, six), wanted);
 	if (six)
-		CU_ASSERT(ip6_is(frame_ip6(m)->src_addr, WAN_OWN6) && ip6_is(frame_ip6(m)->dst_addr, WAN_PEER6));
+		CU_ASSERT(
+			ip6_is(ip6_source(frame_ip6(m)), WAN_OWN6) && ip6_is(ip6_destination(frame_ip6(m)), WAN_PEER6));
 	if (!six)
 		CU_ASSERT(frame_ip(m)->src_addr == ip4(WAN_OWN) && ip_checksum_valid(frame_ip(m)));
 	rte_pktmbuf_free(m);

@@ -307,7 +307,7 @@ static bool opened(bool six)
 	if (!m)
 		return false;
 	if (six)
-		right = ip6_is(frame_ip6(m)->src_addr, FAR_HOST6) && frame_ip6(m)->hop_limits == 63 &&
+		right = ip6_is(ip6_source(frame_ip6(m)), FAR_HOST6) && frame_ip6(m)->hop_limits == 63 &&
 			m->pkt_len == 74 && load_be16(rte_pktmbuf_mtod_offset(m, uint8_t *, 12)) == RTE_ETHER_TYPE_IPV6;
 	else
 		right = frame_ip(m)->src_addr == ip4(FAR_HOST) && frame_ip(m)->time_to_live == 63 &&
@@ -491,7 +491,7 @@ static void test_inbound_ipv6_echo_is_answered_through_the_policy_sa(void)
 	CU_ASSERT_PTR_NOT_NULL_FATAL(m);
 	CU_ASSERT_EQUAL(frame_ip(m)->next_proto_id, IPPROTO_ESP);
 	const struct rte_ipv6_hdr *inner = (void *)((uint8_t *)frame_ip(m) + 28);
-	CU_ASSERT(ip6_is(inner->src_addr, LAN_OWN6) && ip6_is(inner->dst_addr, FAR_HOST6));
+	CU_ASSERT(ip6_is(ip6_source(inner), LAN_OWN6) && ip6_is(ip6_destination(inner), FAR_HOST6));
 	CU_ASSERT(*(const uint8_t *)(inner + 1) == 129 && inner->hop_limits == 64);
 	rte_pktmbuf_free(m);
 	path_free(back.path);

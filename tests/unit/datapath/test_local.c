@@ -216,7 +216,7 @@ static void test_local_ipv6_echo_is_answered(void)
 		struct rte_mbuf *m = rig_receive(LAN);
 		CU_ASSERT_PTR_NOT_NULL_FATAL(m);
 		struct rte_ipv6_hdr *ip = frame_ip6(m);
-		CU_ASSERT(ip6_is(ip->src_addr, LAN_OWN6) && ip6_is(ip->dst_addr, LAN_HOST6));
+		CU_ASSERT(ip6_is(ip6_source(ip), LAN_OWN6) && ip6_is(ip6_destination(ip), LAN_HOST6));
 		CU_ASSERT_EQUAL(ip->hop_limits, 64);
 		CU_ASSERT_EQUAL(*(uint8_t *)(ip + 1), 129);
 		CU_ASSERT_EQUAL(m->pkt_len, 14u + p.bytes);

@@ -226,8 +226,8 @@ static struct rte_mbuf *packet6(const char *source, const char *destination, uin
 	for (size_t i = 0; i < bytes; i++)
 		data[i] = (uint8_t)(i + seed);
 	ip.payload_len = rte_cpu_to_be_16((uint16_t)(bytes - sizeof(ip)));
-	memcpy(ip.src_addr, a.bytes, sizeof(ip.src_addr));
-	memcpy(ip.dst_addr, b.bytes, sizeof(ip.dst_addr));
+	memcpy(&ip.src_addr, a.bytes, sizeof(ip.src_addr));
+	memcpy(&ip.dst_addr, b.bytes, sizeof(ip.dst_addr));
 	memcpy(data, &ip, sizeof(ip));
 	return rig_mbuf(data, bytes);
 }
