@@ -7,6 +7,7 @@
 #include <sanitizer/lsan_interface.h>
 #include <stdlib.h>
 
+#include "burst_priv.h"
 #include "rig.h"
 
 #define BYTES_MAX (RIG_ROOM - 600)
@@ -179,11 +180,14 @@ static bool clear_fit(const struct fuzz_scene *s, struct rte_mbuf *m)
  * the packet. */
 static void packet_through(struct fuzz_scene *s, struct rte_mbuf *m)
 {
-	struct rte_mbuf *sent = rig_copy(m);
+	bool fits = clear_fit(s, m);
 	enum drop_reason reason;
 
-	if (clear_fit(s, m)) {
-		memcpy(rte_pktmbuf_mtod(sent, void *), rte_pktmbuf_mtod(m, void *), m->data_len);
+	/* transport mode takes it away (RFC 4302 A2): one that is not there comes back as it was */
+	if (fits && s->o.transport)
+		atomic_fragment_remove(m);
+	struct rte_mbuf *sent = rig_copy(m);
+	if (fits) {
 		reason = rig_out(&s->p, m);
 		/* what cannot be one whole protected packet */
 		must(!reason || reason == DROP_FRAGMENT || reason == DROP_IP_HEADER);
