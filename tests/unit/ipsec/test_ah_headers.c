@@ -338,6 +338,26 @@ static void test_ah_headers_ipv6_extensions_outbound(void)
 
 /* ---- sizes ---- */
 
+/* An extension header that reaches behind the end which the IPv6 header names. */
+static void test_ah_headers_extension_beyond_the_end(void)
+{
+	struct rig_options o = rig_suite(NULL, "sha1");
+	struct rig_pair p;
+
+	o.outer6 = true;
+	rig_pair_open(&p, &o);
+	const struct shape s = shape6(&extensions[0]);
+	struct rte_mbuf *inner = rig_packet_for(&o, 60, 1), *good = packet_with(&p, &o, &s, 1, inner);
+	for (uint16_t length = 0; length < 8 + 24; length++) {
+		struct rte_mbuf *m = rig_copy(good);
+		store_be16(rte_pktmbuf_mtod_offset(m, uint8_t *, 4), length);
+		CU_ASSERT_TRUE(refused(&p, m, DROP_SHORT));
+	}
+	CU_ASSERT_TRUE(accepted(&p, good, inner));
+	rte_pktmbuf_free(inner);
+	rig_pair_close(&p);
+}
+
 /* Hop-by-hop options that are padding, so long. */
 static struct shape hop_by_hop(uint16_t bytes, uint8_t *ret_wire)
 {
@@ -417,6 +437,7 @@ int main(int argc, char **argv)
 		TEST(test_ah_headers_ipv6_extensions_inbound),
 		TEST(test_ah_headers_ipv4_options_outbound),
 		TEST(test_ah_headers_ipv6_extensions_outbound),
+		TEST(test_ah_headers_extension_beyond_the_end),
 		TEST(test_ah_headers_longer_than_is_kept),
 		TEST(test_ah_headers_fragment_header_of_a_whole_datagram),
 	};

@@ -732,6 +732,25 @@ static void test_esp_suites_atomic_fragment(void)
 	all_kinds(check_atomic_fragment);
 }
 
+/* Extension headers that reach behind the end which the IPv6 header names. */
+static unsigned check_extension_beyond_the_end(struct scene *s)
+{
+	uint16_t least = (uint16_t)(8 + s->head - 40 + 2 + s->icv);
+	unsigned wrong = 0;
+
+	for (uint16_t length = 0; length < least && s->o.outer6; length++) {
+		struct rte_mbuf *m = fragment6(good_one(s), 0);
+		store_be16(rte_pktmbuf_mtod_offset(m, uint8_t *, 4), length);
+		wrong += !refused(&s->p, m, DROP_SHORT);
+	}
+	return wrong;
+}
+
+static void test_esp_suites_drop_extension_beyond_the_end(void)
+{
+	all_kinds(check_extension_beyond_the_end);
+}
+
 /* RFC 8200 4.4: with segments left the packet is on its way to somebody else. */
 static unsigned check_routing(struct scene *s)
 {
@@ -828,6 +847,7 @@ int main(int argc, char **argv)
 		TEST(test_esp_suites_transport_selectors),
 		TEST(test_esp_suites_drop_fragments),
 		TEST(test_esp_suites_atomic_fragment),
+		TEST(test_esp_suites_drop_extension_beyond_the_end),
 		TEST(test_esp_suites_drop_routing_on_its_way),
 		TEST(test_esp_suites_drop_encapsulation_that_does_not_fit),
 		TEST(test_esp_suites_drop_replay_and_too_old),

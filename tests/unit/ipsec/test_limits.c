@@ -180,6 +180,27 @@ static void test_limits_of_packets_and_bytes(void)
 			CU_ASSERT_EQUAL(count_wrong(&counts[i], bits & 1, bits & 2), 0);
 }
 
+/* Said once, whichever limit said it: acknowledged, it does not come again with the next packet. */
+static void test_limits_soft_counts_are_said_once(void)
+{
+	static const struct sa_lifetime lifetimes[] = { { .soft_packets = 2 }, { .soft_bytes = 250 } };
+
+	for (int bits = 0; bits < 8; bits++) {
+		struct rig_options o = options_of(bits & 1);
+		struct rig_pair p;
+
+		*(bits & 2 ? &o.lifetime_in : &o.lifetime_out) = lifetimes[bits >> 2];
+		rig_pair_open(&p, &o);
+		struct sa *sa = bits & 2 ? p.in : p.out;
+		for (int i = 0; i < 6; i++) {
+			CU_ASSERT_EQUAL(one_through(&p, &o), DROP_NONE);
+			CU_ASSERT_EQUAL(flags_of(sa), i == 2 ? SA_SOFT_EXPIRED : 0);
+			sa_flags_acknowledge(sa, SA_SOFT_EXPIRED);
+		}
+		rig_pair_close(&p);
+	}
+}
+
 /* A packet too large for what is left ends the SA, and what would still fit does not pass either. */
 static void test_limits_hard_bytes_are_for_good(void)
 {
@@ -298,6 +319,7 @@ int main(int argc, char **argv)
 		TEST(test_limits_clock_starts_with_the_first_look),
 		TEST(test_limits_none_means_none),
 		TEST(test_limits_of_packets_and_bytes),
+		TEST(test_limits_soft_counts_are_said_once),
 		TEST(test_limits_hard_bytes_are_for_good),
 		TEST(test_limits_in_the_middle_of_a_burst),
 		TEST(test_limits_sequence_ends_and_never_wraps),
