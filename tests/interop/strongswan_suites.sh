@@ -78,16 +78,28 @@ tunnel_gone() { gw_not_up gw-a && connection_gone "$1"; }
 
 up_or_failed() { gw_up gw-a || gw_failed gw-a; }
 
-# carries INITIATE SUITE N: the tunnel comes up, carries traffic both ways, and goes
-carries() {
-	"$1" "$2" || return 1
+# numbers FROM...: charon's TUN device may lose packets when the machine has other work; what arrives is right in any case,
+# and of a second go nothing is lost
+numbers() {
+	udp_numbers "$@" $udp_packets && return
+	tail -n 1 "$work/udp-receiver.log" | grep -q ' 0 duplicate, .* 0 changed' && udp_numbers "$@" $udp_packets
+}
+
+# traffic SUITE N: the tunnel is up and carries packets both ways
+traffic() {
 	wait_for 5 up_or_failed
 	gw_up gw-a || because "ours: $(gw_phase1 gw-a)/$(gw_phase2 gw-a) $(gw_failure gw-a)" || return 1
-	ping_ok ha 10.2."$3".1 2 || return 1
-	udp_numbers ha 10.1."$3".2 peer 10.2."$3".1 $udp_packets || return 1
-	udp_numbers peer 10.2."$3".1 ha 10.1."$3".2 $udp_packets || return 1
+	ping_ok ha 10.2."$2".1 2 && numbers ha 10.1."$2".2 peer 10.2."$2".1 && numbers peer 10.2."$2".1 ha 10.1."$2".2
+}
+
+# carries INITIATE SUITE N: the tunnel comes up, carries traffic, and goes, so that the next one is not disturbed
+carries() {
+	local carried=0
+	"$1" "$2" || return 1
+	traffic "$2" "$3" || carried=1
 	gw_ctl gw-a terminate "$2" >/dev/null || because "terminate failed" || return 1
-	wait_for 5 tunnel_gone "$2" || because "the tunnel does not go"
+	wait_for 5 tunnel_gone "$2" || because "the tunnel does not go" || return 1
+	return $carried
 }
 
 peer_plugins="aes ccm gcm ctr xcbc cmac chapoly"
