@@ -44,8 +44,8 @@ struct port {
 
 /* Everything configured that a verdict depends on. Immutable once published. */
 struct snapshot {
-	struct spd *spd;      /* NULL: no rules, nothing matches */
-	bool several_tunnels; /* rules protect by more than one tunnel slot */
+	struct spd *spd;         /* NULL: no rules, nothing matches */
+	bool protects_both_ways; /* a packet may match protect rules leaving and arriving */
 	struct route_table routes;
 	struct route6_table routes6;
 };

@@ -157,14 +157,23 @@ static inline bool source_is_there(const struct worker *w, const struct rte_mbuf
 	return (r->kind == ROUTE_CONNECTED || r->kind == ROUTE_VIA) && r->port == w->dp->port_index[m->port];
 }
 
-/* NONE: into the tunnel that leaving names. RFC 4301 5.2: what another tunnel should have brought must not come in
- * clear. */
+/* A rule whose sides overlap matches both ways, and the port decides which it was: by the one that leads to the peer,
+ * the packet should have come out of the tunnel. */
+static bool is_from_the_peers_side(const struct worker *w, const struct rte_mbuf *m, uint32_t slot)
+{
+	const struct sa *sa = tunnel_lookup(w->ips, slot);
+
+	return sa && sa_path(sa)->port == w->dp->port_index[m->port];
+}
+
+/* NONE: into the tunnel that leaving names. RFC 4301 5.2: what a tunnel should have brought must not come in clear. */
 static inline enum drop_reason protect_verdict(const struct worker *w, const struct rte_mbuf *m,
 	const struct spd_verdict *leaving, const struct spd_verdict *arriving, enum origin origin)
 {
 	if (origin != ORIGIN_CLEAR)
 		return DROP_NONE;
-	if (is_protect(arriving) && arriving->tunnel_slot != leaving->tunnel_slot)
+	if (is_protect(arriving) &&
+		(arriving->tunnel_slot != leaving->tunnel_slot || is_from_the_peers_side(w, m, leaving->tunnel_slot)))
 		return DROP_INBOUND_CLEAR;
 	return source_is_there(w, m) ? DROP_NONE : DROP_MARTIAN;
 }
@@ -173,7 +182,7 @@ static inline enum drop_reason protect_verdict(const struct worker *w, const str
 static void arriving_lookup(const struct worker *w, struct rte_mbuf **pkts, const struct spd_verdict *leaving,
 	uint16_t n, struct spd_verdict *ret_arriving)
 {
-	bool needed = w->snapshot->several_tunnels;
+	bool needed = w->snapshot->protects_both_ways;
 	struct flow flows[BURST];
 
 	for (uint16_t i = 0; i < n && !needed; i++)

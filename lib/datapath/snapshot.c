@@ -148,19 +148,31 @@ void snapshot_free(void *snapshot)
 	free(snap);
 }
 
-static bool several_tunnels(const struct datapath_snapshot *s)
+/* One packet may have both its addresses on both sides. */
+static bool sides_overlap(const struct spd_rule *r)
 {
-	const struct spd_rule *first = NULL;
+	struct selector common;
 
-	for (size_t i = 0; i < s->rule_count; i++) {
-		const struct spd_rule *r = &s->rules[i];
-		if (r->action != SPD_PROTECT)
-			continue;
-		if (first && r->tunnel_slot != first->tunnel_slot)
+	for (int i = 0; i < r->local.count * r->remote.count; i++)
+		if (selector_intersect(
+			    &r->local.items[i / r->remote.count], &r->remote.items[i % r->remote.count], &common))
 			return true;
-		first = r;
-	}
 	return false;
+}
+
+/* Of several protect rules it is not asked which. */
+static bool protects_both_ways(const struct datapath_snapshot *s)
+{
+	size_t count = 0;
+	bool overlap = false;
+
+	for (size_t i = 0; i < s->rule_count && count < 2 && !overlap; i++) {
+		if (s->rules[i].action != SPD_PROTECT)
+			continue;
+		count++;
+		overlap = sides_overlap(&s->rules[i]);
+	}
+	return count > 1 || overlap;
 }
 
 struct snapshot *snapshot_create(struct datapath *dp, const struct datapath_snapshot *s, const char **ret_reason)
@@ -179,7 +191,7 @@ struct snapshot *snapshot_create(struct datapath *dp, const struct datapath_snap
 			return NULL;
 		}
 	}
-	snap->several_tunnels = several_tunnels(s);
+	snap->protects_both_ways = protects_both_ways(s);
 	*ret_reason = NULL;
 	return snap;
 }

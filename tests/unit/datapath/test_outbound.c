@@ -272,6 +272,34 @@ static void test_outbound_full_burst_keeps_order(void)
 	rig_close();
 }
 
+/* A rule whose sides overlap, as a hub's ("everything here" to one branch of it), matches a packet of the branch to the
+ * branch both ways. RFC 4301 5.2: it does not come in clear by the port that leads to the peer, to be sealed and sent
+ * to the branch in a name of its own. */
+static void test_outbound_clear_packet_of_the_same_tunnel_is_not_relayed(void)
+{
+	const struct probe to_branch = { .src = FAR_HOST, .dst = "10.2.0.9" },
+			   to_lan = { .src = FAR_HOST, .dst = LAN_HOST };
+
+	rig_open(1);
+	RIG_POLICY("protect 3 10.0.0.0/8 10.2.0.0/24");
+	tunnel_open(1400);
+	CU_ASSERT(dropped_as(WAN, &to_branch, DROP_INBOUND_CLEAR));
+	RIG_POLICY("protect 2 10.0.0.0/8 10.3.0.0/24", "protect 3 10.0.0.0/8 10.2.0.0/24");
+	CU_ASSERT(dropped_as(WAN, &to_branch, DROP_INBOUND_CLEAR));
+	RIG_POLICY("protect 3 10.2.0.0/24 10.1.0.0/24", PROTECT_FAR);
+	CU_ASSERT(dropped_as(WAN, &to_lan, DROP_INBOUND_CLEAR));
+	RIG_POLICY("protect 3 10.0.0.0/8 10.0.0.0/8");
+	CU_ASSERT(dropped_as(WAN, &to_lan, DROP_INBOUND_CLEAR));
+	CU_ASSERT_EQUAL(rig_counter(DP_C_ENCAP), 0);
+	/* the same rule from our side */
+	rig_send(LAN, &to_far);
+	rig_step();
+	CU_ASSERT_EQUAL(rig_sent(WAN), 1);
+	CU_ASSERT_EQUAL(rig_counter(DP_C_ENCAP), 1);
+	tunnel_close();
+	rig_close();
+}
+
 /* RFC 4301 5.2: protected by one tunnel on arrival, it must not come in clear and be sealed into another. */
 static void test_outbound_clear_packet_of_another_tunnel_is_not_relayed(void)
 {
@@ -486,6 +514,7 @@ int main(int argc, char **argv)
 		TEST(test_outbound_ttl_one_is_answered_not_sent),
 		TEST(test_outbound_too_big_with_df_names_the_inner_mtu),
 		TEST(test_outbound_too_big_without_df_is_fragmented_first),
+		TEST(test_outbound_clear_packet_of_the_same_tunnel_is_not_relayed),
 		TEST(test_outbound_clear_packet_of_another_tunnel_is_not_relayed),
 		TEST(test_outbound_forged_source_is_not_protected),
 		TEST(test_outbound_too_big_for_an_sa_with_ports_is_dropped),
