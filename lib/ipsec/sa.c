@@ -1,17 +1,12 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* Birth and death of an SA, its limits, and the reads that others need. Everything that can be decided once is decided
- * here; moving packets is the bursts' part. */
-#include <netinet/in.h>
+/* Birth and death of an SA, and the reads that others need. Everything that can be decided once is decided here; moving
+ * packets is the bursts' part. */
 #include <rte_malloc.h>
-#include <rte_random.h>
 #include <sys/random.h>
 
 #include "ah_priv.h"
 #include "ipsec_priv.h"
 #include "sa_priv.h"
-
-/* Without ESN, ask for a new SA when this much of the sequence space is used. */
-#define SEQUENCE_EARLY (UINT32_MAX / 8 * 7)
 
 static size_t family_count(const struct selector_list *list, enum addr_family family)
 {
@@ -42,58 +37,6 @@ static const char *sa_fault(const struct ipsec *ips, const struct sa_spec *spec,
 	if (spec->direction == SA_OUT && !path)
 		return "no path";
 	return NULL;
-}
-
-/* ---- selectors ---- */
-
-static struct sa_ports ports_build(const struct selector *s)
-{
-	return (struct sa_ports){
-		.low = s->port_low,
-		.span = (uint16_t)(s->port_high - s->port_low),
-		.protocol = s->protocol,
-		.protocol_mask = s->protocol ? 0xff : 0,
-		.any = s->port_low == 0 && s->port_high == UINT16_MAX,
-		.opaque = s->port_low > s->port_high,
-	};
-}
-
-static unsigned __int128 ipv6_number(const void *bytes)
-{
-	uint64_t halves[2];
-
-	memcpy(halves, bytes, sizeof(halves));
-	return (unsigned __int128)rte_be_to_cpu_64(halves[0]) << 64 | rte_be_to_cpu_64(halves[1]);
-}
-
-/* Appends to the array of its family. */
-static void selector_add(struct sa *sa, const struct selector *s, uint8_t *at4, uint8_t *at6)
-{
-	struct sa_ports ports = ports_build(s);
-
-	if (!ports.any)
-		sa->traits |= SA_PORTS;
-	if (s->low.family == ADDR_IPV6) {
-		unsigned __int128 low = ipv6_number(s->low.bytes);
-		sa->selectors6[(*at6)++] = (struct sa_selector6){ low, ipv6_number(s->high.bytes) - low, ports };
-	} else {
-		uint32_t low = addr_ipv4(&s->low);
-		sa->selectors[(*at4)++] = (struct sa_selector){ low, addr_ipv4(&s->high) - low, ports };
-	}
-}
-
-static void selectors_build(struct sa *sa, const struct sa_spec *spec)
-{
-	uint8_t at4 = 0, at6 = 0;
-
-	for (int i = 0; i < spec->local.count; i++)
-		selector_add(sa, &spec->local.items[i], &at4, &at6);
-	sa->local_count = at4;
-	sa->local6_count = at6;
-	for (int i = 0; i < spec->remote.count; i++)
-		selector_add(sa, &spec->remote.items[i], &at4, &at6);
-	sa->remote_count = at4 - sa->local_count;
-	sa->remote6_count = at6 - sa->local6_count;
 }
 
 /* ---- shape: what kind of SA this is, decided once ---- */
@@ -170,42 +113,6 @@ static void shape_build(struct sa *sa, const struct sa_spec *spec)
 	sa->crypt = sa->outbound ? sa->suite->seal : sa->suite->open;
 }
 
-/* ---- limits ---- */
-
-static uint64_t sooner(uint64_t a, uint64_t b)
-{
-	return a < b ? a : b;
-}
-
-/* 0 in a lifetime means none. */
-static uint64_t limit_or_none(uint64_t limit)
-{
-	return limit ? limit : UINT64_MAX;
-}
-
-static void limits_build(struct sa *sa, const struct sa_spec *spec)
-{
-	uint64_t end = spec->esn ? UINT64_MAX : UINT32_MAX;
-	uint64_t early = spec->esn ? UINT64_MAX : SEQUENCE_EARLY;
-
-	sa->lifetime = (struct sa_lifetime){
-		.soft_ns = limit_or_none(spec->lifetime.soft_ns),
-		.hard_ns = limit_or_none(spec->lifetime.hard_ns),
-		.soft_bytes = limit_or_none(spec->lifetime.soft_bytes),
-		.hard_bytes = limit_or_none(spec->lifetime.hard_bytes),
-		.soft_packets = limit_or_none(spec->lifetime.soft_packets),
-		.hard_packets = limit_or_none(spec->lifetime.hard_packets),
-	};
-	/* inbound the sequence is the sender's care */
-	sa->packets_end = sa->outbound ? end - spec->initial_sequence : UINT64_MAX;
-	sa->packets_early = UINT64_MAX;
-	if (sa->outbound && !spec->esn)
-		sa->packets_early = early > spec->initial_sequence ? early - spec->initial_sequence : 0;
-	sa->packets_alert = sooner(sooner(sa->lifetime.soft_packets, sa->packets_early),
-		sooner(sa->lifetime.hard_packets, sa->packets_end));
-	sa->bytes_alert = sooner(sa->lifetime.soft_bytes, sa->lifetime.hard_bytes);
-}
-
 /* ---- birth ---- */
 
 static void fields_build(struct sa *sa, const struct sa_spec *spec)
@@ -223,8 +130,8 @@ static void fields_build(struct sa *sa, const struct sa_spec *spec)
 	source_write(&sa->source, source);
 	atomic_init(&sa->owner, WORKER_NONE);
 	atomic_init(&sa->sequence, spec->initial_sequence);
-	selectors_build(sa, spec);
-	limits_build(sa, spec);
+	sa_selectors_build(sa, spec);
+	sa_limits_build(sa, spec);
 }
 
 /* Behind the fixed part: key context, replay ring, IPv6 selectors. */
@@ -312,37 +219,6 @@ void sa_free(struct sa *sa)
 	rte_free(sa);
 }
 
-void sa_flag(struct sa *sa, uint32_t flags)
-{
-	/* a locked instruction only when the flag is new. release: pairs with sa_stats_read, which then sees the source
-	 */
-	if (!(atomic_load_explicit(&sa->flags, memory_order_relaxed) & flags))
-		atomic_fetch_or_explicit(&sa->flags, flags, memory_order_release);
-}
-
-enum drop_reason sa_limit(struct sa *sa, uint64_t bytes)
-{
-	const struct sa_lifetime *l = &sa->lifetime;
-	uint64_t packets = count_read(&sa->packets);
-	uint64_t total = count_read(&sa->bytes) + bytes;
-	uint64_t packets_hard = sooner(l->hard_packets, sa->packets_end);
-
-	if (packets >= l->soft_packets || packets >= sa->packets_early || total > l->soft_bytes) {
-		sa_flag(sa, SA_SOFT_EXPIRED);
-		/* said once */
-		sa->packets_alert = packets_hard;
-		sa->bytes_alert = l->hard_bytes;
-	}
-	if (packets >= sa->packets_end) {
-		sa_flag(sa, SA_SEQUENCE_END);
-		return DROP_SEQUENCE;
-	}
-	if (packets >= l->hard_packets || total > l->hard_bytes)
-		sa_flag(sa, SA_HARD_EXPIRED | SA_OVER);
-	/* also raised by sa_age */
-	return atomic_load_explicit(&sa->flags, memory_order_relaxed) & SA_OVER ? DROP_EXPIRED : DROP_NONE;
-}
-
 void sa_stats_read(const struct sa *sa, struct sa_stats *ret_stats)
 {
 	/* acquire: pairs with sa_flag */
@@ -358,29 +234,6 @@ void sa_stats_read(const struct sa *sa, struct sa_stats *ret_stats)
 	};
 	for (int i = 0; i < DROP_REASON_COUNT; i++)
 		ret_stats->drops[i] = count_read(&sa->drops[i]);
-}
-
-void sa_flags_acknowledge(struct sa *sa, uint32_t flags)
-{
-	/* acquire: pairs with sa_flag; what is read from here on is at least as new as the flag */
-	atomic_fetch_and_explicit(&sa->flags, ~flags | SA_OVER, memory_order_acq_rel);
-}
-
-void sa_age(struct sa *sa, uint64_t now_ns)
-{
-	struct sa_lifetime *l = &sa->lifetime;
-	uint64_t age;
-
-	if (!sa->born_ns)
-		sa->born_ns = now_ns;
-	/* a time read before the birth is no age of many years */
-	age = now_ns > sa->born_ns ? now_ns - sa->born_ns : 0;
-	if (age >= l->soft_ns) {
-		sa_flag(sa, SA_SOFT_EXPIRED);
-		l->soft_ns = UINT64_MAX; /* said once: an acknowledged flag stays down */
-	}
-	if (age >= l->hard_ns)
-		sa_flag(sa, SA_HARD_EXPIRED | SA_OVER);
 }
 
 uint32_t sa_spi(const struct sa *sa)
@@ -446,32 +299,4 @@ uint16_t sa_inner_mtu(const struct sa *sa)
 		return (uint16_t)(p->mtu > fixed ? p->mtu - fixed : 0);
 	}
 	return (uint16_t)(sa->transport ? transport_mtu(sa, p) : tunnel_mtu(sa, p));
-}
-
-static bool side6_match(
-	const struct sa_selector6 *s, uint8_t count, unsigned __int128 addr, const struct flow *f, uint16_t port)
-{
-	bool fits = false;
-
-	for (uint8_t i = 0; i < count && !fits; i++, s++)
-		fits = (addr - s->low <= s->span) & ports_match(&s->ports, f->protocol, f->has_ports, port);
-	return fits;
-}
-
-bool sa_selectors_match(const struct sa *sa, const struct flow *flow)
-{
-	uint16_t local_port = rte_be_to_cpu_16(flow->local_port_be), remote_port;
-
-	/* ICMP: type and code, whichever side's selector names them */
-	remote_port = flow->protocol == IPPROTO_ICMP || flow->protocol == IPPROTO_ICMPV6
-			      ? local_port
-			      : rte_be_to_cpu_16(flow->remote_port_be);
-	if (unlikely(flow->family == ADDR_IPV6))
-		return side6_match(sa->selectors6, sa->local6_count, ipv6_number(flow->local_be), flow, local_port) &&
-		       side6_match(sa->selectors6 + sa->local6_count, sa->remote6_count, ipv6_number(flow->remote_be),
-			       flow, remote_port);
-	return side4_match(sa->selectors, sa->local_count, flow->local_be[0], flow->protocol, flow->has_ports,
-		       local_port) &&
-	       side4_match(sa->selectors + sa->local_count, sa->remote_count, flow->remote_be[0], flow->protocol,
-		       flow->has_ports, remote_port);
 }

@@ -160,6 +160,10 @@ static inline bool sa_selectors_match4(const struct sa *sa, uint32_t local_be, u
 	       side4_match(sa->selectors + sa->local_count, sa->remote_count, remote_be, protocol, false, 0);
 }
 
+/* sa_selectors.c, sa_limits.c. Control, from sa_create: the parts of an SA that come from its specification. */
+void sa_selectors_build(struct sa *sa, const struct sa_spec *spec);
+void sa_limits_build(struct sa *sa, const struct sa_spec *spec);
+
 /* Sets flags until control acknowledges them, unless one of them is set. */
 void sa_flag(struct sa *sa, uint32_t flags);
 

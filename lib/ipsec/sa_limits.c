@@ -1,0 +1,95 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* The limits of an SA's life in packets, bytes, time and sequence numbers, as flags that stay until control
+ * acknowledges them (RFC 4301 4.4.2.1, RFC 4303 3.3.3). */
+#include "sa_priv.h"
+
+/* Without ESN, ask for a new SA when this much of the sequence space is used. */
+#define SEQUENCE_EARLY (UINT32_MAX / 8 * 7)
+
+static uint64_t sooner(uint64_t a, uint64_t b)
+{
+	return a < b ? a : b;
+}
+
+/* 0 in a lifetime means none. */
+static uint64_t limit_or_none(uint64_t limit)
+{
+	return limit ? limit : UINT64_MAX;
+}
+
+void sa_limits_build(struct sa *sa, const struct sa_spec *spec)
+{
+	uint64_t end = spec->esn ? UINT64_MAX : UINT32_MAX;
+	uint64_t early = spec->esn ? UINT64_MAX : SEQUENCE_EARLY;
+
+	sa->lifetime = (struct sa_lifetime){
+		.soft_ns = limit_or_none(spec->lifetime.soft_ns),
+		.hard_ns = limit_or_none(spec->lifetime.hard_ns),
+		.soft_bytes = limit_or_none(spec->lifetime.soft_bytes),
+		.hard_bytes = limit_or_none(spec->lifetime.hard_bytes),
+		.soft_packets = limit_or_none(spec->lifetime.soft_packets),
+		.hard_packets = limit_or_none(spec->lifetime.hard_packets),
+	};
+	/* inbound the sequence is the sender's care */
+	sa->packets_end = sa->outbound ? end - spec->initial_sequence : UINT64_MAX;
+	sa->packets_early = UINT64_MAX;
+	if (sa->outbound && !spec->esn)
+		sa->packets_early = early > spec->initial_sequence ? early - spec->initial_sequence : 0;
+	sa->packets_alert = sooner(sooner(sa->lifetime.soft_packets, sa->packets_early),
+		sooner(sa->lifetime.hard_packets, sa->packets_end));
+	sa->bytes_alert = sooner(sa->lifetime.soft_bytes, sa->lifetime.hard_bytes);
+}
+
+void sa_flag(struct sa *sa, uint32_t flags)
+{
+	/* a locked instruction only when the flag is new. release: pairs with sa_stats_read, which then sees the source
+	 */
+	if (!(atomic_load_explicit(&sa->flags, memory_order_relaxed) & flags))
+		atomic_fetch_or_explicit(&sa->flags, flags, memory_order_release);
+}
+
+enum drop_reason sa_limit(struct sa *sa, uint64_t bytes)
+{
+	const struct sa_lifetime *l = &sa->lifetime;
+	uint64_t packets = count_read(&sa->packets);
+	uint64_t total = count_read(&sa->bytes) + bytes;
+	uint64_t packets_hard = sooner(l->hard_packets, sa->packets_end);
+
+	if (packets >= l->soft_packets || packets >= sa->packets_early || total > l->soft_bytes) {
+		sa_flag(sa, SA_SOFT_EXPIRED);
+		/* said once */
+		sa->packets_alert = packets_hard;
+		sa->bytes_alert = l->hard_bytes;
+	}
+	if (packets >= sa->packets_end) {
+		sa_flag(sa, SA_SEQUENCE_END);
+		return DROP_SEQUENCE;
+	}
+	if (packets >= l->hard_packets || total > l->hard_bytes)
+		sa_flag(sa, SA_HARD_EXPIRED | SA_OVER);
+	/* also raised by sa_age */
+	return atomic_load_explicit(&sa->flags, memory_order_relaxed) & SA_OVER ? DROP_EXPIRED : DROP_NONE;
+}
+
+void sa_flags_acknowledge(struct sa *sa, uint32_t flags)
+{
+	/* acquire: pairs with sa_flag; what is read from here on is at least as new as the flag */
+	atomic_fetch_and_explicit(&sa->flags, ~flags | SA_OVER, memory_order_acq_rel);
+}
+
+void sa_age(struct sa *sa, uint64_t now_ns)
+{
+	struct sa_lifetime *l = &sa->lifetime;
+	uint64_t age;
+
+	if (!sa->born_ns)
+		sa->born_ns = now_ns;
+	/* a time read before the birth is no age of many years */
+	age = now_ns > sa->born_ns ? now_ns - sa->born_ns : 0;
+	if (age >= l->soft_ns) {
+		sa_flag(sa, SA_SOFT_EXPIRED);
+		l->soft_ns = UINT64_MAX; /* said once: an acknowledged flag stays down */
+	}
+	if (age >= l->hard_ns)
+		sa_flag(sa, SA_HARD_EXPIRED | SA_OVER);
+}

@@ -1,0 +1,83 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* The traffic selectors of an SA: built from its specification, matched by the worker (RFC 4301 4.4.1.1, 5.2). */
+#include <netinet/in.h>
+
+#include "sa_priv.h"
+
+static struct sa_ports ports_build(const struct selector *s)
+{
+	return (struct sa_ports){
+		.low = s->port_low,
+		.span = (uint16_t)(s->port_high - s->port_low),
+		.protocol = s->protocol,
+		.protocol_mask = s->protocol ? 0xff : 0,
+		.any = s->port_low == 0 && s->port_high == UINT16_MAX,
+		.opaque = s->port_low > s->port_high,
+	};
+}
+
+static unsigned __int128 ipv6_number(const void *bytes)
+{
+	uint64_t halves[2];
+
+	memcpy(halves, bytes, sizeof(halves));
+	return (unsigned __int128)rte_be_to_cpu_64(halves[0]) << 64 | rte_be_to_cpu_64(halves[1]);
+}
+
+/* Appends to the array of its family. */
+static void selector_add(struct sa *sa, const struct selector *s, uint8_t *at4, uint8_t *at6)
+{
+	struct sa_ports ports = ports_build(s);
+
+	if (!ports.any)
+		sa->traits |= SA_PORTS;
+	if (s->low.family == ADDR_IPV6) {
+		unsigned __int128 low = ipv6_number(s->low.bytes);
+		sa->selectors6[(*at6)++] = (struct sa_selector6){ low, ipv6_number(s->high.bytes) - low, ports };
+	} else {
+		uint32_t low = addr_ipv4(&s->low);
+		sa->selectors[(*at4)++] = (struct sa_selector){ low, addr_ipv4(&s->high) - low, ports };
+	}
+}
+
+void sa_selectors_build(struct sa *sa, const struct sa_spec *spec)
+{
+	uint8_t at4 = 0, at6 = 0;
+
+	for (int i = 0; i < spec->local.count; i++)
+		selector_add(sa, &spec->local.items[i], &at4, &at6);
+	sa->local_count = at4;
+	sa->local6_count = at6;
+	for (int i = 0; i < spec->remote.count; i++)
+		selector_add(sa, &spec->remote.items[i], &at4, &at6);
+	sa->remote_count = at4 - sa->local_count;
+	sa->remote6_count = at6 - sa->local6_count;
+}
+
+static bool side6_match(
+	const struct sa_selector6 *s, uint8_t count, unsigned __int128 addr, const struct flow *f, uint16_t port)
+{
+	bool fits = false;
+
+	for (uint8_t i = 0; i < count && !fits; i++, s++)
+		fits = (addr - s->low <= s->span) & ports_match(&s->ports, f->protocol, f->has_ports, port);
+	return fits;
+}
+
+bool sa_selectors_match(const struct sa *sa, const struct flow *flow)
+{
+	uint16_t local_port = rte_be_to_cpu_16(flow->local_port_be), remote_port;
+
+	/* ICMP: type and code, whichever side's selector names them */
+	remote_port = flow->protocol == IPPROTO_ICMP || flow->protocol == IPPROTO_ICMPV6
+			      ? local_port
+			      : rte_be_to_cpu_16(flow->remote_port_be);
+	if (unlikely(flow->family == ADDR_IPV6))
+		return side6_match(sa->selectors6, sa->local6_count, ipv6_number(flow->local_be), flow, local_port) &&
+		       side6_match(sa->selectors6 + sa->local6_count, sa->remote6_count, ipv6_number(flow->remote_be),
+			       flow, remote_port);
+	return side4_match(sa->selectors, sa->local_count, flow->local_be[0], flow->protocol, flow->has_ports,
+		       local_port) &&
+	       side4_match(sa->selectors + sa->local_count, sa->remote_count, flow->remote_be[0], flow->protocol,
+		       flow->has_ports, remote_port);
+}
