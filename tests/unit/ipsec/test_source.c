@@ -114,6 +114,43 @@ static void test_source_is_read_whole_while_it_changes(void)
 	free(race);
 }
 
+/* A writer that stands still in the middle of it: nobody gets the half that is written. */
+static void *read_once(void *argument)
+{
+	struct race *race = (struct race *)argument;
+
+	cpu_leave();
+	struct endpoint got = source_read(&race->source), whole = endpoint_of(2);
+	atomic_store_explicit(&race->written, endpoint_equal(&got, &whole) ? 2 : 1, memory_order_release);
+	return NULL;
+}
+
+static void test_source_is_not_read_while_half_written(void)
+{
+	struct race race = { .ended = false };
+	struct endpoint before = endpoint_of(1), after = endpoint_of(2);
+	uint64_t words[3], seen = 0;
+	pthread_t thread;
+
+	source_words(&before, words);
+	source_write(&race.source, words);
+	source_words(&after, words);
+	/* as far as source_write comes with the first of three words */
+	uint32_t version = atomic_fetch_add_explicit(&race.source.version, 1, memory_order_seq_cst);
+	atomic_store_explicit(&race.source.words[0], words[0], memory_order_seq_cst);
+	CU_ASSERT_EQUAL_FATAL(pthread_create(&thread, NULL, read_once, &race), 0);
+	for (int i = 0; i < 3000000 && !seen; i++) {
+		seen = atomic_load_explicit(&race.written, memory_order_acquire);
+		rte_pause();
+	}
+	CU_ASSERT_EQUAL(seen, 0);
+	atomic_store_explicit(&race.source.words[1], words[1], memory_order_seq_cst);
+	atomic_store_explicit(&race.source.words[2], words[2], memory_order_seq_cst);
+	atomic_store_explicit(&race.source.version, version + 2, memory_order_seq_cst);
+	pthread_join(thread, NULL);
+	CU_ASSERT_EQUAL(race.written, 2);
+}
+
 static void test_source_is_compared_in_all_its_parts(void)
 {
 	struct endpoint e = endpoint_of(8);
@@ -266,6 +303,7 @@ int main(int argc, char **argv)
 {
 	static const struct test tests[] = {
 		TEST(test_source_is_read_whole_while_it_changes),
+		TEST(test_source_is_not_read_while_half_written),
 		TEST(test_source_is_compared_in_all_its_parts),
 		TEST(test_source_of_the_newest_authentic_packet_only),
 		TEST(test_source_changes_its_family),
