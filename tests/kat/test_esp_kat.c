@@ -97,9 +97,11 @@ static struct sa *sa_of(
 /* The vector's IV is the next that this SA uses: counted, or out of the worker's pool. */
 static void iv_arrange(struct bench *b, struct sa *sa, const struct kat_case *c)
 {
-	if (!kat_has(c, "iv"))
+	struct bytes iv = kat_has(c, "iv") ? kat_bytes(c, "iv") : BYTES_NONE;
+
+	/* NULL has an empty one */
+	if (iv.len < sizeof(uint64_t))
 		return;
-	struct bytes iv = kat_bytes(c, "iv");
 	sa->iv_base = load_be64(iv.data) - sequence_of(c);
 	memcpy(b->worker->iv_pool, iv.data, iv.len);
 	b->worker->iv_left = (uint16_t)iv.len;
