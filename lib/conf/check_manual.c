@@ -158,6 +158,63 @@ static void check_spis(struct load *l)
 	free(refs);
 }
 
+/* A key of a counter mode, whichever entry it came from. */
+struct key_ref {
+	const struct secret *key;
+	size_t index; /* of its SA */
+};
+
+static int compare_key_bytes(const struct key_ref *x, const struct key_ref *y)
+{
+	size_t len = x->key->len < y->key->len ? x->key->len : y->key->len;
+	int order = len ? memcmp(x->key->data, y->key->data, len) : 0;
+
+	return order ? order : (x->key->len > y->key->len) - (x->key->len < y->key->len);
+}
+
+static int compare_key_refs(const void *a, const void *b)
+{
+	const struct key_ref *x = a, *y = b;
+	int order = compare_key_bytes(x, y);
+
+	return order ? order : (x->index > y->index) - (x->index < y->index);
+}
+
+static size_t counter_keys_add(
+	const struct alg *a, const struct secret *in, const struct secret *out, size_t index, struct key_ref *ret_refs)
+{
+	if (!a || !(a->flags & ALG_COUNTER))
+		return 0;
+	ret_refs[0] = (struct key_ref){ in, index };
+	ret_refs[1] = (struct key_ref){ out, index };
+	return 2;
+}
+
+/* Under other names the same bytes are the same key: two SAs would come upon the same nonces (RFC 8221 3). */
+static void check_counter_keys(struct load *l)
+{
+	size_t count = 0;
+	struct key_ref *refs = calloc(4 * l->config->manual_sa_count + 1, sizeof(*refs));
+
+	if (!refs) {
+		fault_no_memory(l);
+		return;
+	}
+	for (size_t i = 0; i < l->config->manual_sa_count; i++) {
+		const struct config_manual_sa *m = &l->config->manual_sas[i];
+		count += counter_keys_add(m->in.encr, &m->in.encr_key, &m->out.encr_key, i, &refs[count]);
+		count += counter_keys_add(m->in.integ, &m->in.integ_key, &m->out.integ_key, i, &refs[count]);
+	}
+	qsort(refs, count, sizeof(*refs), compare_key_refs);
+	for (size_t i = 1; i < count; i++)
+		if (refs[i].key->len && refs[i].index != refs[i - 1].index &&
+			!compare_key_bytes(&refs[i - 1], &refs[i]))
+			check_fault(l, MANUAL, refs[i].index, "keys",
+				"%s has one of these keys too: each nonce would be used twice (RFC 8221 3)",
+				l->config->manual_sas[refs[i - 1].index].name);
+	free(refs);
+}
+
 /* What the packet path will ask, asked here where the answer has a place. All but the keys' contents (3DES) has been
  * refused at its own setting before. */
 static void check_spec(struct load *l, size_t i, const struct sa_spec *spec)
@@ -185,5 +242,6 @@ void check_manual_sas(struct load *l)
 		check_spec(l, i, &l->config->manual_sas[i].out);
 	}
 	check_spis(l);
+	check_counter_keys(l);
 	name_index_done(&keys);
 }

@@ -192,6 +192,21 @@ static void test_manual_sa_keys_have_one_user(void)
 		"gw.yaml:27:117: manual_sas.to-c.keys: \"key-b\" has another user: a key is for one pair of SAs");
 }
 
+/* The names of the entries do not make the keys different. */
+static void test_manual_sa_counter_key_of_another_sa(void)
+{
+	char secrets[SPOILED_BYTES], yaml[SPOILED_BYTES];
+
+	spoil(base_secrets, "manual_keys:\n",
+		"manual_keys:\n  - name: key-c\n"
+		"    encr_in: 0xc00102030405060708090a0b0c0d0e0f101112131415161718191a1b1c1d1e1f20212223\n"
+		"    encr_out: 0xf00102030405060708090a0b0c0d0e0f101112131415161718191a1b1c1d1e1f20212223\n",
+		secrets);
+	refused_text(spoil(base_yaml, "tunnels:\n", SECOND_SA("to-c", "0x1003", "192.0.2.3", "key-c"), yaml), secrets,
+		"gw.yaml:27:117: manual_sas.to-c.keys: to-b has one of these keys too: each nonce would be used twice "
+		"(RFC 8221 3)");
+}
+
 static void test_manual_sa_named_like_a_tunnel(void)
 {
 	refused("name: paris", "name: to-b",
@@ -259,6 +274,7 @@ int main(int argc, char **argv)
 		TEST(test_manual_sa_one_key_both_ways),
 		TEST(test_manual_sa_spi_twice),
 		TEST(test_manual_sa_keys_have_one_user),
+		TEST(test_manual_sa_counter_key_of_another_sa),
 		TEST(test_manual_sa_named_like_a_tunnel),
 		TEST(test_tunnel_addresses),
 		TEST(test_tunnel_identities_equal),
