@@ -12,7 +12,7 @@
 #include "base.h"
 #include "ip6.h"
 
-#define BURST          64 /* packets a stage handles at once; what spd_lookup and the ESP bursts take at most */
+#define BURST          64 /* packets a stage handles at once; what the bursts of lib/ipsec take at most */
 #define NEIGHBOUR_NONE UINT32_MAX
 
 /* Where a packet continues when another thread takes it over. That thread looks everything up again: only the packet

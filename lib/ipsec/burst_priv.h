@@ -79,7 +79,7 @@ static inline void packet_begin(struct rte_mbuf *m, const uint8_t *at, uint32_t 
 	m->pkt_len = bytes;
 }
 
-/* The number in front of which half of a sequence stands: the engine's AAD and the tail behind classic suites. */
+/* The half of a sequence number that is authenticated but not sent (RFC 4303 2.2.1). */
 static inline uint32_t sequence_high_be(uint64_t sequence)
 {
 	return rte_cpu_to_be_32((uint32_t)(sequence >> 32));
@@ -108,15 +108,12 @@ static inline void esp_op_fill(struct crypto_op *op, const struct sa *sa, uint64
 		memcpy(op->nonce, esp + ESP_BYTES, IV_BYTES_MAX);
 }
 
-/* Outbound, the packet will be sent: its sequence number. */
-static inline uint64_t sequence_take(struct sa *sa, uint64_t inner_bytes)
+/* Outbound, the packet will be sent: counts it, its sequence number is used up. */
+static inline void sequence_take(struct sa *sa, uint64_t inner_bytes)
 {
-	uint64_t sequence = count_read(&sa->sequence) + 1;
-
-	atomic_store_explicit(&sa->sequence, sequence, memory_order_relaxed);
+	count_add(&sa->sequence, 1);
 	count_add(&sa->packets, 1);
 	count_add(&sa->bytes, inner_bytes);
-	return sequence;
 }
 
 /* Unpredictable bytes for an IV (n at most IV_BYTES_MAX), or NULL when the engine failed. */

@@ -5,7 +5,8 @@
 
 #define NONCE_BYTES 12
 
-/* Per key size: the expansion, ESP (SPI and sequence number in aad, then IV and text) and AH. */
+/* Per key size: the expansion, and the ICV over the AAD (SPI and sequence number; AH has none), then the text with what
+ * stands around it. */
 #define GMAC(bits)                                                                                                     \
 	static int gmac##bits##_init(void *manager, const struct crypto_keys *keys, void *ret_context)                 \
 	{                                                                                                              \
@@ -15,29 +16,19 @@
 			mgr, keys->encr ? keys->encr_key : keys->integ_key, (struct gcm_key_data *)ret_context);       \
 		return 0;                                                                                              \
 	}                                                                                                              \
-	static uint16_t gmac##bits##_esp(struct ipsec_worker *w, struct crypto_op *ops, uint16_t n)                    \
+	static uint16_t gmac##bits(struct ipsec_worker *w, struct crypto_op *ops, uint16_t n)                          \
 	{                                                                                                              \
 		IMB_MGR *mgr = imb_of(w);                                                                              \
 		struct gcm_context_data c;                                                                             \
                                                                                                                        \
 		for (const struct crypto_op *op = ops; op < ops + n; op++) {                                           \
 			const struct gcm_key_data *key = (const struct gcm_key_data *)op->key;                         \
-			IMB_AES##bits##_GMAC_INIT(mgr, key, &c, op->nonce, NONCE_BYTES);                               \
-			IMB_AES##bits##_GMAC_UPDATE(mgr, key, &c, op->aad, op->aad_bytes);                             \
-			IMB_AES##bits##_GMAC_UPDATE(mgr, key, &c, op->text - op->before, op->before + op->len);        \
-			IMB_AES##bits##_GMAC_FINALIZE(mgr, key, &c, op->icv, op->icv_bytes);                           \
-		}                                                                                                      \
-		return 0;                                                                                              \
-	}                                                                                                              \
-	static uint16_t gmac##bits##_ah(struct ipsec_worker *w, struct crypto_op *ops, uint16_t n)                     \
-	{                                                                                                              \
-		IMB_MGR *mgr = imb_of(w);                                                                              \
-		struct gcm_context_data c;                                                                             \
+			uint32_t bytes = op->before + op->len + op->tail;                                              \
                                                                                                                        \
-		for (const struct crypto_op *op = ops; op < ops + n; op++) {                                           \
-			const struct gcm_key_data *key = (const struct gcm_key_data *)op->key;                         \
 			IMB_AES##bits##_GMAC_INIT(mgr, key, &c, op->nonce, NONCE_BYTES);                               \
-			IMB_AES##bits##_GMAC_UPDATE(mgr, key, &c, op->text, op->len + op->tail);                       \
+			if (op->aad_bytes)                                                                             \
+				IMB_AES##bits##_GMAC_UPDATE(mgr, key, &c, op->aad, op->aad_bytes);                     \
+			IMB_AES##bits##_GMAC_UPDATE(mgr, key, &c, op->text - op->before, bytes);                       \
 			IMB_AES##bits##_GMAC_FINALIZE(mgr, key, &c, op->icv, op->icv_bytes);                           \
 		}                                                                                                      \
 		return 0;                                                                                              \
@@ -47,21 +38,17 @@ GMAC(128)
 GMAC(192)
 GMAC(256)
 
-/* Of ESP and of AH. */
-static const struct crypto_suite suites[][2] = {
-	{ { sizeof(struct gcm_key_data), gmac128_init, NULL, gmac128_esp, gmac128_esp },
-		{ sizeof(struct gcm_key_data), gmac128_init, NULL, gmac128_ah, gmac128_ah } },
-	{ { sizeof(struct gcm_key_data), gmac192_init, NULL, gmac192_esp, gmac192_esp },
-		{ sizeof(struct gcm_key_data), gmac192_init, NULL, gmac192_ah, gmac192_ah } },
-	{ { sizeof(struct gcm_key_data), gmac256_init, NULL, gmac256_esp, gmac256_esp },
-		{ sizeof(struct gcm_key_data), gmac256_init, NULL, gmac256_ah, gmac256_ah } },
+static const struct crypto_suite suites[] = {
+	{ sizeof(struct gcm_key_data), gmac128_init, NULL, gmac128, gmac128 },
+	{ sizeof(struct gcm_key_data), gmac192_init, NULL, gmac192, gmac192 },
+	{ sizeof(struct gcm_key_data), gmac256_init, NULL, gmac256, gmac256 },
 };
 
 const struct crypto_suite *imb_gmac_suite(const struct alg *encr, const struct alg *integ)
 {
 	if (encr && !integ && encr->id == ENCR_NULL_AUTH_AES_GMAC)
-		return &suites[encr->key_bytes / 8 - 2][0];
+		return &suites[encr->key_bytes / 8 - 2];
 	if (!encr && integ && integ->id >= INTEG_AES_128_GMAC && integ->id <= INTEG_AES_256_GMAC)
-		return &suites[integ->key_bytes / 8 - 2][1];
+		return &suites[integ->key_bytes / 8 - 2];
 	return NULL;
 }

@@ -184,8 +184,8 @@ struct flow {
 };
 
 /* Any thread: the flow of an IP packet as if it left (local = source) or arrived (local = destination). ip: a packet
- * whose header was checked, `bytes` of it there. Later fragments and what is too short have no ports; of an IPv6 packet
- * with a broken chain of extension headers the protocol is the last one that could be read. */
+ * whose header was checked, `bytes` of it there. Later fragments and what is too short have no ports, nor has an IPv6
+ * packet with a broken chain of extension headers, whose protocol is the Next Header of its fixed header. */
 void flow_read(const uint8_t *ip, uint32_t bytes, bool leaving, struct flow *ret_flow);
 
 enum spd_action { SPD_DISCARD, SPD_BYPASS, SPD_PROTECT };
