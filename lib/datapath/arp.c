@@ -114,9 +114,9 @@ void arp_input(struct datapath *dp, const struct rte_mbuf *m, uint64_t now_ns)
 {
 	struct arp a;
 
-	if (m->port >= RTE_MAX_ETHPORTS || !arp_decode(BYTES(rte_pktmbuf_mtod(m, const uint8_t *), m->data_len), &a))
+	if (m->port >= dp->port_count || !arp_decode(BYTES(rte_pktmbuf_mtod(m, const uint8_t *), m->data_len), &a))
 		return;
-	uint16_t port = dp->port_index[m->port];
+	uint16_t port = m->port;
 	const struct port *p = &dp->ports[port];
 	/* somebody claims one of our addresses: nothing of it is believed */
 	if (!p->addr_be || address_own(dp, a.sender_be))

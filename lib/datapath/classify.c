@@ -172,8 +172,8 @@ void classify_burst(struct worker *w, uint16_t port, struct rte_mbuf **frames, u
 	for (uint16_t i = 0; i < n; i++) {
 		if (i + PREFETCH_AHEAD < n)
 			rte_prefetch0(rte_pktmbuf_mtod(frames[i + PREFETCH_AHEAD], void *));
-		/* not every driver says so (net_ring) */
-		frames[i]->port = p->id;
+		/* from here on our index, which later stages ask */
+		frames[i]->port = port;
 		classify_frame(w, p, frames[i]);
 	}
 	worker_count(w, DP_C_RX, n);

@@ -131,7 +131,6 @@ struct datapath {
 	uint16_t own_count, own6_count;
 	uint32_t own_be[DATAPATH_PORTS_MAX];
 	uint8_t own6[DATAPATH_PORTS_MAX][16];
-	uint16_t port_index[RTE_MAX_ETHPORTS];
 	struct port ports[DATAPATH_PORTS_MAX];
 	struct worker *workers[IPSEC_WORKERS_MAX];
 	uint64_t cycles_per_s;

@@ -94,7 +94,7 @@ static uint32_t error_source(const struct worker *w, const struct rte_mbuf *m, e
 	const struct route *r;
 
 	if (origin == ORIGIN_CLEAR)
-		return m->port < RTE_MAX_ETHPORTS ? w->ports[w->dp->port_index[m->port]].addr_be : 0;
+		return m->port < w->dp->port_count ? w->ports[m->port].addr_be : 0;
 	r = route_lookup(&w->snapshot->routes, packet_ip(m)->dst_addr);
 	return r->kind == ROUTE_NONE ? 0 : w->ports[r->port].addr_be;
 }

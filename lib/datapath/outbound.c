@@ -154,7 +154,7 @@ static inline bool source_is_there(const struct worker *w, const struct rte_mbuf
 	const struct route *r = packet_is_ip6(m) ? route6_lookup(&w->snapshot->routes6, ip6_source(packet_ip6(m)))
 						 : route_lookup(&w->snapshot->routes, packet_ip(m)->src_addr);
 
-	return (r->kind == ROUTE_CONNECTED || r->kind == ROUTE_VIA) && r->port == w->dp->port_index[m->port];
+	return (r->kind == ROUTE_CONNECTED || r->kind == ROUTE_VIA) && r->port == m->port;
 }
 
 /* A rule whose sides overlap matches both ways, and the port decides which it was: by the one that leads to the peer,
@@ -163,7 +163,7 @@ static bool is_from_the_peers_side(const struct worker *w, const struct rte_mbuf
 {
 	const struct sa *sa = tunnel_lookup(w->ips, slot);
 
-	return sa && sa_path(sa)->port == w->dp->port_index[m->port];
+	return sa && sa_path(sa)->port == m->port;
 }
 
 /* NONE: into the tunnel that leaving names. RFC 4301 5.2: what a tunnel should have brought must not come in clear. */

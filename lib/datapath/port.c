@@ -152,7 +152,6 @@ int port_setup(struct datapath *dp, uint16_t index, const struct datapath_port_c
 		return refuse(error, ret_reason, reason_capacity, "interface %s: device %s: %s", c->name, c->device,
 			strerror(-error));
 	identity_fill(p, c);
-	dp->port_index[p->id] = index;
 	own_add(dp, p);
 	return 0;
 }
