@@ -64,6 +64,16 @@ int datapath_publish(struct datapath *dp, const struct datapath_snapshot *s, con
  * an IPv6 one has to be static). 0, -EHOSTUNREACH. */
 int datapath_path_create(struct datapath *dp, const struct path_spec *spec, struct path **ret_path);
 
+/* Control: from now on the first `active` workers take part, at most as many as there are. Queues, buckets and outbound
+ * SAs move step by step while control polls; no packet is lost by it. 0, -EINVAL. */
+int datapath_workers_set(struct datapath *dp, uint16_t active);
+/* Control: false while something still moves. */
+bool datapath_workers_settled(const struct datapath *dp);
+
+/* Control: the worker that will receive what a peer sends to an address of ours, or WORKER_NONE: not foreseeable. An
+ * inbound SA in one of its buckets needs no handing over. */
+uint8_t datapath_worker_predict(const struct datapath *dp, const struct addr *local, const struct addr *remote);
+
 /* Control: a static neighbour of either family. 0, -EINVAL (no such subnet), -ENOSPC. */
 int datapath_neighbour_add(struct datapath *dp, const struct addr *a, const uint8_t mac[6]);
 

@@ -5,8 +5,8 @@
 
 void policy_lookup(const struct worker *w, const struct flow *flows, uint16_t n, struct spd_verdict *ret_verdicts)
 {
-	if (likely(w->snapshot->spd != NULL))
-		spd_lookup(w->snapshot->spd, flows, n, ret_verdicts);
+	if (likely(w->snapshot->policies->spd != NULL))
+		spd_lookup(w->snapshot->policies->spd, flows, n, ret_verdicts);
 	else
 		memset(ret_verdicts, 0, n * sizeof(*ret_verdicts));
 }
@@ -59,6 +59,12 @@ static void protect_too_big(struct worker *w, struct rte_mbuf *m, struct sa *sa,
 		protect_push(w, fragments[i], sa);
 }
 
+/* A worker that has been taken out of service claims for the first one, which always serves. */
+static uint8_t sa_claim_turn(const struct worker *w, struct sa *sa)
+{
+	return owner_turn(sa_claim(sa, w->id < w->active ? (uint8_t)w->id : 0), (uint8_t)w->id);
+}
+
 /* The SA of the slot when this worker may use it for the packet; else the packet has gone elsewhere. */
 static inline struct sa *sa_for(
 	struct worker *w, struct rte_mbuf *m, const struct flow *flow, uint32_t slot, enum origin origin)
@@ -71,11 +77,11 @@ static inline struct sa *sa_for(
 		worker_drop(w, m, DROP_NO_SA);
 		return NULL;
 	}
-	uint8_t owner = sa_owner(sa);
-	if (unlikely(owner == WORKER_NONE))
-		owner = sa_claim(sa, (uint8_t)w->id);
-	if (owner != w->id) {
-		handoff_push(w, m, owner, &note);
+	uint8_t turn = owner_turn(sa_owner(sa), (uint8_t)w->id);
+	if (unlikely(turn == WORKER_NONE))
+		turn = sa_claim_turn(w, sa);
+	if (turn != w->id) {
+		handoff_turn(w, m, turn, &note);
 		return NULL;
 	}
 	if (unlikely(!sa_selectors_match(sa, flow))) {
@@ -151,8 +157,8 @@ static inline bool is_protect(const struct spd_verdict *v)
  * its name to the peer. */
 static inline bool source_is_there(const struct worker *w, const struct rte_mbuf *m)
 {
-	const struct route *r = packet_is_ip6(m) ? route6_lookup(&w->snapshot->routes6, ip6_source(packet_ip6(m)))
-						 : route_lookup(&w->snapshot->routes, packet_ip(m)->src_addr);
+	const struct route *r = packet_is_ip6(m) ? route6_lookup(&w->snapshot->routes->six, ip6_source(packet_ip6(m)))
+						 : route_lookup(&w->snapshot->routes->four, packet_ip(m)->src_addr);
 
 	return (r->kind == ROUTE_CONNECTED || r->kind == ROUTE_VIA) && r->port == m->port;
 }
@@ -182,7 +188,7 @@ static inline enum drop_reason protect_verdict(const struct worker *w, const str
 static void arriving_lookup(const struct worker *w, struct rte_mbuf **pkts, const struct spd_verdict *leaving,
 	uint16_t n, struct spd_verdict *ret_arriving)
 {
-	bool needed = w->snapshot->protects_both_ways;
+	bool needed = w->snapshot->policies->protects_both_ways;
 	struct flow flows[BURST];
 
 	for (uint16_t i = 0; i < n && !needed; i++)

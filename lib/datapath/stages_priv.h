@@ -84,6 +84,8 @@ bool mss_is_syn(const uint8_t *ip, uint16_t total_bytes);
 
 /* handoff.c: gives the packet to another worker, to continue at a stage. */
 void handoff_push(struct worker *w, struct rte_mbuf *m, uint16_t to, const struct note *note);
+/* The same for whoever's turn it is: another worker, or WORKER_MOVING: the packet waits here. */
+void handoff_turn(struct worker *w, struct rte_mbuf *m, uint8_t turn, const struct note *note);
 void handoff_flush(struct worker *w);
 /* Sorts packets that came by ring into this worker's lists or sends them. */
 void handoff_sort(struct worker *w, struct rte_mbuf **pkts, uint16_t n);
