@@ -27,6 +27,7 @@ struct datapath_config {
 	enum datapath_idle idle;
 	uint32_t mbufs;
 	bool mss_clamp;
+	uint32_t flow_entries; /* of each worker's flow cache and family; 0: no cache */
 	size_t port_count;
 	struct datapath_port_config ports[DATAPATH_PORTS_MAX];
 };
@@ -129,6 +130,7 @@ uint64_t datapath_next_deadline(const struct datapath *dp);
 	X(DP_C_ICMP_LIMITED, "icmp_not_sent_rate_limit")                                                               \
 	X(DP_C_ICMP_SENT, "icmp_sent")                                                                                 \
 	X(DP_C_MSS_CLAMPED, "mss_clamped")                                                                             \
+	X(DP_C_FLOW_MISS, "flow_cache_misses")                                                                         \
 	X(DP_C_HANDOFF, "handed_off")                                                                                  \
 	X(DP_C_PUNT_IKE, "punted_ike")                                                                                 \
 	X(DP_C_PUNT_ARP, "punted_arp")                                                                                 \

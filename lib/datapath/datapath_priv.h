@@ -11,6 +11,7 @@
 
 #include "assignment_priv.h"
 #include "datapath.h"
+#include "flow_cache_priv.h"
 #include "neighbour_priv.h"
 #include "packet_priv.h"
 #include "route_priv.h"
@@ -69,6 +70,7 @@ struct routes {
 
 /* Everything configured that a verdict depends on. */
 struct snapshot {
+	uint32_t epoch; /* of two snapshots the later one has the larger */
 	struct policies *policies;
 	struct routes *routes;
 	struct assignment *assignment;
@@ -103,6 +105,7 @@ struct worker {
 
 	/* owner worker only */
 	const struct snapshot *snapshot; /* of this loop */
+	uint32_t epoch;                  /* of what was decided in this loop: that of the snapshot */
 	uint32_t generation;             /* of the assignment that rx, tx_queue and active come from */
 	uint16_t active;                 /* workers 0 to active - 1 take part */
 	uint16_t rx_count;
@@ -127,6 +130,7 @@ struct worker {
 	} parked; /* until their owner is known */
 	struct bucket icmp_errors, echo_replies, spi_events, sa_events;
 	struct bucket ike_sources[IKE_BUCKETS];
+	struct flow_cache flows;
 	struct {
 		uint32_t slot;
 		uint64_t cycles;
@@ -167,6 +171,7 @@ struct datapath {
 	struct neighbour_table *neighbours;
 	uint16_t worker_count, port_count;
 	enum datapath_idle idle;
+	uint32_t flow_entries;
 	bool mss_clamp;
 	int event_fd;
 	uint64_t own_filter,
@@ -190,6 +195,7 @@ struct datapath {
 	pthread_t control; /* for asserts */
 	bool started;
 	uint16_t ip_id;
+	uint32_t epoch; /* of the newest snapshot */
 	uint16_t workers_wanted;
 	struct move move;
 	uint64_t drops[DROP_REASON_COUNT]; /* of packets control held or made */

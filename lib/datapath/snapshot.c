@@ -234,7 +234,9 @@ int snapshot_publish(
 
 	if (!fresh)
 		return -ENOMEM;
-	*fresh = (struct snapshot){ .policies = policies, .routes = routes, .assignment = assignment };
+	*fresh = (struct snapshot){
+		.epoch = ++dp->epoch, .policies = policies, .routes = routes, .assignment = assignment
+	};
 	policies->holders++;
 	routes->holders++;
 	assignment->holders++;

@@ -97,6 +97,7 @@ static inline void snapshot_take(struct worker *w)
 {
 	/* acquire: pairs with snapshot_publish */
 	w->snapshot = atomic_load_explicit(&w->dp->snapshot, memory_order_acquire);
+	w->epoch = w->snapshot->epoch;
 	if (unlikely(w->snapshot->assignment->generation != w->generation))
 		assignment_take(w, w->snapshot->assignment);
 }
@@ -134,11 +135,12 @@ int worker_attach(struct worker *w)
 	w->ip_id = (uint16_t)rte_rand();
 	snapshot_take(w);
 	w->snapshot = NULL;
-	return w->crypto ? 0 : -ENOMEM;
+	return w->crypto && !flow_cache_init(&w->flows, w->dp->flow_entries) ? 0 : -ENOMEM;
 }
 
 void worker_detach(struct worker *w)
 {
+	flow_cache_done(&w->flows);
 	ipsec_worker_free(w->crypto);
 	w->crypto = NULL;
 }
