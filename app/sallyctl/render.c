@@ -187,13 +187,19 @@ static void render_counters(FILE *out, const json_t *result)
 /* One line a member, in the order the daemon sent them. */
 static void render_members(FILE *out, const json_t *result)
 {
+	int width = 12;
 	const char *key;
 	json_t *value;
 	char text[256];
 
 	json_object_foreach((json_t *)result, key, value)
 	{
-		fprintf(out, "%-12s %s\n", key, table_cell(value, text, sizeof(text)));
+		if ((int)strlen(key) > width)
+			width = (int)strlen(key);
+	}
+	json_object_foreach((json_t *)result, key, value)
+	{
+		fprintf(out, "%-*s %s\n", width, key, table_cell(value, text, sizeof(text)));
 	}
 }
 
@@ -211,7 +217,7 @@ void render(FILE *out, int command, const json_t *result, bool detail)
 		render_sas(out, result, detail);
 	else if (command == COMMAND_SHOW_COUNTERS)
 		render_counters(out, result);
-	else if (command == COMMAND_SHOW_VERSION)
+	else if (command == COMMAND_SHOW_VERSION || command == COMMAND_RELOAD)
 		render_members(out, result);
 	else
 		fputs("ok\n", out);

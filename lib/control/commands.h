@@ -14,6 +14,7 @@
 	X(SHOW_NEIGHBOURS, "show neighbours", "", 0, 0, "link addresses of next hops")                                 \
 	X(SHOW_WORKERS, "show workers", "", 0, 0, "worker cores and how busy they are")                                \
 	X(SHOW_VERSION, "show version", "", 0, 0, "versions of the daemon and its libraries")                          \
+	X(RELOAD, "reload", "[check]", 0, 1, "take the changed configuration over; check: only say what would change") \
 	X(INITIATE, "initiate", "NAME", 1, 1, "bring a tunnel up")                                                     \
 	X(TERMINATE, "terminate", "NAME", 1, 1, "delete a tunnel's SAs, here and at the peer")
 

@@ -11,6 +11,7 @@
 #include "ike.h"
 #include "limit_priv.h"
 #include "loop_priv.h"
+#include "reload_priv.h"
 #include "resolve_priv.h"
 #include "sa_lifecycle_priv.h"
 
@@ -19,7 +20,8 @@ enum { LIMIT_UNKNOWN_SPI = IKE_EVENT_KINDS, LIMIT_SEND, LIMIT_INSTALL, LIMIT_NO_
 #define UNINSTALLED_MAX 16
 
 struct control {
-	struct config *config; /* borrowed */
+	struct config *config;       /* in force; borrowed, or the next one */
+	struct config *config_owned; /* taken over by a reload; NULL: none was */
 	struct eal eal;
 	struct loop loop;
 	struct loop_source signals, packets, jobs;
@@ -42,6 +44,9 @@ struct control {
 	uint64_t stop_by_ns;
 	bool stall_told;
 };
+
+/* The routes of a configuration as the packet path takes them; the caller's. NULL without memory. */
+struct datapath_route *config_routes(const struct config *config);
 
 /* ---- ike_host.c: the engine's side ---- */
 
