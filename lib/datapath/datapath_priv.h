@@ -20,7 +20,9 @@
 #define INJECT_RING_SIZE 1024
 #define PUNT_RING_SIZE   512
 #define EVENT_RING_SIZE  256
-#define HANDOFF_SIZE     2048
+#define HANDOFF_SIZE     2048 /* of the ring from one worker to another; where there are many of these, less */
+#define HANDOFF_TOTAL    8192 /* ... for all that lead to one worker, unless that is less than a few bursts each */
+#define HANDOFF_MIN      256
 #define PARKED_MAX       1024 /* packets a worker keeps while an owner changes; a power of two */
 #define QUEUE_NONE       0xffff
 #define RSS_KEY_MAX      64
@@ -138,7 +140,7 @@ struct worker {
 
 	/* links */
 	struct rte_ring *inject;             /* control -> worker */
-	struct rte_ring *handoff_in;         /* workers -> worker */
+	struct rte_ring **handoff_from;      /* worker -> worker, by the sender's number; NULL: itself */
 	struct rte_ring *punt[PUNT_CLASSES]; /* worker -> control */
 	struct rte_ring *events;             /* worker -> control */
 
