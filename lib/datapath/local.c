@@ -2,6 +2,7 @@
 /* Packets for our own addresses that are neither ESP nor AH: IKE goes to control, echo is answered, keepalives are
  * consumed, the rest is dropped by name. */
 #include "stages_priv.h"
+#include "verdict_priv.h"
 
 #define ECHO_RATE  2000 /* replies a second and worker */
 #define ECHO_BURST 2000
@@ -74,7 +75,6 @@ static bool local_ike(struct worker *w, struct rte_mbuf *m)
 	return true;
 }
 
-/* What policy wants protected is not believed in clear (RFC 4301 5.2 step 3b), and a discard rule is obeyed. */
 static enum drop_reason local_policy(struct worker *w, const struct rte_mbuf *m)
 {
 	struct spd_verdict v;
@@ -82,9 +82,7 @@ static enum drop_reason local_policy(struct worker *w, const struct rte_mbuf *m)
 
 	packet_flow(m, false, &f);
 	policy_lookup(w, &f, 1, &v);
-	if (!v.matched || v.action == SPD_BYPASS)
-		return DROP_NONE;
-	return v.action == SPD_PROTECT ? DROP_INBOUND_CLEAR : DROP_DISCARD;
+	return local_verdict(&v);
 }
 
 static void local_deliver(struct worker *w, struct rte_mbuf *m, enum origin origin)

@@ -2,13 +2,11 @@
 /* The policy half: verdict for every packet in clear, and the way of protected ones through their SA. Fails closed: a
  * packet without a verdict that lets it pass ends here. RFC 4301 5.1. */
 #include "stages_priv.h"
+#include "verdict_priv.h"
 
 void policy_lookup(const struct worker *w, const struct flow *flows, uint16_t n, struct spd_verdict *ret_verdicts)
 {
-	if (likely(w->snapshot->spd != NULL))
-		spd_lookup(w->snapshot->spd, flows, n, ret_verdicts);
-	else
-		memset(ret_verdicts, 0, n * sizeof(*ret_verdicts));
+	snapshot_verdicts(w->snapshot, flows, n, ret_verdicts);
 }
 
 static void protected_drop(struct worker *w, struct burst_item *item)
@@ -110,30 +108,6 @@ static inline void protect(
 	protect_push(w, m, sa);
 }
 
-/* What becomes of a packet that no outbound rule protects. A gateway in the middle sees it from both sides: leaving
- * (local = source) and arriving (local = destination). Inbound protection wins; of the rest, the earlier rule. */
-static inline enum drop_reason clear_verdict(const struct spd_verdict *leaving, const struct spd_verdict *arriving)
-{
-	const struct spd_verdict *first = leaving;
-
-	if (arriving->matched && arriving->action == SPD_PROTECT)
-		return DROP_INBOUND_CLEAR;
-	if (!leaving->matched || (arriving->matched && arriving->rule < leaving->rule))
-		first = arriving;
-	if (!first->matched)
-		return DROP_NO_POLICY;
-	return first->action == SPD_BYPASS ? DROP_NONE : DROP_DISCARD;
-}
-
-/* Our own answer to a packet that policy let come in clear goes back the same way unless a rule forbids it. It quotes
- * the packet: what came out of a tunnel is answered through a tunnel or not at all. */
-static inline enum drop_reason own_verdict(const struct spd_verdict *leaving, enum origin origin)
-{
-	if (leaving->matched && leaving->action == SPD_DISCARD)
-		return DROP_DISCARD;
-	return origin == ORIGIN_OWN_CLEAR ? DROP_NONE : DROP_NO_POLICY;
-}
-
 static void clear_finish(struct worker *w, struct rte_mbuf *m, enum origin origin, enum drop_reason reason)
 {
 	if (reason)
@@ -142,23 +116,14 @@ static void clear_finish(struct worker *w, struct rte_mbuf *m, enum origin origi
 		forward_packet(w, m, origin);
 }
 
-static inline bool is_protect(const struct spd_verdict *v)
-{
-	return v->matched && v->action == SPD_PROTECT;
-}
-
-/* A packet that came in clear gets our protection only on the port behind which its source is: nobody else may speak in
- * its name to the peer. */
 static inline bool source_is_there(const struct worker *w, const struct rte_mbuf *m)
 {
 	const struct route *r = packet_is_ip6(m) ? route6_lookup(&w->snapshot->routes6, ip6_source(packet_ip6(m)))
 						 : route_lookup(&w->snapshot->routes, packet_ip(m)->src_addr);
 
-	return (r->kind == ROUTE_CONNECTED || r->kind == ROUTE_VIA) && r->port == m->port;
+	return route_leads_behind(r, m->port);
 }
 
-/* A rule whose sides overlap matches both ways, and the port decides which it was: by the one that leads to the peer,
- * the packet should have come out of the tunnel. */
 static bool is_from_the_peers_side(const struct worker *w, const struct rte_mbuf *m, uint32_t slot)
 {
 	const struct sa *sa = tunnel_lookup(w->ips, slot);
@@ -166,16 +131,13 @@ static bool is_from_the_peers_side(const struct worker *w, const struct rte_mbuf
 	return sa && sa_path(sa)->port == m->port;
 }
 
-/* NONE: into the tunnel that leaving names. RFC 4301 5.2: what a tunnel should have brought must not come in clear. */
-static inline enum drop_reason protect_verdict(const struct worker *w, const struct rte_mbuf *m,
+static inline enum drop_reason protect_check(const struct worker *w, const struct rte_mbuf *m,
 	const struct spd_verdict *leaving, const struct spd_verdict *arriving, enum origin origin)
 {
 	if (origin != ORIGIN_CLEAR)
 		return DROP_NONE;
-	if (is_protect(arriving) &&
-		(arriving->tunnel_slot != leaving->tunnel_slot || is_from_the_peers_side(w, m, leaving->tunnel_slot)))
-		return DROP_INBOUND_CLEAR;
-	return source_is_there(w, m) ? DROP_NONE : DROP_MARTIAN;
+	return protect_verdict(leaving, arriving,
+		is_protect(arriving) && is_from_the_peers_side(w, m, leaving->tunnel_slot), source_is_there(w, m));
 }
 
 /* The same packets seen from their destination, when that can make a difference. */
@@ -206,7 +168,7 @@ static inline void clear_dispatch(struct worker *w, struct rte_mbuf *m, const st
 		clear_finish(w, m, origin, reason);
 		return;
 	}
-	reason = protect_verdict(w, m, leaving, arriving, origin);
+	reason = protect_check(w, m, leaving, arriving, origin);
 	if (unlikely(reason))
 		worker_drop(w, m, reason);
 	else
@@ -237,12 +199,10 @@ void outbound_clear(struct worker *w, struct list *l, enum origin origin)
 static inline void tunnelled_dispatch(struct worker *w, struct rte_mbuf *m, const struct flow *flow,
 	const struct spd_verdict *leaving, uint32_t from_slot)
 {
-	if (is_protect(leaving) && leaving->tunnel_slot != from_slot)
+	if (tunnelled_protects(leaving, from_slot))
 		protect(w, m, flow, leaving->tunnel_slot, ORIGIN_TUNNEL);
-	else if (leaving->matched && leaving->action == SPD_DISCARD)
-		worker_drop(w, m, DROP_DISCARD);
 	else
-		forward_packet(w, m, ORIGIN_TUNNEL);
+		clear_finish(w, m, ORIGIN_TUNNEL, tunnelled_verdict(leaving));
 }
 
 void outbound_tunnelled(struct worker *w)

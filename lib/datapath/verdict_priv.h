@@ -1,0 +1,84 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* What policy makes of a packet, as pure functions of the rules it met, of where it came from and of what routes say:
+ * workers act on them, explain.c tells the operator about them. Leaf header, inline; touches no packet. RFC 4301 5. */
+#pragma once
+
+#include "datapath_priv.h"
+
+/* Verdicts of a snapshot; without rules nothing matches. n at most 64. */
+static inline void snapshot_verdicts(
+	const struct snapshot *s, const struct flow *flows, uint16_t n, struct spd_verdict *ret_verdicts)
+{
+	if (likely(s->spd != NULL))
+		spd_lookup(s->spd, flows, n, ret_verdicts);
+	else
+		memset(ret_verdicts, 0, n * sizeof(*ret_verdicts));
+}
+
+static inline bool is_protect(const struct spd_verdict *v)
+{
+	return v->matched && v->action == SPD_PROTECT;
+}
+
+/* What becomes of a packet that no outbound rule protects. A gateway in the middle sees it from both sides: leaving
+ * (local = source) and arriving (local = destination). Inbound protection wins; of the rest, the earlier rule. */
+static inline enum drop_reason clear_verdict(const struct spd_verdict *leaving, const struct spd_verdict *arriving)
+{
+	const struct spd_verdict *first = leaving;
+
+	if (is_protect(arriving))
+		return DROP_INBOUND_CLEAR;
+	if (!leaving->matched || (arriving->matched && arriving->rule < leaving->rule))
+		first = arriving;
+	if (!first->matched)
+		return DROP_NO_POLICY;
+	return first->action == SPD_BYPASS ? DROP_NONE : DROP_DISCARD;
+}
+
+/* Our own answer to a packet that policy let come in clear goes back the same way unless a rule forbids it. It quotes
+ * the packet: what came out of a tunnel is answered through a tunnel or not at all. */
+static inline enum drop_reason own_verdict(const struct spd_verdict *leaving, enum origin origin)
+{
+	if (leaving->matched && leaving->action == SPD_DISCARD)
+		return DROP_DISCARD;
+	return origin == ORIGIN_OWN_CLEAR ? DROP_NONE : DROP_NO_POLICY;
+}
+
+/* A packet that came in clear gets our protection only on the port behind which its source is: nobody else may speak in
+ * its name to the peer. */
+static inline bool route_leads_behind(const struct route *source, uint16_t port)
+{
+	return (source->kind == ROUTE_CONNECTED || source->kind == ROUTE_VIA) && source->port == port;
+}
+
+/* A packet in clear that the rule `leaving` protects. NONE: into its tunnel. RFC 4301 5.2: what a tunnel should have
+ * brought must not come in clear. A rule whose sides overlap matches both ways, and the port decides which it was:
+ * peers_side, the one that leads to the peer. */
+static inline enum drop_reason protect_verdict(
+	const struct spd_verdict *leaving, const struct spd_verdict *arriving, bool peers_side, bool source_there)
+{
+	if (is_protect(arriving) && (arriving->tunnel_slot != leaving->tunnel_slot || peers_side))
+		return DROP_INBOUND_CLEAR;
+	return source_there ? DROP_NONE : DROP_MARTIAN;
+}
+
+/* What came out of a tunnel goes into another one when a rule says so, never back into its own ... */
+static inline bool tunnelled_protects(const struct spd_verdict *leaving, uint32_t from_slot)
+{
+	return is_protect(leaving) && leaving->tunnel_slot != from_slot;
+}
+
+/* ... and else in clear unless a rule forbids it (RFC 4301 5.1). */
+static inline enum drop_reason tunnelled_verdict(const struct spd_verdict *leaving)
+{
+	return leaving->matched && leaving->action == SPD_DISCARD ? DROP_DISCARD : DROP_NONE;
+}
+
+/* A packet in clear for one of our own addresses: what policy wants protected is not believed in clear (RFC 4301 5.2
+ * step 3b), and a discard rule is obeyed. */
+static inline enum drop_reason local_verdict(const struct spd_verdict *arriving)
+{
+	if (!arriving->matched || arriving->action == SPD_BYPASS)
+		return DROP_NONE;
+	return arriving->action == SPD_PROTECT ? DROP_INBOUND_CLEAR : DROP_DISCARD;
+}
