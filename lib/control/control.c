@@ -384,6 +384,7 @@ static void sweep(struct control *c)
 		ike_host_command(c, &facts.items[i]);
 	sa_facts_done(&facts);
 	check_stall(c);
+	worker_loads_sweep(c);
 	api_sweep(c->api, c->now_ns);
 }
 

@@ -18,6 +18,16 @@ enum { LIMIT_UNKNOWN_SPI = IKE_EVENT_KINDS, LIMIT_SEND, LIMIT_INSTALL, LIMIT_NO_
 
 #define UNINSTALLED_MAX 16
 
+/* What a worker had counted at some moment, or in between two. */
+struct worker_sample {
+	uint64_t busy_cycles, idle_cycles, packets, bursts;
+};
+
+/* Of the last two sweeps. */
+struct worker_load {
+	struct worker_sample before, last;
+};
+
 struct control {
 	struct config *config; /* borrowed */
 	struct eal eal;
@@ -37,6 +47,7 @@ struct control {
 	size_t uninstalled_count;
 	uint64_t now_ns; /* of this turn of the loop */
 	uint64_t started_ns;
+	struct worker_load loads[IPSEC_WORKERS_MAX];
 	uint64_t next_sweep_ns;
 	bool stopping;
 	uint64_t stop_by_ns;
@@ -93,5 +104,13 @@ json_t *show_routes(struct command_call *call);
 json_t *show_neighbours(struct command_call *call);
 json_t *show_workers(struct command_call *call);
 json_t *show_version(struct command_call *call);
+/* Samples of what workers counted, once a sweep; show workers tells the difference. */
+void worker_loads_sweep(struct control *c);
+struct worker_sample worker_sample_since(const struct worker_sample *now, const struct worker_sample *before);
+json_t *worker_load_json(const struct worker_sample *s);
+/* Parts of several answers. Only reasons that occurred: without drops an empty object. */
+json_t *drops_some_json(const uint64_t drops[DROP_REASON_COUNT]);
+json_t *sa_json(const struct sa_pair *pair, enum sa_direction direction);
+json_t *neighbour_json(const struct config *config, const struct datapath_neighbour *n);
 /* Index of a tunnel by name, or -ENOENT with the call's error filled. */
 int find_tunnel(struct command_call *call, const char *name);

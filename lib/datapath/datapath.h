@@ -131,7 +131,9 @@ const char *datapath_counter_name(enum datapath_counter c);
 
 struct datapath_worker_stats {
 	uint16_t lcore, cpu;
+	uint16_t rx_queues, buckets; /* that it polls; of SPIs whose SAs it owns */
 	uint64_t loops, busy_cycles, idle_cycles;
+	uint64_t packets, bursts; /* taken from ports and rings, in so many portions */
 	uint64_t counters[DATAPATH_COUNTER_COUNT];
 	uint64_t drops[DROP_REASON_COUNT];
 };
@@ -143,6 +145,7 @@ struct datapath_port_stats {
 	uint16_t mtu, rx_queues, tx_queues;
 	bool link_up;
 	uint64_t rx_packets, tx_packets, rx_bytes, tx_bytes, rx_missed, rx_errors, tx_errors, rx_nombuf;
+	uint64_t drops[DROP_REASON_COUNT]; /* of packets that came in through this port */
 };
 
 enum neighbour_state { NEIGHBOUR_FREE, NEIGHBOUR_INCOMPLETE, NEIGHBOUR_REACHABLE, NEIGHBOUR_STALE, NEIGHBOUR_STATIC };

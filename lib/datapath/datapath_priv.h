@@ -108,10 +108,12 @@ struct worker {
 	struct rte_ring *events;             /* worker -> control */
 
 	/* W: owner worker; R: control, relaxed */
-	_Atomic uint64_t loops, busy_cycles, idle_cycles;
+	_Atomic uint64_t loops, busy_cycles, idle_cycles, packets, bursts;
 	_Atomic uint64_t counters[DATAPATH_COUNTER_COUNT];
 	_Atomic uint64_t drops[DROP_REASON_COUNT];
-	_Atomic int state; /* enum worker_state */
+	_Atomic uint64_t port_drops[DATAPATH_PORTS_MAX][DROP_REASON_COUNT]; /* the same by the port a packet came from
+									     */
+	_Atomic int state;                                                  /* enum worker_state */
 } __rte_cache_aligned;
 
 enum worker_state { WORKER_STOPPED, WORKER_RUNNING, WORKER_FAILED };
@@ -147,6 +149,7 @@ struct datapath {
 	bool started;
 	uint16_t ip_id;
 	uint64_t drops[DROP_REASON_COUNT]; /* of packets control held or made */
+	uint64_t port_drops[DATAPATH_PORTS_MAX][DROP_REASON_COUNT];
 };
 
 /* Heads of role-bound functions: the wrong thread is a programming error. */
@@ -171,10 +174,19 @@ static inline void worker_count(struct worker *w, enum datapath_counter c, uint6
 	tally(&w->counters[c], n);
 }
 
+/* Worker: counts the end of a packet, by name; also of one whose buffer lives on. Made by ourselves, it came from no
+ * port. */
+static inline void worker_drop_count(struct worker *w, const struct rte_mbuf *m, enum drop_reason reason)
+{
+	tally(&w->drops[reason], 1);
+	if (m->port < DATAPATH_PORTS_MAX)
+		tally(&w->port_drops[m->port][reason], 1);
+}
+
 /* Worker: the end of a packet, by name. */
 static inline void worker_drop(struct worker *w, struct rte_mbuf *m, enum drop_reason reason)
 {
-	tally(&w->drops[reason], 1);
+	worker_drop_count(w, m, reason);
 	rte_pktmbuf_free(m);
 }
 

@@ -39,6 +39,7 @@ static uint32_t ring_stage(struct worker *w, struct rte_ring *ring)
 		return 0;
 	handoff_sort(w, pkts, (uint16_t)n);
 	worker_stages(w);
+	tally(&w->bursts, 1);
 	return n;
 }
 
@@ -53,6 +54,7 @@ static uint32_t rx_stage(struct worker *w)
 			continue;
 		classify_burst(w, w->rx[i].port, frames, n);
 		worker_stages(w);
+		tally(&w->bursts, 1);
 		total += n;
 	}
 	return total;
@@ -80,6 +82,7 @@ uint32_t worker_step(struct worker *w)
 	w->snapshot = NULL;
 	ipsec_worker_quiescent(w->crypto);
 	tally(&w->loops, 1);
+	tally(&w->packets, n);
 	tally(n ? &w->busy_cycles : &w->idle_cycles, rte_rdtsc() - start);
 	return n;
 }
