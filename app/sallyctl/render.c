@@ -242,6 +242,8 @@ void render(FILE *out, int command, const json_t *result, bool detail)
 		render_ports(out, result);
 	else if (command == COMMAND_SHOW_WORKERS)
 		render_workers(out, result);
+	else if (command == COMMAND_EXPLAIN)
+		render_explain(out, result);
 	else if (command == COMMAND_SHOW_VERSION)
 		render_members(out, result);
 	else

@@ -71,6 +71,7 @@ static json_t *(*const handlers[COMMAND_COUNT])(struct command_call *call) = {
 	[COMMAND_SHOW_NEIGHBOURS] = show_neighbours,
 	[COMMAND_SHOW_WORKERS] = show_workers,
 	[COMMAND_SHOW_VERSION] = show_version,
+	[COMMAND_EXPLAIN] = explain,
 	[COMMAND_INITIATE] = initiate,
 	[COMMAND_TERMINATE] = terminate,
 };

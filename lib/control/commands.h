@@ -14,6 +14,8 @@
 	X(SHOW_NEIGHBOURS, "show neighbours", "", 0, 0, "link addresses of next hops")                                 \
 	X(SHOW_WORKERS, "show workers", "", 0, 0, "worker cores and how busy they are")                                \
 	X(SHOW_VERSION, "show version", "", 0, 0, "versions of the daemon and its libraries")                          \
+	X(EXPLAIN, "explain", "SRC DST [PROTO [SPORT DPORT]] [interface NAME] | spi SPI", 2, 7,                        \
+		"what a packet or an SPI would meet, and what would drop it")                                          \
 	X(INITIATE, "initiate", "NAME", 1, 1, "bring a tunnel up")                                                     \
 	X(TERMINATE, "terminate", "NAME", 1, 1, "delete a tunnel's SAs, here and at the peer")
 
@@ -23,4 +25,4 @@ enum control_command { CONTROL_COMMANDS(CONTROL_COMMAND_ENUM) COMMAND_COUNT };
 /* Longest request line in bytes, its newline included; longer ones are refused. */
 #define CONTROL_LINE_MAX 4096
 /* Most arguments of a request. */
-#define CONTROL_ARGS_MAX 8
+#define CONTROL_ARGS_MAX 16

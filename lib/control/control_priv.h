@@ -108,9 +108,14 @@ json_t *show_version(struct command_call *call);
 void worker_loads_sweep(struct control *c);
 struct worker_sample worker_sample_since(const struct worker_sample *now, const struct worker_sample *before);
 json_t *worker_load_json(const struct worker_sample *s);
+json_t *explain(struct command_call *call);
 /* Parts of several answers. Only reasons that occurred: without drops an empty object. */
 json_t *drops_some_json(const uint64_t drops[DROP_REASON_COUNT]);
 json_t *sa_json(const struct sa_pair *pair, enum sa_direction direction);
+json_t *policy_rule_json(const struct config *config, const struct policy *p, size_t i);
+const char *policy_action_name(enum spd_action action);
+/* The last failure of a tunnel, or null. */
+json_t *tunnel_failure_json(const struct control *c, uint32_t index);
 json_t *neighbour_json(const struct config *config, const struct datapath_neighbour *n);
 /* Index of a tunnel by name, or -ENOENT with the call's error filled. */
 int find_tunnel(struct command_call *call, const char *name);

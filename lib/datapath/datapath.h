@@ -170,3 +170,54 @@ int datapath_next_hop_read(const struct datapath *dp, const struct addr *a, stru
 bool datapath_address_local(const struct datapath *dp, const struct addr *a, uint16_t *ret_port);
 /* Free mbufs in the pool: tests compare it before and after. */
 uint32_t datapath_mbufs_free(const struct datapath *dp);
+
+/* ---- explain: what a packet would meet --------------------------------------------------------------------------- */
+
+#define DATAPATH_PORT_ANY UINT16_MAX
+
+/* A packet nobody sent. */
+struct datapath_query {
+	struct addr src, dst;  /* of one family */
+	uint8_t protocol;      /* 0: any; only rules for every protocol match then */
+	bool has_ports;        /* false: as a later fragment */
+	uint16_t sport, dport; /* ICMP, ICMPv6: type and code */
+	uint16_t port;         /* that it comes in through; DATAPATH_PORT_ANY: the one its source is behind */
+};
+
+enum datapath_end {
+	DATAPATH_END_DROPPED,
+	DATAPATH_END_SEALED,   /* through the SA to the next hop */
+	DATAPATH_END_CLEAR,    /* to the next hop as it is */
+	DATAPATH_END_IKE,      /* to control */
+	DATAPATH_END_ANSWERED, /* an echo request for one of our addresses */
+	DATAPATH_END_OPENED,   /* ESP or AH for one of our addresses: its SPI decides */
+};
+
+/* One way through the gateway. */
+struct datapath_walk {
+	enum datapath_end end;
+	enum drop_reason reason; /* of DROPPED */
+	bool protect;            /* tunnel_slot is set: of the rule that protects it */
+	uint32_t tunnel_slot;
+	const struct sa *sa; /* outbound; NULL: none is up. Control's until its next reclaim_poll */
+	uint8_t owner;       /* worker of the SA; WORKER_NONE: the first that needs it */
+	bool routed;         /* next_hop is known, as far as it goes, and mtu */
+	struct datapath_neighbour next_hop;
+	uint16_t mtu; /* largest packet, as it came, that fits */
+};
+
+struct datapath_explanation {
+	bool local;        /* one of our own addresses sends it: clear is the way of our answer */
+	uint16_t port;     /* it comes in through; DATAPATH_PORT_ANY: its source is behind none */
+	uint8_t rx_worker; /* WORKER_NONE: several queues */
+	struct spd_verdict leaving, arriving;
+	struct flow arriving_flow; /* what an inbound SA's selectors are asked about */
+	struct datapath_walk clear;
+	bool brought; /* a rule says that a tunnel brings it, the one of arriving: tunnelled is its way from there */
+	struct datapath_walk tunnelled;
+};
+
+/* Control: walks the workers' own functions with a packet of TTL 64 that is never sent. Changes nothing.
+ * 0, -EINVAL (families differ). */
+int datapath_explain(
+	const struct datapath *dp, const struct datapath_query *query, struct datapath_explanation *ret_explanation);
