@@ -157,6 +157,16 @@ static const struct row system_rows[] = {
 		FIELD(struct config_system, idle),
 		.fallback = "adaptive",
 		.help = "what a worker without packets does: `poll` spins, `adaptive` pauses and then sleeps shortly" },
+	{ .key = "flow_cache",
+		.type = &type_number,
+		FIELD(struct config_system, flow_cache),
+		.fallback = "65536",
+		.min = 64,
+		.max = 4194304,
+		.zero_allowed = true,
+		.help = "flows whose decision (policy, tunnel, route) each worker remembers, of each IP version, 96 "
+			"bytes for "
+			"the two; 0: each packet is looked up" },
 	{ .key = "mss_clamp",
 		.type = &type_word,
 		.words = boolean_words,

@@ -68,7 +68,11 @@ static const char *port_name(const struct control *c, uint16_t port)
 
 static const char *worker_name(uint8_t worker, char ret_text[16])
 {
-	snprintf(ret_text, 16, worker == WORKER_NONE ? "none yet" : "worker %u", worker);
+	snprintf(ret_text, 16,
+		worker == WORKER_NONE      ? "none yet"
+		: worker >= WORKER_LEAVING ? "moving"
+					   : "worker %u",
+		worker);
 	return ret_text;
 }
 

@@ -166,6 +166,7 @@ static int create_datapath(struct control *c, char *ret_reason, size_t reason_ca
 	dc->idle = s->idle == IDLE_POLL ? DATAPATH_POLL : DATAPATH_ADAPTIVE;
 	dc->mbufs = s->mbufs;
 	dc->mss_clamp = s->mss_clamp;
+	dc->flow_entries = s->flow_cache;
 	rc = fill_ports(c->config, dc, ret_reason, reason_capacity);
 	if (!rc)
 		c->dp = datapath_create(c->ips, dc, ret_reason, reason_capacity);

@@ -18,6 +18,7 @@
 #define MEGABYTE         (1024u * 1024u)
 #define MBUF_ROOM_MIN    2048u
 #define MBUF_MORE_BYTES  640u /* link and ESP trailers, headroom, private area, header, pool overhead */
+#define FLOW_BYTES       96u  /* entries of both families in a flow cache */
 #define TABLES_MEGABYTES 192u /* SAD, policies and routes of two snapshots */
 #define NO_HUGE_BASE     512u /* megabytes; untouched pages cost nothing */
 #define HUGE_FOLDER      "/sys/kernel/mm/hugepages"
@@ -163,6 +164,14 @@ static uint32_t mbuf_megabytes(const struct config *config)
 	return (uint32_t)(config->system.mbufs * (room + MBUF_MORE_BYTES) / MEGABYTE) + 1;
 }
 
+/* Beside the buffers: the tables, and what each worker remembers. Workers that only --lcores names count as one. */
+static uint32_t table_megabytes(const struct config *config)
+{
+	uint64_t workers = config->system.workers ? config->system.workers : 1;
+
+	return TABLES_MEGABYTES + (uint32_t)(workers * config->system.flow_cache * FLOW_BYTES / MEGABYTE);
+}
+
 static void push_no_huge(const struct config *config, struct eal_args *args)
 {
 	const struct config_system *s = &config->system;
@@ -174,7 +183,7 @@ static void push_no_huge(const struct config *config, struct eal_args *args)
 		args_push(args, "--no-shconf");
 	if (!given(s, "memory", 'm')) {
 		args_push(args, "-m");
-		args_push(args, "%u", NO_HUGE_BASE + mbuf_megabytes(config));
+		args_push(args, "%u", NO_HUGE_BASE + table_megabytes(config) + mbuf_megabytes(config));
 	}
 }
 
@@ -183,7 +192,7 @@ static int push_memory(const struct config *config, const struct eal_facts *f, s
 	size_t reason_capacity)
 {
 	const struct config_system *s = &config->system;
-	uint32_t needed = TABLES_MEGABYTES + mbuf_megabytes(config);
+	uint32_t needed = table_megabytes(config) + mbuf_megabytes(config);
 
 	if (given(s, "no-huge", 0)) {
 		push_no_huge(config, args);

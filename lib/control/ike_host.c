@@ -26,15 +26,14 @@ static int host_psk_lookup(
 	return psk && !secret_copy(ret_secret, secret_view(psk)) ? 0 : -ENOENT;
 }
 
-/* With one worker there is one answer; with more, the worker whose queue the peer's packets hash to is not predicted
- * and any bucket will do: its owner gets the packets handed over. */
+/* In a bucket of the worker that will receive the peer's packets; any other will do too, its owner gets them handed
+ * over. */
 static uint32_t host_spi_reserve(void *context, const struct addr *local, const struct addr *remote)
 {
 	const struct control *c = context;
+	uint32_t spi = spi_reserve(c->ips, datapath_worker_predict(c->dp, local, remote));
 
-	(void)local;
-	(void)remote;
-	return spi_reserve(c->ips, c->eal.workers == 1 ? 0 : WORKER_NONE);
+	return spi ? spi : spi_reserve(c->ips, WORKER_NONE);
 }
 
 static void host_spi_release(void *context, uint32_t spi)

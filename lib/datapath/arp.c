@@ -63,7 +63,7 @@ static void arp_send(
 	writer_bytes(&w, BYTES(&target_be, 4));
 	writer_zero(&w, FRAME_BYTES - w.len);
 	*packet_note(m) = (struct note){ .stage = STAGE_TX, .port = port };
-	inject_push(dp, port_queue_worker(dp, port, 0), m);
+	inject_push(dp, ownership_sender(dp, port), m);
 }
 
 /* When the entry wants attention; the table remembers the earliest. */
@@ -82,7 +82,7 @@ static void held_release(struct datapath *dp, uint32_t index, bool resolved)
 
 	for (uint16_t i = 0; i < n; i++) {
 		if (resolved)
-			inject_push(dp, port_queue_worker(dp, dp->neighbours->entries[index].port, 0), held[i]);
+			inject_push(dp, ownership_sender(dp, dp->neighbours->entries[index].port), held[i]);
 		else
 			control_drop(dp, held[i], DROP_NEIGHBOUR);
 	}
@@ -152,7 +152,7 @@ void arp_hold(struct datapath *dp, struct rte_mbuf *m, uint64_t now_ns)
 	}
 	if (atomic_load_explicit(&t->words[index], memory_order_relaxed) & NEIGHBOUR_WORD_VALID) {
 		/* resolved while the packet was in the ring */
-		inject_push(dp, port_queue_worker(dp, t->entries[index].port, 0), m);
+		inject_push(dp, ownership_sender(dp, t->entries[index].port), m);
 		return;
 	}
 	if (!neighbour_hold(t, index, m))

@@ -80,9 +80,10 @@ void datapath_control_poll(struct datapath *dp, const struct datapath_host *host
 	if (more)
 		event_signal(dp);
 	arp_tick(dp, now_ns);
+	ownership_tick(dp, now_ns);
 }
 
 uint64_t datapath_next_deadline(const struct datapath *dp)
 {
-	return dp->neighbours->next_ns;
+	return RTE_MIN(dp->neighbours->next_ns, dp->move.next_ns);
 }

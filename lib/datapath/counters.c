@@ -49,7 +49,19 @@ static uint16_t buckets_owned(const struct datapath *dp, uint16_t worker)
 	uint16_t n = 0;
 
 	for (uint32_t spi = 0; spi < SA_BUCKETS; spi++)
-		n += sad_bucket_worker(dp->ips, spi) == worker;
+		n += owner_turn(sad_bucket_worker(dp->ips, spi), (uint8_t)worker) == worker;
+	return n;
+}
+
+/* Of all ports; those that leave it are counted until they are another's. */
+static uint16_t queues_owned(const struct datapath *dp, uint16_t worker)
+{
+	const struct snapshot *snap = atomic_load_explicit(&dp->snapshot, memory_order_relaxed);
+	uint16_t n = 0;
+
+	for (uint16_t p = 0; p < dp->port_count; p++)
+		for (uint16_t q = 0; q < dp->ports[p].rx_queues; q++)
+			n += snap->assignment->rx[p][q] == worker;
 	return n;
 }
 
@@ -60,7 +72,7 @@ void datapath_worker_stats_read(const struct datapath *dp, uint16_t worker, stru
 	*ret_stats = (struct datapath_worker_stats){
 		.lcore = w->lcore,
 		.cpu = w->cpu,
-		.rx_queues = w->rx_count,
+		.rx_queues = queues_owned(dp, worker),
 		.buckets = buckets_owned(dp, worker),
 		.loops = tallied(&w->loops),
 		.busy_cycles = tallied(&w->busy_cycles),

@@ -103,27 +103,11 @@ static struct worker *worker_create(struct datapath *dp, uint16_t id, unsigned i
 	w->neighbours = dp->neighbours;
 	w->id = id;
 	w->lcore = (uint16_t)lcore;
-	for (uint16_t p = 0; p < DATAPATH_PORTS_MAX; p++)
-		w->tx_queue[p] = QUEUE_NONE;
 	if (worker_links(w, instance)) {
 		worker_free(w);
 		return NULL;
 	}
 	return w;
-}
-
-/* Every queue of every port gets its worker. */
-static void queues_assign(struct datapath *dp)
-{
-	for (uint16_t p = 0; p < dp->port_count; p++) {
-		const struct port *port = &dp->ports[p];
-		for (uint16_t q = 0; q < port->rx_queues; q++) {
-			struct worker *w = dp->workers[port_queue_worker(dp, p, q)];
-			w->rx[w->rx_count++] = (struct rx_queue){ .port = p, .queue = q };
-		}
-		for (uint16_t q = 0; q < port->tx_queues; q++)
-			dp->workers[port_queue_worker(dp, p, q)]->tx_queue[p] = q;
-	}
 }
 
 /* Packets stay in one buffer each: room for the largest MTU. */
@@ -172,7 +156,6 @@ static int ports_create(struct datapath *dp, const struct datapath_config *c, ch
 			return error;
 		dp->port_count++;
 	}
-	queues_assign(dp);
 	return 0;
 }
 
@@ -180,12 +163,20 @@ static int ports_create(struct datapath *dp, const struct datapath_config *c, ch
 static int empty_publish(struct datapath *dp, char *ret_reason, size_t capacity)
 {
 	const struct datapath_snapshot nothing = { 0 };
-	const char *reason;
-	int error = datapath_publish(dp, &nothing, &reason);
+	const char *reason = "out of memory";
+	struct assignment *a = assignment_create(dp, NULL, dp->worker_count);
+	struct policies *policies = policies_create(&nothing, &reason);
+	struct routes *routes = routes_create(dp, &nothing, &reason);
 
-	if (error)
-		snprintf(ret_reason, capacity, "%s", reason);
-	return error;
+	dp->workers_wanted = dp->worker_count;
+	dp->move.next_ns = UINT64_MAX;
+	if (a && policies && routes && !snapshot_publish(dp, policies, routes, a))
+		return 0;
+	free(a);
+	policies_free(policies);
+	routes_free(routes);
+	snprintf(ret_reason, capacity, "%s", reason);
+	return -ENOMEM;
 }
 
 struct datapath *datapath_create(
@@ -208,6 +199,7 @@ struct datapath *datapath_create(
 	dp->worker_count = config->workers;
 	dp->idle = config->idle;
 	dp->mss_clamp = config->mss_clamp;
+	dp->flow_entries = config->flow_entries;
 	dp->cycles_per_s = rte_get_tsc_hz();
 	dp->event_fd = -1;
 	dp->ip_id = (uint16_t)rte_rand();
@@ -311,6 +303,7 @@ void datapath_free(struct datapath *dp)
 		reclaim_later(dp->ips, table_free, dp->neighbours);
 	}
 	snapshot_free(atomic_load_explicit(&dp->snapshot, memory_order_relaxed));
+	free(dp->move.target);
 	rte_mempool_free(dp->pool);
 	if (dp->event_fd >= 0)
 		close(dp->event_fd);
@@ -324,17 +317,22 @@ int datapath_event_fd(const struct datapath *dp)
 
 int datapath_publish(struct datapath *dp, const struct datapath_snapshot *s, const char **ret_reason)
 {
-	struct snapshot *fresh, *old;
+	const struct snapshot *now = atomic_load_explicit(&dp->snapshot, memory_order_relaxed);
+	struct policies *policies;
+	struct routes *routes;
 
 	assert_control(dp);
-	fresh = snapshot_create(dp, s, ret_reason);
-	if (!fresh)
+	policies = policies_create(s, ret_reason);
+	if (!policies)
 		return -EINVAL;
-	/* release: pairs with worker_step */
-	old = atomic_exchange_explicit(&dp->snapshot, fresh, memory_order_acq_rel);
-	if (old)
-		reclaim_later(dp->ips, snapshot_free, old);
-	return 0;
+	routes = routes_create(dp, s, ret_reason);
+	if (routes && !snapshot_publish(dp, policies, routes, now->assignment)) {
+		*ret_reason = NULL;
+		return 0;
+	}
+	policies_free(policies);
+	routes_free(routes);
+	return -EINVAL;
 }
 
 int datapath_path_create(struct datapath *dp, const struct path_spec *spec, struct path **ret_path)

@@ -27,6 +27,7 @@ struct datapath_config {
 	enum datapath_idle idle;
 	uint32_t mbufs;
 	bool mss_clamp;
+	uint32_t flow_entries; /* of each worker's flow cache and family; 0: no cache */
 	size_t port_count;
 	struct datapath_port_config ports[DATAPATH_PORTS_MAX];
 };
@@ -63,6 +64,16 @@ int datapath_publish(struct datapath *dp, const struct datapath_snapshot *s, con
 /* Control: routes spec->remote and builds the path (neighbour looked up or created, resolution of an IPv4 one started;
  * an IPv6 one has to be static). 0, -EHOSTUNREACH. */
 int datapath_path_create(struct datapath *dp, const struct path_spec *spec, struct path **ret_path);
+
+/* Control: from now on the first `active` workers take part, at most as many as there are. Queues, buckets and outbound
+ * SAs move step by step while control polls; no packet is lost by it. 0, -EINVAL. */
+int datapath_workers_set(struct datapath *dp, uint16_t active);
+/* Control: false while something still moves. */
+bool datapath_workers_settled(const struct datapath *dp);
+
+/* Control: the worker that will receive what a peer sends to an address of ours, or WORKER_NONE: not foreseeable. An
+ * inbound SA in one of its buckets needs no handing over. */
+uint8_t datapath_worker_predict(const struct datapath *dp, const struct addr *local, const struct addr *remote);
 
 /* Control: a static neighbour of either family. 0, -EINVAL (no such subnet), -ENOSPC. */
 int datapath_neighbour_add(struct datapath *dp, const struct addr *a, const uint8_t mac[6]);
@@ -119,6 +130,7 @@ uint64_t datapath_next_deadline(const struct datapath *dp);
 	X(DP_C_ICMP_LIMITED, "icmp_not_sent_rate_limit")                                                               \
 	X(DP_C_ICMP_SENT, "icmp_sent")                                                                                 \
 	X(DP_C_MSS_CLAMPED, "mss_clamped")                                                                             \
+	X(DP_C_FLOW_MISS, "flow_cache_misses")                                                                         \
 	X(DP_C_HANDOFF, "handed_off")                                                                                  \
 	X(DP_C_PUNT_IKE, "punted_ike")                                                                                 \
 	X(DP_C_PUNT_ARP, "punted_arp")                                                                                 \

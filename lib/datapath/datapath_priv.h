@@ -9,7 +9,9 @@
 #include <rte_ring.h>
 #include <stdatomic.h>
 
+#include "assignment_priv.h"
 #include "datapath.h"
+#include "flow_cache_priv.h"
 #include "neighbour_priv.h"
 #include "packet_priv.h"
 #include "route_priv.h"
@@ -19,14 +21,23 @@
 #define PUNT_RING_SIZE   512
 #define EVENT_RING_SIZE  256
 #define HANDOFF_SIZE     2048
+#define PARKED_MAX       1024 /* packets a worker keeps while an owner changes; a power of two */
 #define QUEUE_NONE       0xffff
+#define RSS_KEY_MAX      64
 #define SLOT_NONE        UINT32_MAX
-#define PORT_QUEUES_MAX  IPSEC_WORKERS_MAX
 #define IKE_BUCKETS      1024 /* of the per-source rate limit; sources that hash alike share one */
 #define NO_SA_MEMORY     256  /* tunnel slots a worker remembers to have reported */
 
 /* Rings to control by class: a flood of one does not starve another. */
 enum punt_class { PUNT_IKE, PUNT_ARP, PUNT_HOLD, PUNT_CLASSES };
+
+/* How a device spreads what it receives over its queues, when that can be told beforehand. */
+struct rss {
+	bool known;
+	uint8_t key[RSS_KEY_MAX];
+	uint16_t reta_size;
+	uint16_t reta[RTE_ETH_RSS_RETA_SIZE_512];
+};
 
 struct port {
 	/* R: workers; constant after create */
@@ -40,14 +51,29 @@ struct port {
 	/* cold */
 	struct prefix prefix, prefix6; /* ADDR_NONE: without an address of that family */
 	char name[64], device[64];
+	struct rss rss; /* control only */
 } __rte_cache_aligned;
 
-/* Everything configured that a verdict depends on. Immutable once published. */
-struct snapshot {
+/* The parts of a snapshot, immutable once published. The next snapshot shares those that did not change; control counts
+ * how many hold one. */
+struct policies {
+	uint32_t holders;
 	struct spd *spd;         /* NULL: no rules, nothing matches */
 	bool protects_both_ways; /* a packet may match protect rules leaving and arriving */
-	struct route_table routes;
-	struct route6_table routes6;
+};
+
+struct routes {
+	uint32_t holders;
+	struct route_table four;
+	struct route6_table six;
+};
+
+/* Everything configured that a verdict depends on. */
+struct snapshot {
+	uint32_t epoch; /* of two snapshots the later one has the larger */
+	struct policies *policies;
+	struct routes *routes;
+	struct assignment *assignment;
 };
 
 struct list {
@@ -73,14 +99,18 @@ struct worker {
 	struct ipsec_worker *crypto;
 	struct port *ports;
 	struct neighbour_table *neighbours;
-	uint16_t id, rx_count;
+	uint16_t id;
 	uint16_t lcore, cpu;
 	pthread_t thread; /* of worker_attach: for asserts */
-	struct rx_queue rx[DATAPATH_PORTS_MAX * PORT_QUEUES_MAX];
-	uint16_t tx_queue[DATAPATH_PORTS_MAX]; /* QUEUE_NONE: the port's TX is another worker's */
 
 	/* owner worker only */
 	const struct snapshot *snapshot; /* of this loop */
+	uint32_t epoch;                  /* of what was decided in this loop: that of the snapshot */
+	uint32_t generation;             /* of the assignment that rx, tx_queue and active come from */
+	uint16_t active;                 /* workers 0 to active - 1 take part */
+	uint16_t rx_count;
+	struct rx_queue rx[DATAPATH_PORTS_MAX * PORT_QUEUES_MAX];
+	uint16_t tx_queue[DATAPATH_PORTS_MAX]; /* QUEUE_NONE: the port's TX is another worker's */
 	uint64_t now_cycles;
 	uint16_t ip_id; /* of ICMP errors and fragments we begin */
 	struct list clear, local;
@@ -94,8 +124,13 @@ struct worker {
 	uint8_t protect_origin;
 	struct list tx[DATAPATH_PORTS_MAX];
 	struct list *handoff; /* one per worker */
+	struct {
+		struct rte_mbuf *m[PARKED_MAX];
+		uint32_t head, count;
+	} parked; /* until their owner is known */
 	struct bucket icmp_errors, echo_replies, spi_events, sa_events;
 	struct bucket ike_sources[IKE_BUCKETS];
+	struct flow_cache flows;
 	struct {
 		uint32_t slot;
 		uint64_t cycles;
@@ -116,6 +151,19 @@ struct worker {
 	_Atomic int state;                                                  /* enum worker_state */
 } __rte_cache_aligned;
 
+/* An owner changes: ownership.c. */
+enum move_phase { MOVE_NONE, MOVE_LEAVING, MOVE_DRAINING, MOVE_HELD };
+
+struct move {
+	enum move_phase phase;
+	bool grace; /* the grace period of this phase is over */
+	uint64_t next_ns;
+	uint64_t losers; /* bit n: worker n loses something */
+	uint64_t loops[IPSEC_WORKERS_MAX];
+	uint8_t buckets[SA_BUCKETS]; /* owners to be */
+	struct assignment *target;   /* owned */
+};
+
 enum worker_state { WORKER_STOPPED, WORKER_RUNNING, WORKER_FAILED };
 
 struct datapath {
@@ -125,6 +173,7 @@ struct datapath {
 	struct neighbour_table *neighbours;
 	uint16_t worker_count, port_count;
 	enum datapath_idle idle;
+	uint32_t flow_entries;
 	bool mss_clamp;
 	int event_fd;
 	uint64_t own_filter,
@@ -148,6 +197,9 @@ struct datapath {
 	pthread_t control; /* for asserts */
 	bool started;
 	uint16_t ip_id;
+	uint32_t epoch; /* of the newest snapshot */
+	uint16_t workers_wanted;
+	struct move move;
 	uint64_t drops[DROP_REASON_COUNT]; /* of packets control held or made */
 	uint64_t port_drops[DATAPATH_PORTS_MAX][DROP_REASON_COUNT];
 };
@@ -271,7 +323,8 @@ static inline bool source_own(const struct datapath *dp, const struct rte_mbuf *
 /* Where packets to an address go, of either family; never NULL. */
 static inline const struct route *snapshot_route(const struct snapshot *s, const struct addr *a)
 {
-	return a->family == ADDR_IPV6 ? route6_lookup(&s->routes6, a->bytes) : route_lookup(&s->routes, ipv4_be(a));
+	return a->family == ADDR_IPV6 ? route6_lookup(&s->routes->six, a->bytes)
+				      : route_lookup(&s->routes->four, ipv4_be(a));
 }
 
 /* worker.c. In the worker's thread: what must be local to it. 0 or -ENOMEM. */
@@ -286,14 +339,35 @@ int port_setup(struct datapath *dp, uint16_t index, const struct datapath_port_c
 	size_t reason_capacity);
 int port_start(struct port *p);
 void port_stop(struct port *p);
-/* Which worker polls and feeds a queue of a port: ports with few queues are spread over the workers. */
-static inline uint16_t port_queue_worker(const struct datapath *dp, uint16_t port, uint16_t queue)
-{
-	return (uint16_t)((port + queue) % dp->worker_count);
-}
+
+/* rss.c. Asks a started device; what it does not tell is not known. */
+void rss_read(uint16_t device, struct rss *ret_rss);
+/* Pure: the queue of packets between these addresses. r is known. */
+uint16_t rss_queue(const struct rss *r, const struct addr *source, const struct addr *destination);
+
+/* ownership.c, control. The queues of all ports shared out among the first `active` workers, starting from how they are
+ * now (NULL: not at all). NULL without memory. */
+struct assignment *assignment_create(const struct datapath *dp, const struct assignment *before, uint16_t active);
+/* Begins to give queues and buckets to new owners; takes target. 0, -EBUSY (something moves), -ENOMEM. */
+int ownership_move(struct datapath *dp, struct assignment *target, const uint8_t buckets[SA_BUCKETS]);
+/* The next step of what moves. */
+void ownership_tick(struct datapath *dp, uint64_t now_ns);
+/* A worker that can send on a port now. */
+uint16_t ownership_sender(const struct datapath *dp, uint16_t port);
 
 /* snapshot.c */
-struct snapshot *snapshot_create(struct datapath *dp, const struct datapath_snapshot *s, const char **ret_reason);
+/* NULL with a reason. */
+struct policies *policies_create(const struct datapath_snapshot *s, const char **ret_reason);
+struct routes *routes_create(struct datapath *dp, const struct datapath_snapshot *s, const char **ret_reason);
+/* Parts that no snapshot holds. Accept NULL. */
+void policies_free(struct policies *p);
+void routes_free(struct routes *r);
+/* Publishes a snapshot of these parts with one release store and reclaims the one before. 0, or -ENOMEM: nothing has
+ * happened. */
+int snapshot_publish(
+	struct datapath *dp, struct policies *policies, struct routes *routes, struct assignment *assignment);
+/* The same parts but for the assignment. */
+int assignment_publish(struct datapath *dp, struct assignment *assignment);
 void snapshot_free(void *snapshot);
 /* The port whose subnet an address is in, or -1. */
 int snapshot_connected_port(const struct datapath *dp, const struct addr *a);

@@ -272,11 +272,11 @@ static uint16_t port_behind(const struct snapshot *snap, const struct datapath_q
 	return r->port;
 }
 
-static uint8_t port_worker(const struct datapath *dp, uint16_t port)
+static uint8_t port_worker(const struct datapath *dp, const struct snapshot *snap, uint16_t port)
 {
 	if (port >= dp->port_count || dp->ports[port].rx_queues > 1)
 		return WORKER_NONE;
-	return (uint8_t)port_queue_worker(dp, port, 0);
+	return snap->assignment->rx[port][0];
 }
 
 int datapath_explain(
@@ -292,7 +292,7 @@ int datapath_explain(
 	if (query->src.family != query->dst.family || query->src.family == ADDR_NONE)
 		return -EINVAL;
 	probe_init(&p, query, e.port);
-	e.rx_worker = port_worker(dp, e.port);
+	e.rx_worker = port_worker(dp, snap, e.port);
 	e.local = query->port == DATAPATH_PORT_ANY && source_own(dp, &p.m);
 	packet_flow(&p.m, true, &f.leaving);
 	packet_flow(&p.m, false, &e.arriving_flow);

@@ -31,8 +31,8 @@ void forward_frame(struct worker *w, struct rte_mbuf *m, uint16_t port)
 	const struct note note = { .stage = STAGE_TX, .port = port };
 
 	if (unlikely(w->tx_queue[port] == QUEUE_NONE)) {
-		/* queue 0 of every port belongs to this one (port.c) */
-		handoff_push(w, m, port % w->dp->worker_count, &note);
+		uint8_t owner = w->snapshot->assignment->tx[port][0];
+		handoff_turn(w, m, owner_turn(owner, (uint8_t)w->id), &note);
 		return;
 	}
 	list_push(&w->tx[port], m);
@@ -91,16 +91,8 @@ static void forward_too_big(
 		route_egress(w, fragments[i], r);
 }
 
-static inline const struct route *packet_route(const struct worker *w, const struct rte_mbuf *m)
+void forward_along(struct worker *w, struct rte_mbuf *m, enum origin origin, const struct route *r)
 {
-	return packet_is_ip6(m) ? route6_lookup(&w->snapshot->routes6, ip6_destination(packet_ip6(m)))
-				: route_lookup(&w->snapshot->routes, packet_ip(m)->dst_addr);
-}
-
-void forward_packet(struct worker *w, struct rte_mbuf *m, enum origin origin)
-{
-	const struct route *r = packet_route(w, m);
-
 	if (unlikely(r->kind == ROUTE_NONE || r->kind == ROUTE_LOCAL)) {
 		worker_drop(w, m, r->kind == ROUTE_LOCAL ? DROP_MARTIAN : DROP_NO_ROUTE);
 		return;
@@ -119,4 +111,9 @@ void forward_packet(struct worker *w, struct rte_mbuf *m, enum origin origin)
 	if (origin == ORIGIN_CLEAR)
 		worker_count(w, DP_C_FORWARD_CLEAR, 1);
 	route_egress(w, m, r);
+}
+
+void forward_packet(struct worker *w, struct rte_mbuf *m, enum origin origin)
+{
+	forward_along(w, m, origin, packet_route(w, m));
 }

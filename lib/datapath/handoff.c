@@ -22,6 +22,24 @@ void handoff_push(struct worker *w, struct rte_mbuf *m, uint16_t to, const struc
 		receiver_flush(w, to);
 }
 
+static void packet_park(struct worker *w, struct rte_mbuf *m, const struct note *note)
+{
+	if (w->parked.count == PARKED_MAX) {
+		worker_drop(w, m, DROP_OWNER_MOVING);
+		return;
+	}
+	*packet_note(m) = *note;
+	w->parked.m[(w->parked.head + w->parked.count++) % PARKED_MAX] = m;
+}
+
+void handoff_turn(struct worker *w, struct rte_mbuf *m, uint8_t turn, const struct note *note)
+{
+	if (turn == WORKER_MOVING)
+		packet_park(w, m, note);
+	else
+		handoff_push(w, m, turn, note);
+}
+
 void handoff_flush(struct worker *w)
 {
 	for (uint16_t to = 0; to < w->dp->worker_count; to++)

@@ -95,7 +95,7 @@ static uint32_t error_source(const struct worker *w, const struct rte_mbuf *m, e
 
 	if (origin == ORIGIN_CLEAR)
 		return m->port < w->dp->port_count ? w->ports[m->port].addr_be : 0;
-	r = route_lookup(&w->snapshot->routes, packet_ip(m)->dst_addr);
+	r = route_lookup(&w->snapshot->routes->four, packet_ip(m)->dst_addr);
 	return r->kind == ROUTE_NONE ? 0 : w->ports[r->port].addr_be;
 }
 

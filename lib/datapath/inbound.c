@@ -38,12 +38,12 @@ static inline bool sa_find(struct worker *w, struct rte_mbuf *m, struct sa **ret
 		worker_drop(w, m, reason);
 		return false;
 	}
-	uint8_t owner = sad_bucket_worker(w->ips, spi);
-	if (owner != w->id && owner != WORKER_NONE) {
-		handoff_push(w, m, owner, &note);
+	uint8_t turn = owner_turn(sad_bucket_worker(w->ips, spi), (uint8_t)w->id);
+	if (unlikely(turn != w->id)) {
+		handoff_turn(w, m, turn, &note);
 		return false;
 	}
-	*ret_sa = owner == w->id ? sad_lookup(w->ips, spi) : NULL;
+	*ret_sa = sad_lookup(w->ips, spi);
 	if (unlikely(!*ret_sa)) {
 		event_unknown_spi(w, spi, m);
 		worker_drop(w, m, DROP_UNKNOWN_SPI);

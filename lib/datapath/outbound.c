@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* The policy half: verdict for every packet in clear, and the way of protected ones through their SA. Fails closed: a
- * packet without a verdict that lets it pass ends here. RFC 4301 5.1. */
-#include "stages_priv.h"
+/* The outbound half: what was decided about each packet in clear (decide.c) is carried out, and protected ones go
+ * through their SA. RFC 4301 5.1, 8. */
+#include "decide_priv.h"
 #include "verdict_priv.h"
 
 void policy_lookup(const struct worker *w, const struct flow *flows, uint16_t n, struct spd_verdict *ret_verdicts)
@@ -57,23 +57,29 @@ static void protect_too_big(struct worker *w, struct rte_mbuf *m, struct sa *sa,
 		protect_push(w, fragments[i], sa);
 }
 
-/* The SA of the slot when this worker may use it for the packet; else the packet has gone elsewhere. */
+/* A worker that has been taken out of service claims for the first one, which always serves. */
+static uint8_t sa_claim_turn(const struct worker *w, struct sa *sa)
+{
+	return owner_turn(sa_claim(sa, w->id < w->active ? (uint8_t)w->id : 0), (uint8_t)w->id);
+}
+
+/* The SA when this worker may use it for the packet; else the packet has gone elsewhere. */
 static inline struct sa *sa_for(
-	struct worker *w, struct rte_mbuf *m, const struct flow *flow, uint32_t slot, enum origin origin)
+	struct worker *w, struct rte_mbuf *m, const struct flow *flow, const struct decision *d, enum origin origin)
 {
 	const struct note note = { .stage = STAGE_CLEAR, .origin = (uint8_t)origin };
-	struct sa *sa = tunnel_lookup(w->ips, slot);
+	struct sa *sa = tunnel_lookup(w->ips, d->slot);
 
 	if (unlikely(!sa)) {
-		event_no_sa(w, slot);
+		event_no_sa(w, d->slot);
 		worker_drop(w, m, DROP_NO_SA);
 		return NULL;
 	}
-	uint8_t owner = sa_owner(sa);
-	if (unlikely(owner == WORKER_NONE))
-		owner = sa_claim(sa, (uint8_t)w->id);
-	if (owner != w->id) {
-		handoff_push(w, m, owner, &note);
+	uint8_t turn = owner_turn(sa_owner(sa), (uint8_t)w->id);
+	if (unlikely(turn == WORKER_NONE))
+		turn = sa_claim_turn(w, sa);
+	if (turn != w->id) {
+		handoff_turn(w, m, turn, &note);
 		return NULL;
 	}
 	if (unlikely(!sa_selectors_match(sa, flow))) {
@@ -85,9 +91,9 @@ static inline struct sa *sa_for(
 }
 
 static inline void protect(
-	struct worker *w, struct rte_mbuf *m, const struct flow *flow, uint32_t slot, enum origin origin)
+	struct worker *w, struct rte_mbuf *m, const struct flow *flow, const struct decision *d, enum origin origin)
 {
-	struct sa *sa = sa_for(w, m, flow, slot, origin);
+	struct sa *sa = sa_for(w, m, flow, d, origin);
 
 	if (!sa)
 		return;
@@ -108,116 +114,51 @@ static inline void protect(
 	protect_push(w, m, sa);
 }
 
-static void clear_finish(struct worker *w, struct rte_mbuf *m, enum origin origin, enum drop_reason reason)
+/* Into its SA, in clear along its route, or to its end. */
+static inline void decision_act(
+	struct worker *w, struct rte_mbuf *m, const struct flow *flow, const struct decision *d, enum origin origin)
 {
-	if (reason)
-		worker_drop(w, m, reason);
+	const struct route route = { .kind = d->route_kind, .port = d->port, .neighbour = d->neighbour };
+
+	if (likely(d->kind == DECISION_PROTECT))
+		protect(w, m, flow, d, origin);
+	else if (d->kind == DECISION_FORWARD)
+		forward_along(w, m, origin, &route);
 	else
-		forward_packet(w, m, origin);
-}
-
-static inline bool source_is_there(const struct worker *w, const struct rte_mbuf *m)
-{
-	const struct route *r = packet_is_ip6(m) ? route6_lookup(&w->snapshot->routes6, ip6_source(packet_ip6(m)))
-						 : route_lookup(&w->snapshot->routes, packet_ip(m)->src_addr);
-
-	return route_leads_behind(r, m->port);
-}
-
-static bool is_from_the_peers_side(const struct worker *w, const struct rte_mbuf *m, uint32_t slot)
-{
-	const struct sa *sa = tunnel_lookup(w->ips, slot);
-
-	return sa && sa_path(sa)->port == m->port;
-}
-
-static inline enum drop_reason protect_check(const struct worker *w, const struct rte_mbuf *m,
-	const struct spd_verdict *leaving, const struct spd_verdict *arriving, enum origin origin)
-{
-	if (origin != ORIGIN_CLEAR)
-		return DROP_NONE;
-	return protect_verdict(leaving, arriving,
-		is_protect(arriving) && is_from_the_peers_side(w, m, leaving->tunnel_slot), source_is_there(w, m));
-}
-
-/* The same packets seen from their destination, when that can make a difference. */
-static void arriving_lookup(const struct worker *w, struct rte_mbuf **pkts, const struct spd_verdict *leaving,
-	uint16_t n, struct spd_verdict *ret_arriving)
-{
-	bool needed = w->snapshot->protects_both_ways;
-	struct flow flows[BURST];
-
-	for (uint16_t i = 0; i < n && !needed; i++)
-		needed = !is_protect(&leaving[i]);
-	if (!needed) {
-		memset(ret_arriving, 0, n * sizeof(*ret_arriving));
-		return;
-	}
-	for (uint16_t i = 0; i < n; i++)
-		packet_flow(pkts[i], false, &flows[i]);
-	policy_lookup(w, flows, n, ret_arriving);
-}
-
-static inline void clear_dispatch(struct worker *w, struct rte_mbuf *m, const struct flow *flow,
-	const struct spd_verdict *leaving, const struct spd_verdict *arriving, enum origin origin)
-{
-	enum drop_reason reason;
-
-	if (!is_protect(leaving)) {
-		reason = origin_forwarded(origin) ? clear_verdict(leaving, arriving) : own_verdict(leaving, origin);
-		clear_finish(w, m, origin, reason);
-		return;
-	}
-	reason = protect_check(w, m, leaving, arriving, origin);
-	if (unlikely(reason))
-		worker_drop(w, m, reason);
-	else
-		protect(w, m, flow, leaving->tunnel_slot, origin);
+		worker_drop(w, m, (enum drop_reason)d->reason);
 }
 
 void outbound_clear(struct worker *w, struct list *l, enum origin origin)
 {
-	struct spd_verdict leaving[BURST], arriving[BURST];
+	struct decision decisions[BURST];
 	struct flow flows[BURST];
 	uint16_t n = l->n;
 
 	if (!n)
 		return;
 	l->n = 0;
+	decide_burst(w, l->m, n, origin, flows, decisions);
 	for (uint16_t i = 0; i < n; i++)
-		packet_flow(l->m[i], true, &flows[i]);
-	policy_lookup(w, flows, n, leaving);
-	if (origin == ORIGIN_CLEAR)
-		arriving_lookup(w, l->m, leaving, n, arriving);
-	for (uint16_t i = 0; i < n; i++)
-		clear_dispatch(w, l->m[i], &flows[i], &leaving[i], &arriving[i], origin);
+		decision_act(w, l->m[i], &flows[i], &decisions[i], origin);
 	outbound_flush(w);
-}
-
-/* What came out of a tunnel was checked against that tunnel's selectors; it leaves under the policy of everything that
- * leaves (RFC 4301 5.1): into another tunnel, or in clear unless a rule forbids it. */
-static inline void tunnelled_dispatch(struct worker *w, struct rte_mbuf *m, const struct flow *flow,
-	const struct spd_verdict *leaving, uint32_t from_slot)
-{
-	if (tunnelled_protects(leaving, from_slot))
-		protect(w, m, flow, leaving->tunnel_slot, ORIGIN_TUNNEL);
-	else
-		clear_finish(w, m, ORIGIN_TUNNEL, tunnelled_verdict(leaving));
 }
 
 void outbound_tunnelled(struct worker *w)
 {
-	struct spd_verdict leaving[BURST];
+	struct decision decisions[BURST];
 	struct flow flows[BURST];
 	uint16_t n = w->inner.n;
 
 	if (!n)
 		return;
 	w->inner.n = 0;
-	for (uint16_t i = 0; i < n; i++)
-		packet_flow(w->inner.m[i], true, &flows[i]);
-	policy_lookup(w, flows, n, leaving);
-	for (uint16_t i = 0; i < n; i++)
-		tunnelled_dispatch(w, w->inner.m[i], &flows[i], &leaving[i], w->inner_slot[i]);
+	decide_burst(w, w->inner.m, n, ORIGIN_TUNNEL, flows, decisions);
+	for (uint16_t i = 0; i < n; i++) {
+		/* the rule of the tunnel it came from does not claim it back */
+		if (unlikely(decisions[i].kind == DECISION_PROTECT && decisions[i].slot == w->inner_slot[i]))
+			forward_packet(w, w->inner.m[i], ORIGIN_TUNNEL);
+		else
+			decision_act(w, w->inner.m[i], &flows[i], &decisions[i], ORIGIN_TUNNEL);
+	}
 	outbound_flush(w);
 }

@@ -166,6 +166,8 @@ int port_start(struct port *p)
 	if (!rte_eth_dev_get_mtu(p->id, &mtu) && mtu != p->mtu)
 		rte_eth_dev_set_mtu(p->id, p->mtu);
 	rte_eth_promiscuous_disable(p->id);
+	if (p->rx_queues > 1)
+		rss_read(p->id, &p->rss);
 	return 0;
 }
 

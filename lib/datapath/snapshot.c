@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* Building a snapshot: policies compiled, connected and configured routes in one table. Publishing it is datapath.c. */
+/* Snapshots: their parts built (policies compiled, connected and configured routes in one table), put together and
+ * published. */
 #include "datapath_priv.h"
 
 #include <errno.h>
@@ -110,42 +111,49 @@ static int entries_collect(
 	return 0;
 }
 
-static int entry_insert(struct snapshot *snap, const struct entry *e)
+static int entry_insert(struct routes *r, const struct entry *e)
 {
 	const struct prefix *p = &e->prefix;
 
-	return p->addr.family == ADDR_IPV6 ? route6_insert(&snap->routes6, p->addr.bytes, p->len, &e->route)
-					   : route_insert(&snap->routes, addr_ipv4(&p->addr), p->len, &e->route);
+	return p->addr.family == ADDR_IPV6 ? route6_insert(&r->six, p->addr.bytes, p->len, &e->route)
+					   : route_insert(&r->four, addr_ipv4(&p->addr), p->len, &e->route);
 }
 
-static int routes_build(
-	struct snapshot *snap, struct datapath *dp, const struct datapath_snapshot *s, const char **ret_reason)
+static int routes_fill(
+	struct routes *r, struct datapath *dp, const struct datapath_snapshot *s, const char **ret_reason)
 {
 	size_t most = ARRAY_LEN(nowhere) + s->route_count + (size_t)ENTRIES_OF_PORT * dp->port_count;
 	struct entries e = { .items = calloc(most, sizeof(*e.items)) };
-	int error = e.items ? route_table_init(&snap->routes) : -ENOMEM;
+	int error = e.items ? route_table_init(&r->four) : -ENOMEM;
 
 	if (!error)
 		error = entries_collect(&e, dp, s, ret_reason);
 	for (uint32_t i = 0; !error && i < e.count; i++)
-		error = entry_insert(snap, &e.items[i]);
+		error = entry_insert(r, &e.items[i]);
 	if (!error)
-		error = route6_finish(&snap->routes6);
+		error = route6_finish(&r->six);
 	free(e.items);
 	return error;
 }
 
-void snapshot_free(void *snapshot)
+void routes_free(struct routes *r)
 {
-	struct snapshot *snap = snapshot;
-
-	if (!snap)
+	if (!r)
 		return;
-	if (snap->spd)
-		spd_free(snap->spd);
-	route_table_done(&snap->routes);
-	route6_table_done(&snap->routes6);
-	free(snap);
+	route_table_done(&r->four);
+	route6_table_done(&r->six);
+	free(r);
+}
+
+struct routes *routes_create(struct datapath *dp, const struct datapath_snapshot *s, const char **ret_reason)
+{
+	struct routes *r = calloc(1, sizeof(*r));
+
+	*ret_reason = "out of memory";
+	if (r && !routes_fill(r, dp, s, ret_reason))
+		return r;
+	routes_free(r);
+	return NULL;
 }
 
 /* One packet may have both its addresses on both sides. */
@@ -175,23 +183,71 @@ static bool protects_both_ways(const struct datapath_snapshot *s)
 	return count > 1 || overlap;
 }
 
-struct snapshot *snapshot_create(struct datapath *dp, const struct datapath_snapshot *s, const char **ret_reason)
+void policies_free(struct policies *p)
 {
-	struct snapshot *snap = calloc(1, sizeof(*snap));
+	if (!p)
+		return;
+	if (p->spd)
+		spd_free(p->spd);
+	free(p);
+}
+
+struct policies *policies_create(const struct datapath_snapshot *s, const char **ret_reason)
+{
+	struct policies *p = calloc(1, sizeof(*p));
 
 	*ret_reason = "out of memory";
-	if (!snap || routes_build(snap, dp, s, ret_reason)) {
-		snapshot_free(snap);
+	if (!p)
 		return NULL;
-	}
 	if (s->rule_count) {
-		snap->spd = spd_create(s->rules, s->rule_count, ret_reason);
-		if (!snap->spd) {
-			snapshot_free(snap);
+		p->spd = spd_create(s->rules, s->rule_count, ret_reason);
+		if (!p->spd) {
+			policies_free(p);
 			return NULL;
 		}
 	}
-	snap->protects_both_ways = protects_both_ways(s);
-	*ret_reason = NULL;
-	return snap;
+	p->protects_both_ways = protects_both_ways(s);
+	return p;
+}
+
+/* ---- whole ones ---- */
+
+void snapshot_free(void *snapshot)
+{
+	struct snapshot *snap = snapshot;
+
+	if (!snap)
+		return;
+	if (!--snap->policies->holders)
+		policies_free(snap->policies);
+	if (!--snap->routes->holders)
+		routes_free(snap->routes);
+	if (!--snap->assignment->holders)
+		free(snap->assignment);
+	free(snap);
+}
+
+int snapshot_publish(
+	struct datapath *dp, struct policies *policies, struct routes *routes, struct assignment *assignment)
+{
+	struct snapshot *fresh = malloc(sizeof(*fresh));
+
+	if (!fresh)
+		return -ENOMEM;
+	*fresh = (struct snapshot){
+		.epoch = ++dp->epoch, .policies = policies, .routes = routes, .assignment = assignment
+	};
+	policies->holders++;
+	routes->holders++;
+	assignment->holders++;
+	/* release: pairs with worker_step */
+	reclaim_later(dp->ips, snapshot_free, atomic_exchange_explicit(&dp->snapshot, fresh, memory_order_acq_rel));
+	return 0;
+}
+
+int assignment_publish(struct datapath *dp, struct assignment *assignment)
+{
+	const struct snapshot *now = atomic_load_explicit(&dp->snapshot, memory_order_relaxed);
+
+	return snapshot_publish(dp, now->policies, now->routes, assignment);
 }

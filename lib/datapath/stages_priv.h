@@ -40,8 +40,16 @@ void local_burst(struct worker *w, struct list *l, enum origin origin);
 /* echo.c: turns an echo request into its reply in place; DROP_NONE or why not. m begins at the IP header. */
 enum drop_reason echo_reply(struct rte_mbuf *m);
 
-/* forward.c: routes an IP packet whose policy verdict is in. */
+/* Where a packet's destination is; never NULL. */
+static inline const struct route *packet_route(const struct worker *w, const struct rte_mbuf *m)
+{
+	return packet_is_ip6(m) ? route6_lookup(&w->snapshot->routes->six, ip6_destination(packet_ip6(m)))
+				: route_lookup(&w->snapshot->routes->four, packet_ip(m)->dst_addr);
+}
+
+/* forward.c: an IP packet whose policy verdict is in, along its route; forward_packet looks the route up. */
 void forward_packet(struct worker *w, struct rte_mbuf *m, enum origin origin);
+void forward_along(struct worker *w, struct rte_mbuf *m, enum origin origin, const struct route *r);
 /* The neighbour that a packet's destination itself is. */
 static inline uint32_t packet_neighbour(const struct worker *w, const struct rte_mbuf *m, uint16_t port)
 {
@@ -84,6 +92,8 @@ bool mss_is_syn(const uint8_t *ip, uint16_t total_bytes);
 
 /* handoff.c: gives the packet to another worker, to continue at a stage. */
 void handoff_push(struct worker *w, struct rte_mbuf *m, uint16_t to, const struct note *note);
+/* The same for whoever's turn it is: another worker, or WORKER_MOVING: the packet waits here. */
+void handoff_turn(struct worker *w, struct rte_mbuf *m, uint8_t turn, const struct note *note);
 void handoff_flush(struct worker *w);
 /* Sorts packets that came by ring into this worker's lists or sends them. */
 void handoff_sort(struct worker *w, struct rte_mbuf **pkts, uint16_t n);

@@ -9,8 +9,8 @@
 static inline void snapshot_verdicts(
 	const struct snapshot *s, const struct flow *flows, uint16_t n, struct spd_verdict *ret_verdicts)
 {
-	if (likely(s->spd != NULL))
-		spd_lookup(s->spd, flows, n, ret_verdicts);
+	if (likely(s->policies->spd != NULL))
+		spd_lookup(s->policies->spd, flows, n, ret_verdicts);
 	else
 		memset(ret_verdicts, 0, n * sizeof(*ret_verdicts));
 }

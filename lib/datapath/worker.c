@@ -60,6 +60,50 @@ static uint32_t rx_stage(struct worker *w)
 	return total;
 }
 
+/* Before anything that arrives now: packets whose owner was about to change. Those that still wait go to the end. */
+static uint32_t parked_stage(struct worker *w)
+{
+	struct rte_mbuf *pkts[BURST];
+	uint32_t total = w->parked.count;
+
+	for (uint32_t left = total; left;) {
+		uint32_t n = RTE_MIN(left, (uint32_t)BURST);
+		for (uint32_t i = 0; i < n; i++)
+			pkts[i] = w->parked.m[w->parked.head++ % PARKED_MAX];
+		w->parked.count -= n;
+		left -= n;
+		handoff_sort(w, pkts, (uint16_t)n);
+		worker_stages(w);
+	}
+	return total;
+}
+
+/* What this worker polls and feeds from now on. */
+static void assignment_take(struct worker *w, const struct assignment *a)
+{
+	w->generation = a->generation;
+	w->active = a->active;
+	w->rx_count = 0;
+	for (uint16_t p = 0; p < w->dp->port_count; p++) {
+		w->tx_queue[p] = QUEUE_NONE;
+		for (uint16_t q = 0; q < w->ports[p].rx_queues; q++)
+			if (a->rx[p][q] == w->id)
+				w->rx[w->rx_count++] = (struct rx_queue){ .port = p, .queue = q };
+		for (uint16_t q = 0; q < w->ports[p].tx_queues; q++)
+			if (owner_turn(a->tx[p][q], (uint8_t)w->id) == w->id)
+				w->tx_queue[p] = q;
+	}
+}
+
+static inline void snapshot_take(struct worker *w)
+{
+	/* acquire: pairs with snapshot_publish */
+	w->snapshot = atomic_load_explicit(&w->dp->snapshot, memory_order_acquire);
+	w->epoch = w->snapshot->epoch;
+	if (unlikely(w->snapshot->assignment->generation != w->generation))
+		assignment_take(w, w->snapshot->assignment);
+}
+
 uint32_t worker_step(struct worker *w)
 {
 	uint64_t start = rte_rdtsc();
@@ -67,11 +111,11 @@ uint32_t worker_step(struct worker *w)
 
 	assert_worker(w);
 	w->now_cycles = start;
-	/* acquire: pairs with datapath_publish */
-	w->snapshot = atomic_load_explicit(&w->dp->snapshot, memory_order_acquire);
+	snapshot_take(w);
+	n = unlikely(w->parked.count) ? parked_stage(w) : 0;
 	injected = ring_stage(w, w->inject);
 	worker_count(w, DP_C_INJECTED, injected);
-	n = injected + ring_stage(w, w->handoff_in);
+	n += injected + ring_stage(w, w->handoff_in);
 	/* at the end only what is already here still leaves, however much the ports would bring */
 	if (likely(!atomic_load_explicit(&w->dp->stop, memory_order_relaxed)))
 		n += rx_stage(w);
@@ -92,11 +136,14 @@ int worker_attach(struct worker *w)
 	w->thread = pthread_self();
 	w->crypto = ipsec_worker_create(w->ips, w->id);
 	w->ip_id = (uint16_t)rte_rand();
-	return w->crypto ? 0 : -ENOMEM;
+	snapshot_take(w);
+	w->snapshot = NULL;
+	return w->crypto && !flow_cache_init(&w->flows, w->dp->flow_entries) ? 0 : -ENOMEM;
 }
 
 void worker_detach(struct worker *w)
 {
+	flow_cache_done(&w->flows);
 	ipsec_worker_free(w->crypto);
 	w->crypto = NULL;
 }
@@ -126,13 +173,12 @@ static void worker_idle(struct worker *w, uint32_t idle_loops)
 
 static void worker_loop(struct worker *w)
 {
-	bool adaptive = w->dp->idle == DATAPATH_ADAPTIVE;
 	uint32_t idle_loops = 0;
 
 	while (!atomic_load_explicit(&w->dp->stop, memory_order_relaxed)) {
 		if (worker_step(w))
 			idle_loops = 0;
-		else if (adaptive)
+		else if (w->dp->idle == DATAPATH_ADAPTIVE || w->id >= w->active)
 			worker_idle(w, idle_loops++);
 		else
 			rte_pause();

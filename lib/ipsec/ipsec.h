@@ -12,7 +12,12 @@
 
 #define IPSEC_WORKERS_MAX 64
 #define SA_BUCKETS        256 /* low 8 bits of an SPI */
-#define WORKER_NONE       0xff
+
+/* Who owns a bucket of SPIs or an outbound SA, in one byte: a worker, or one of these. */
+#define WORKER_LEAVING 0x80 /* | worker: it still is the owner, but not for long; others' packets wait */
+#define WORKER_MOVING  0xfe /* between two owners: every packet waits */
+#define WORKER_NONE    0xff /* nobody yet: the first that needs it */
+
 #define PATH_TEMPLATE_MAX 48 /* IPv6 + UDP */
 #define PORT_IKE          500
 #define PORT_NATT         4500
@@ -20,6 +25,15 @@
 struct ipsec;        /* all tables; one per process */
 struct ipsec_worker; /* a worker's crypto manager and scratch; touched by that worker only */
 struct sa;           /* opaque but for the functions below */
+
+/* Whose turn a packet is, as worker `me` sees the owner: a worker's (me or another), nobody's yet (WORKER_NONE), or it
+ * waits (WORKER_MOVING). */
+static inline uint8_t owner_turn(uint8_t owner, uint8_t me)
+{
+	if (owner < WORKER_LEAVING || owner == WORKER_NONE)
+		return owner;
+	return owner == (WORKER_LEAVING | me) ? me : WORKER_MOVING;
+}
 
 struct ipsec_config {
 	uint16_t workers;
@@ -118,14 +132,13 @@ void sa_flags_acknowledge(struct sa *sa, uint32_t flags);
 
 /* Any worker: reads that classify needs. */
 uint32_t sa_spi(const struct sa *sa);
-uint8_t sa_owner(const struct sa *sa);
+uint8_t sa_owner(const struct sa *sa); /* outbound; see owner_turn */
 /* Inbound: the tunnel slot its specification named, whose outbound SA is its other half. */
 uint32_t sa_tunnel_slot(const struct sa *sa);
 /* False when fragments cannot pass it: its selectors look at ports, which later fragments have not, or it is in
  * transport mode, which takes whole datagrams only (RFC 4301 7, RFC 4303 3.3.4). */
 bool sa_takes_fragments(const struct sa *sa);
-/* Worker: makes this worker the owner if nobody is. Returns the owner afterwards (compare-and-swap, once in an SA's
- * life). */
+/* Worker: makes a worker the owner if nobody is. Returns the owner afterwards (compare-and-swap). */
 uint8_t sa_claim(struct sa *sa, uint8_t worker);
 /* Worker: counts a drop on the SA; owner only. */
 void sa_count_drop(struct sa *sa, enum drop_reason reason);
@@ -153,8 +166,11 @@ int sad_insert(struct ipsec *ips, struct sa *sa);
 void sad_retire(struct ipsec *ips, struct sa *sa);
 /* Worker: the SA, or NULL. Valid until the next quiescent report. */
 struct sa *sad_lookup(const struct ipsec *ips, uint32_t spi);
-/* Any worker: which worker owns the bucket of an SPI, before touching the SA. */
+/* Any thread: who owns the bucket of an SPI, before touching the SA; see owner_turn. */
 uint8_t sad_bucket_worker(const struct ipsec *ips, uint32_t spi);
+/* Control: the owner of a bucket (an SPI modulo SA_BUCKETS). Only one worker at a time may take itself for the owner:
+ * from the old one to WORKER_LEAVING | old, WORKER_MOVING and the new one, with a grace period between each. */
+void sad_bucket_publish(struct ipsec *ips, uint8_t bucket, uint8_t owner);
 
 /* ---- tunnel slots: where policies find the outbound SA
  * --------------------------------------------------------------- */
@@ -166,6 +182,11 @@ int tunnel_publish(struct ipsec *ips, uint32_t slot, struct sa *sa);
 int tunnel_swap(struct ipsec *ips, uint32_t slot, struct sa *sa, struct sa **ret_before);
 /* Control: reclaims an outbound SA that is in no slot (any more). Takes it; accepts NULL. */
 void sa_retire(struct ipsec *ips, struct sa *sa);
+/* Control, with a grace period between each: the outbound SAs in slots whose owners are in a set of workers (bit n:
+ * worker n) leave them, are nobody's, and may be claimed again. */
+void tunnel_owners_leave(struct ipsec *ips, uint64_t workers);
+void tunnel_owners_hold(struct ipsec *ips);
+void tunnel_owners_release(struct ipsec *ips);
 /* Worker: outbound SA of the slot, or NULL. Valid until the next quiescent report. */
 struct sa *tunnel_lookup(const struct ipsec *ips, uint32_t slot);
 

@@ -219,6 +219,18 @@ void sa_free(struct sa *sa)
 	rte_free(sa);
 }
 
+/* For the operator: a worker or WORKER_NONE. Inbound SAs are their bucket's. */
+static uint8_t owner_shown(const struct sa *sa)
+{
+	uint8_t owner = sa_owner(sa);
+
+	if (!sa->outbound)
+		owner = sa->ips ? sad_bucket_worker(sa->ips, sa->spi) : WORKER_NONE;
+	if (owner < WORKER_LEAVING)
+		return owner;
+	return owner < WORKER_MOVING ? owner & ~WORKER_LEAVING : WORKER_NONE;
+}
+
 void sa_stats_read(const struct sa *sa, struct sa_stats *ret_stats)
 {
 	/* acquire: pairs with sa_flag */
@@ -229,7 +241,7 @@ void sa_stats_read(const struct sa *sa, struct sa_stats *ret_stats)
 		.bytes = count_read(&sa->bytes),
 		.sequence = sa->outbound ? count_read(&sa->sequence) : replay_top(&sa->replay),
 		.flags = flags & ~SA_OVER,
-		.owner = sa_owner(sa),
+		.owner = owner_shown(sa),
 		.source = source_read(&sa->source),
 	};
 	for (int i = 0; i < DROP_REASON_COUNT; i++)
@@ -253,6 +265,7 @@ bool sa_takes_fragments(const struct sa *sa)
 
 uint8_t sa_owner(const struct sa *sa)
 {
+	/* relaxed: who finds itself here put it there */
 	return atomic_load_explicit(&sa->owner, memory_order_relaxed);
 }
 
@@ -260,9 +273,9 @@ uint8_t sa_claim(struct sa *sa, uint8_t worker)
 {
 	uint8_t owner = WORKER_NONE;
 
-	/* relaxed: nobody has touched the owner's fields since the SA was published */
+	/* acquire: pairs with tunnel_owners_release; what an owner before did to the SA is seen */
 	if (atomic_compare_exchange_strong_explicit(
-		    &sa->owner, &owner, worker, memory_order_relaxed, memory_order_relaxed))
+		    &sa->owner, &owner, worker, memory_order_acquire, memory_order_relaxed))
 		return worker;
 	return owner;
 }

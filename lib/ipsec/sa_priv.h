@@ -73,9 +73,9 @@ struct sa {
 	uint32_t spi_be;
 	uint32_t salt;          /* as in memory */
 	_Atomic uint32_t flags; /* enum sa_flags */
-	_Atomic uint8_t owner;
-	uint8_t traits; /* enum sa_traits */
-	uint8_t iv;     /* enum sa_iv */
+	_Atomic uint8_t owner;  /* outbound; inbound ones are their bucket's */
+	uint8_t traits;         /* enum sa_traits */
+	uint8_t iv;             /* enum sa_iv */
 	uint8_t iv_bytes, icv_bytes, salt_bytes;
 	uint8_t aad_bytes; /* AEAD; else 0 */
 	uint8_t before;    /* bytes in front of the text that are authenticated (struct crypto_op) */

@@ -186,8 +186,6 @@ int sad_insert(struct ipsec *ips, struct sa *sa)
 	int rc = 0;
 
 	sa->ips = ips;
-	/* relaxed: published by the store below, or the hash's own */
-	atomic_store_explicit(&sa->owner, sad_bucket_worker(ips, sa->spi), memory_order_relaxed);
 	sa->foreign = !s || s->state == SLOT_FREE;
 	if (sa->foreign)
 		return foreign_insert(sad, sa);
@@ -253,6 +251,12 @@ struct sa *sad_lookup(const struct ipsec *ips, uint32_t spi)
 
 uint8_t sad_bucket_worker(const struct ipsec *ips, uint32_t spi)
 {
-	/* relaxed: a packet handed to the owner before is refused there and handed on */
-	return atomic_load_explicit(&ips->sad.buckets[spi % SA_BUCKETS], memory_order_relaxed);
+	/* acquire: pairs with sad_bucket_publish; the new owner sees what the one before did to the SAs */
+	return atomic_load_explicit(&ips->sad.buckets[spi % SA_BUCKETS], memory_order_acquire);
+}
+
+void sad_bucket_publish(struct ipsec *ips, uint8_t bucket, uint8_t owner)
+{
+	/* release: pairs with sad_bucket_worker */
+	atomic_store_explicit(&ips->sad.buckets[bucket], owner, memory_order_release);
 }

@@ -42,3 +42,48 @@ struct sa *tunnel_lookup(const struct ipsec *ips, uint32_t slot)
 	/* acquire: pairs with tunnel_swap */
 	return atomic_load_explicit(&ips->tunnels[slot], memory_order_acquire);
 }
+
+/* The SA of a slot as control sees it, which put it there. */
+static struct sa *slot_sa(struct ipsec *ips, uint32_t slot)
+{
+	return atomic_load_explicit(&ips->tunnels[slot], memory_order_relaxed);
+}
+
+/* A worker may claim an SA at the same moment, but nobody takes one from its owner. */
+static void owner_change(struct sa *sa, uint8_t from, uint8_t to, memory_order order)
+{
+	atomic_compare_exchange_strong_explicit(&sa->owner, &from, to, order, memory_order_relaxed);
+}
+
+void tunnel_owners_leave(struct ipsec *ips, uint64_t workers)
+{
+	for (uint32_t slot = 0; slot < ips->config.tunnel_slots; slot++) {
+		struct sa *sa = slot_sa(ips, slot);
+		uint8_t owner = sa ? sa_owner(sa) : WORKER_NONE;
+
+		if (owner < IPSEC_WORKERS_MAX && workers >> owner & 1)
+			owner_change(sa, owner, WORKER_LEAVING | owner, memory_order_relaxed);
+	}
+}
+
+void tunnel_owners_hold(struct ipsec *ips)
+{
+	for (uint32_t slot = 0; slot < ips->config.tunnel_slots; slot++) {
+		struct sa *sa = slot_sa(ips, slot);
+		uint8_t owner = sa ? sa_owner(sa) : WORKER_NONE;
+
+		if (owner >= WORKER_LEAVING && owner < WORKER_MOVING)
+			owner_change(sa, owner, WORKER_MOVING, memory_order_relaxed);
+	}
+}
+
+void tunnel_owners_release(struct ipsec *ips)
+{
+	for (uint32_t slot = 0; slot < ips->config.tunnel_slots; slot++) {
+		struct sa *sa = slot_sa(ips, slot);
+
+		/* release: pairs with sa_claim, after the grace period in which the last owner stopped */
+		if (sa)
+			owner_change(sa, WORKER_MOVING, WORKER_NONE, memory_order_release);
+	}
+}

@@ -17,6 +17,8 @@ struct fake {
 	struct header_rules header[2];
 	uint32_t acknowledged;
 	uint32_t released_spi;
+	uint8_t predicted,
+		full; /* worker of the peer's packets; one without a free SPI (0: none, as 0 is never full) */
 	struct endpoint sent_to;
 	bool sent_marker;
 	size_t sent_len;

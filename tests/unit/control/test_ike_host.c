@@ -254,16 +254,17 @@ static void test_ike_host_gives_the_engine_a_copy_of_the_psk(void)
 	end();
 }
 
-static void test_ike_host_one_worker_owns_every_spi(void)
+static void test_ike_host_spi_of_the_predicted_worker(void)
 {
 	struct ike_host host = ike_host_functions(&c);
 	struct addr a = { 0 };
 
 	begin();
 	CU_ASSERT_EQUAL(host.spi_reserve(&c, &a, &a), 0x1001);
-	c.eal.workers = 2;
-	host.spi_reserve(&c, &a, &a);
-	CU_ASSERT_STRING_EQUAL(fake.calls, "reserve:0 reserve:255 ");
+	fake.predicted = 3;
+	fake.full = 3;
+	CU_ASSERT_EQUAL(host.spi_reserve(&c, &a, &a), 0x1001);
+	CU_ASSERT_STRING_EQUAL(fake.calls, "reserve:0 reserve:3 reserve:255 ");
 	end();
 }
 
@@ -397,7 +398,7 @@ static const struct test tests[] = {
 	TEST(test_ike_host_retire_of_what_was_not_installed_frees_the_spi),
 	TEST(test_ike_host_ignores_messages_to_other_addresses),
 	TEST(test_ike_host_gives_the_engine_a_copy_of_the_psk),
-	TEST(test_ike_host_one_worker_owns_every_spi),
+	TEST(test_ike_host_spi_of_the_predicted_worker),
 	TEST(test_ike_host_failure_goes_into_the_history),
 };
 

@@ -34,7 +34,7 @@ struct ipsec *ipsec_create(const struct ipsec_config *config, const char **ret_r
 {
 	(void)config;
 	*ret_reason = NULL;
-	fake = (struct fake){ .bucket_worker = 0 };
+	fake = (struct fake){ .deferred = 0 };
 	return calloc(1, sizeof(struct ipsec));
 }
 
@@ -170,8 +170,40 @@ struct sa *sad_lookup(const struct ipsec *ips, uint32_t spi)
 uint8_t sad_bucket_worker(const struct ipsec *ips, uint32_t spi)
 {
 	(void)ips;
-	(void)spi;
-	return fake.bucket_worker;
+	return fake.buckets[spi % SA_BUCKETS];
+}
+
+void sad_bucket_publish(struct ipsec *ips, uint8_t bucket, uint8_t owner)
+{
+	(void)ips;
+	fake.buckets[bucket] = owner;
+}
+
+static void owners_change(uint64_t workers, uint8_t low, uint8_t high, uint8_t set, uint8_t clear)
+{
+	for (int i = 0; i < FAKE_SLOTS; i++) {
+		struct sa *sa = fake.tunnels[i];
+		if (sa && sa->owner >= low && sa->owner <= high && (low || workers >> sa->owner & 1))
+			sa->owner = (sa->owner | set) & (uint8_t)~clear;
+	}
+}
+
+void tunnel_owners_leave(struct ipsec *ips, uint64_t workers)
+{
+	(void)ips;
+	owners_change(workers, 0, IPSEC_WORKERS_MAX - 1, WORKER_LEAVING, 0);
+}
+
+void tunnel_owners_hold(struct ipsec *ips)
+{
+	(void)ips;
+	owners_change(0, WORKER_LEAVING, WORKER_MOVING - 1, WORKER_MOVING, 1);
+}
+
+void tunnel_owners_release(struct ipsec *ips)
+{
+	(void)ips;
+	owners_change(0, WORKER_MOVING, WORKER_MOVING, WORKER_NONE, 0);
 }
 
 struct sa *tunnel_lookup(const struct ipsec *ips, uint32_t slot)

@@ -24,9 +24,9 @@ struct sa {
 struct fake {
 	struct sa *tunnels[FAKE_SLOTS];
 	struct sa *inbound[FAKE_SLOTS];
-	uint8_t bucket_worker; /* of all buckets */
-	unsigned deferred;     /* objects given to reclaim_later and not freed yet */
-	bool hold_reclaim;     /* no worker reports: nothing is freed */
+	uint8_t buckets[SA_BUCKETS]; /* owners; at the start worker 0 */
+	unsigned deferred;           /* objects given to reclaim_later and not freed yet */
+	bool hold_reclaim;           /* no worker reports: nothing is freed */
 };
 
 extern struct fake fake;

@@ -77,7 +77,7 @@ static void test_handoff_inbound_by_bucket_before_the_sa(void)
 	const struct probe inner = { .src = FAR_HOST, .dst = LAN_HOST };
 
 	two_open(0);
-	fake.bucket_worker = 0; /* the WAN is worker 1's */
+	/* the buckets are worker 0's, the WAN is worker 1's */
 	struct rte_mbuf *m = rig_packet(&inner);
 	store_be32(payload, 0x1001);
 	memcpy(payload + 8, rte_pktmbuf_mtod(m, void *), 60);

@@ -138,7 +138,9 @@ static void test_sad_lookup_compares_the_whole_spi(void)
 	CU_ASSERT_PTR_EQUAL(sad_lookup(ips, spi), sa);
 	for (int bit = 0; bit < 32; bit++)
 		CU_ASSERT_PTR_NULL(sad_lookup(ips, spi ^ 1u << bit));
-	CU_ASSERT_EQUAL(sa_owner(sa), sad_bucket_worker(ips, spi));
+	struct sa_stats stats;
+	sa_stats_read(sa, &stats);
+	CU_ASSERT_EQUAL(stats.owner, sad_bucket_worker(ips, spi));
 	ipsec_free(ips);
 }
 

@@ -1,0 +1,209 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* What becomes of packets in clear, a burst at a time: what the flow cache knows, and for the rest the compiled
+ * policies seen from both sides and routes. Fails closed: what no rule lets pass is a drop.
+ */
+#include "decide_priv.h"
+#include "verdict_priv.h"
+
+/* The packets of a burst the cache did not know, by their place in it. */
+struct misses {
+	uint16_t n;
+	uint8_t place[BURST];
+	void *set[BURST]; /* where the decision goes; NULL: nowhere */
+};
+
+/* ---- the cache ---- */
+
+static inline uint8_t context_of(const struct rte_mbuf *m, enum origin origin)
+{
+	return origin == ORIGIN_TUNNEL ? FLOW_CONTEXT_TUNNEL : (uint8_t)m->port;
+}
+
+static inline void *set_of(const struct flow_cache *c, const struct flow *f, uint8_t context)
+{
+	if (likely(f->family != ADDR_IPV6)) {
+		struct flow_key4 k = flow_key4_of(f, context);
+		return flow_set4(c, flow_key4_hash(c, &k));
+	}
+	struct flow_key6 k = flow_key6_of(f, context);
+	return flow_set6(c, flow_key6_hash(c, &k));
+}
+
+static inline const struct decision *cached(const void *set, const struct flow *f, uint8_t context, uint32_t epoch)
+{
+	if (likely(f->family != ADDR_IPV6)) {
+		struct flow_key4 k = flow_key4_of(f, context);
+		return flow_lookup4(set, &k, epoch);
+	}
+	struct flow_key6 k = flow_key6_of(f, context);
+	return flow_lookup6(set, &k, epoch);
+}
+
+static void remember(
+	struct worker *w, void *set, const struct flow *f, uint8_t context, const struct decision *decision)
+{
+	if (f->family != ADDR_IPV6) {
+		struct flow_key4 k = flow_key4_of(f, context);
+		flow_insert4(&w->flows, set, &k, w->epoch, decision);
+	} else {
+		struct flow_key6 k = flow_key6_of(f, context);
+		flow_insert6(&w->flows, set, &k, w->epoch, decision);
+	}
+}
+
+/* The sets of all are on their way before the first is looked at. */
+static void cache_ask(struct worker *w, struct rte_mbuf **pkts, uint16_t n, enum origin origin,
+	const struct flow *flows, struct decision *ret_decisions, struct misses *ret_misses)
+{
+	void *sets[BURST];
+
+	for (uint16_t i = 0; i < n; i++) {
+		sets[i] = set_of(&w->flows, &flows[i], context_of(pkts[i], origin));
+		rte_prefetch0(sets[i]);
+	}
+	for (uint16_t i = 0; i < n; i++) {
+		const struct decision *d = cached(sets[i], &flows[i], context_of(pkts[i], origin), w->epoch);
+		if (likely(d != NULL)) {
+			ret_decisions[i] = *d;
+			continue;
+		}
+		ret_misses->place[ret_misses->n] = (uint8_t)i;
+		ret_misses->set[ret_misses->n++] = sets[i];
+	}
+}
+
+static void all_miss(uint16_t n, struct misses *ret_misses)
+{
+	ret_misses->n = n;
+	for (uint16_t i = 0; i < n; i++) {
+		ret_misses->place[i] = (uint8_t)i;
+		ret_misses->set[i] = NULL;
+	}
+}
+
+/* ---- policy ---- */
+
+static inline const struct route *source_route(const struct worker *w, const struct rte_mbuf *m)
+{
+	return packet_is_ip6(m) ? route6_lookup(&w->snapshot->routes->six, ip6_source(packet_ip6(m)))
+				: route_lookup(&w->snapshot->routes->four, packet_ip(m)->src_addr);
+}
+
+/* The port leads to the peer of the SA in this slot. */
+static bool is_from_the_peers_side(const struct worker *w, const struct rte_mbuf *m, uint32_t slot)
+{
+	const struct sa *sa = tunnel_lookup(w->ips, slot);
+
+	return sa && sa_path(sa)->port == m->port;
+}
+
+static struct decision drop_decision(enum drop_reason reason)
+{
+	return (struct decision){ .kind = DECISION_DROP, .reason = (uint8_t)reason };
+}
+
+static struct decision forward_decision(const struct worker *w, const struct rte_mbuf *m)
+{
+	const struct route *r = packet_route(w, m);
+
+	return (struct decision){
+		.kind = DECISION_FORWARD, .route_kind = r->kind, .port = (uint8_t)r->port, .neighbour = r->neighbour
+	};
+}
+
+static struct decision protect_decision(uint32_t slot)
+{
+	return (struct decision){ .kind = DECISION_PROTECT, .slot = slot };
+}
+
+static struct decision clear_decision(const struct worker *w, const struct rte_mbuf *m, enum drop_reason reason)
+{
+	return reason ? drop_decision(reason) : forward_decision(w, m);
+}
+
+/* Of a packet that arrived in clear or was made here. */
+static struct decision decide_clear(const struct worker *w, const struct rte_mbuf *m, const struct spd_verdict *leaving,
+	const struct spd_verdict *arriving, enum origin origin)
+{
+	enum drop_reason reason = DROP_NONE;
+
+	if (!is_protect(leaving))
+		return clear_decision(w, m,
+			origin_forwarded(origin) ? clear_verdict(leaving, arriving) : own_verdict(leaving, origin));
+	if (origin == ORIGIN_CLEAR)
+		reason = protect_verdict(leaving, arriving, is_from_the_peers_side(w, m, leaving->tunnel_slot),
+			route_leads_behind(source_route(w, m), m->port));
+	return reason ? drop_decision(reason) : protect_decision(leaving->tunnel_slot);
+}
+
+/* What came out of a tunnel was checked against that tunnel's selectors; it leaves under the policy of everything that
+ * leaves (RFC 4301 5.1): into another tunnel, or in clear unless a rule forbids it. */
+static struct decision decide_tunnelled(
+	const struct worker *w, const struct rte_mbuf *m, const struct spd_verdict *leaving)
+{
+	if (is_protect(leaving))
+		return protect_decision(leaving->tunnel_slot);
+	return clear_decision(w, m, tunnelled_verdict(leaving));
+}
+
+/* With a rule whose sides overlap it depends on where its SA's peer is, which no epoch knows of. */
+static inline bool is_lasting(const struct spd_verdict *leaving, const struct spd_verdict *arriving)
+{
+	return !(is_protect(leaving) && is_protect(arriving) && leaving->tunnel_slot == arriving->tunnel_slot);
+}
+
+/* The same packets seen from their destination, when that can make a difference. */
+static void arriving_lookup(const struct worker *w, struct rte_mbuf **pkts, const struct misses *missed,
+	const struct spd_verdict *leaving, struct spd_verdict *ret_arriving)
+{
+	bool needed = w->snapshot->policies->protects_both_ways;
+	struct flow flows[BURST];
+
+	for (uint16_t i = 0; i < missed->n && !needed; i++)
+		needed = !is_protect(&leaving[i]);
+	memset(ret_arriving, 0, missed->n * sizeof(*ret_arriving));
+	if (!needed)
+		return;
+	for (uint16_t i = 0; i < missed->n; i++)
+		packet_flow(pkts[missed->place[i]], false, &flows[i]);
+	policy_lookup(w, flows, missed->n, ret_arriving);
+}
+
+static void policy_ask(struct worker *w, struct rte_mbuf **pkts, enum origin origin, const struct flow *flows,
+	const struct misses *missed, struct decision *ret_decisions)
+{
+	struct spd_verdict leaving[BURST], arriving[BURST] = { 0 };
+	struct flow missed_flows[BURST];
+
+	for (uint16_t i = 0; i < missed->n; i++)
+		missed_flows[i] = flows[missed->place[i]];
+	policy_lookup(w, missed_flows, missed->n, leaving);
+	if (origin == ORIGIN_CLEAR)
+		arriving_lookup(w, pkts, missed, leaving, arriving);
+	for (uint16_t i = 0; i < missed->n; i++) {
+		struct rte_mbuf *m = pkts[missed->place[i]];
+		const struct flow *f = &missed_flows[i];
+		struct decision *d = &ret_decisions[missed->place[i]];
+		*d = origin == ORIGIN_TUNNEL ? decide_tunnelled(w, m, &leaving[i])
+					     : decide_clear(w, m, &leaving[i], &arriving[i], origin);
+		if (missed->set[i] && is_lasting(&leaving[i], &arriving[i]))
+			remember(w, missed->set[i], f, context_of(m, origin), d);
+	}
+}
+
+void decide_burst(struct worker *w, struct rte_mbuf **pkts, uint16_t n, enum origin origin, struct flow *ret_flows,
+	struct decision *ret_decisions)
+{
+	struct misses missed = { .n = 0 };
+
+	for (uint16_t i = 0; i < n; i++)
+		packet_flow(pkts[i], true, &ret_flows[i]);
+	if (likely(origin_forwarded(origin) && w->flows.four))
+		cache_ask(w, pkts, n, origin, ret_flows, ret_decisions, &missed);
+	else
+		all_miss(n, &missed);
+	if (likely(!missed.n))
+		return;
+	worker_count(w, DP_C_FLOW_MISS, missed.n);
+	policy_ask(w, pkts, origin, ret_flows, &missed, ret_decisions);
+}

@@ -1,0 +1,286 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* Owners change under traffic, and no packet is lost or overtaken by it: queues, buckets of inbound SAs and outbound
+ * SAs go from one worker to another in steps with a grace period between each. All control, never blocking.
+ *
+ *   leaving   nobody polls the RX queues that move; SAs and TX queues are still the old owner's, who works off what was
+ *             handed to it while the others keep their packets
+ *   draining  the old owner goes round often enough to have emptied its ring
+ *   held      nobody touches what moves
+ *   (end)     the new owners have it; packets that waited go on before those that arrive later */
+#include "datapath_priv.h"
+
+#include <errno.h>
+#include <stdlib.h>
+
+#define DRAIN_LOOPS (HANDOFF_SIZE / BURST + 2) /* a ring that was full is empty after so many */
+#define TICK_NS     1000000ull
+
+static void grace_over(void *move)
+{
+	((struct move *)move)->grace = true;
+}
+
+static void grace_begin(struct datapath *dp)
+{
+	dp->move.grace = false;
+	reclaim_later(dp->ips, grace_over, &dp->move);
+}
+
+static struct assignment *assignment_now(const struct datapath *dp)
+{
+	/* relaxed: control published it itself */
+	return atomic_load_explicit(&dp->snapshot, memory_order_relaxed)->assignment;
+}
+
+/* Who has the queues when so many workers are active, starting from who has them now. */
+static void queues_balance(const struct datapath *dp, struct assignment *a)
+{
+	for (uint16_t p = 0; p < dp->port_count; p++) {
+		const struct port *port = &dp->ports[p];
+		owners_balance(a->rx[p], port->rx_queues, a->active, p);
+		/* with a TX queue each nobody waits for another */
+		for (uint16_t q = 0; q < port->tx_queues && port->tx_queues == dp->worker_count; q++)
+			a->tx[p][q] = (uint8_t)q;
+		if (port->tx_queues < dp->worker_count)
+			owners_balance(a->tx[p], port->tx_queues, a->active, p);
+	}
+}
+
+struct assignment *assignment_create(const struct datapath *dp, const struct assignment *before, uint16_t active)
+{
+	struct assignment *a = malloc(sizeof(*a));
+
+	if (!a)
+		return NULL;
+	if (before)
+		*a = *before;
+	else
+		memset(a, WORKER_NONE, sizeof(*a));
+	a->holders = 0;
+	a->generation = before ? before->generation + 1 : 1;
+	a->active = active;
+	queues_balance(dp, a);
+	return a;
+}
+
+/* What changes hands is on its way; returns who loses something. */
+static uint64_t moving_mark(uint8_t *between, const uint8_t *now, const uint8_t *then, size_t count)
+{
+	uint64_t losers = 0;
+
+	for (size_t i = 0; i < count; i++) {
+		between[i] = now[i] == then[i] ? now[i] : WORKER_LEAVING | now[i];
+		if (now[i] != then[i])
+			losers |= 1ull << now[i];
+	}
+	return losers;
+}
+
+static uint64_t queues_mark(const struct datapath *dp, const struct assignment *now, const struct assignment *then,
+	struct assignment *between)
+{
+	uint64_t losers = 0;
+
+	for (uint16_t p = 0; p < dp->port_count; p++) {
+		losers |= moving_mark(between->rx[p], now->rx[p], then->rx[p], dp->ports[p].rx_queues);
+		losers |= moving_mark(between->tx[p], now->tx[p], then->tx[p], dp->ports[p].tx_queues);
+	}
+	return losers;
+}
+
+/* Of every bucket whose owner changes the owner is on its way out. */
+static void buckets_leave(struct datapath *dp)
+{
+	for (unsigned b = 0; b < SA_BUCKETS; b++) {
+		uint8_t owner = sad_bucket_worker(dp->ips, b);
+		if (owner != dp->move.buckets[b]) {
+			dp->move.losers |= 1ull << owner;
+			sad_bucket_publish(dp->ips, (uint8_t)b, WORKER_LEAVING | owner);
+		}
+	}
+}
+
+static void buckets_hold(struct datapath *dp)
+{
+	for (unsigned b = 0; b < SA_BUCKETS; b++)
+		if (sad_bucket_worker(dp->ips, b) != dp->move.buckets[b])
+			sad_bucket_publish(dp->ips, (uint8_t)b, WORKER_MOVING);
+}
+
+static void buckets_give(struct datapath *dp)
+{
+	for (unsigned b = 0; b < SA_BUCKETS; b++)
+		sad_bucket_publish(dp->ips, (uint8_t)b, dp->move.buckets[b]);
+}
+
+/* ---- the steps; each returns what the next one is, or stays when its time has not come ---- */
+
+static enum move_phase leave(struct datapath *dp, struct assignment *between)
+{
+	struct move *mv = &dp->move;
+
+	mv->losers = queues_mark(dp, assignment_now(dp), mv->target, between);
+	if (assignment_publish(dp, between)) {
+		free(between);
+		return MOVE_NONE;
+	}
+	buckets_leave(dp);
+	tunnel_owners_leave(dp->ips, mv->losers);
+	grace_begin(dp);
+	return MOVE_LEAVING;
+}
+
+static uint64_t loops_of(const struct datapath *dp, uint16_t worker)
+{
+	return atomic_load_explicit(&dp->workers[worker]->loops, memory_order_relaxed);
+}
+
+static enum move_phase drain_begin(struct datapath *dp)
+{
+	if (!dp->move.grace)
+		return MOVE_LEAVING;
+	/* those claimed by a worker that had not seen yet that it is to claim none */
+	tunnel_owners_leave(dp->ips, dp->move.losers);
+	for (uint16_t w = 0; w < dp->worker_count; w++)
+		dp->move.loops[w] = loops_of(dp, w);
+	return MOVE_DRAINING;
+}
+
+static bool is_drained(const struct datapath *dp)
+{
+	for (uint16_t w = 0; w < dp->worker_count; w++)
+		if ((dp->move.losers >> w & 1) && loops_of(dp, w) - dp->move.loops[w] < DRAIN_LOOPS)
+			return false;
+	return true;
+}
+
+/* Without memory it is tried again at the next tick. */
+static int queues_hold(struct datapath *dp)
+{
+	struct assignment *held = malloc(sizeof(*held));
+	int error;
+
+	if (!held)
+		return -ENOMEM;
+	*held = *assignment_now(dp);
+	held->holders = 0;
+	held->generation++;
+	for (uint16_t p = 0; p < dp->port_count; p++)
+		for (uint16_t q = 0; q < dp->ports[p].tx_queues; q++)
+			if (held->tx[p][q] >= WORKER_LEAVING)
+				held->tx[p][q] = WORKER_MOVING;
+	error = assignment_publish(dp, held);
+	if (error)
+		free(held);
+	return error;
+}
+
+static enum move_phase hold(struct datapath *dp)
+{
+	if (!is_drained(dp) || queues_hold(dp))
+		return MOVE_DRAINING;
+	buckets_hold(dp);
+	tunnel_owners_hold(dp->ips);
+	grace_begin(dp);
+	return MOVE_HELD;
+}
+
+static enum move_phase give(struct datapath *dp)
+{
+	if (!dp->move.grace)
+		return MOVE_HELD;
+	/* without memory it is tried again at the next tick */
+	dp->move.target->generation = assignment_now(dp)->generation + 1;
+	if (assignment_publish(dp, dp->move.target))
+		return MOVE_HELD;
+	dp->move.target = NULL;
+	buckets_give(dp);
+	tunnel_owners_release(dp->ips);
+	return MOVE_NONE;
+}
+
+int ownership_move(struct datapath *dp, struct assignment *target, const uint8_t buckets[SA_BUCKETS])
+{
+	struct assignment *between = malloc(sizeof(*between));
+
+	if (!between || dp->move.phase != MOVE_NONE) {
+		int error = between ? -EBUSY : -ENOMEM;
+		free(between);
+		free(target);
+		return error;
+	}
+	*between = *target;
+	memcpy(dp->move.buckets, buckets, SA_BUCKETS);
+	dp->move.target = target;
+	dp->move.phase = leave(dp, between);
+	if (dp->move.phase != MOVE_NONE)
+		return 0;
+	free(target);
+	dp->move.target = NULL;
+	return -ENOMEM;
+}
+
+/* The wish of datapath_workers_set, once what is under way has ended. */
+static void wish_begin(struct datapath *dp)
+{
+	uint8_t buckets[SA_BUCKETS];
+	struct assignment *target;
+
+	target = assignment_create(dp, assignment_now(dp), dp->workers_wanted);
+	for (unsigned b = 0; b < SA_BUCKETS; b++)
+		buckets[b] = sad_bucket_worker(dp->ips, b);
+	owners_balance(buckets, SA_BUCKETS, dp->workers_wanted, 0);
+	/* without memory the next tick tries again */
+	if (target)
+		ownership_move(dp, target, buckets);
+}
+
+static void move_step(struct datapath *dp)
+{
+	struct move *mv = &dp->move;
+
+	switch (mv->phase) {
+	case MOVE_LEAVING: mv->phase = drain_begin(dp); break;
+	case MOVE_DRAINING: mv->phase = hold(dp); break;
+	case MOVE_HELD: mv->phase = give(dp); break;
+	case MOVE_NONE:
+	default: wish_begin(dp); break;
+	}
+}
+
+static bool is_moving(const struct datapath *dp)
+{
+	return dp->move.phase != MOVE_NONE || dp->workers_wanted != assignment_now(dp)->active;
+}
+
+void ownership_tick(struct datapath *dp, uint64_t now_ns)
+{
+	if (is_moving(dp)) {
+		reclaim_poll(dp->ips);
+		move_step(dp);
+	}
+	dp->move.next_ns = is_moving(dp) ? now_ns + TICK_NS : UINT64_MAX;
+}
+
+uint16_t ownership_sender(const struct datapath *dp, uint16_t port)
+{
+	uint8_t owner = assignment_now(dp)->tx[port][0];
+
+	/* while the queue is nobody's, the packet waits with a worker that always serves */
+	return owner < WORKER_LEAVING ? owner : 0;
+}
+
+int datapath_workers_set(struct datapath *dp, uint16_t active)
+{
+	assert_control(dp);
+	if (!active || active > dp->worker_count)
+		return -EINVAL;
+	dp->workers_wanted = active;
+	dp->move.next_ns = 0;
+	return 0;
+}
+
+bool datapath_workers_settled(const struct datapath *dp)
+{
+	return !is_moving(dp);
+}
