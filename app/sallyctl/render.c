@@ -244,7 +244,8 @@ void render(FILE *out, int command, const json_t *result, bool detail)
 		render_workers(out, result);
 	else if (command == COMMAND_EXPLAIN)
 		render_explain(out, result);
-	else if (command == COMMAND_SHOW_VERSION)
+	else if (command == COMMAND_SHOW_VERSION || command == COMMAND_CAPTURE_START ||
+		 command == COMMAND_CAPTURE_STATUS || command == COMMAND_CAPTURE_STOP)
 		render_members(out, result);
 	else
 		fputs("ok\n", out);

@@ -72,6 +72,9 @@ static json_t *(*const handlers[COMMAND_COUNT])(struct command_call *call) = {
 	[COMMAND_SHOW_WORKERS] = show_workers,
 	[COMMAND_SHOW_VERSION] = show_version,
 	[COMMAND_EXPLAIN] = explain,
+	[COMMAND_CAPTURE_START] = command_capture_start,
+	[COMMAND_CAPTURE_STATUS] = command_capture_status,
+	[COMMAND_CAPTURE_STOP] = command_capture_stop,
 	[COMMAND_INITIATE] = initiate,
 	[COMMAND_TERMINATE] = terminate,
 };

@@ -16,6 +16,10 @@
 	X(SHOW_VERSION, "show version", "", 0, 0, "versions of the daemon and its libraries")                          \
 	X(EXPLAIN, "explain", "SRC DST [PROTO [SPORT DPORT]] [interface NAME] | spi SPI", 2, 7,                        \
 		"what a packet or an SPI would meet, and what would drop it")                                          \
+	X(CAPTURE_START, "capture start", "FILE tunnel NAME [clear|sealed|both] | FILE port NAME ...", 3, 13,          \
+		"copy packets into a pcapng file; also count N, snaplen N, seconds N, bytes N")                        \
+	X(CAPTURE_STATUS, "capture status", "", 0, 0, "the capture that runs, or the last one")                        \
+	X(CAPTURE_STOP, "capture stop", "", 0, 0, "end the capture")                                                   \
 	X(INITIATE, "initiate", "NAME", 1, 1, "bring a tunnel up")                                                     \
 	X(TERMINATE, "terminate", "NAME", 1, 1, "delete a tunnel's SAs, here and at the peer")
 

@@ -2,6 +2,8 @@
 /* The control core's parts and the calls between its files. Everything here belongs to the control thread. */
 #pragma once
 
+#include <stdio.h>
+
 #include "api_priv.h"
 #include "control.h"
 #include "crypto_pool_priv.h"
@@ -13,6 +15,7 @@
 #include "loop_priv.h"
 #include "resolve_priv.h"
 #include "sa_lifecycle_priv.h"
+#include "watch_priv.h"
 
 enum { LIMIT_UNKNOWN_SPI = IKE_EVENT_KINDS, LIMIT_SEND, LIMIT_INSTALL, LIMIT_NO_SA, LIMIT_KINDS };
 
@@ -26,6 +29,18 @@ struct worker_sample {
 /* Of the last two sweeps. */
 struct worker_load {
 	struct worker_sample before, last;
+};
+
+/* A capture that runs, or the last one. */
+struct capture_session {
+	FILE *file; /* NULL: none runs */
+	char path[4096];
+	char ended[64]; /* why; empty: it goes on */
+	struct capture_request request;
+	uint32_t interfaces[CAPTURE_PORT_OUT + 1]; /* of the file, by where the packet was */
+	uint64_t packets, bytes, lost;
+	uint64_t began_cycles, began_ns; /* one moment in two clocks: the TSC, and since 1970 */
+	uint64_t next_ns, until_ns;
 };
 
 struct control {
@@ -48,6 +63,7 @@ struct control {
 	uint64_t now_ns; /* of this turn of the loop */
 	uint64_t started_ns;
 	struct worker_load loads[IPSEC_WORKERS_MAX];
+	struct capture_session capture;
 	uint64_t next_sweep_ns;
 	bool stopping;
 	uint64_t stop_by_ns;
@@ -84,6 +100,19 @@ const char *hint_of(const struct history *h, const struct ike_failure *f);
 
 struct datapath_host dp_events_host(struct control *c);
 
+/* ---- capture.c: the file of a capture ---- */
+
+/* Makes the file, which must not be there yet, and begins. 0, or -errno with a text. */
+int capture_begin(struct control *c, const struct capture_request *request, struct watch_error *ret_error);
+/* It ends at its next poll. */
+void capture_stop(struct control *c);
+/* Writes what was copied since, and ends what has to end. */
+void capture_poll(struct control *c);
+/* When it wants to be polled again; UINT64_MAX: none runs. */
+uint64_t capture_deadline(const struct control *c);
+/* After the workers have ended. */
+void capture_close(struct control *c);
+
 /* ---- api_*.c: commands; json_t results are the caller's ---- */
 
 struct command_call {
@@ -109,6 +138,9 @@ void worker_loads_sweep(struct control *c);
 struct worker_sample worker_sample_since(const struct worker_sample *now, const struct worker_sample *before);
 json_t *worker_load_json(const struct worker_sample *s);
 json_t *explain(struct command_call *call);
+json_t *command_capture_start(struct command_call *call);
+json_t *command_capture_status(struct command_call *call);
+json_t *command_capture_stop(struct command_call *call);
 /* Parts of several answers. Only reasons that occurred: without drops an empty object. */
 json_t *drops_some_json(const uint64_t drops[DROP_REASON_COUNT]);
 json_t *sa_json(const struct sa_pair *pair, enum sa_direction direction);

@@ -233,3 +233,45 @@ struct datapath_explanation {
  * 0, -EINVAL (families differ). */
 int datapath_explain(
 	const struct datapath *dp, const struct datapath_query *query, struct datapath_explanation *ret_explanation);
+
+/* ---- capture: copies of packets ---------------------------------------------------------------------------------- */
+
+/* Where a packet was when it was copied: in clear and sealed packets begin at their IP header, those of ports at their
+ * Ethernet header. */
+enum datapath_capture_point {
+	CAPTURE_CLEAR_OUT, /* before it is sealed */
+	CAPTURE_SEALED_OUT,
+	CAPTURE_SEALED_IN, /* before it is opened */
+	CAPTURE_CLEAR_IN,
+	CAPTURE_PORT_IN,
+	CAPTURE_PORT_OUT,
+};
+
+struct datapath_capture_spec {
+	bool of_port; /* else of the SAs of tunnel slots */
+	uint16_t port;
+	uint32_t first_slot, slot_count;
+	bool clear, sealed; /* which sides, of a tunnel */
+	uint16_t snaplen;   /* bytes of each packet that are kept */
+};
+
+struct datapath_captured {
+	enum datapath_capture_point point;
+	enum drop_reason reason; /* it went no further */
+	uint64_t cycles;         /* of the TSC */
+	uint32_t length;
+	struct bytes data; /* borrowed for the call */
+};
+
+/* Control: workers copy packets from now on, without ever waiting: what finds a ring full is lost and counted. One
+ * capture at a time. 0, -EINVAL, -EBUSY, -ENOMEM. */
+int datapath_capture_start(struct datapath *dp, const struct datapath_capture_spec *spec);
+/* Control: they stop; a last few copies may still come. */
+void datapath_capture_stop(struct datapath *dp);
+/* Control: gives at most budget copies of each worker to `take`. Returns how many. */
+size_t datapath_capture_drain(struct datapath *dp, size_t budget,
+	void (*take)(void *context, const struct datapath_captured *packet), void *context);
+/* Control: none runs and nothing more will come. */
+bool datapath_capture_settled(const struct datapath *dp);
+/* Control: copies the running one has lost so far. */
+uint64_t datapath_capture_lost(const struct datapath *dp);

@@ -95,6 +95,13 @@ static void assignment_take(struct worker *w, const struct assignment *a)
 	}
 }
 
+/* What the operator wants to see of this loop. */
+static inline void watch_take(struct worker *w)
+{
+	/* acquire: pairs with datapath_capture_start */
+	w->capture = atomic_load_explicit(&w->dp->capture, memory_order_acquire);
+}
+
 static inline void snapshot_take(struct worker *w)
 {
 	/* acquire: pairs with snapshot_publish */
@@ -112,6 +119,7 @@ uint32_t worker_step(struct worker *w)
 	assert_worker(w);
 	w->now_cycles = start;
 	snapshot_take(w);
+	watch_take(w);
 	n = unlikely(w->parked.count) ? parked_stage(w) : 0;
 	injected = ring_stage(w, w->inject);
 	worker_count(w, DP_C_INJECTED, injected);
@@ -124,6 +132,7 @@ uint32_t worker_step(struct worker *w)
 		handoff_flush(w);
 	}
 	w->snapshot = NULL;
+	w->capture = NULL;
 	ipsec_worker_quiescent(w->crypto);
 	tally(&w->loops, 1);
 	tally(&w->packets, n);

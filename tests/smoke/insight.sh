@@ -61,10 +61,78 @@ check insight/explain_discard_names_the_policy shows gw-a 'rule 2 of policy no-t
 check insight/explain_neighbour explains gw-a "would be dropped: neighbour_unresolved" 10.1.0.2 192.0.2.9 udp 1 2
 check insight/explain_unknown_spi explains gw-a "would be dropped: unknown_spi" spi 0x12345678
 
+# ---- capture: clear and sealed packets of a tunnel, while traffic goes on ----
+
+capture_ended() { [ "$(gw_json gw-a capture status | jq -r .state)" = finished ]; }
+
+# frames FILE FILTER: how many packets tshark finds
+frames() { tshark -r "$work/$1" -Y "$2" -T fields -e frame.number 2>/dev/null | wc -l; }
+
+# has_frames FILE COUNT FILTER
+has_frames() {
+	local n
+	n=$(frames "$1" "$3")
+	[ "$n" = "$2" ] || because "tshark finds $n packets of \"$3\" in $1, not $2"
+}
+
+capture_tunnel() {
+	gw_ctl gw-a capture start "$work/tunnel.pcapng" tunnel to-b count 100000 snaplen 200 >/dev/null ||
+		because "capture does not start" || return 1
+	udp_numbers ha 10.1.0.2 hb 10.2.0.2 500 || return 1
+	ping_ok ha 10.2.0.2 2 || return 1
+	gw_ctl gw-a capture stop >/dev/null && wait_for 5 capture_ended || because "the capture does not end"
+}
+
+capture_is_private() { [ "$(stat -c %a "$work/tunnel.pcapng")" = 600 ] || because "mode $(stat -c %a "$work/tunnel.pcapng")"; }
+
+capture_refuses() {
+	local out
+	out=$(gw_ctl gw-a capture start "$@" 2>&1) && because "capture start $* is taken" && return 1
+	[ -n "$out" ]
+}
+
+capture_keeps_files() {
+	local before
+	before=$(sha256sum <"$work/tunnel.pcapng")
+	ln -s "$work/elsewhere" "$work/link.pcapng"
+	capture_refuses "$work/tunnel.pcapng" tunnel to-b || return 1
+	capture_refuses "$work/link.pcapng" tunnel to-b || return 1
+	[ "$before" = "$(sha256sum <"$work/tunnel.pcapng")" ] && [ ! -e "$work/elsewhere" ] ||
+		because "a file that was there has changed"
+}
+
+capture_port() {
+	gw_ctl gw-a capture start "$work/wan.pcapng" port wan count 6 >/dev/null || because "capture does not start" || return 1
+	ping_ok ha 10.2.0.2 3 && wait_for 5 capture_ended || because "the capture does not end by its count"
+}
+
+check insight/capture_without_loss capture_tunnel
+check insight/capture_has_every_clear_packet has_frames tunnel.pcapng 500 'udp.dstport == 7007'
+check insight/capture_has_both_directions has_frames tunnel.pcapng 4 'icmp'
+check insight/capture_has_every_sealed_packet has_frames tunnel.pcapng 504 'esp'
+check insight/capture_names_its_interfaces has_frames tunnel.pcapng 504 'frame.interface_name == "tunnel to-b clear"'
+check insight/capture_marks_directions has_frames tunnel.pcapng 1004 'frame.packet_flags_direction == 2'
+check insight/capture_is_private capture_is_private
+check insight/capture_overwrites_nothing capture_keeps_files
+check insight/capture_of_a_port capture_port
+check insight/capture_of_a_port_is_ethernet has_frames wan.pcapng 6 'eth && frame.interface_name == "wan"'
+check insight/capture_is_in_the_log log_has gw-a 'capture-started tunnel to-b file .*tunnel.pcapng'
+
 # ---- and when it is down ----
+
+pings_unanswered() { ! pings_once ha 10.2.0.2 >/dev/null; }
+
+capture_drops() {
+	gw_ctl gw-a capture start "$work/down.pcapng" tunnel to-b clear >/dev/null || because "capture does not start" || return 1
+	counts gw-a no_sa pings_unanswered
+	gw_ctl gw-a capture stop >/dev/null && wait_for 5 capture_ended
+	has_frames down.pcapng 1 'frame.comment contains "dropped: no_sa"'
+}
+
 
 gw_ctl gw-a terminate to-b >/dev/null
 wait_for 5 gw_not_up gw-a
 stop gw-b TERM
 gw_ctl gw-a initiate to-b >/dev/null
+check insight/capture_says_what_was_dropped capture_drops
 check insight/explain_no_sa explains gw-a "would be dropped: no_sa (policy says protect, no SA is up)" 10.1.0.2 10.2.0.2
