@@ -197,13 +197,19 @@ static void render_counters(FILE *out, const json_t *result)
 /* One line a member, in the order the daemon sent them. */
 static void render_members(FILE *out, const json_t *result)
 {
+	int width = 12;
 	const char *key;
 	json_t *value;
 	char text[256];
 
 	json_object_foreach((json_t *)result, key, value)
 	{
-		fprintf(out, "%-12s %s\n", key, table_cell(value, text, sizeof(text)));
+		if ((int)strlen(key) > width)
+			width = (int)strlen(key);
+	}
+	json_object_foreach((json_t *)result, key, value)
+	{
+		fprintf(out, "%-*s %s\n", width, key, table_cell(value, text, sizeof(text)));
 	}
 }
 
@@ -224,29 +230,44 @@ static void render_ports(FILE *out, const json_t *result)
 	}
 }
 
-/* Commands that answer nothing worth a table say ok. */
-void render(FILE *out, int command, const json_t *result, bool detail)
+static const struct {
+	int command;
+	void (*print)(FILE *out, const json_t *result);
+} reports[] = {
+	{ COMMAND_SHOW_COUNTERS, render_counters },
+	{ COMMAND_SHOW_PORTS, render_ports },
+	{ COMMAND_SHOW_WORKERS, render_workers },
+	{ COMMAND_EXPLAIN, render_explain },
+	{ COMMAND_SHOW_VERSION, render_members },
+	{ COMMAND_RELOAD, render_members },
+	{ COMMAND_CAPTURE_START, render_members },
+	{ COMMAND_CAPTURE_STATUS, render_members },
+	{ COMMAND_CAPTURE_STOP, render_members },
+};
+
+/* True when the command has an entry of one of the tables above. */
+static bool render_listed(FILE *out, int command, const json_t *result)
 {
 	for (size_t i = 0; i < COUNT(tables); i++)
 		if (tables[i].command == command) {
 			table_print(out, json_object_get(result, tables[i].key), tables[i].columns, tables[i].count);
-			return;
+			return true;
 		}
+	for (size_t i = 0; i < COUNT(reports); i++)
+		if (reports[i].command == command) {
+			reports[i].print(out, result);
+			return true;
+		}
+	return false;
+}
+
+/* Commands that answer nothing worth a table say ok. */
+void render(FILE *out, int command, const json_t *result, bool detail)
+{
 	if (command == COMMAND_SHOW_TUNNELS)
 		render_tunnels(out, result, detail);
 	else if (command == COMMAND_SHOW_SAS)
 		render_sas(out, result, detail);
-	else if (command == COMMAND_SHOW_COUNTERS)
-		render_counters(out, result);
-	else if (command == COMMAND_SHOW_PORTS)
-		render_ports(out, result);
-	else if (command == COMMAND_SHOW_WORKERS)
-		render_workers(out, result);
-	else if (command == COMMAND_EXPLAIN)
-		render_explain(out, result);
-	else if (command == COMMAND_SHOW_VERSION || command == COMMAND_CAPTURE_START ||
-		 command == COMMAND_CAPTURE_STATUS || command == COMMAND_CAPTURE_STOP)
-		render_members(out, result);
-	else
+	else if (!render_listed(out, command, result))
 		fputs("ok\n", out);
 }

@@ -67,7 +67,10 @@ struct config_psk {
 	struct secret secret;
 };
 
+struct config_source;
+
 struct config {
+	struct config_source *source; /* the file as it was written, without secrets; owned */
 	struct config_system system;
 	struct config_control control;
 	struct config_interface *interfaces;
@@ -111,6 +114,18 @@ int config_load(const char *path, struct config **ret_config, struct config_erro
 int config_load_bytes(const char *name, struct bytes yaml, struct bytes secrets, struct config **ret_config,
 	struct config_errors *ret_errors);
 void config_free(struct config *c); /* wipes secrets; accepts NULL */
+
+/* The file it was read from. */
+const char *config_file(const struct config *c);
+
+/* True when two configurations differ in a setting that takes effect after a restart only; ret_path names the first,
+ * "system.mbufs". What is compared is what was written, without formatting, comments and order of keys: a default
+ * written out differs from one left out. */
+bool config_needs_restart(const struct config *now, const struct config *next, char *ret_path, size_t capacity);
+/* True when a setting at the top ("routes") was written alike in both. */
+bool config_section_equal(const struct config *a, const struct config *b, const char *section);
+/* True when item i of a list of the one ("manual_sas") was written like item k of the other's. */
+bool config_item_equal(const struct config *a, size_t i, const struct config *b, size_t k, const char *list);
 
 /* "gateway.yaml:41:9: tunnels.paris.phase2: ..." Returns ret_text. */
 char *config_error_format(const struct config_error *e, char *ret_text, size_t capacity);

@@ -78,12 +78,20 @@ struct document {
 	size_t count, capacity;
 };
 
+/* What a configuration keeps of its file. */
+struct config_source {
+	struct document document;
+	char *file; /* owned */
+};
+
 #define DOCUMENT_BYTES_MAX (16u << 20)
 
 /* Reads one YAML document. False with faults given; *ret_document is to be ended in any case. */
 bool document_decode(struct load *l, struct bytes text, struct document *ret_document);
 void document_done(struct document *d);
 
+/* True when both say the same, whatever the formatting, the quotes and the order of keys; NULL equals NULL only. */
+bool node_equal(const struct node *a, const struct node *b);
 /* The value of a key, or NULL. */
 const struct node *map_get(const struct node *map, const char *key);
 /* True for "key:" without a value, "~" and "null". */

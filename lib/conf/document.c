@@ -339,6 +339,42 @@ const struct node *map_get(const struct node *map, const char *key)
 	return NULL;
 }
 
+static bool scalar_equal(const struct node *a, const struct node *b)
+{
+	return a->len == b->len && !memcmp(a->text, b->text, a->len);
+}
+
+static bool list_equal(const struct node *a, const struct node *b)
+{
+	for (size_t i = 0; i < a->count; i++)
+		if (!node_equal(a->items[i], b->items[i]))
+			return false;
+	return true;
+}
+
+/* Keys of a map differ from each other, so as many that are in both are all of them. */
+static bool map_equal(const struct node *a, const struct node *b)
+{
+	for (size_t i = 0; i + 1 < a->count; i += 2)
+		if (!node_equal(a->items[i + 1], map_get(b, a->items[i]->text)))
+			return false;
+	return true;
+}
+
+bool node_equal(const struct node *a, const struct node *b)
+{
+	if (!a || !b)
+		return a == b;
+	if (a->kind != b->kind || a->count != b->count)
+		return false;
+	switch (a->kind) {
+	case NODE_LIST: return list_equal(a, b);
+	case NODE_MAP: return map_equal(a, b);
+	case NODE_SCALAR:
+	default: return scalar_equal(a, b);
+	}
+}
+
 bool node_is_null(const struct node *n)
 {
 	return n->kind == NODE_SCALAR && n->plain &&

@@ -62,17 +62,42 @@ static void run_checks(struct load *l)
 		warn_doubtful(l);
 }
 
+static struct config_source *source_create(const char *file)
+{
+	struct config_source *s = calloc(1, sizeof(*s));
+
+	if (s)
+		s->file = strdup(file);
+	if (s && s->file)
+		return s;
+	free(s);
+	return NULL;
+}
+
+static void source_free(struct config_source *s)
+{
+	if (!s)
+		return;
+	document_done(&s->document);
+	free(s->file);
+	free(s);
+}
+
 static void load_document(struct load *l, struct bytes yaml, struct bytes secrets)
 {
-	struct document d;
+	struct config_source *source = source_create(l->file);
 
-	if (document_decode(l, yaml, &d)) {
-		l->root = d.root;
-		interpret_map(l, schema_config(), d.root, d.root->place, l->config);
+	l->config->source = source;
+	if (!source) {
+		fault_no_memory(l);
+		return;
+	}
+	if (document_decode(l, yaml, &source->document)) {
+		l->root = source->document.root;
+		interpret_map(l, schema_config(), l->root, l->root->place, l->config);
 		load_secrets(l, secrets);
 		run_checks(l);
 	}
-	document_done(&d);
 	l->root = NULL;
 }
 
@@ -115,6 +140,7 @@ void config_free(struct config *c)
 {
 	if (!c)
 		return;
+	source_free(c->source);
 	for (size_t i = 0; i < c->system.eal_arg_count; i++)
 		free(c->system.eal_args[i]);
 	for (size_t i = 0; i < c->manual_sa_count; i++) {

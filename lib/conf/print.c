@@ -22,11 +22,13 @@ static const char intro[] = "# Configuration\n"
 			    "\n"
 			    "Durations have a unit (`500ms`, `30s`, `5m`, `1h`, `1d`), sizes are plain numbers. A "
 			    "setting without a default\n"
-			    "is left out when it is not needed; those marked *required* are not. Today every "
-			    "change takes a restart, as\n"
-			    "sallyportd reads its file at start only; the last column is a plan: what a later version "
-			    "may take over while it\n"
-			    "runs (live), and what it will not (restart).\n"
+			    "is left out when it is not needed; those marked *required* are not. `sallyctl reload` "
+			    "or SIGHUP has sallyportd\n"
+			    "read its file again: the last column says what it takes over while it runs (live). When "
+			    "anything else was\n"
+			    "changed (restart), it names the setting and keeps all as it was. What counts is what was "
+			    "written: a default\n"
+			    "written out is a change. A change of the interfaces or tunnels takes a restart.\n"
 			    "\n"
 			    "An annotated file is [config/gateway.yaml](../config/gateway.yaml).\n";
 
@@ -105,7 +107,7 @@ static void print_section(FILE *f, const struct row *row)
 	fprintf(f, "\n## %s\n\n", row->key);
 	if (row->kind == ROW_MAP)
 		fprintf(f, "%c%s.\n\n", toupper((unsigned char)row->help[0]), row->help + 1);
-	fputs("| setting | type | default | values | meaning | planned reload class |\n|---|---|---|---|---|---|\n", f);
+	fputs("| setting | type | default | values | meaning | reload class |\n|---|---|---|---|---|---|\n", f);
 	print_tree(f, row, false, path, sizeof(path));
 }
 

@@ -150,7 +150,11 @@ static const struct row system_rows[] = {
 		.fallback = "0",
 		.min = 0,
 		.max = 64,
-		.help = "worker lcores. 0: as many as `--lcores` in eal_args says, else one" },
+		.reload = RELOAD_LIVE,
+		.help = "workers that take part. 0: as many as `--lcores` in eal_args says, else one. Without "
+			"`--lcores` this "
+			"many are made at the start; while it runs, fewer take part, or more up to as many as were "
+			"made" },
 	{ .key = "idle",
 		.type = &type_word,
 		.words = idle_words,
@@ -758,7 +762,6 @@ static const struct row config_rows[] = {
 		COUNT(struct config, tunnel_count),
 		NESTED(tunnel_rows),
 		.max = 16384,
-		.reload = RELOAD_LIVE,
 		.help = "tunnels negotiated by IKE" },
 };
 

@@ -56,6 +56,37 @@ static json_t *terminate(struct command_call *call)
 	return command_tunnel(call, IKE_TERMINATE);
 }
 
+static json_t *report_json(const struct reload_report *p)
+{
+	return json_pack("{s:I,s:I,s:I,s:I,s:I,s:I,s:I,s:I,s:i}", "sas_added", (json_int_t)p->sas_added, "sas_replaced",
+		(json_int_t)p->sas_replaced, "sas_removed", (json_int_t)p->sas_removed, "sas_kept",
+		(json_int_t)p->sas_kept, "rules", (json_int_t)p->rules, "routes", (json_int_t)p->routes,
+		"neighbours_added", (json_int_t)p->neighbours_added, "neighbours_removed",
+		(json_int_t)p->neighbours_removed, "workers", (int)p->workers);
+}
+
+static json_t *reload_command(struct command_call *call)
+{
+	struct reload_report report;
+	bool check = call->arg_count > 0;
+
+	if (check && strcmp(call->args[0], "check") != 0) {
+		snprintf(call->error, sizeof(call->error), "reload: \"%.80s\" is not \"check\"", call->args[0]);
+		return NULL;
+	}
+	if (call->control->stopping) {
+		snprintf(call->error, sizeof(call->error), "the gateway is stopping");
+		return NULL;
+	}
+	if (reload(call->control, check, &report, call->error, sizeof(call->error)))
+		return NULL;
+	if (report.failed[0]) {
+		snprintf(call->error, sizeof(call->error), "taken over, but %.200s", report.failed);
+		return NULL;
+	}
+	return report_json(&report);
+}
+
 struct command {
 	const char *words;
 	size_t fewest, most;
@@ -75,6 +106,7 @@ static json_t *(*const handlers[COMMAND_COUNT])(struct command_call *call) = {
 	[COMMAND_CAPTURE_START] = command_capture_start,
 	[COMMAND_CAPTURE_STATUS] = command_capture_status,
 	[COMMAND_CAPTURE_STOP] = command_capture_stop,
+	[COMMAND_RELOAD] = reload_command,
 	[COMMAND_INITIATE] = initiate,
 	[COMMAND_TERMINATE] = terminate,
 };

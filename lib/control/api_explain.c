@@ -56,8 +56,8 @@ static const char *slot_name(const struct control *c, uint32_t slot)
 {
 	const struct slot_owner *o = slot < c->policy.slot_count ? &c->policy.slots[slot] : NULL;
 
-	if (!o)
-		return "?";
+	if (!o || (o->manual < 0 && o->tunnel < 0))
+		return "nobody";
 	return o->manual >= 0 ? c->config->manual_sas[o->manual].name : c->config->tunnels[o->tunnel].name;
 }
 
@@ -407,7 +407,7 @@ json_t *explain(struct command_call *call)
 	json_t *ways;
 
 	if (explain_parse(c->config, call->args, call->arg_count, &request, call->error, sizeof(call->error)) ||
-		policy_resolve(c->config, &policy))
+		policy_resolve(c->config, &c->policy, &policy))
 		return NULL;
 	ways = request.by_spi ? explain_spi(c, &policy, request.spi) : explain_packet(call, &policy, &request.query);
 	policy_done(&policy);

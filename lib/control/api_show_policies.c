@@ -47,7 +47,7 @@ json_t *show_policies(struct command_call *call)
 	struct policy policy;
 	json_t *list;
 
-	if (policy_resolve(config, &policy))
+	if (policy_resolve(config, &call->control->policy, &policy))
 		return NULL;
 	list = json_array();
 	for (size_t i = 0; i < policy.rule_count; i++)

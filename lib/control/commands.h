@@ -20,6 +20,7 @@
 		"copy packets into a pcapng file; also count N, snaplen N, seconds N, bytes N")                        \
 	X(CAPTURE_STATUS, "capture status", "", 0, 0, "the capture that runs, or the last one")                        \
 	X(CAPTURE_STOP, "capture stop", "", 0, 0, "end the capture")                                                   \
+	X(RELOAD, "reload", "[check]", 0, 1, "take the changed configuration over; check: only say what would change") \
 	X(INITIATE, "initiate", "NAME", 1, 1, "bring a tunnel up")                                                     \
 	X(TERMINATE, "terminate", "NAME", 1, 1, "delete a tunnel's SAs, here and at the peer")
 

@@ -51,7 +51,15 @@ static void begin_stop(struct control *c, uint32_t signal_number)
 	ike_host_command(c, &all);
 }
 
-/* SIGHUP is caught so that a habitual reload does not end the gateway. */
+static void on_hangup(struct control *c)
+{
+	struct reload_report report;
+	char reason[512];
+
+	if (!c->stopping && reload(c, false, &report, reason, sizeof(reason)))
+		log_line(LOG_ERROR, "reload: nothing has changed: %s", reason);
+}
+
 static void on_signal(void *context, uint32_t events)
 {
 	struct control *c = context;
@@ -60,7 +68,7 @@ static void on_signal(void *context, uint32_t events)
 	(void)events;
 	while (read(c->signals.fd, &info, sizeof(info)) == sizeof(info)) {
 		if (info.ssi_signo == SIGHUP)
-			log_line(LOG_NOTICE, "SIGHUP: a changed configuration takes effect after a restart");
+			on_hangup(c);
 		else
 			begin_stop(c, info.ssi_signo);
 	}
@@ -118,12 +126,12 @@ static int open_signals(struct control *c)
 	return c->signals.fd < 0 ? -errno : loop_add(&c->loop, &c->signals, EPOLLIN);
 }
 
-/* Tables are sized once: slots are what the configuration names, SPIs come and go within the SAD. */
+/* Tables are sized once, so that what a configuration to come names has a place. */
 static int start_ipsec(struct control *c, char *ret_reason, size_t reason_capacity)
 {
-	struct ipsec_config ic = { .workers = c->eal.workers,
-		.sad_slots = SAD_SLOTS,
-		.tunnel_slots = (uint32_t)(c->policy.slot_count ? c->policy.slot_count : 1) };
+	struct ipsec_config ic = {
+		.workers = c->eal.workers, .sad_slots = SAD_SLOTS, .tunnel_slots = POLICY_SLOTS_MAX
+	};
 	const char *reason = "failed";
 
 	c->ips = ipsec_create(&ic, &reason);
@@ -163,6 +171,7 @@ static int create_datapath(struct control *c, char *ret_reason, size_t reason_ca
 	if (!dc)
 		return -ENOMEM;
 	dc->workers = c->eal.workers;
+	dc->active = (uint16_t)s->workers;
 	dc->idle = s->idle == IDLE_POLL ? DATAPATH_POLL : DATAPATH_ADAPTIVE;
 	dc->mbufs = s->mbufs;
 	dc->mss_clamp = s->mss_clamp;
@@ -174,19 +183,23 @@ static int create_datapath(struct control *c, char *ret_reason, size_t reason_ca
 	return c->dp ? 0 : -EIO;
 }
 
-/* The rules are only a recipe: compiled and published, they are not needed any more; the slots' owners are. */
-static int publish_policy(struct control *c, char *ret_reason, size_t reason_capacity)
+struct datapath_route *config_routes(const struct config *config)
 {
-	const struct config *config = c->config;
 	struct datapath_route *routes = calloc(config->route_count + 1, sizeof(*routes));
-	struct datapath_snapshot snapshot = { c->policy.rules, c->policy.rule_count, routes, config->route_count };
-	const char *reason = "no memory";
-	int rc = -ENOMEM;
 
 	for (size_t i = 0; routes && i < config->route_count; i++)
 		routes[i] = (struct datapath_route){ config->routes[i].prefix, config->routes[i].via };
-	if (routes)
-		rc = datapath_publish(c->dp, &snapshot, &reason);
+	return routes;
+}
+
+/* The rules are only a recipe: compiled and published, they are not needed any more; the slots' owners are. */
+static int publish_policy(struct control *c, char *ret_reason, size_t reason_capacity)
+{
+	struct datapath_route *routes = config_routes(c->config);
+	struct datapath_snapshot snapshot = { c->policy.rules, c->policy.rule_count, routes, c->config->route_count };
+	const char *reason = "no memory";
+	int rc = routes ? datapath_publish(c->dp, &snapshot, &reason) : -ENOMEM;
+
 	if (rc)
 		snprintf(ret_reason, reason_capacity, "policies and routes: %s", reason);
 	free(routes);
@@ -289,7 +302,7 @@ static int start_packet_path(struct control *c, char *ret_reason, size_t reason_
 		rc = create_datapath(c, ret_reason, reason_capacity);
 	if (rc)
 		return rc;
-	rc = sa_registry_init(&c->sas, c->ips, c->dp, c->policy.slot_count);
+	rc = sa_registry_init(&c->sas, c->ips, c->dp, POLICY_SLOTS_MAX);
 	if (!rc)
 		rc = publish_policy(c, ret_reason, reason_capacity);
 	if (!rc)
@@ -315,7 +328,7 @@ static int start(struct control *c, char *ret_reason, size_t reason_capacity)
 	if (!rc)
 		rc = open_signals(c);
 	if (!rc)
-		rc = policy_resolve(c->config, &c->policy);
+		rc = policy_resolve(c->config, NULL, &c->policy);
 	if (rc) {
 		snprintf(ret_reason, reason_capacity, "%s", strerror(-rc));
 		return rc;
@@ -465,5 +478,6 @@ void control_free(struct control *c)
 		close(c->signals.fd);
 	loop_done(&c->loop);
 	eal_stop(&c->eal);
+	config_free(c->config_owned);
 	free(c);
 }

@@ -13,6 +13,7 @@
 #include "ike.h"
 #include "limit_priv.h"
 #include "loop_priv.h"
+#include "reload_priv.h"
 #include "resolve_priv.h"
 #include "sa_lifecycle_priv.h"
 #include "watch_priv.h"
@@ -44,7 +45,8 @@ struct capture_session {
 };
 
 struct control {
-	struct config *config; /* borrowed */
+	struct config *config;       /* in force; borrowed, or the next one */
+	struct config *config_owned; /* taken over by a reload; NULL: none was */
 	struct eal eal;
 	struct loop loop;
 	struct loop_source signals, packets, jobs;
@@ -69,6 +71,9 @@ struct control {
 	uint64_t stop_by_ns;
 	bool stall_told;
 };
+
+/* The routes of a configuration as the packet path takes them; the caller's. NULL without memory. */
+struct datapath_route *config_routes(const struct config *config);
 
 /* ---- ike_host.c: the engine's side ---- */
 

@@ -336,7 +336,7 @@ static int check_lcores(const struct config_system *s, struct eal *eal, char *re
 			"eal_args: [\"--lcores\", \"0@0,1@0\"]");
 		return -EINVAL;
 	}
-	if (s->workers && s->workers != lcores - 1) {
+	if (s->workers > lcores - 1) {
 		snprintf(ret_reason, reason_capacity,
 			"system.workers is %u, but --lcores of eal_args gives %u lcores, of which one is for control",
 			s->workers, lcores);

@@ -3,12 +3,12 @@
 #include "resolve_priv.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 
 /* A name that policies may point to, sorted: 10,000 tunnels with as many policies stay quick. */
 struct target {
-	const char *name;
-	uint32_t first_slot, slot_count;
+	struct slot_range range;
 	bool named; /* by a protect entry */
 };
 
@@ -17,48 +17,131 @@ struct targets {
 	size_t count;
 };
 
-static int target_compare(const void *a, const void *b)
+/* The name comes first in ranges and targets. */
+static int name_compare(const void *a, const void *b)
 {
-	return strcmp(((const struct target *)a)->name, ((const struct target *)b)->name);
+	return strcmp(a, b);
 }
 
 static struct target *target_lookup(const struct targets *t, const char *name)
 {
-	struct target key = { .name = name };
-
-	return t->count ? bsearch(&key, t->items, t->count, sizeof(key), target_compare) : NULL;
+	return t->count ? bsearch(name, t->items, t->count, sizeof(*t->items), name_compare) : NULL;
 }
 
-static size_t count_slots(const struct config *config)
+static const struct slot_range *range_lookup(const struct policy *p, const char *name)
 {
-	size_t n = config->manual_sa_count;
+	return p && p->range_count ? bsearch(name, p->ranges, p->range_count, sizeof(*p->ranges), name_compare) : NULL;
+}
 
+static void target_add(struct targets *t, const char *name, uint32_t count)
+{
+	struct slot_range *r = &t->items[t->count++].range;
+
+	snprintf(r->name, sizeof(r->name), "%s", name);
+	r->count = count;
+}
+
+static void targets_collect(const struct config *config, struct targets *t)
+{
 	for (size_t i = 0; i < config->tunnel_count; i++)
-		n += config->tunnels[i].child_count;
-	return n;
+		target_add(t, config->tunnels[i].name, config->tunnels[i].child_count);
+	for (size_t i = 0; i < config->manual_sa_count; i++)
+		target_add(t, config->manual_sas[i].name, 1);
 }
 
-/* Slots in the order of rules: tunnels' children, then manual SAs. */
-static void assign_slots(struct config *config, struct policy *p, struct targets *t)
+static bool is_free(const struct policy *p, const struct policy *before, uint32_t slot)
 {
-	for (size_t i = 0; i < config->tunnel_count; i++) {
-		struct tunnel_profile *tunnel = &config->tunnels[i];
+	static const struct slot_owner nobody = { -1, -1, -1 };
+	bool was = before && slot < before->slot_count && memcmp(&before->slots[slot], &nobody, sizeof(nobody)) != 0;
 
-		t->items[t->count++] = (struct target){ tunnel->name, (uint32_t)p->slot_count, tunnel->child_count,
-			false };
-		for (uint8_t child = 0; child < tunnel->child_count; child++) {
-			tunnel->children[child].tunnel_slot = (uint32_t)p->slot_count;
-			p->slots[p->slot_count++] = (struct slot_owner){ (int32_t)i, child, -1 };
+	return !was && !memcmp(&p->slots[slot], &nobody, sizeof(nobody));
+}
+
+static bool are_free(const struct policy *p, const struct policy *before, uint32_t first, uint32_t count)
+{
+	for (uint32_t i = 0; i < count; i++)
+		if (!is_free(p, before, first + i))
+			return false;
+	return true;
+}
+
+/* Those that were free for longest come first: a worker may still look at the slots of configurations past. */
+static int slots_find(struct policy *p, const struct policy *before, uint32_t count, uint32_t *ret_first)
+{
+	for (uint32_t tried = 0; tried < POLICY_SLOTS_MAX; tried++) {
+		if (p->next_slot + count > POLICY_SLOTS_MAX)
+			p->next_slot = 0;
+		if (are_free(p, before, p->next_slot, count)) {
+			*ret_first = p->next_slot;
+			p->next_slot += count;
+			return 0;
 		}
+		p->next_slot++;
 	}
-	for (size_t i = 0; i < config->manual_sa_count; i++) {
-		struct config_manual_sa *m = &config->manual_sas[i];
+	return -ENOSPC;
+}
 
-		t->items[t->count++] = (struct target){ m->name, (uint32_t)p->slot_count, 1, false };
-		m->in.tunnel_slot = m->out.tunnel_slot = (uint32_t)p->slot_count;
-		p->slots[p->slot_count++] = (struct slot_owner){ -1, -1, (int32_t)i };
+static int slots_give(
+	struct policy *p, const struct policy *before, const struct targets *t, const char *name, uint32_t *ret_first)
+{
+	const struct slot_range *kept = range_lookup(before, name);
+	struct slot_range *r = &target_lookup(t, name)->range;
+	int rc = 0;
+
+	if (kept && kept->count == r->count)
+		r->first = kept->first;
+	else
+		rc = slots_find(p, before, r->count, &r->first);
+	if (!rc && r->first + r->count > p->slot_count)
+		p->slot_count = r->first + r->count;
+	*ret_first = r->first;
+	return rc;
+}
+
+static int tunnel_slots(
+	struct config *config, struct policy *p, const struct policy *before, const struct targets *t, size_t i)
+{
+	struct tunnel_profile *tunnel = &config->tunnels[i];
+	uint32_t first;
+	int rc = slots_give(p, before, t, tunnel->name, &first);
+
+	for (uint8_t child = 0; !rc && child < tunnel->child_count; child++) {
+		tunnel->children[child].tunnel_slot = first + child;
+		p->slots[first + child] = (struct slot_owner){ (int32_t)i, child, -1 };
 	}
-	qsort(t->items, t->count, sizeof(*t->items), target_compare);
+	return rc;
+}
+
+static int manual_slot(
+	struct config *config, struct policy *p, const struct policy *before, const struct targets *t, size_t i)
+{
+	struct config_manual_sa *m = &config->manual_sas[i];
+	uint32_t slot;
+	int rc = slots_give(p, before, t, m->name, &slot);
+
+	if (!rc) {
+		m->in.tunnel_slot = m->out.tunnel_slot = slot;
+		p->slots[slot] = (struct slot_owner){ -1, -1, (int32_t)i };
+	}
+	return rc;
+}
+
+/* New ones in the order of rules: tunnels' children, then manual SAs. */
+static int slots_assign(struct config *config, struct policy *p, const struct policy *before, struct targets *t)
+{
+	int rc = 0;
+
+	targets_collect(config, t);
+	qsort(t->items, t->count, sizeof(*t->items), name_compare);
+	for (size_t slot = 0; slot < POLICY_SLOTS_MAX; slot++)
+		p->slots[slot] = (struct slot_owner){ -1, -1, -1 };
+	for (size_t i = 0; !rc && i < config->tunnel_count; i++)
+		rc = tunnel_slots(config, p, before, t, i);
+	for (size_t i = 0; !rc && i < config->manual_sa_count; i++)
+		rc = manual_slot(config, p, before, t, i);
+	for (size_t i = 0; i < t->count; i++)
+		p->ranges[p->range_count++] = t->items[i].range;
+	return rc;
 }
 
 static void slot_selectors(const struct config *config, const struct slot_owner *o,
@@ -120,22 +203,24 @@ static size_t mark_named(const struct config *config, const struct targets *t)
 
 		if (target)
 			target->named = true;
-		rules += target ? target->slot_count : 1;
+		rules += target ? target->range.count : 1;
 	}
 	return rules;
+}
+
+static void add_unnamed_target(const struct config *config, struct policy *p, const struct target *target)
+{
+	for (uint32_t s = 0; !target->named && s < target->range.count; s++)
+		add_protect(config, p, target->range.first + s, NULL);
 }
 
 /* In front, so that a catch-all bypass cannot shadow a tunnel by accident. */
 static void add_unnamed(const struct config *config, struct policy *p, const struct targets *t)
 {
-	for (uint32_t slot = 0; slot < p->slot_count; slot++) {
-		const struct slot_owner *o = &p->slots[slot];
-		const char *name = o->manual >= 0 ? config->manual_sas[o->manual].name
-						  : config->tunnels[o->tunnel].name;
-
-		if (!target_lookup(t, name)->named)
-			add_protect(config, p, slot, NULL);
-	}
+	for (size_t i = 0; i < config->tunnel_count; i++)
+		add_unnamed_target(config, p, target_lookup(t, config->tunnels[i].name));
+	for (size_t i = 0; i < config->manual_sa_count; i++)
+		add_unnamed_target(config, p, target_lookup(t, config->manual_sas[i].name));
 }
 
 static void add_policies(const struct config *config, struct policy *p, const struct targets *t)
@@ -146,8 +231,8 @@ static void add_policies(const struct config *config, struct policy *p, const st
 
 		if (entry->action != POLICY_PROTECT || !target)
 			add_clear(config, p, entry);
-		for (uint32_t s = 0; entry->action == POLICY_PROTECT && target && s < target->slot_count; s++)
-			add_protect(config, p, target->first_slot + s, entry);
+		for (uint32_t s = 0; entry->action == POLICY_PROTECT && target && s < target->range.count; s++)
+			add_protect(config, p, target->range.first + s, entry);
 	}
 }
 
@@ -164,30 +249,47 @@ void policy_done(struct policy *p)
 {
 	policy_rules_free(p);
 	free(p->slots);
+	free(p->ranges);
 	*p = (struct policy){ 0 };
 }
 
-int policy_resolve(struct config *config, struct policy *ret_policy)
+static size_t count_slots(const struct config *config)
 {
-	size_t slots = count_slots(config);
-	struct targets t = { .items = calloc(config->tunnel_count + config->manual_sa_count + 1, sizeof(*t.items)) };
-	struct policy p = { .slots = calloc(slots + 1, sizeof(*p.slots)) };
+	size_t n = config->manual_sa_count;
 
-	if (t.items && p.slots) {
-		assign_slots(config, &p, &t);
-		size_t most = slots + mark_named(config, &t) + 1;
+	for (size_t i = 0; i < config->tunnel_count; i++)
+		n += config->tunnels[i].child_count;
+	return n;
+}
 
-		p.rules = calloc(most, sizeof(*p.rules));
-		p.origins = calloc(most, sizeof(*p.origins));
-	}
-	if (!p.rules || !p.origins) {
-		free(t.items);
-		policy_done(&p);
+static int rules_make(const struct config *config, struct policy *p, const struct targets *t)
+{
+	size_t most = count_slots(config) + mark_named(config, t) + 1;
+
+	p->rules = calloc(most, sizeof(*p->rules));
+	p->origins = calloc(most, sizeof(*p->origins));
+	if (!p->rules || !p->origins)
 		return -ENOMEM;
-	}
-	add_unnamed(config, &p, &t);
-	add_policies(config, &p, &t);
-	free(t.items);
-	*ret_policy = p;
+	add_unnamed(config, p, t);
+	add_policies(config, p, t);
 	return 0;
+}
+
+int policy_resolve(struct config *config, const struct policy *before, struct policy *ret_policy)
+{
+	size_t names = config->tunnel_count + config->manual_sa_count + 1;
+	struct targets t = { .items = calloc(names, sizeof(*t.items)) };
+	struct policy p = { .slots = calloc(POLICY_SLOTS_MAX, sizeof(*p.slots)),
+		.ranges = calloc(names, sizeof(*p.ranges)),
+		.next_slot = before ? before->next_slot : 0 };
+	int rc = t.items && p.slots && p.ranges ? slots_assign(config, &p, before, &t) : -ENOMEM;
+
+	if (!rc)
+		rc = rules_make(config, &p, &t);
+	free(t.items);
+	if (rc)
+		policy_done(&p);
+	else
+		*ret_policy = p;
+	return rc;
 }

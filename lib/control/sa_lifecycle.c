@@ -204,6 +204,23 @@ int sa_pair_update(struct sa_registry *r, struct sa_pair *pair, const struct pat
 	return 0;
 }
 
+void sa_registry_repath(struct sa_registry *r)
+{
+	struct sa_pair *pair;
+
+	TAILQ_FOREACH (pair, &r->pairs, all) {
+		const struct path_spec spec = pair->out_view.path;
+		if (sa_pair_update(r, pair, &spec))
+			log_line(LOG_WARNING, "no-route %s spi-out %08x: the peer cannot be reached by the routes now",
+				pair->name, pair->out_view.spi);
+	}
+}
+
+struct sa_pair *sa_pair_of_slot(const struct sa_registry *r, uint32_t tunnel_slot)
+{
+	return tunnel_slot < r->slot_count ? r->holders[tunnel_slot] : NULL;
+}
+
 /* Outbound first: a packet that finds no SA is dropped by name, one that is sent to a peer who forgot is lost silently.
  */
 void sa_pair_retire(struct sa_registry *r, struct sa_pair *pair)

@@ -73,6 +73,10 @@ void sa_registry_done(struct sa_registry *r);
 int sa_pair_install(struct sa_registry *r, const struct sa_owner *owner, const struct sa_spec *in,
 	const struct sa_spec *out, bool switch_now, const char **ret_reason);
 struct sa_pair *sa_pair_lookup(const struct sa_registry *r, uint32_t spi_in);
+/* The pair whose outbound SA is published in a slot, or NULL. */
+struct sa_pair *sa_pair_of_slot(const struct sa_registry *r, uint32_t tunnel_slot);
+/* Routes have changed: the path of every pair is made anew. One without a route keeps the old path. */
+void sa_registry_repath(struct sa_registry *r);
 /* Sends on the pair's outbound SA from now on. 0 or -EINVAL. */
 int sa_pair_switch(struct sa_registry *r, struct sa_pair *pair);
 /* New outer addresses under traffic. 0, -EHOSTUNREACH. */

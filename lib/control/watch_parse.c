@@ -31,21 +31,15 @@ __attribute__((format(printf, 2, 3))) static int fault(struct watch_error *e, co
 	return -EINVAL;
 }
 
-bool slots_of(const struct config *config, const struct policy *policy, const char *name, uint32_t *ret_first,
-	uint32_t *ret_count)
+bool slots_of(const struct policy *policy, const char *name, uint32_t *ret_first, uint32_t *ret_count)
 {
-	*ret_count = 0;
-	for (uint32_t i = 0; i < policy->slot_count; i++) {
-		const struct slot_owner *o = &policy->slots[i];
-		const char *owner = o->manual >= 0 ? config->manual_sas[o->manual].name
-						   : config->tunnels[o->tunnel].name;
-
-		if (strcmp(owner, name) != 0)
-			continue;
-		if (!(*ret_count)++)
-			*ret_first = i;
-	}
-	return *ret_count > 0;
+	for (size_t i = 0; i < policy->range_count; i++)
+		if (!strcmp(policy->ranges[i].name, name)) {
+			*ret_first = policy->ranges[i].first;
+			*ret_count = policy->ranges[i].count;
+			return true;
+		}
+	return false;
 }
 
 static int number_of(const struct words *w, const char *word, const char *value, uint64_t most, uint64_t *ret_number)
@@ -64,7 +58,7 @@ static int capture_tunnel(const struct words *w, const char *name, struct captur
 
 	if (*r->of)
 		return fault(w->error, "capture: one tunnel or port at a time");
-	if (!slots_of(w->config, w->policy, name, &s->first_slot, &s->slot_count))
+	if (!slots_of(w->policy, name, &s->first_slot, &s->slot_count))
 		return fault(w->error, "no tunnel or manual SA \"%.80s\"", name);
 	snprintf(r->of, sizeof(r->of), "tunnel %.80s", name);
 	return 0;

@@ -25,5 +25,4 @@ int capture_parse(const struct config *config, const struct policy *policy, cons
 	struct capture_request *ret_request, struct watch_error *ret_error);
 
 /* The tunnel slots of a tunnel or manual SA, which follow each other. False: no such name. */
-bool slots_of(const struct config *config, const struct policy *policy, const char *name, uint32_t *ret_first,
-	uint32_t *ret_count);
+bool slots_of(const struct policy *policy, const char *name, uint32_t *ret_first, uint32_t *ret_count);

@@ -164,11 +164,10 @@ static int empty_publish(struct datapath *dp, char *ret_reason, size_t capacity)
 {
 	const struct datapath_snapshot nothing = { 0 };
 	const char *reason = "out of memory";
-	struct assignment *a = assignment_create(dp, NULL, dp->worker_count);
+	struct assignment *a = assignment_create(dp, NULL, dp->workers_wanted);
 	struct policies *policies = policies_create(&nothing, &reason);
 	struct routes *routes = routes_create(dp, &nothing, &reason);
 
-	dp->workers_wanted = dp->worker_count;
 	dp->move.next_ns = UINT64_MAX;
 	if (a && policies && routes && !snapshot_publish(dp, policies, routes, a))
 		return 0;
@@ -184,7 +183,8 @@ struct datapath *datapath_create(
 {
 	struct datapath *dp;
 
-	if (!config->workers || config->workers > IPSEC_WORKERS_MAX || config->port_count > DATAPATH_PORTS_MAX) {
+	if (!config->workers || config->workers > IPSEC_WORKERS_MAX || config->active > config->workers ||
+		config->port_count > DATAPATH_PORTS_MAX) {
 		snprintf(ret_reason, reason_capacity, "%u workers and %zu ports: at least 1, at most %d and %d",
 			config->workers, config->port_count, IPSEC_WORKERS_MAX, DATAPATH_PORTS_MAX);
 		return NULL;
@@ -197,6 +197,7 @@ struct datapath *datapath_create(
 	dp->ips = ips;
 	dp->control = pthread_self();
 	dp->worker_count = config->workers;
+	dp->workers_wanted = config->active ? config->active : config->workers;
 	dp->idle = config->idle;
 	dp->mss_clamp = config->mss_clamp;
 	dp->flow_entries = config->flow_entries;
@@ -316,26 +317,6 @@ int datapath_event_fd(const struct datapath *dp)
 	return dp->event_fd;
 }
 
-int datapath_publish(struct datapath *dp, const struct datapath_snapshot *s, const char **ret_reason)
-{
-	const struct snapshot *now = atomic_load_explicit(&dp->snapshot, memory_order_relaxed);
-	struct policies *policies;
-	struct routes *routes;
-
-	assert_control(dp);
-	policies = policies_create(s, ret_reason);
-	if (!policies)
-		return -EINVAL;
-	routes = routes_create(dp, s, ret_reason);
-	if (routes && !snapshot_publish(dp, policies, routes, now->assignment)) {
-		*ret_reason = NULL;
-		return 0;
-	}
-	policies_free(policies);
-	routes_free(routes);
-	return -EINVAL;
-}
-
 int datapath_path_create(struct datapath *dp, const struct path_spec *spec, struct path **ret_path)
 {
 	const struct snapshot *snap = atomic_load_explicit(&dp->snapshot, memory_order_relaxed);
@@ -384,5 +365,17 @@ int datapath_neighbour_add(struct datapath *dp, const struct addr *a, const uint
 		return -ENOSPC;
 	neighbour_confirm(dp->neighbours, index, mac, NEIGHBOUR_STATIC, 0);
 	dp->neighbours->entries[index].next_ns = UINT64_MAX;
+	return 0;
+}
+
+int datapath_neighbour_remove(struct datapath *dp, const struct addr *a)
+{
+	int port = snapshot_connected_port(dp, a);
+	uint32_t index = port < 0 ? NEIGHBOUR_NONE : neighbour_find(dp->neighbours, (uint16_t)port, a);
+
+	if (index == NEIGHBOUR_NONE || dp->neighbours->entries[index].state != NEIGHBOUR_STATIC)
+		return -ENOENT;
+	neighbour_forget_mac(dp->neighbours, index);
+	neighbour_remove(dp->neighbours, index);
 	return 0;
 }

@@ -24,6 +24,7 @@ struct datapath_port_config {
 
 struct datapath_config {
 	uint16_t workers; /* EAL worker lcores, in order */
+	uint16_t active;  /* the first so many take part, see datapath_workers_set; 0: all */
 	enum datapath_idle idle;
 	uint32_t mbufs;
 	bool mss_clamp;
@@ -61,6 +62,18 @@ struct datapath_snapshot {
  * with a reason; the old one stays then. */
 int datapath_publish(struct datapath *dp, const struct datapath_snapshot *s, const char **ret_reason);
 
+/* The same in steps, for who has something to do in between: routes before the SAs that need them, policies behind. */
+struct datapath_prepared;
+/* Control: builds everything, changes nothing. The caller's, for datapath_prepared_free. NULL with a reason. */
+struct datapath_prepared *datapath_prepare(
+	struct datapath *dp, const struct datapath_snapshot *s, const char **ret_reason);
+/* Control: whether the routes to come lead to an address. */
+bool datapath_prepared_reaches(const struct datapath_prepared *p, const struct addr *a);
+/* Control: publish the part that was prepared, once each. 0, or -ENOMEM: nothing has changed. */
+int datapath_publish_routes(struct datapath *dp, struct datapath_prepared *p);
+int datapath_publish_policies(struct datapath *dp, struct datapath_prepared *p);
+void datapath_prepared_free(struct datapath_prepared *p); /* with what was not published; accepts NULL */
+
 /* Control: routes spec->remote and builds the path (neighbour looked up or created, resolution of an IPv4 one started;
  * an IPv6 one has to be static). 0, -EHOSTUNREACH. */
 int datapath_path_create(struct datapath *dp, const struct path_spec *spec, struct path **ret_path);
@@ -77,6 +90,8 @@ uint8_t datapath_worker_predict(const struct datapath *dp, const struct addr *lo
 
 /* Control: a static neighbour of either family. 0, -EINVAL (no such subnet), -ENOSPC. */
 int datapath_neighbour_add(struct datapath *dp, const struct addr *a, const uint8_t mac[6]);
+/* Control: a static neighbour is one no more; who needs it has it resolved. 0, -ENOENT. */
+int datapath_neighbour_remove(struct datapath *dp, const struct addr *a);
 
 /* Control: sends a UDP datagram from one of our IPv4 addresses, routed by a worker; adds the non-ESP marker when asked.
  * Fragments at the MTU when needed. 0, -ENOBUFS (pool or ring), -EMSGSIZE (IPv6 too). */

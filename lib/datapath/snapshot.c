@@ -251,3 +251,81 @@ int assignment_publish(struct datapath *dp, struct assignment *assignment)
 
 	return snapshot_publish(dp, now->policies, now->routes, assignment);
 }
+
+/* ---- what control publishes ---- */
+
+/* Parts not published yet; NULL: they have been. */
+struct datapath_prepared {
+	struct policies *policies;
+	struct routes *routes;
+};
+
+struct datapath_prepared *datapath_prepare(
+	struct datapath *dp, const struct datapath_snapshot *s, const char **ret_reason)
+{
+	struct datapath_prepared *p = calloc(1, sizeof(*p));
+
+	assert_control(dp);
+	*ret_reason = "out of memory";
+	if (!p)
+		return NULL;
+	p->policies = policies_create(s, ret_reason);
+	if (p->policies)
+		p->routes = routes_create(dp, s, ret_reason);
+	if (p->routes)
+		return p;
+	datapath_prepared_free(p);
+	return NULL;
+}
+
+void datapath_prepared_free(struct datapath_prepared *p)
+{
+	if (!p)
+		return;
+	policies_free(p->policies);
+	routes_free(p->routes);
+	free(p);
+}
+
+bool datapath_prepared_reaches(const struct datapath_prepared *p, const struct addr *a)
+{
+	const struct snapshot next = { .routes = p->routes };
+	const struct route *r = snapshot_route(&next, a);
+
+	return r->kind == ROUTE_CONNECTED || r->kind == ROUTE_VIA;
+}
+
+int datapath_publish_routes(struct datapath *dp, struct datapath_prepared *p)
+{
+	const struct snapshot *now = atomic_load_explicit(&dp->snapshot, memory_order_relaxed);
+	int error = snapshot_publish(dp, now->policies, p->routes, now->assignment);
+
+	if (!error)
+		p->routes = NULL;
+	return error;
+}
+
+int datapath_publish_policies(struct datapath *dp, struct datapath_prepared *p)
+{
+	const struct snapshot *now = atomic_load_explicit(&dp->snapshot, memory_order_relaxed);
+	int error = snapshot_publish(dp, p->policies, now->routes, now->assignment);
+
+	if (!error)
+		p->policies = NULL;
+	return error;
+}
+
+int datapath_publish(struct datapath *dp, const struct datapath_snapshot *s, const char **ret_reason)
+{
+	const struct snapshot *now = atomic_load_explicit(&dp->snapshot, memory_order_relaxed);
+	struct datapath_prepared *p = datapath_prepare(dp, s, ret_reason);
+	int error = p ? snapshot_publish(dp, p->policies, p->routes, now->assignment) : -EINVAL;
+
+	if (!error) {
+		p->policies = NULL;
+		p->routes = NULL;
+		*ret_reason = NULL;
+	}
+	datapath_prepared_free(p);
+	return error;
+}

@@ -60,7 +60,7 @@ static void fixture_init(void)
 
 static void resolve(void)
 {
-	CU_ASSERT_EQUAL_FATAL(policy_resolve(&f.config, &f.policy), 0);
+	CU_ASSERT_EQUAL_FATAL(policy_resolve(&f.config, NULL, &f.policy), 0);
 }
 
 /* "P0 B D P1": actions with the slots of protect rules */
@@ -203,6 +203,71 @@ static void test_resolve_nothing_configured_gives_no_rules(void)
 	policy_done(&f.policy);
 }
 
+/* The next configuration, resolved with the one before in force. */
+static void resolve_again(void)
+{
+	struct policy before = f.policy;
+
+	CU_ASSERT_EQUAL_FATAL(policy_resolve(&f.config, &before, &f.policy), 0);
+	policy_done(&before);
+}
+
+static void test_resolve_slots_stay_from_one_configuration_to_the_next(void)
+{
+	fixture_init();
+	add_tunnel("a", "10.1.0.0/24", "10.2.0.0/24");
+	add_tunnel("b", "10.1.0.0/24", "10.3.0.0/24");
+	add_manual("m", "10.1.0.0/24", "10.4.0.0/24");
+	resolve();
+	/* a goes, n comes, the others change places */
+	f.config.tunnel_count = f.config.manual_sa_count = 0;
+	add_tunnel("b", "10.1.0.0/24", "10.3.0.0/24");
+	add_manual("n", "10.1.0.0/24", "10.5.0.0/24");
+	add_manual("m", "10.1.0.0/24", "10.4.0.0/24");
+	resolve_again();
+	CU_ASSERT_STRING_EQUAL(rules_text(), "P1 P3 P2");
+	CU_ASSERT_EQUAL(f.policy.slots[0].tunnel, -1);
+	CU_ASSERT_EQUAL(f.policy.slots[0].manual, -1);
+	CU_ASSERT_EQUAL(f.policy.slots[1].tunnel, 0);
+	CU_ASSERT_EQUAL(f.policy.slots[2].manual, 1);
+	CU_ASSERT_EQUAL(f.policy.slots[3].manual, 0);
+	policy_done(&f.policy);
+}
+
+/* A worker may still look at the slot of a configuration past. */
+static void test_resolve_freed_slot_is_not_given_at_once(void)
+{
+	bool used[POLICY_SLOTS_MAX] = { false };
+	uint32_t slot;
+
+	fixture_init();
+	add_manual("even", "10.1.0.0/24", "10.2.0.0/24");
+	resolve();
+	for (int round = 1; round < 100; round++) {
+		f.config.manual_sa_count = 0;
+		add_manual(round % 2 ? "odd" : "even", "10.1.0.0/24", "10.2.0.0/24");
+		resolve_again();
+		slot = f.config.manual_sas[0].out.tunnel_slot;
+		CU_ASSERT(!used[slot]);
+		used[slot] = true;
+	}
+	policy_done(&f.policy);
+}
+
+static void test_resolve_same_name_of_another_kind_keeps_the_slot(void)
+{
+	fixture_init();
+	add_manual("x", "10.1.0.0/24", "10.2.0.0/24");
+	resolve();
+	f.config.manual_sa_count = 0;
+	add_tunnel("x", "10.1.0.0/24", "10.2.0.0/24");
+	resolve_again();
+	CU_ASSERT_STRING_EQUAL(rules_text(), "P0");
+	CU_ASSERT_EQUAL(f.policy.slots[0].tunnel, 0);
+	CU_ASSERT_EQUAL(f.policy.slots[0].manual, -1);
+	policy_done(&f.policy);
+}
+
 static const struct test tests[] = {
 	TEST(test_resolve_tunnels_and_manual_sas_stand_first),
 	TEST(test_resolve_named_target_stands_where_it_is_named),
@@ -213,6 +278,9 @@ static const struct test tests[] = {
 	TEST(test_resolve_named_tunnel_brings_all_its_children),
 	TEST(test_resolve_unknown_target_stays_closed),
 	TEST(test_resolve_nothing_configured_gives_no_rules),
+	TEST(test_resolve_slots_stay_from_one_configuration_to_the_next),
+	TEST(test_resolve_freed_slot_is_not_given_at_once),
+	TEST(test_resolve_same_name_of_another_kind_keeps_the_slot),
 };
 
 int main(int argc, char **argv)

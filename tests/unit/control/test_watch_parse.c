@@ -4,16 +4,9 @@
 #include "watch_priv.h"
 
 static struct config_interface interfaces[] = { { .name = "lan" }, { .name = "wan" } };
-static struct tunnel_profile tunnels[] = { { .name = "paris" }, { .name = "oslo" } };
-static struct config_manual_sa manual = { .name = "lab" };
-static const struct config config = { .interfaces = interfaces,
-	.interface_count = 2,
-	.tunnels = tunnels,
-	.tunnel_count = 2,
-	.manual_sas = &manual,
-	.manual_sa_count = 1 };
-static struct slot_owner slots[] = { { 0, 0, -1 }, { 1, 0, -1 }, { 1, 1, -1 }, { -1, -1, 0 } };
-static const struct policy policy = { .slots = slots, .slot_count = 4 };
+static const struct config config = { .interfaces = interfaces, .interface_count = 2 };
+static struct slot_range ranges[] = { { "lab", 3, 1 }, { "oslo", 1, 2 }, { "paris", 0, 1 } };
+static const struct policy policy = { .ranges = ranges, .range_count = 3 };
 static struct capture_request request;
 static struct watch_error error;
 

@@ -1,0 +1,65 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* What is different in two configurations, by the schema: compares what was written. */
+#include "conf_priv.h"
+
+#include <stdio.h>
+
+/* A comparison on its way down the schema. */
+struct walk {
+	char *path;
+	size_t capacity;
+};
+
+static size_t walk_push(struct walk *w, const char *key)
+{
+	size_t former = strlen(w->path);
+
+	snprintf(w->path + former, w->capacity - former, "%s%s", former ? "." : "", key);
+	return former;
+}
+
+/* True with the path at the first difference that no running gateway takes over. */
+static bool rows_differ(struct walk *w, struct row_table t, const struct node *a, const struct node *b)
+{
+	for (size_t i = 0; i < t.count; i++) {
+		const struct row *row = &t.rows[i];
+		const struct node *x = a ? map_get(a, row->key) : NULL, *y = b ? map_get(b, row->key) : NULL;
+		size_t former;
+
+		if (row->reload == RELOAD_LIVE || node_equal(x, y))
+			continue;
+		former = walk_push(w, row->key);
+		if (row->kind != ROW_MAP || rows_differ(w, (struct row_table){ row->rows, row->row_count }, x, y))
+			return true;
+		w->path[former] = '\0';
+	}
+	return false;
+}
+
+bool config_needs_restart(const struct config *now, const struct config *next, char *ret_path, size_t capacity)
+{
+	struct walk w = { ret_path, capacity };
+
+	ret_path[0] = '\0';
+	return rows_differ(&w, schema_config(), now->source->document.root, next->source->document.root);
+}
+
+static const struct node *section_of(const struct config *c, const char *section)
+{
+	return map_get(c->source->document.root, section);
+}
+
+bool config_section_equal(const struct config *a, const struct config *b, const char *section)
+{
+	return node_equal(section_of(a, section), section_of(b, section));
+}
+
+bool config_item_equal(const struct config *a, size_t i, const struct config *b, size_t k, const char *list)
+{
+	return node_equal(section_of(a, list)->items[i], section_of(b, list)->items[k]);
+}
+
+const char *config_file(const struct config *c)
+{
+	return c->source->file;
+}

@@ -1,0 +1,133 @@
+#!/bin/bash
+# SPDX-License-Identifier: BSD-3-Clause
+# A changed configuration taken over while traffic flows: what did not change loses no packet, what is gone leaves
+# nothing in clear, and what cannot be taken over changes nothing.
+# shellcheck disable=SC2154,SC2034 # variables of tests/lib
+
+# shellcheck source=/dev/null
+. "$(dirname "$0")/../lib/scenario.sh"
+
+# edit NAME SED_SCRIPT: changes the configuration from how it was at the start
+edit() {
+	[ -e "$work/$1.start" ] || cp "$work/$1.yaml" "$work/$1.start"
+	sed "$2" "$work/$1.start" >"$work/$1.yaml"
+}
+
+reloads() { gw_ctl "$1" reload >"$work/reload.out" 2>&1 || because "reload of $1: $(cat "$work/reload.out")"; }
+
+edit_reloads() { edit "$1" "$2" && reloads "$1"; }
+
+reload_says() {
+	! gw_ctl gw-a reload >"$work/reload.out" 2>&1 || because "it was taken over" || return 1
+	grep -Eq "$1" "$work/reload.out" || because "it says: $(cat "$work/reload.out")"
+}
+
+pings_fail() { ! pings_once "$1" "$2" >/dev/null 2>&1 || because "$2 answered"; }
+
+fault_changes_nothing() {
+	edit gw-a 's/proposal: .*/proposal: aes257gcm16/'
+	reload_says 'gw-a.yaml:[0-9]+:[0-9]+: manual_sas.to-b.proposal: unknown "aes257gcm16"' && ping_ok ha 10.2.0.2 5
+}
+
+restart_is_named() {
+	edit gw-a 's/mbufs: 8192/mbufs: 4096/'
+	reload_says 'system.mbufs: a change of it takes a restart' && ping_ok ha 10.2.0.2 5
+}
+
+too_many_workers_are_refused() {
+	edit gw-a 's/workers: 2/workers: 3/'
+	reload_says 'system.workers: 3, and only 2 were made' && ping_ok ha 10.2.0.2 5
+}
+
+no_route_is_refused() {
+	edit gw-a '/^routes:/,/via:/d'
+	reload_says 'manual SA to-b: no route to the peer' && ping_ok ha 10.2.0.2 5
+}
+
+check_only_says() {
+	edit gw-a 's/name: to-b/name: to-c/'
+	gw_ctl gw-a reload check >"$work/reload.out" 2>&1 || because "$(cat "$work/reload.out")" || return 1
+	grep -q 'sas_added *1' "$work/reload.out" && grep -q 'sas_removed *1' "$work/reload.out" ||
+		because "it says: $(cat "$work/reload.out")" || return 1
+	[ "$(gw_json gw-a show sas | jq -r '.sas[0].name')" = to-b ] || because "it was taken over"
+}
+
+removed_fails_closed() {
+	local before
+	before=$(wan_count clear)
+	edit_reloads gw-a '/^manual_sas:/,$d' || return 1
+	counts gw-a no_policy pings_fail ha 10.2.0.2 || return 1
+	[ "$(wan_count clear)" = "$before" ] || because "it left in clear" || return 1
+	[ "$(gw_sa_count gw-a)" = 0 ] || because "SAs are left: $(gw_json gw-a show sas)"
+}
+
+new_keys() { sed -i "s/0x$2/0x$3/g" "$work/$1.secrets.yaml"; }
+
+# it counts from the beginning, so the other side needs new keys as well
+back_again() {
+	new_keys gw-a 4c6162 4d6162
+	new_keys gw-b 4c6162 4d6162
+	edit_reloads gw-a '' && grep -q 'sas_added *1' "$work/reload.out" || because "$(cat "$work/reload.out")" || return 1
+	reloads gw-b && ping_ok ha 10.2.0.2 5
+}
+
+# each side for itself; the SPIs stay
+keys_replaced() {
+	local gateway
+	for gateway in gw-a gw-b; do
+		new_keys $gateway 4d6162 4e6162
+		reloads $gateway && grep -q 'sas_replaced *1' "$work/reload.out" ||
+			because "$gateway: $(cat "$work/reload.out")" || return 1
+	done
+	ping_ok ha 10.2.0.2 5
+}
+
+# nothing but the place in the list of policies; SIGHUP is the other way to say it
+hangup_takes_over() {
+	edit gw-a '$a policies: [{name: no-ping, action: discard, local_selectors: ["10.1.0.0/24[icmp]"], remote_selectors: [10.0.0.0/8]}, {name: to-b, action: protect, target: to-b}]'
+	kill -HUP "${pids[gw-a]}"
+	wait_for 5 log_has gw-a 'reload: 2 rules' || because "no line about it" || return 1
+	counts gw-a policy_discard pings_fail ha 10.2.0.2 && udp_numbers ha 10.1.0.2 hb 10.2.0.2 200
+}
+
+# workers go and come back while numbered packets pass, all of them once and in order
+workers_come_and_go() {
+	local i
+	(for i in 1 2 1 2 1 2 1 2; do
+		edit_reloads gw-a "s/workers: 2/workers: $i/" && edit_reloads gw-b "s/workers: 2/workers: $i/" || exit 1
+		sleep 0.2
+	done) &
+	udp_numbers ha 10.1.0.2 hb 10.2.0.2 4000
+	local rc=$?
+	wait $! || because "a reload failed: $(cat "$work/reload.out")" || return 1
+	[ $rc = 0 ] || return 1
+	grep -q ' 0 late' "$work/udp-receiver.log" || because "$(tail -n 1 "$work/udp-receiver.log")"
+}
+
+one_works() {
+	edit_reloads gw-a 's/workers: 2/workers: 1/' || return 1
+	ping_ok ha 10.2.0.2 5
+}
+
+no_drops_of_moving() {
+	[ "$(gw_counter gw-a owner_moving)$(gw_counter gw-b owner_moving)" = 00 ] || because "packets found no room to wait"
+}
+
+gw_workers=2
+topology_pair
+pair_manual_config
+pair_start
+check reload/works_before ping_ok ha 10.2.0.2 5
+check reload/check_only_says check_only_says
+check reload/fault_changes_nothing fault_changes_nothing
+check reload/restart_is_named restart_is_named
+check reload/too_many_workers_are_refused too_many_workers_are_refused
+check reload/no_route_is_refused no_route_is_refused
+check reload/removed_fails_closed removed_fails_closed
+check reload/back_again back_again
+check reload/keys_replaced keys_replaced
+check reload/hangup_takes_over hangup_takes_over
+check reload/workers_come_and_go workers_come_and_go
+check reload/one_works one_works
+check reload/no_drops_of_moving no_drops_of_moving
+check reload/sigterm_ends_in_order stop gw-a TERM 10
