@@ -2,6 +2,7 @@
 /* One command to the control socket, its answer as text or JSON; and the commands that need no daemon. */
 #include <errno.h>
 #include <getopt.h>
+#include <limits.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
@@ -289,10 +290,22 @@ static bool is_up_already(int fd, const struct call *call)
 	return up;
 }
 
+/* The daemon does not know our folder: the file of a capture is named from the root. */
+static void path_complete(const struct call *call, char *ret_path, size_t capacity)
+{
+	char folder[PATH_MAX];
+
+	if (call->command->id != COMMAND_CAPTURE_START || call->args[0][0] == '/' || !getcwd(folder, sizeof(folder)))
+		return;
+	if ((size_t)snprintf(ret_path, capacity, "%s/%s", folder, call->args[0]) < capacity)
+		call->args[0] = ret_path;
+}
+
 /* One connection for everything, so that a restart of the daemon in between is seen as a failure. */
 static int ask_daemon(const struct call *call)
 {
 	int fd = client_connect(call->socket), code;
+	char path[PATH_MAX];
 	json_t *answer;
 
 	if (fd < 0) {
@@ -303,6 +316,7 @@ static int ask_daemon(const struct call *call)
 		close(fd);
 		return EXIT_DONE;
 	}
+	path_complete(call, path, sizeof(path));
 	answer = client_request(fd, call->command->words, call->args, call->arg_count);
 	if (answer) {
 		code = print_answer(call, answer);

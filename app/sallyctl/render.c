@@ -68,15 +68,6 @@ static const struct column neighbour_columns[] = {
 	{ "STATE", "state", false },
 };
 
-static const struct column worker_columns[] = {
-	{ "WORKER", "worker", true },
-	{ "LCORE", "lcore", true },
-	{ "CPU", "cpu", true },
-	{ "LOOPS", "loops", true },
-	{ "BUSY-CYCLES", "busy_cycles", true },
-	{ "IDLE-CYCLES", "idle_cycles", true },
-};
-
 /* Which member of the answer is the list, and how its rows look. */
 static const struct {
 	int command;
@@ -85,10 +76,8 @@ static const struct {
 	size_t count;
 } tables[] = {
 	{ COMMAND_SHOW_POLICIES, "policies", policy_columns, COUNT(policy_columns) },
-	{ COMMAND_SHOW_PORTS, "ports", port_columns, COUNT(port_columns) },
 	{ COMMAND_SHOW_ROUTES, "routes", route_columns, COUNT(route_columns) },
 	{ COMMAND_SHOW_NEIGHBOURS, "neighbours", neighbour_columns, COUNT(neighbour_columns) },
-	{ COMMAND_SHOW_WORKERS, "workers", worker_columns, COUNT(worker_columns) },
 };
 
 static const char *direction_of(const json_t *sa)
@@ -173,7 +162,27 @@ static void render_group(FILE *out, const char *title, const json_t *totals, boo
 	}
 }
 
-/* Totals only: per worker figures are in the JSON form. */
+/* What each worker counted, where there is more than one; zeros are left out. */
+static void render_each_worker(FILE *out, const json_t *workers)
+{
+	json_t *worker;
+	char title[32];
+	size_t i;
+
+	if (json_array_size(workers) < 2)
+		return;
+	json_array_foreach(workers, i, worker)
+	{
+		snprintf(title, sizeof(title), "w%" JSON_INTEGER_FORMAT,
+			json_integer_value(json_object_get(worker, "worker")));
+		render_group(out, title, json_object_get(worker, "counters"), false);
+		snprintf(title, sizeof(title), "w%" JSON_INTEGER_FORMAT " drop",
+			json_integer_value(json_object_get(worker, "worker")));
+		render_group(out, title, json_object_get(worker, "drops"), false);
+	}
+}
+
+/* Totals, then the workers one by one. */
 static void render_counters(FILE *out, const json_t *result)
 {
 	const json_t *totals = json_object_get(result, "totals");
@@ -182,6 +191,7 @@ static void render_counters(FILE *out, const json_t *result)
 	render_group(out, "drop", json_object_get(totals, "drops"), false);
 	render_group(out, "ike", json_object_get(result, "ike"), false);
 	render_group(out, "mbufs", json_object_get(result, "mbufs"), true);
+	render_each_worker(out, json_object_get(result, "workers"));
 }
 
 /* One line a member, in the order the daemon sent them. */
@@ -203,22 +213,61 @@ static void render_members(FILE *out, const json_t *result)
 	}
 }
 
-/* Commands that answer nothing worth a table say ok. */
-void render(FILE *out, int command, const json_t *result, bool detail)
+/* Reasons stand below the table, a line a port that dropped something. */
+static void render_ports(FILE *out, const json_t *result)
+{
+	const json_t *list = json_object_get(result, "ports"), *drops, *port;
+	char text[1024];
+	size_t i;
+
+	table_print(out, list, port_columns, COUNT(port_columns));
+	json_array_foreach(list, i, port)
+	{
+		drops = json_object_get(port, "drops");
+		if (json_object_size(drops))
+			fprintf(out, "drops of %s: %s\n", json_string_value(json_object_get(port, "name")),
+				table_cell(drops, text, sizeof(text)));
+	}
+}
+
+static const struct {
+	int command;
+	void (*print)(FILE *out, const json_t *result);
+} reports[] = {
+	{ COMMAND_SHOW_COUNTERS, render_counters },
+	{ COMMAND_SHOW_PORTS, render_ports },
+	{ COMMAND_SHOW_WORKERS, render_workers },
+	{ COMMAND_EXPLAIN, render_explain },
+	{ COMMAND_SHOW_VERSION, render_members },
+	{ COMMAND_RELOAD, render_members },
+	{ COMMAND_CAPTURE_START, render_members },
+	{ COMMAND_CAPTURE_STATUS, render_members },
+	{ COMMAND_CAPTURE_STOP, render_members },
+};
+
+/* True when the command has an entry of one of the tables above. */
+static bool render_listed(FILE *out, int command, const json_t *result)
 {
 	for (size_t i = 0; i < COUNT(tables); i++)
 		if (tables[i].command == command) {
 			table_print(out, json_object_get(result, tables[i].key), tables[i].columns, tables[i].count);
-			return;
+			return true;
 		}
+	for (size_t i = 0; i < COUNT(reports); i++)
+		if (reports[i].command == command) {
+			reports[i].print(out, result);
+			return true;
+		}
+	return false;
+}
+
+/* Commands that answer nothing worth a table say ok. */
+void render(FILE *out, int command, const json_t *result, bool detail)
+{
 	if (command == COMMAND_SHOW_TUNNELS)
 		render_tunnels(out, result, detail);
 	else if (command == COMMAND_SHOW_SAS)
 		render_sas(out, result, detail);
-	else if (command == COMMAND_SHOW_COUNTERS)
-		render_counters(out, result);
-	else if (command == COMMAND_SHOW_VERSION || command == COMMAND_RELOAD)
-		render_members(out, result);
-	else
+	else if (!render_listed(out, command, result))
 		fputs("ok\n", out);
 }

@@ -15,6 +15,8 @@
 #include "base.h"
 #include "commands.h"
 
+#define TEXT_OF_(x)    #x
+#define TEXT_OF(x)     TEXT_OF_(x)
 #define CLIENTS_MAX    64
 #define CLIENT_IDLE_NS (60 * 1000000000ull)
 #define OUTPUT_MAX     (64u << 20) /* all clients together: a show of 10,000 tunnels is about 10 MB */
@@ -109,7 +111,7 @@ static char *answer_request(const struct api_host *host, json_t *request)
 	if (!command)
 		return answer_error("request without \"command\"");
 	if (request_args(request, args, &arg_count))
-		return answer_error("\"args\" must be a list of at most 8 strings");
+		return answer_error("\"args\" must be a list of at most " TEXT_OF(CONTROL_ARGS_MAX) " strings");
 	result = host->run(host->context, command, args, arg_count, &error);
 	if (!result)
 		return answer_error(error.text);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* The other show commands: ports, counters, routes, neighbours, workers, version, as JSON. */
+/* The other show commands: ports, counters, routes, neighbours, version, as JSON. */
 #include "control_priv.h"
 
 #include <stdio.h>
@@ -41,6 +41,7 @@ static json_t *port_json(const struct datapath_port_stats *s)
 	json_object_set_new(port, "rx_errors", number(s->rx_errors));
 	json_object_set_new(port, "tx_errors", number(s->tx_errors));
 	json_object_set_new(port, "rx_no_buffer", number(s->rx_nombuf));
+	json_object_set_new(port, "drops", drops_some_json(s->drops));
 	return port;
 }
 
@@ -167,7 +168,7 @@ static const char *const neighbour_states[] = {
 };
 
 /* An unresolved neighbour has no address yet: what stands in the table then is not shown. */
-static json_t *neighbour_json(const struct config *config, const struct datapath_neighbour *n)
+json_t *neighbour_json(const struct config *config, const struct datapath_neighbour *n)
 {
 	bool known = n->state != NEIGHBOUR_INCOMPLETE && n->state != NEIGHBOUR_FREE;
 	char address[ADDR_TEXT_MAX], mac[18];
@@ -189,22 +190,6 @@ json_t *show_neighbours(struct command_call *call)
 		json_array_append_new(list, neighbour_json(c->config, &all[i]));
 	free(all);
 	return json_pack("{s:o}", "neighbours", list);
-}
-
-json_t *show_workers(struct command_call *call)
-{
-	const struct datapath *dp = call->control->dp;
-	struct datapath_worker_stats s;
-	json_t *list = json_array();
-
-	for (uint16_t i = 0; i < datapath_worker_count(dp); i++) {
-		datapath_worker_stats_read(dp, i, &s);
-		json_array_append_new(
-			list, json_pack("{s:i,s:i,s:i,s:I,s:I,s:I}", "worker", (int)i, "lcore", (int)s.lcore, "cpu",
-				      (int)s.cpu, "loops", (json_int_t)s.loops, "busy_cycles",
-				      (json_int_t)s.busy_cycles, "idle_cycles", (json_int_t)s.idle_cycles));
-	}
-	return json_pack("{s:o}", "workers", list);
 }
 
 json_t *show_version(struct command_call *call)

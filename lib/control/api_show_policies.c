@@ -8,6 +8,11 @@ static const char *const actions[] = {
 	[SPD_DISCARD] = "discard",
 };
 
+const char *policy_action_name(enum spd_action action)
+{
+	return actions[action];
+}
+
 static json_t *selectors(const struct selector_list *list)
 {
 	json_t *array = json_array();
@@ -18,7 +23,7 @@ static json_t *selectors(const struct selector_list *list)
 	return array;
 }
 
-static json_t *rule_json(const struct config *config, const struct policy *p, size_t i)
+json_t *policy_rule_json(const struct config *config, const struct policy *p, size_t i)
 {
 	const struct spd_rule *r = &p->rules[i];
 	json_t *rule = json_pack("{s:I,s:s}", "number", (json_int_t)i + 1, "action", actions[r->action]);
@@ -46,7 +51,7 @@ json_t *show_policies(struct command_call *call)
 		return NULL;
 	list = json_array();
 	for (size_t i = 0; i < policy.rule_count; i++)
-		json_array_append_new(list, rule_json(config, &policy, i));
+		json_array_append_new(list, policy_rule_json(config, &policy, i));
 	policy_done(&policy);
 	return json_pack("{s:o,s:s}", "policies", list, "default", actions[SPD_DISCARD]);
 }

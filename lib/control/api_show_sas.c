@@ -24,8 +24,7 @@ static json_t *flags_json(uint32_t flags)
 	return list;
 }
 
-/* Only reasons that occurred: an SA without drops says so by an empty object. */
-static json_t *drops_json(const uint64_t drops[DROP_REASON_COUNT])
+json_t *drops_some_json(const uint64_t drops[DROP_REASON_COUNT])
 {
 	json_t *object = json_object();
 
@@ -118,7 +117,7 @@ static json_t *view_json(const struct sa_pair *pair, enum sa_direction direction
 	return sa;
 }
 
-static json_t *sa_json(const struct sa_pair *pair, enum sa_direction direction)
+json_t *sa_json(const struct sa_pair *pair, enum sa_direction direction)
 {
 	json_t *sa = view_json(pair, direction);
 	struct sa_stats stats;
@@ -131,7 +130,7 @@ static json_t *sa_json(const struct sa_pair *pair, enum sa_direction direction)
 	json_object_set_new(sa, "sequence", json_integer((json_int_t)stats.sequence));
 	json_object_set_new(sa, "owner", stats.owner == WORKER_NONE ? json_null() : json_integer(stats.owner));
 	json_object_set_new(sa, "flags", flags_json(stats.flags));
-	json_object_set_new(sa, "drops", drops_json(stats.drops));
+	json_object_set_new(sa, "drops", drops_some_json(stats.drops));
 	return sa;
 }
 

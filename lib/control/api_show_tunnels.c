@@ -77,6 +77,17 @@ static json_t *failure(const struct control *c, const struct history *h, const s
 		json_text(hint_of(h, f)), "seconds_ago", ago);
 }
 
+json_t *tunnel_failure_json(const struct control *c, uint32_t index)
+{
+	struct ike_tunnel_status *s = calloc(1, sizeof(*s));
+	json_t *result = json_null();
+
+	if (s && !ike_tunnel_status(c->engine, index, s))
+		result = failure(c, &c->histories[index], &s->failure);
+	free(s);
+	return result;
+}
+
 static json_t *events(const struct history *h)
 {
 	json_t *array = json_array();

@@ -14,6 +14,12 @@
 	X(SHOW_NEIGHBOURS, "show neighbours", "", 0, 0, "link addresses of next hops")                                 \
 	X(SHOW_WORKERS, "show workers", "", 0, 0, "worker cores and how busy they are")                                \
 	X(SHOW_VERSION, "show version", "", 0, 0, "versions of the daemon and its libraries")                          \
+	X(EXPLAIN, "explain", "SRC DST [PROTO [SPORT DPORT]] [interface NAME] | spi SPI", 2, 7,                        \
+		"what a packet or an SPI would meet, and what would drop it")                                          \
+	X(CAPTURE_START, "capture start", "FILE tunnel NAME [clear|sealed|both] | FILE port NAME ...", 3, 13,          \
+		"copy packets into a pcapng file; also count N, snaplen N, seconds N, bytes N")                        \
+	X(CAPTURE_STATUS, "capture status", "", 0, 0, "the capture that runs, or the last one")                        \
+	X(CAPTURE_STOP, "capture stop", "", 0, 0, "end the capture")                                                   \
 	X(RELOAD, "reload", "[check]", 0, 1, "take the changed configuration over; check: only say what would change") \
 	X(INITIATE, "initiate", "NAME", 1, 1, "bring a tunnel up")                                                     \
 	X(TERMINATE, "terminate", "NAME", 1, 1, "delete a tunnel's SAs, here and at the peer")
@@ -24,4 +30,4 @@ enum control_command { CONTROL_COMMANDS(CONTROL_COMMAND_ENUM) COMMAND_COUNT };
 /* Longest request line in bytes, its newline included; longer ones are refused. */
 #define CONTROL_LINE_MAX 4096
 /* Most arguments of a request. */
-#define CONTROL_ARGS_MAX 8
+#define CONTROL_ARGS_MAX 16

@@ -398,6 +398,7 @@ static void sweep(struct control *c)
 		ike_host_command(c, &facts.items[i]);
 	sa_facts_done(&facts);
 	check_stall(c);
+	worker_loads_sweep(c);
 	api_sweep(c->api, c->now_ns);
 }
 
@@ -419,7 +420,10 @@ static uint64_t run_timers(struct control *c)
 	if (c->next_sweep_ns <= c->now_ns)
 		sweep(c);
 	reclaim_poll(c->ips);
+	if (capture_deadline(c) <= c->now_ns)
+		capture_poll(c);
 	deadline = earlier(earlier(ike_next_deadline(c->engine), datapath_next_deadline(c->dp)), c->next_sweep_ns);
+	deadline = earlier(deadline, capture_deadline(c));
 	return c->stopping ? earlier(deadline, c->stop_by_ns) : deadline;
 }
 
@@ -461,6 +465,7 @@ void control_free(struct control *c)
 	api_close(c->api);
 	if (c->dp)
 		datapath_stop(c->dp);
+	capture_close(c);
 	crypto_pool_free(c->pool);
 	ike_engine_free(c->engine);
 	ike_actions_done(&c->actions);

@@ -2,6 +2,8 @@
 /* The control core's parts and the calls between its files. Everything here belongs to the control thread. */
 #pragma once
 
+#include <stdio.h>
+
 #include "api_priv.h"
 #include "control.h"
 #include "crypto_pool_priv.h"
@@ -14,10 +16,33 @@
 #include "reload_priv.h"
 #include "resolve_priv.h"
 #include "sa_lifecycle_priv.h"
+#include "watch_priv.h"
 
 enum { LIMIT_UNKNOWN_SPI = IKE_EVENT_KINDS, LIMIT_SEND, LIMIT_INSTALL, LIMIT_NO_SA, LIMIT_KINDS };
 
 #define UNINSTALLED_MAX 16
+
+/* What a worker had counted at some moment, or in between two. */
+struct worker_sample {
+	uint64_t busy_cycles, idle_cycles, packets, bursts;
+};
+
+/* Of the last two sweeps. */
+struct worker_load {
+	struct worker_sample before, last;
+};
+
+/* A capture that runs, or the last one. */
+struct capture_session {
+	FILE *file; /* NULL: none runs */
+	char path[4096];
+	char ended[64]; /* why; empty: it goes on */
+	struct capture_request request;
+	uint32_t interfaces[CAPTURE_PORT_OUT + 1]; /* of the file, by where the packet was */
+	uint64_t packets, bytes, lost;
+	uint64_t began_cycles, began_ns; /* one moment in two clocks: the TSC, and since 1970 */
+	uint64_t next_ns, until_ns;
+};
 
 struct control {
 	struct config *config;       /* in force; borrowed, or the next one */
@@ -39,6 +64,8 @@ struct control {
 	size_t uninstalled_count;
 	uint64_t now_ns; /* of this turn of the loop */
 	uint64_t started_ns;
+	struct worker_load loads[IPSEC_WORKERS_MAX];
+	struct capture_session capture;
 	uint64_t next_sweep_ns;
 	bool stopping;
 	uint64_t stop_by_ns;
@@ -78,6 +105,19 @@ const char *hint_of(const struct history *h, const struct ike_failure *f);
 
 struct datapath_host dp_events_host(struct control *c);
 
+/* ---- capture.c: the file of a capture ---- */
+
+/* Makes the file, which must not be there yet, and begins. 0, or -errno with a text. */
+int capture_begin(struct control *c, const struct capture_request *request, struct watch_error *ret_error);
+/* It ends at its next poll. */
+void capture_stop(struct control *c);
+/* Writes what was copied since, and ends what has to end. */
+void capture_poll(struct control *c);
+/* When it wants to be polled again; UINT64_MAX: none runs. */
+uint64_t capture_deadline(const struct control *c);
+/* After the workers have ended. */
+void capture_close(struct control *c);
+
 /* ---- api_*.c: commands; json_t results are the caller's ---- */
 
 struct command_call {
@@ -98,5 +138,21 @@ json_t *show_routes(struct command_call *call);
 json_t *show_neighbours(struct command_call *call);
 json_t *show_workers(struct command_call *call);
 json_t *show_version(struct command_call *call);
+/* Samples of what workers counted, once a sweep; show workers tells the difference. */
+void worker_loads_sweep(struct control *c);
+struct worker_sample worker_sample_since(const struct worker_sample *now, const struct worker_sample *before);
+json_t *worker_load_json(const struct worker_sample *s);
+json_t *explain(struct command_call *call);
+json_t *command_capture_start(struct command_call *call);
+json_t *command_capture_status(struct command_call *call);
+json_t *command_capture_stop(struct command_call *call);
+/* Parts of several answers. Only reasons that occurred: without drops an empty object. */
+json_t *drops_some_json(const uint64_t drops[DROP_REASON_COUNT]);
+json_t *sa_json(const struct sa_pair *pair, enum sa_direction direction);
+json_t *policy_rule_json(const struct config *config, const struct policy *p, size_t i);
+const char *policy_action_name(enum spd_action action);
+/* The last failure of a tunnel, or null. */
+json_t *tunnel_failure_json(const struct control *c, uint32_t index);
+json_t *neighbour_json(const struct config *config, const struct datapath_neighbour *n);
 /* Index of a tunnel by name, or -ENOENT with the call's error filled. */
 int find_tunnel(struct command_call *call, const char *name);

@@ -43,6 +43,28 @@ static void control_add(const struct datapath *dp, struct datapath_worker_stats 
 		s->drops[i] += dp->drops[i];
 }
 
+/* Of the buckets of SPIs. */
+static uint16_t buckets_owned(const struct datapath *dp, uint16_t worker)
+{
+	uint16_t n = 0;
+
+	for (uint32_t spi = 0; spi < SA_BUCKETS; spi++)
+		n += owner_turn(sad_bucket_worker(dp->ips, spi), (uint8_t)worker) == worker;
+	return n;
+}
+
+/* Of all ports; those that leave it are counted until they are another's. */
+static uint16_t queues_owned(const struct datapath *dp, uint16_t worker)
+{
+	const struct snapshot *snap = atomic_load_explicit(&dp->snapshot, memory_order_relaxed);
+	uint16_t n = 0;
+
+	for (uint16_t p = 0; p < dp->port_count; p++)
+		for (uint16_t q = 0; q < dp->ports[p].rx_queues; q++)
+			n += snap->assignment->rx[p][q] == worker;
+	return n;
+}
+
 void datapath_worker_stats_read(const struct datapath *dp, uint16_t worker, struct datapath_worker_stats *ret_stats)
 {
 	const struct worker *w = dp->workers[worker];
@@ -50,9 +72,13 @@ void datapath_worker_stats_read(const struct datapath *dp, uint16_t worker, stru
 	*ret_stats = (struct datapath_worker_stats){
 		.lcore = w->lcore,
 		.cpu = w->cpu,
+		.rx_queues = queues_owned(dp, worker),
+		.buckets = buckets_owned(dp, worker),
 		.loops = tallied(&w->loops),
 		.busy_cycles = tallied(&w->busy_cycles),
 		.idle_cycles = tallied(&w->idle_cycles),
+		.packets = tallied(&w->packets),
+		.bursts = tallied(&w->bursts),
 	};
 	for (int i = 0; i < DATAPATH_COUNTER_COUNT; i++)
 		ret_stats->counters[i] = tallied(&w->counters[i]);
@@ -84,6 +110,15 @@ static void device_read(const struct port *p, struct datapath_port_stats *s)
 	s->rx_nombuf = stats.rx_nombuf;
 }
 
+static void port_drops_read(const struct datapath *dp, uint16_t port, struct datapath_port_stats *s)
+{
+	for (int r = 0; r < DROP_REASON_COUNT; r++) {
+		s->drops[r] = dp->port_drops[port][r];
+		for (uint16_t i = 0; i < dp->worker_count; i++)
+			s->drops[r] += tallied(&dp->workers[i]->port_drops[port][r]);
+	}
+}
+
 void datapath_port_stats_read(const struct datapath *dp, uint16_t port, struct datapath_port_stats *ret_stats)
 {
 	const struct port *p = &dp->ports[port];
@@ -99,6 +134,7 @@ void datapath_port_stats_read(const struct datapath *dp, uint16_t port, struct d
 	memcpy(ret_stats->device, p->device, sizeof(p->device));
 	memcpy(ret_stats->mac, p->mac, sizeof(p->mac));
 	device_read(p, ret_stats);
+	port_drops_read(dp, port, ret_stats);
 }
 
 size_t datapath_neighbours_read(const struct datapath *dp, struct datapath_neighbour *ret_neighbours, size_t capacity)

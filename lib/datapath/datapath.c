@@ -319,6 +319,7 @@ void datapath_free(struct datapath *dp)
 	if (!dp)
 		return;
 	datapath_stop(dp);
+	capture_abandon(dp);
 	for (uint16_t i = 0; i < dp->port_count; i++)
 		rte_eth_dev_close(dp->ports[i].id);
 	for (uint16_t i = 0; i < dp->worker_count; i++)

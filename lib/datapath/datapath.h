@@ -158,7 +158,9 @@ const char *datapath_counter_name(enum datapath_counter c);
 
 struct datapath_worker_stats {
 	uint16_t lcore, cpu;
+	uint16_t rx_queues, buckets; /* that it polls; of SPIs whose SAs it owns */
 	uint64_t loops, busy_cycles, idle_cycles;
+	uint64_t packets, bursts; /* taken from ports and rings, in so many portions */
 	uint64_t counters[DATAPATH_COUNTER_COUNT];
 	uint64_t drops[DROP_REASON_COUNT];
 };
@@ -170,6 +172,7 @@ struct datapath_port_stats {
 	uint16_t mtu, rx_queues, tx_queues;
 	bool link_up;
 	uint64_t rx_packets, tx_packets, rx_bytes, tx_bytes, rx_missed, rx_errors, tx_errors, rx_nombuf;
+	uint64_t drops[DROP_REASON_COUNT]; /* of packets that came in through this port */
 };
 
 enum neighbour_state { NEIGHBOUR_FREE, NEIGHBOUR_INCOMPLETE, NEIGHBOUR_REACHABLE, NEIGHBOUR_STALE, NEIGHBOUR_STATIC };
@@ -194,3 +197,96 @@ int datapath_next_hop_read(const struct datapath *dp, const struct addr *a, stru
 bool datapath_address_local(const struct datapath *dp, const struct addr *a, uint16_t *ret_port);
 /* Free mbufs in the pool: tests compare it before and after. */
 uint32_t datapath_mbufs_free(const struct datapath *dp);
+
+/* ---- explain: what a packet would meet --------------------------------------------------------------------------- */
+
+#define DATAPATH_PORT_ANY UINT16_MAX
+
+/* A packet nobody sent. */
+struct datapath_query {
+	struct addr src, dst;  /* of one family */
+	uint8_t protocol;      /* 0: any; only rules for every protocol match then */
+	bool has_ports;        /* false: as a later fragment */
+	uint16_t sport, dport; /* ICMP, ICMPv6: type and code */
+	uint16_t port;         /* that it comes in through; DATAPATH_PORT_ANY: the one its source is behind */
+};
+
+enum datapath_end {
+	DATAPATH_END_DROPPED,
+	DATAPATH_END_SEALED,   /* through the SA to the next hop */
+	DATAPATH_END_CLEAR,    /* to the next hop as it is */
+	DATAPATH_END_IKE,      /* to control */
+	DATAPATH_END_ANSWERED, /* an echo request for one of our addresses */
+	DATAPATH_END_OPENED,   /* ESP or AH for one of our addresses: its SPI decides */
+};
+
+/* One way through the gateway. */
+struct datapath_walk {
+	enum datapath_end end;
+	enum drop_reason reason; /* of DROPPED */
+	bool protect;            /* tunnel_slot is set: of the rule that protects it */
+	uint32_t tunnel_slot;
+	const struct sa *sa; /* outbound; NULL: none is up. Control's until its next reclaim_poll */
+	uint8_t owner;       /* worker of the SA; WORKER_NONE: the first that needs it */
+	bool routed;         /* next_hop is known, as far as it goes, and mtu */
+	struct datapath_neighbour next_hop;
+	uint16_t mtu; /* largest packet, as it came, that fits */
+};
+
+struct datapath_explanation {
+	bool local;        /* one of our own addresses sends it: clear is the way of our answer */
+	uint16_t port;     /* it comes in through; DATAPATH_PORT_ANY: its source is behind none */
+	uint8_t rx_worker; /* WORKER_NONE: several queues */
+	struct spd_verdict leaving, arriving;
+	struct flow arriving_flow; /* what an inbound SA's selectors are asked about */
+	struct datapath_walk clear;
+	bool brought; /* a rule says that a tunnel brings it, the one of arriving: tunnelled is its way from there */
+	struct datapath_walk tunnelled;
+};
+
+/* Control: walks the workers' own functions with a packet of TTL 64 that is never sent. Changes nothing.
+ * 0, -EINVAL (families differ). */
+int datapath_explain(
+	const struct datapath *dp, const struct datapath_query *query, struct datapath_explanation *ret_explanation);
+
+/* ---- capture: copies of packets ---------------------------------------------------------------------------------- */
+
+/* Where a packet was when it was copied: in clear and sealed packets begin at their IP header, those of ports at their
+ * Ethernet header. */
+enum datapath_capture_point {
+	CAPTURE_CLEAR_OUT, /* before it is sealed */
+	CAPTURE_SEALED_OUT,
+	CAPTURE_SEALED_IN, /* before it is opened */
+	CAPTURE_CLEAR_IN,
+	CAPTURE_PORT_IN,
+	CAPTURE_PORT_OUT,
+};
+
+struct datapath_capture_spec {
+	bool of_port; /* else of the SAs of tunnel slots */
+	uint16_t port;
+	uint32_t first_slot, slot_count;
+	bool clear, sealed; /* which sides, of a tunnel */
+	uint16_t snaplen;   /* bytes of each packet that are kept */
+};
+
+struct datapath_captured {
+	enum datapath_capture_point point;
+	enum drop_reason reason; /* it went no further */
+	uint64_t cycles;         /* of the TSC */
+	uint32_t length;
+	struct bytes data; /* borrowed for the call */
+};
+
+/* Control: workers copy packets from now on, without ever waiting: what finds a ring full is lost and counted. One
+ * capture at a time. 0, -EINVAL, -EBUSY, -ENOMEM. */
+int datapath_capture_start(struct datapath *dp, const struct datapath_capture_spec *spec);
+/* Control: they stop; a last few copies may still come. */
+void datapath_capture_stop(struct datapath *dp);
+/* Control: gives at most budget copies of each worker to `take`. Returns how many. */
+size_t datapath_capture_drain(struct datapath *dp, size_t budget,
+	void (*take)(void *context, const struct datapath_captured *packet), void *context);
+/* Control: none runs and nothing more will come. */
+bool datapath_capture_settled(const struct datapath *dp);
+/* Control: copies the running one has lost so far. */
+uint64_t datapath_capture_lost(const struct datapath *dp);

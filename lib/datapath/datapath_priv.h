@@ -10,6 +10,7 @@
 #include <stdatomic.h>
 
 #include "assignment_priv.h"
+#include "capture_priv.h"
 #include "datapath.h"
 #include "flow_cache_priv.h"
 #include "neighbour_priv.h"
@@ -108,6 +109,7 @@ struct worker {
 	/* owner worker only */
 	const struct snapshot *snapshot; /* of this loop */
 	uint32_t epoch;                  /* of what was decided in this loop: that of the snapshot */
+	struct capture *capture;         /* likewise; NULL: none runs */
 	uint32_t generation;             /* of the assignment that rx, tx_queue and active come from */
 	uint16_t active;                 /* workers 0 to active - 1 take part */
 	uint16_t rx_count;
@@ -145,10 +147,12 @@ struct worker {
 	struct rte_ring *events;             /* worker -> control */
 
 	/* W: owner worker; R: control, relaxed */
-	_Atomic uint64_t loops, busy_cycles, idle_cycles;
+	_Atomic uint64_t loops, busy_cycles, idle_cycles, packets, bursts;
 	_Atomic uint64_t counters[DATAPATH_COUNTER_COUNT];
 	_Atomic uint64_t drops[DROP_REASON_COUNT];
-	_Atomic int state; /* enum worker_state */
+	_Atomic uint64_t port_drops[DATAPATH_PORTS_MAX][DROP_REASON_COUNT]; /* the same by the port a packet came from
+									     */
+	_Atomic int state;                                                  /* enum worker_state */
 } __rte_cache_aligned;
 
 /* An owner changes: ownership.c. */
@@ -188,6 +192,7 @@ struct datapath {
 
 	/* W: control, R: workers */
 	struct snapshot *_Atomic snapshot;
+	struct capture *_Atomic capture; /* NULL: none runs */
 	_Atomic bool stop;
 	_Atomic int undrained; /* W: workers; those whose inject ring may hold packets */
 	/* W: workers set when they wrote event_fd, control clears before it drains */
@@ -200,7 +205,9 @@ struct datapath {
 	uint32_t epoch; /* of the newest snapshot */
 	uint16_t workers_wanted;
 	struct move move;
+	struct capture *captured;          /* running, or not emptied yet */
 	uint64_t drops[DROP_REASON_COUNT]; /* of packets control held or made */
+	uint64_t port_drops[DATAPATH_PORTS_MAX][DROP_REASON_COUNT];
 };
 
 /* Heads of role-bound functions: the wrong thread is a programming error. */
@@ -225,10 +232,19 @@ static inline void worker_count(struct worker *w, enum datapath_counter c, uint6
 	tally(&w->counters[c], n);
 }
 
+/* Worker: counts the end of a packet, by name; also of one whose buffer lives on. Made by ourselves, it came from no
+ * port. */
+static inline void worker_drop_count(struct worker *w, const struct rte_mbuf *m, enum drop_reason reason)
+{
+	tally(&w->drops[reason], 1);
+	if (m->port < DATAPATH_PORTS_MAX)
+		tally(&w->port_drops[m->port][reason], 1);
+}
+
 /* Worker: the end of a packet, by name. */
 static inline void worker_drop(struct worker *w, struct rte_mbuf *m, enum drop_reason reason)
 {
-	tally(&w->drops[reason], 1);
+	worker_drop_count(w, m, reason);
 	rte_pktmbuf_free(m);
 }
 
@@ -361,6 +377,10 @@ int assignment_publish(struct datapath *dp, struct assignment *assignment);
 void snapshot_free(void *snapshot);
 /* The port whose subnet an address is in, or -1. */
 int snapshot_connected_port(const struct datapath *dp, const struct addr *a);
+
+/* capture.c, control. Workers have ended: the data path is about to be freed. */
+void capture_abandon(struct datapath *dp);
+void capture_free(struct capture *c);
 
 /* inject.c. Control: a packet to a worker, its note is filled in. Takes m; a full ring is a counted drop. */
 int inject_push(struct datapath *dp, uint16_t worker, struct rte_mbuf *m);

@@ -7,6 +7,9 @@
 static uint32_t port_flush(struct worker *w, uint16_t port)
 {
 	struct list *l = &w->tx[port];
+
+	if (unlikely(w->capture != NULL))
+		capture_frames(w, port, l->m, l->n, true);
 	uint16_t sent = rte_eth_tx_burst(w->ports[port].id, w->tx_queue[port], l->m, l->n);
 
 	for (uint16_t i = sent; i < l->n; i++)

@@ -122,7 +122,7 @@ void icmp_error_send(struct worker *w, struct rte_mbuf *m, enum origin origin, e
 		return;
 	}
 	/* the offending packet ended here, by this name; its buffer is the answer's */
-	tally(&w->drops[reason], 1);
+	worker_drop_count(w, m, reason);
 	worker_count(w, DP_C_ICMP_SENT, 1);
 	list_push(own, m);
 }

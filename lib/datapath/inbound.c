@@ -133,7 +133,11 @@ void inbound_sealed(struct worker *w)
 	n = items_collect(w, items);
 	if (!n)
 		return;
+	if (unlikely(w->capture != NULL))
+		capture_before(w, items, n, false);
 	good = burst_in(w->crypto, items, n);
+	if (unlikely(w->capture != NULL))
+		capture_after(w, items, good, n, false);
 	for (uint16_t i = 0; i < good; i++)
 		inner_sort(w, items[i].m, items[i].sa);
 	for (uint16_t i = good; i < n; i++) {

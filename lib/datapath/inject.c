@@ -12,6 +12,8 @@
 void control_drop(struct datapath *dp, struct rte_mbuf *m, enum drop_reason reason)
 {
 	dp->drops[reason]++;
+	if (m->port < DATAPATH_PORTS_MAX)
+		dp->port_drops[m->port][reason]++;
 	rte_pktmbuf_free(m);
 }
 

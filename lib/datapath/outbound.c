@@ -23,7 +23,11 @@ void outbound_flush(struct worker *w)
 	if (!n)
 		return;
 	w->protect_count = 0;
+	if (unlikely(w->capture != NULL))
+		capture_before(w, w->protect, n, true);
 	good = burst_out(w->crypto, w->protect, n);
+	if (unlikely(w->capture != NULL))
+		capture_after(w, w->protect, good, n, true);
 	for (uint16_t i = 0; i < good; i++) {
 		const struct path *path = sa_path(w->protect[i].sa);
 		forward_egress(w, w->protect[i].m, path->port, path->neighbour, false);
@@ -63,6 +67,13 @@ static uint8_t sa_claim_turn(const struct worker *w, struct sa *sa)
 	return owner_turn(sa_claim(sa, w->id < w->active ? (uint8_t)w->id : 0), (uint8_t)w->id);
 }
 
+static void refuse(struct worker *w, struct rte_mbuf *m, uint32_t slot, enum drop_reason reason)
+{
+	if (unlikely(w->capture != NULL))
+		capture_refused(w, m, slot, reason);
+	worker_drop(w, m, reason);
+}
+
 /* The SA when this worker may use it for the packet; else the packet has gone elsewhere. */
 static inline struct sa *sa_for(
 	struct worker *w, struct rte_mbuf *m, const struct flow *flow, const struct decision *d, enum origin origin)
@@ -72,7 +83,7 @@ static inline struct sa *sa_for(
 
 	if (unlikely(!sa)) {
 		event_no_sa(w, d->slot);
-		worker_drop(w, m, DROP_NO_SA);
+		refuse(w, m, d->slot, DROP_NO_SA);
 		return NULL;
 	}
 	uint8_t turn = owner_turn(sa_owner(sa), (uint8_t)w->id);
@@ -84,7 +95,7 @@ static inline struct sa *sa_for(
 	}
 	if (unlikely(!sa_selectors_match(sa, flow))) {
 		sa_count_drop(sa, DROP_SELECTOR_OUT);
-		worker_drop(w, m, DROP_SELECTOR_OUT);
+		refuse(w, m, d->slot, DROP_SELECTOR_OUT);
 		return NULL;
 	}
 	return sa;

@@ -39,6 +39,7 @@ static uint32_t ring_stage(struct worker *w, struct rte_ring *ring)
 		return 0;
 	handoff_sort(w, pkts, (uint16_t)n);
 	worker_stages(w);
+	tally(&w->bursts, 1);
 	return n;
 }
 
@@ -63,6 +64,7 @@ static uint32_t rx_stage(struct worker *w)
 			continue;
 		classify_burst(w, w->rx[i].port, frames, n);
 		worker_stages(w);
+		tally(&w->bursts, 1);
 		total += n;
 	}
 	return total;
@@ -103,6 +105,13 @@ static void assignment_take(struct worker *w, const struct assignment *a)
 	}
 }
 
+/* What the operator wants to see of this loop. */
+static inline void watch_take(struct worker *w)
+{
+	/* acquire: pairs with datapath_capture_start */
+	w->capture = atomic_load_explicit(&w->dp->capture, memory_order_acquire);
+}
+
 static inline void snapshot_take(struct worker *w)
 {
 	/* acquire: pairs with snapshot_publish */
@@ -120,6 +129,7 @@ uint32_t worker_step(struct worker *w)
 	assert_worker(w);
 	w->now_cycles = start;
 	snapshot_take(w);
+	watch_take(w);
 	n = unlikely(w->parked.count) ? parked_stage(w) : 0;
 	injected = ring_stage(w, w->inject);
 	worker_count(w, DP_C_INJECTED, injected);
@@ -132,8 +142,10 @@ uint32_t worker_step(struct worker *w)
 		handoff_flush(w);
 	}
 	w->snapshot = NULL;
+	w->capture = NULL;
 	ipsec_worker_quiescent(w->crypto);
 	tally(&w->loops, 1);
+	tally(&w->packets, n);
 	tally(n ? &w->busy_cycles : &w->idle_cycles, rte_rdtsc() - start);
 	return n;
 }

@@ -240,7 +240,42 @@ static void test_command_nearest_guesses_mistakes(void)
 	CU_ASSERT_STRING_EQUAL(meant(long_word, long_word), "nothing");
 }
 
+static void test_render_ports_name_their_drops(void)
+{
+	static const char ports[] = "{\"ports\":[{\"name\":\"lan\",\"drops\":{\"no_policy\":3,\"martian\":1}},"
+				    "{\"name\":\"wan\",\"drops\":{}}]}";
+	char *text = rendered(COMMAND_SHOW_PORTS, ports, false);
+
+	CU_ASSERT_PTR_NOT_NULL(strstr(text, "drops of lan: no_policy 3, martian 1\n"));
+	CU_ASSERT_PTR_NULL(strstr(text, "drops of wan"));
+	free(text);
+}
+
+static void test_render_workers_over_two_spans(void)
+{
+	static const char workers[] =
+		"{\"workers\":[{\"worker\":0,\"rx_queues\":2,\"buckets\":256,\"last_second\":{\"busy_percent\":12.5,"
+		"\"packets\":10,\"cycles_per_packet\":900.0},\"since_start\":{\"busy_percent\":null,\"packets\":0}}]}";
+
+	CU_ASSERT_TRUE(shows(COMMAND_SHOW_WORKERS, workers, false, "last second    12.5"));
+	CU_ASSERT_TRUE(shows(COMMAND_SHOW_WORKERS, workers, false, "since start       -"));
+}
+
+static void test_render_counters_of_each_worker(void)
+{
+	static const char counters[] =
+		"{\"workers\":[{\"worker\":0,\"counters\":{\"rx_packets\":7},\"drops\":{\"no_sa\":2,\"ttl\":0}},"
+		"{\"worker\":1,\"counters\":{\"rx_packets\":0},\"drops\":{}}],\"totals\":{\"counters\":{},\"drops\":{}}"
+		"}";
+
+	CU_ASSERT_TRUE(shows(COMMAND_SHOW_COUNTERS, counters, false, "w0      rx_packets"));
+	CU_ASSERT_TRUE(shows(COMMAND_SHOW_COUNTERS, counters, false, "w0 drop no_sa"));
+}
+
 static const struct test tests[] = {
+	TEST(test_render_ports_name_their_drops),
+	TEST(test_render_workers_over_two_spans),
+	TEST(test_render_counters_of_each_worker),
 	TEST(test_render_tunnels_tells_both_phases),
 	TEST(test_render_tunnels_marks_the_mismatch),
 	TEST(test_render_tunnels_gives_events_for_one_tunnel_only),

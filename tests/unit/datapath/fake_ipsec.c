@@ -367,3 +367,8 @@ uint16_t burst_in(struct ipsec_worker *w, struct burst_item *items, uint16_t n)
 	(void)w;
 	return burst(items, n, outer_strip);
 }
+
+void sa_stats_read(const struct sa *sa, struct sa_stats *ret_stats)
+{
+	*ret_stats = (struct sa_stats){ .packets = sa->packets, .owner = sa->owner };
+}

@@ -354,6 +354,51 @@ static void test_datapath_port_of_one_family(void)
 	rig_close();
 }
 
+static uint64_t port_drops(uint16_t port, enum drop_reason reason)
+{
+	struct datapath_port_stats s;
+
+	datapath_port_stats_read(rig.dp, port, &s);
+	return s.drops[reason];
+}
+
+static void test_datapath_drops_are_counted_by_port_too(void)
+{
+	const struct probe nowhere = { .src = LAN_HOST, .dst = FAR_HOST };
+	const struct probe expired = { .src = LAN_HOST, .dst = WAN_PEER, .ttl = 1 };
+
+	rig_open(1);
+	CU_ASSERT(dropped_as(LAN, &nowhere, DROP_NO_POLICY));
+	CU_ASSERT(dropped_as(WAN, &nowhere, DROP_NO_POLICY));
+	CU_ASSERT(dropped_as(WAN, &nowhere, DROP_NO_POLICY));
+	CU_ASSERT_EQUAL(port_drops(LAN, DROP_NO_POLICY), 1);
+	CU_ASSERT_EQUAL(port_drops(WAN, DROP_NO_POLICY), 2);
+	/* its buffer lives on as the answer */
+	RIG_POLICY("bypass 10.1.0.0/24 192.0.2.0/24");
+	rig_send(LAN, &expired);
+	rig_step();
+	CU_ASSERT_EQUAL(rig_sent(LAN), 1);
+	CU_ASSERT_EQUAL(port_drops(LAN, DROP_TTL), 1);
+	CU_ASSERT_EQUAL(port_drops(WAN, DROP_TTL), 0);
+	rig_close();
+}
+
+static void test_datapath_workers_count_packets_bursts_and_what_they_own(void)
+{
+	const struct probe p = { .src = LAN_HOST, .dst = FAR_HOST };
+	struct datapath_worker_stats s;
+
+	rig_open(1);
+	for (int i = 0; i < 3; i++)
+		rig_send(LAN, &p);
+	rig_step();
+	datapath_worker_stats_read(rig.dp, 0, &s);
+	CU_ASSERT_EQUAL(s.packets, 3);
+	CU_ASSERT_EQUAL(s.bursts, 1);
+	CU_ASSERT_EQUAL(s.rx_queues, 2);
+	rig_close();
+}
+
 int main(int argc, char **argv)
 {
 	static const struct test tests[] = {
@@ -372,6 +417,8 @@ int main(int argc, char **argv)
 		TEST(test_datapath_ipv6_path_needs_a_route),
 		TEST(test_datapath_ipv6_addresses_are_local),
 		TEST(test_datapath_port_of_one_family),
+		TEST(test_datapath_drops_are_counted_by_port_too),
+		TEST(test_datapath_workers_count_packets_bursts_and_what_they_own),
 	};
 
 	rig_eal();

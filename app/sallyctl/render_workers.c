@@ -1,0 +1,43 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* show workers for people: one line a worker for the last second, one since the start. */
+#include "render_priv.h"
+
+#define COUNT(array) (sizeof(array) / sizeof((array)[0]))
+
+static const struct column worker_columns[] = {
+	{ "WORKER", "worker", true },
+	{ "LCORE", "lcore", true },
+	{ "CPU", "cpu", true },
+	{ "QUEUES", "rx_queues", true },
+	{ "BUCKETS", "buckets", true },
+	{ "OVER", "over", false },
+	{ "BUSY-%", "busy_percent", true },
+	{ "IDLE-%", "idle_percent", true },
+	{ "PACKETS", "packets", true },
+	{ "CYCLES/PACKET", "cycles_per_packet", true },
+	{ "PACKETS/BURST", "packets_per_burst", true },
+};
+
+/* The worker's own members and those of one span of time, side by side. */
+static void row_add(json_t *rows, const json_t *worker, const char *span, const char *label)
+{
+	json_t *row = json_copy((json_t *)worker);
+
+	json_object_update(row, json_object_get(worker, span));
+	json_object_set_new(row, "over", json_string(label));
+	json_array_append_new(rows, row);
+}
+
+void render_workers(FILE *out, const json_t *result)
+{
+	json_t *rows = json_array(), *worker;
+	size_t i;
+
+	json_array_foreach(json_object_get(result, "workers"), i, worker)
+	{
+		row_add(rows, worker, "last_second", "last second");
+		row_add(rows, worker, "since_start", "since start");
+	}
+	table_print(out, rows, worker_columns, COUNT(worker_columns));
+	json_decref(rows);
+}
