@@ -208,6 +208,7 @@ struct datapath *datapath_create(
 	dp->worker_count = config->workers;
 	dp->idle = config->idle;
 	dp->mss_clamp = config->mss_clamp;
+	dp->icmp = config->icmp;
 	dp->cycles_per_s = rte_get_tsc_hz();
 	dp->event_fd = -1;
 	dp->ip_id = (uint16_t)rte_rand();

@@ -37,6 +37,7 @@ struct port {
 	uint32_t addr_be; /* IPv4; 0: none */
 	uint8_t mac[6];
 	uint16_t rx_queues, tx_queues;
+	uint8_t rpf; /* enum datapath_rpf */
 	/* cold */
 	struct prefix prefix, prefix6; /* ADDR_NONE: without an address of that family */
 	char name[64], device[64];
@@ -94,7 +95,7 @@ struct worker {
 	uint8_t protect_origin;
 	struct list tx[DATAPATH_PORTS_MAX];
 	struct list *handoff; /* one per worker */
-	struct bucket icmp_errors, echo_replies, spi_events, sa_events;
+	struct bucket icmp_errors, icmp_reports, echo_replies, spi_events, sa_events;
 	struct bucket ike_sources[IKE_BUCKETS];
 	struct {
 		uint32_t slot;
@@ -124,6 +125,8 @@ struct datapath {
 	uint16_t worker_count, port_count;
 	enum datapath_idle idle;
 	bool mss_clamp;
+	bool reverse_path; /* some port checks sources */
+	struct datapath_icmp icmp;
 	int event_fd;
 	uint64_t own_filter,
 		own6_filter; /* one bit per hash of an own address: a clear bit is "not ours" without a look

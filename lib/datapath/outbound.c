@@ -28,7 +28,10 @@ void outbound_flush(struct worker *w)
 	good = burst_out(w->crypto, w->protect, n);
 	for (uint16_t i = 0; i < good; i++) {
 		const struct path *path = sa_path(w->protect[i].sa);
-		forward_egress(w, w->protect[i].m, path->port, path->neighbour, false);
+		if (unlikely(w->protect[i].m->data_len > path->mtu))
+			oversize_send(w, w->protect[i].m, path);
+		else
+			forward_egress(w, w->protect[i].m, path->port, path->neighbour, false);
 	}
 	for (uint16_t i = good; i < n; i++)
 		protected_drop(w, &w->protect[i]);
@@ -43,17 +46,14 @@ static inline void protect_push(struct worker *w, struct rte_mbuf *m, struct sa 
 }
 
 /* RFC 4301 8: DF set is answered with what fits inside; else fragments go through the SA one by one. IPv6 packets are
- * never fragmented on their way. */
+ * never fragmented on their way, and nobody is told of less than every link of theirs carries (RFC 8200 5). */
 static void protect_too_big(struct worker *w, struct rte_mbuf *m, struct sa *sa, enum origin origin, uint16_t mtu)
 {
 	struct rte_mbuf *fragments[FRAGMENTS_MAX];
 	uint16_t n;
 
-	if (!packet_is_ip6(m) && !ip_dont_fragment(packet_ip(m)) && !sa_takes_fragments(sa)) {
-		/* RFC 4301 7, RFC 4303 3.3.4: the peer could not take them */
-		worker_drop(w, m, DROP_TOO_BIG);
-		return;
-	}
+	if (packet_is_ip6(m))
+		mtu = RTE_MAX(mtu, (uint16_t)RTE_IPV6_MIN_MTU);
 	n = fragment_or_answer(w, m, origin, mtu, fragments);
 	for (uint16_t i = 0; i < n; i++)
 		protect_push(w, fragments[i], sa);
@@ -98,7 +98,7 @@ static inline void protect(
 		return;
 	}
 	uint16_t mtu = sa_inner_mtu(sa);
-	if (unlikely(m->data_len > mtu)) {
+	if (unlikely(m->data_len > mtu && !oversize_sealed_whole(m, sa, origin))) {
 		protect_too_big(w, m, sa, origin, mtu);
 		return;
 	}
@@ -196,6 +196,34 @@ static void arriving_lookup(const struct worker *w, struct rte_mbuf **pkts, cons
 	policy_lookup(w, flows, n, ret_arriving);
 }
 
+/* ICMP errors have a second chance: what no rule lets pass may be about protected traffic (RFC 4301 6.2). */
+static inline bool may_be_error(const struct flow *flow)
+{
+	return flow->protocol == IPPROTO_ICMP || flow->protocol == IPPROTO_ICMPV6;
+}
+
+/* An ICMP error that would go no further, or on in clear. What comes from the side where the quoted packet's receiver
+ * is goes to its sender through their tunnel; what comes from anywhere else about protected traffic is nobody's word
+ * (RFC 4301 6.1.1). True: it has gone. */
+static bool error_dispatch(struct worker *w, struct rte_mbuf *m, enum origin origin, enum drop_reason reason)
+{
+	struct flow flow;
+	uint32_t slot;
+
+	if (reason == DROP_NO_POLICY && icmp_flow_lookup(w, m, true, &flow, &slot)) {
+		if (origin == ORIGIN_CLEAR && !(source_is_there(w, m) && icmp_flow_local_there(w, m, &flow)))
+			worker_drop(w, m, DROP_MARTIAN);
+		else
+			protect(w, m, &flow, slot, origin);
+		return true;
+	}
+	if (origin != ORIGIN_CLEAR || (reason && reason != DROP_NO_POLICY) ||
+		!icmp_flow_lookup(w, m, false, &flow, &slot))
+		return false;
+	worker_drop(w, m, DROP_ICMP_UNPROTECTED);
+	return true;
+}
+
 static inline void clear_dispatch(struct worker *w, struct rte_mbuf *m, const struct flow *flow,
 	const struct spd_verdict *leaving, const struct spd_verdict *arriving, enum origin origin)
 {
@@ -203,6 +231,8 @@ static inline void clear_dispatch(struct worker *w, struct rte_mbuf *m, const st
 
 	if (!is_protect(leaving)) {
 		reason = origin_forwarded(origin) ? clear_verdict(leaving, arriving) : own_verdict(leaving, origin);
+		if (unlikely(may_be_error(flow)) && error_dispatch(w, m, origin, reason))
+			return;
 		clear_finish(w, m, origin, reason);
 		return;
 	}
@@ -232,15 +262,43 @@ void outbound_clear(struct worker *w, struct list *l, enum origin origin)
 	outbound_flush(w);
 }
 
+/* The rule of the tunnel a packet came from claims it again: one whose sides overlap matches both ways, and the route
+ * tells where the packet is going. On the peer's side it would run in circles, or leave there in clear. */
+static bool goes_back(const struct worker *w, const struct rte_mbuf *m, uint32_t slot)
+{
+	const struct sa *sa = tunnel_lookup(w->ips, slot);
+	const struct route *r = packet_is_ip6(m) ? route6_lookup(&w->snapshot->routes6, ip6_destination(packet_ip6(m)))
+						 : route_lookup(&w->snapshot->routes, packet_ip(m)->dst_addr);
+
+	return (r->kind == ROUTE_CONNECTED || r->kind == ROUTE_VIA) && (!sa || sa_path(sa)->port == r->port);
+}
+
+/* An ICMP error that no rule leads into a tunnel, but the traffic it is about. True: *ret_slot is that tunnel's. */
+static inline bool error_protected(
+	const struct worker *w, const struct rte_mbuf *m, struct flow *flow, uint32_t *ret_slot)
+{
+	struct flow about;
+
+	if (likely(!may_be_error(flow)) || !icmp_flow_lookup(w, m, true, &about, ret_slot))
+		return false;
+	*flow = about;
+	return true;
+}
+
 /* What came out of a tunnel was checked against that tunnel's selectors; it leaves under the policy of everything that
  * leaves (RFC 4301 5.1): into another tunnel, or in clear unless a rule forbids it. */
-static inline void tunnelled_dispatch(struct worker *w, struct rte_mbuf *m, const struct flow *flow,
-	const struct spd_verdict *leaving, uint32_t from_slot)
+static inline void tunnelled_dispatch(
+	struct worker *w, struct rte_mbuf *m, struct flow *flow, const struct spd_verdict *leaving, uint32_t from_slot)
 {
-	if (is_protect(leaving) && leaving->tunnel_slot != from_slot)
-		protect(w, m, flow, leaving->tunnel_slot, ORIGIN_TUNNEL);
+	uint32_t slot = leaving->tunnel_slot;
+	bool protected = is_protect(leaving) || (!leaving->matched && error_protected(w, m, flow, &slot));
+
+	if (protected && slot != from_slot)
+		protect(w, m, flow, slot, ORIGIN_TUNNEL);
 	else if (leaving->matched && leaving->action == SPD_DISCARD)
 		worker_drop(w, m, DROP_DISCARD);
+	else if (protected && goes_back(w, m, slot))
+		worker_drop(w, m, DROP_TUNNEL_LOOP);
 	else
 		forward_packet(w, m, ORIGIN_TUNNEL);
 }
