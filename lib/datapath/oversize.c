@@ -8,7 +8,7 @@
  * transport mode, which has whole datagrams only (RFC 4303 3.3.4). */
 #include "stages_priv.h"
 
-#include <errno.h>
+#include <rte_random.h>
 
 bool oversize_sealed_whole(const struct rte_mbuf *m, const struct sa *sa, enum origin origin)
 {
@@ -23,11 +23,19 @@ bool oversize_sealed_whole(const struct rte_mbuf *m, const struct sa *sa, enum o
 	return m->data_len <= RTE_IPV6_MIN_MTU || df_ignored || !origin_forwarded(origin);
 }
 
+/* The fragments have no DF, whatever the packet says: the path is known to be this small. */
+static int outer_fragments(
+	const struct worker *w, const struct rte_mbuf *m, uint16_t mtu, struct rte_mbuf *ret_fragments[FRAGMENTS_MAX])
+{
+	if (packet_is_ip6(m))
+		return fragment6_packet(w->dp->pool, m, mtu, (uint32_t)rte_rand(), ret_fragments, FRAGMENTS_MAX);
+	return fragment_packet(w->dp->pool, m, mtu, ret_fragments, FRAGMENTS_MAX);
+}
+
 void oversize_send(struct worker *w, struct rte_mbuf *m, const struct path *path)
 {
 	struct rte_mbuf *fragments[FRAGMENTS_MAX];
-	/* the fragments have no DF, whatever the packet says: the path is known to be this small */
-	int n = packet_is_ip6(m) ? -EMSGSIZE : fragment_packet(w->dp->pool, m, path->mtu, fragments, FRAGMENTS_MAX);
+	int n = outer_fragments(w, m, path->mtu, fragments);
 
 	if (n < 0) {
 		worker_drop(w, m, DROP_TOO_BIG);
