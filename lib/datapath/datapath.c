@@ -224,6 +224,7 @@ struct datapath *datapath_create(
 	dp->idle = config->idle;
 	dp->mss_clamp = config->mss_clamp;
 	dp->flow_entries = config->flow_entries;
+	dp->icmp = config->icmp;
 	dp->cycles_per_s = rte_get_tsc_hz();
 	dp->event_fd = -1;
 	dp->ip_id = (uint16_t)rte_rand();

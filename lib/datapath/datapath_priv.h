@@ -51,6 +51,7 @@ struct port {
 	uint32_t addr_be; /* IPv4; 0: none */
 	uint8_t mac[6];
 	uint16_t rx_queues, tx_queues;
+	uint8_t rpf; /* enum datapath_rpf */
 	/* cold */
 	struct prefix prefix, prefix6; /* ADDR_NONE: without an address of that family */
 	char name[64], device[64];
@@ -132,7 +133,7 @@ struct worker {
 		struct rte_mbuf *m[PARKED_MAX];
 		uint32_t head, count;
 	} parked; /* until their owner is known */
-	struct bucket icmp_errors, echo_replies, spi_events, sa_events;
+	struct bucket icmp_errors, icmp_reports, echo_replies, spi_events, sa_events;
 	struct bucket ike_sources[IKE_BUCKETS];
 	struct flow_cache flows;
 	struct {
@@ -179,6 +180,8 @@ struct datapath {
 	enum datapath_idle idle;
 	uint32_t flow_entries;
 	bool mss_clamp;
+	bool reverse_path; /* some port checks sources */
+	struct datapath_icmp icmp;
 	int event_fd;
 	uint64_t own_filter,
 		own6_filter; /* one bit per hash of an own address: a clear bit is "not ours" without a look

@@ -23,6 +23,10 @@ static void worker_stages(struct worker *w)
 {
 	inbound_sealed(w);
 	outbound_tunnelled(w);
+	if (unlikely(w->dp->reverse_path)) {
+		reverse_path_check(w, &w->local);
+		reverse_path_check(w, &w->clear);
+	}
 	local_burst(w, &w->tunnelled, ORIGIN_TUNNEL);
 	local_burst(w, &w->local, ORIGIN_CLEAR);
 	outbound_clear(w, &w->clear, ORIGIN_CLEAR);
