@@ -60,15 +60,9 @@ static const struct probe own_esp6 = {
 	.src = WAN_OWN6, .dst = WAN_PEER6, .protocol = IPPROTO_ESP, .payload = esp, .payload_bytes = sizeof(esp)
 };
 
-static void icmp_open(void)
-{
-	rig_open(1);
-	rig.dp->icmp = (struct datapath_icmp){ .path_mtu = true };
-}
-
 static void test_icmp_in_path_mtu_is_told_to_control(void)
 {
-	icmp_open();
+	rig_open(1);
 	struct probe p = error_of(WAN_GW, WAN_OWN, 3, 4, 1300, &own_esp);
 	rig_send(WAN, &p);
 	rig_step();
@@ -93,7 +87,7 @@ static void test_icmp_in_is_not_believed_and_named(void)
 {
 	struct probe p, other = own_esp;
 
-	icmp_open();
+	rig_open(1);
 	p = error_of(WAN_GW, WAN_OWN, 3, 4, 1300, &own_esp);
 	message[2]++;
 	CU_ASSERT(dropped_as(WAN, &p, DROP_CHECKSUM));
@@ -126,7 +120,7 @@ static void test_icmp_in_is_not_believed_and_named(void)
 
 static void test_icmp_in_other_errors_by_setting(void)
 {
-	icmp_open();
+	rig_open(1);
 	rig.dp->icmp.errors = true;
 	struct probe p = error_of(WAN_GW, WAN_OWN, 3, 1, 0, &own_esp);
 	rig_send(WAN, &p);
@@ -142,7 +136,7 @@ static void test_icmp_in_reports_are_limited(void)
 {
 	unsigned n = 0;
 
-	icmp_open();
+	rig_open(1);
 	struct probe p = error_of(WAN_GW, WAN_OWN, 3, 4, 1300, &own_esp);
 	for (; n < 100000 && !rig_drops(DROP_RATE_LIMIT); n++) {
 		rig_send(WAN, &p);
@@ -166,7 +160,7 @@ static void tunnel_open(void)
 {
 	struct path_spec spec = { 0 };
 
-	icmp_open();
+	rig_open(1);
 	RIG_POLICY(BACK);
 	out_sa = (struct sa){ .spi = SPI, .owner = WORKER_NONE, .inner_mtu = 1400 };
 	addr_parse(WAN_OWN, &spec.local.addr);
@@ -231,6 +225,58 @@ static void test_icmp_flow_from_the_other_side_is_not_sealed(void)
 	p = error_of("8.8.8.8", FAR_HOST, 11, 0, 0, &from_far);
 	CU_ASSERT(dropped_as(LAN, &p, DROP_MARTIAN));
 	CU_ASSERT_EQUAL(out_sa.packets, 0);
+	tunnel_close();
+}
+
+static uint8_t outer[800];
+
+/* A packet as the fake tunnel brings it. */
+static struct probe esp_of(const struct probe *inner)
+{
+	struct rte_mbuf *m = rig_packet(inner);
+
+	store_be32(outer, 0x1001);
+	store_be32(outer + 4, 1);
+	memcpy(outer + 8, rte_pktmbuf_mtod(m, void *), m->data_len);
+	struct probe p = { .src = WAN_PEER,
+		.dst = WAN_OWN,
+		.protocol = IPPROTO_ESP,
+		.payload = outer,
+		.payload_bytes = (uint16_t)(8 + m->data_len) };
+	rte_pktmbuf_free(m);
+	return p;
+}
+
+/* Our own address is in no selector either: what we say of tunnelled traffic goes where that came from. */
+static void test_icmp_flow_of_ourselves_goes_through_the_tunnel(void)
+{
+	struct sa in_sa = { .spi = 0x1001, .tunnel_slot = 3 };
+	struct probe tired = from_far;
+
+	tunnel_open();
+	fake.inbound[0] = &in_sa;
+	tired.ttl = 1;
+	struct probe p = esp_of(&tired);
+	CU_ASSERT_TRUE(sealed(WAN, &p));
+	CU_ASSERT_EQUAL(rig_drops(DROP_TTL), 1);
+	CU_ASSERT_EQUAL(rig_drops(DROP_NO_POLICY), 0);
+	tunnel_close();
+}
+
+/* A hub: an error out of one tunnel about traffic of two goes into the other one, or back is a loop; in clear it does
+ * not leave. */
+static void test_icmp_flow_between_tunnels(void)
+{
+	const struct probe to_branch = { .src = "10.3.0.2", .dst = FAR_HOST };
+	struct sa in_sa = { .spi = 0x1001, .tunnel_slot = 2, .any_source = true };
+
+	tunnel_open();
+	fake.inbound[0] = &in_sa;
+	RIG_POLICY("protect 2 10.3.0.0/24 10.2.0.0/24", "protect 3 10.2.0.0/24 10.3.0.0/24");
+	struct probe error = error_of("172.16.0.1", "10.3.0.2", 11, 0, 0, &to_branch), p = esp_of(&error);
+	CU_ASSERT_TRUE(sealed(WAN, &p));
+	in_sa.tunnel_slot = 3;
+	CU_ASSERT(dropped_as(WAN, &p, DROP_TUNNEL_LOOP));
 	tunnel_close();
 }
 
@@ -309,6 +355,8 @@ int main(int argc, char **argv)
 		TEST(test_icmp_in_reports_are_limited),
 		TEST(test_icmp_flow_of_a_router_behind_us_goes_through_the_tunnel),
 		TEST(test_icmp_flow_from_the_other_side_is_not_sealed),
+		TEST(test_icmp_flow_of_ourselves_goes_through_the_tunnel),
+		TEST(test_icmp_flow_between_tunnels),
 		TEST(test_icmp_flow_in_clear_is_not_forwarded),
 		TEST(test_reverse_path_strict),
 		TEST(test_reverse_path_loose_takes_any_route_but_the_default),
