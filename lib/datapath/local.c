@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* Packets for our own addresses that are neither ESP nor AH: IKE goes to control, echo is answered, ICMP errors about our
- * SAs are read, keepalives are consumed, the rest is dropped by name. */
+/* Packets for our own addresses that are neither ESP nor AH: IKE goes to control, echo is answered, ICMP errors about
+ * our SAs are read, keepalives are consumed, the rest is dropped by name. */
 #include "stages_priv.h"
 
 #define ECHO_RATE  2000 /* replies a second and worker */
