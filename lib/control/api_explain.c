@@ -52,7 +52,7 @@ __attribute__((format(printf, 3, 4))) static void verdict(struct way *w, enum dr
 
 /* ---- names ---- */
 
-static const char *slot_name(const struct control *c, uint32_t slot)
+const char *slot_name(const struct control *c, uint32_t slot)
 {
 	const struct slot_owner *o = slot < c->policy.slot_count ? &c->policy.slots[slot] : NULL;
 
