@@ -108,8 +108,8 @@ struct worker {
 	/* owner worker only */
 	const struct snapshot *snapshot; /* of this loop */
 	uint32_t epoch;                  /* of what was decided in this loop: that of the snapshot */
-	struct capture *capture;         /* likewise; NULL: none runs */
-	struct trace *trace;             /* likewise */
+	struct capture *capture;         /* of this loop; NULL: none runs */
+	struct trace *trace;             /* of this loop; NULL: none runs */
 	struct trace_state sampling;
 	uint32_t generation; /* of the assignment that rx, tx_queue and active come from */
 	uint16_t active;     /* workers 0 to active - 1 take part */
