@@ -17,6 +17,7 @@ enum { EXIT_DONE = 0, EXIT_FAILED = 1, EXIT_USAGE = 2, EXIT_NO_DAEMON = 3 };
 
 #define DEFAULT_SOCKET "/run/sallyport/control.sock"
 #define POLL_NS        200000000l
+#define HELP_COLUMN    24
 
 struct call {
 	const char *socket;
@@ -39,7 +40,7 @@ static const struct option long_options[] = {
 /* From the table that dispatches: a command cannot be missing here. */
 static void print_help(FILE *out)
 {
-	char words[64];
+	char words[256];
 
 	fputs("usage: sallyctl [--socket PATH] [--json] COMMAND ...\n"
 	      "  --socket PATH   control socket (" DEFAULT_SOCKET ")\n"
@@ -49,7 +50,10 @@ static void print_help(FILE *out)
 		out);
 	for (size_t i = 0; i < ALL_COMMANDS; i++) {
 		snprintf(words, sizeof(words), "%s %s", command_rows[i].words, command_rows[i].arguments);
-		fprintf(out, "  %-24s %s\n", words, command_rows[i].help);
+		if (strlen(words) > HELP_COLUMN)
+			fprintf(out, "  %s\n  %-*s %s\n", words, HELP_COLUMN, "", command_rows[i].help);
+		else
+			fprintf(out, "  %-*s %s\n", HELP_COLUMN, words, command_rows[i].help);
 	}
 	fputs("Exit codes: 0 ok, 1 failed, 2 wrong usage, 3 no daemon.\n", out);
 }

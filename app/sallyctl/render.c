@@ -241,6 +241,8 @@ static const struct {
 	{ COMMAND_EXPLAIN, render_explain },
 	{ COMMAND_SHOW_VERSION, render_members },
 	{ COMMAND_RELOAD, render_members },
+	{ COMMAND_TRACE_SHOW, render_trace },
+	{ COMMAND_TRACE_START, render_members },
 	{ COMMAND_CAPTURE_START, render_members },
 	{ COMMAND_CAPTURE_STATUS, render_members },
 	{ COMMAND_CAPTURE_STOP, render_members },

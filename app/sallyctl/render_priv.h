@@ -8,6 +8,7 @@
 
 /* Prints the result of a daemon command (enum control_command). detail: one thing was asked for by name. */
 void render(FILE *out, int command, const json_t *result, bool detail);
+void render_trace(FILE *out, const json_t *result);
 void render_explain(FILE *out, const json_t *result);
 void render_workers(FILE *out, const json_t *result);
 void render_tunnels(FILE *out, const json_t *result, bool detail);

@@ -52,7 +52,7 @@ __attribute__((format(printf, 3, 4))) static void verdict(struct way *w, enum dr
 
 /* ---- names ---- */
 
-static const char *slot_name(const struct control *c, uint32_t slot)
+const char *slot_name(const struct control *c, uint32_t slot)
 {
 	const struct slot_owner *o = slot < c->policy.slot_count ? &c->policy.slots[slot] : NULL;
 
@@ -116,13 +116,15 @@ static void drops_format(const struct sa_stats *s, char *ret_text, size_t capaci
 static void step_sa(struct way *w, const struct sa_pair *pair, enum sa_direction direction, uint8_t owner)
 {
 	const struct sa_view *v = direction == SA_IN ? &pair->in_view : &pair->out_view;
-	char drops[256], owner_text[16];
+	char drops[256], owner_text[16], peer[ADDR_TEXT_MAX];
 	struct sa_stats stats;
 
 	sa_stats_read(direction == SA_IN ? pair->in : pair->out, &stats);
 	drops_format(&stats, drops, sizeof(drops));
-	step(w, direction == SA_IN ? "sa in" : "sa out", "SPI 0x%08x of %s, %s, owner %s, %llu packets, drops %s",
-		v->spi, pair->name, v->suite, worker_name(owner, owner_text), (unsigned long long)stats.packets, drops);
+	step(w, direction == SA_IN ? "sa in" : "sa out",
+		"SPI 0x%08x of %s, %s, peer %s, owner %s, %llu packets, drops %s", v->spi, pair->name, v->suite,
+		addr_format(&v->path.remote.addr, peer), worker_name(owner, owner_text),
+		(unsigned long long)stats.packets, drops);
 	json_object_set_new(w->object, direction == SA_IN ? "sa_in" : "sa_out", sa_json(pair, direction));
 }
 
@@ -249,7 +251,7 @@ static void steps_walk(struct way *w, const struct datapath_walk *walk, const st
 	if (walk->protect)
 		step_tunnel(w, walk);
 	if (walk->routed)
-		step_route(w, walk->protect ? &(struct addr){ 0 } : dst, &walk->next_hop);
+		step_route(w, walk->sa ? &sa_path(walk->sa)->spec.remote.addr : dst, &walk->next_hop);
 	if (walk->mtu) {
 		step(w, "size", "packets up to %u bytes fit", walk->mtu);
 		json_object_set_new(w->object, "mtu", json_integer(walk->mtu));

@@ -14,10 +14,9 @@
 
 #include "pcapng_priv.h"
 
-#define PORTION      256 /* copies of each worker in one turn of the loop */
-#define POLL_NS      5000000ull
-#define FILE_BUFFER  (256u << 10)
-#define NO_INTERFACE UINT32_MAX
+#define PORTION     256 /* copies of each worker in one turn of the loop */
+#define POLL_NS     5000000ull
+#define FILE_BUFFER (256u << 10)
 
 /* The bytes of a block on their way into the file. */
 static uint8_t block[CAPTURE_SNAPLEN_MAX + PCAPNG_BLOCK_EXTRA];
@@ -128,7 +127,7 @@ static void finish(struct control *c)
 {
 	struct capture_session *s = &c->capture;
 
-	if (fclose(s->file) && !strcmp(s->ended, "stopped"))
+	if (fclose(s->file))
 		snprintf(s->ended, sizeof(s->ended), "the file cannot be written");
 	s->file = NULL;
 	log_line(LOG_NOTICE, "capture-ended %s file %s: %s, %llu packets, %llu bytes, %llu lost", s->request.of,
@@ -233,6 +232,7 @@ void capture_close(struct control *c)
 
 	if (!s->file)
 		return;
+	s->lost = datapath_capture_lost(c->dp);
 	while (datapath_capture_drain(c->dp, PORTION, packet_take, s) > 0)
 		continue;
 	end_because(s, "the gateway stops");

@@ -16,6 +16,10 @@
 	X(SHOW_VERSION, "show version", "", 0, 0, "versions of the daemon and its libraries")                          \
 	X(EXPLAIN, "explain", "SRC DST [PROTO [SPORT DPORT]] [interface NAME] | spi SPI", 2, 7,                        \
 		"what a packet or an SPI would meet, and what would drop it")                                          \
+	X(TRACE_START, "trace start", "[count N] [every N] [src PREFIX] [dst PREFIX] [tunnel NAME] [spi SPI]", 0, 12,  \
+		"follow sampled packets from stage to stage")                                                          \
+	X(TRACE_SHOW, "trace show", "", 0, 0, "the sampled packets, with the cycles between stages")                   \
+	X(TRACE_STOP, "trace stop", "", 0, 0, "sample no more packets")                                                \
 	X(CAPTURE_START, "capture start", "FILE tunnel NAME [clear|sealed|both] | FILE port NAME ...", 3, 13,          \
 		"copy packets into a pcapng file; also count N, snaplen N, seconds N, bytes N")                        \
 	X(CAPTURE_STATUS, "capture status", "", 0, 0, "the capture that runs, or the last one")                        \

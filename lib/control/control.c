@@ -478,6 +478,7 @@ void control_free(struct control *c)
 	ipsec_free(c->ips);
 	policy_done(&c->policy);
 	free_histories(c);
+	free(c->trace.records);
 	if (c->signals.fd >= 0)
 		close(c->signals.fd);
 	loop_done(&c->loop);

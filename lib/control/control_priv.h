@@ -40,6 +40,13 @@ struct worker_load {
 	struct worker_sample before, last;
 };
 
+/* Records of the trace that runs, or of the last one. */
+struct trace_session {
+	struct datapath_trace_record *records; /* owned; NULL: none was started */
+	size_t count;
+	uint64_t lost_before; /* what the packet path had lost before this one */
+};
+
 /* A capture that runs, or the last one. */
 struct capture_session {
 	FILE *file; /* NULL: none runs */
@@ -74,6 +81,7 @@ struct control {
 	uint64_t started_ns;
 	struct worker_load loads[IPSEC_WORKERS_MAX];
 	struct capture_session capture;
+	struct trace_session trace;
 	uint64_t next_sweep_ns;
 	bool stopping;
 	uint64_t stop_by_ns;
@@ -151,6 +159,9 @@ void worker_loads_sweep(struct control *c);
 struct worker_sample worker_sample_since(const struct worker_sample *now, const struct worker_sample *before);
 json_t *worker_load_json(const struct worker_sample *s);
 json_t *explain(struct command_call *call);
+json_t *command_trace_start(struct command_call *call);
+json_t *command_trace_show(struct command_call *call);
+json_t *command_trace_stop(struct command_call *call);
 json_t *command_capture_start(struct command_call *call);
 json_t *command_capture_status(struct command_call *call);
 json_t *command_capture_stop(struct command_call *call);
@@ -158,6 +169,8 @@ json_t *command_capture_stop(struct command_call *call);
 json_t *drops_some_json(const uint64_t drops[DROP_REASON_COUNT]);
 json_t *sa_json(const struct sa_pair *pair, enum sa_direction direction);
 json_t *policy_rule_json(const struct config *config, const struct policy *p, size_t i);
+/* Whose a tunnel slot is. */
+const char *slot_name(const struct control *c, uint32_t slot);
 const char *policy_action_name(enum spd_action action);
 /* The last failure of a tunnel, or null. */
 json_t *tunnel_failure_json(const struct control *c, uint32_t index);

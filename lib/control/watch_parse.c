@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* Parses the words behind "capture start": what to watch, how much of it and for how long. */
+/* Parses the words behind "capture start" and "trace start": what to watch, how much of it and for how long. */
 #include "watch_priv.h"
 
 #include <errno.h>
@@ -13,6 +13,7 @@
 #define SECONDS_DEFAULT 60
 #define BYTES_DEFAULT   (64ull << 20)
 #define SNAPLEN_DEFAULT 2048
+#define TRACE_DEFAULT   16
 
 /* While the words are read. */
 struct words {
@@ -180,5 +181,97 @@ int capture_parse(const struct config *config, const struct policy *policy, cons
 	}
 	if (!rc && !*r->of)
 		return fault(ret_error, "capture what? tunnel NAME or port NAME");
+	return rc;
+}
+
+/* ---- trace ---- */
+
+static int trace_count(const struct words *w, const char *value, struct datapath_trace_spec *s)
+{
+	uint64_t count;
+	int rc = number_of(w, "count", value, DATAPATH_TRACE_PACKETS_MAX, &count);
+
+	if (!rc)
+		s->count = (uint32_t)count;
+	return rc;
+}
+
+static int trace_every(const struct words *w, const char *value, struct datapath_trace_spec *s)
+{
+	uint64_t every;
+	int rc = number_of(w, "every", value, UINT32_MAX, &every);
+
+	if (!rc)
+		s->every = (uint32_t)every;
+	return rc;
+}
+
+static int prefix_of(const struct words *w, const char *value, struct prefix *ret_prefix)
+{
+	return prefix_parse(value, ret_prefix) ? fault(w->error, "trace: no prefix: \"%.64s\"", value) : 0;
+}
+
+static int trace_src(const struct words *w, const char *value, struct datapath_trace_spec *s)
+{
+	return prefix_of(w, value, &s->src);
+}
+
+static int trace_dst(const struct words *w, const char *value, struct datapath_trace_spec *s)
+{
+	return prefix_of(w, value, &s->dst);
+}
+
+static int trace_tunnel(const struct words *w, const char *value, struct datapath_trace_spec *s)
+{
+	if (!slots_of(w->policy, value, &s->first_slot, &s->slot_count))
+		return fault(w->error, "no tunnel or manual SA \"%.80s\"", value);
+	return 0;
+}
+
+static int trace_spi(const struct words *w, const char *value, struct datapath_trace_spec *s)
+{
+	uint64_t spi;
+	int rc = number_of(w, "spi", value, UINT32_MAX, &spi);
+
+	if (!rc)
+		s->spi = (uint32_t)spi;
+	return rc;
+}
+
+static const struct {
+	const char *word;
+	int (*parse)(const struct words *w, const char *value, struct datapath_trace_spec *s);
+} trace_words[] = {
+	{ "count", trace_count },
+	{ "every", trace_every },
+	{ "src", trace_src },
+	{ "dst", trace_dst },
+	{ "tunnel", trace_tunnel },
+	{ "spi", trace_spi },
+};
+
+static int trace_word(const struct words *w, const char *word, const char *value, struct datapath_trace_spec *s)
+{
+	for (size_t i = 0; i < ARRAY_LEN(trace_words); i++)
+		if (!strcmp(trace_words[i].word, word))
+			return value ? trace_words[i].parse(w, value, s)
+				     : fault(w->error, "trace: nothing follows \"%s\"", word);
+	return fault(w->error, "trace: not understood: \"%.64s\"", word);
+}
+
+int trace_parse(const struct policy *policy, const char *const *args, size_t count,
+	struct datapath_trace_spec *ret_spec, struct watch_error *ret_error)
+{
+	const struct words w = { NULL, policy, ret_error };
+	int rc = 0;
+
+	*ret_spec = (struct datapath_trace_spec){ .count = TRACE_DEFAULT, .every = 1 };
+	for (size_t at = 0; !rc && at < count; at += 2)
+		rc = trace_word(&w, args[at], at + 1 < count ? args[at + 1] : NULL, ret_spec);
+	if (!rc && ret_spec->spi && (ret_spec->src.addr.family || ret_spec->dst.addr.family))
+		return fault(ret_error, "trace: spi and addresses do not go together: what is inside is not known yet");
+	if (!rc && ret_spec->src.addr.family && ret_spec->dst.addr.family &&
+		ret_spec->src.addr.family != ret_spec->dst.addr.family)
+		return fault(ret_error, "trace: src and dst of two address families");
 	return rc;
 }

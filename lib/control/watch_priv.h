@@ -24,5 +24,9 @@ struct capture_request {
 int capture_parse(const struct config *config, const struct policy *policy, const char *const *args, size_t count,
 	struct capture_request *ret_request, struct watch_error *ret_error);
 
+/* [count N] [every N] [src PREFIX] [dst PREFIX] [tunnel NAME] [spi SPI]. 0, or -EINVAL with a text. */
+int trace_parse(const struct policy *policy, const char *const *args, size_t count,
+	struct datapath_trace_spec *ret_spec, struct watch_error *ret_error);
+
 /* The tunnel slots of a tunnel or manual SA, which follow each other. False: no such name. */
 bool slots_of(const struct policy *policy, const char *name, uint32_t *ret_first, uint32_t *ret_count);

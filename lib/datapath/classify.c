@@ -169,6 +169,8 @@ void classify_burst(struct worker *w, uint16_t port, struct rte_mbuf **frames, u
 
 	if (unlikely(w->capture != NULL))
 		capture_frames(w, port, frames, n, false);
+	if (unlikely(w->trace != NULL))
+		trace_frames(w, port, frames, n);
 	for (uint16_t i = 0; i < n && i < PREFETCH_AHEAD; i++)
 		rte_prefetch0(rte_pktmbuf_mtod(frames[i], void *));
 	for (uint16_t i = 0; i < n; i++) {

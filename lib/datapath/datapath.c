@@ -60,8 +60,10 @@ static int worker_links(struct worker *w, unsigned instance)
 	w->events = ring_make(instance, w->id, "events", sizeof(struct datapath_event), EVENT_RING_SIZE, single);
 	for (int i = 0; i < PUNT_CLASSES; i++)
 		w->punt[i] = ring_make(instance, w->id, names[i], 0, PUNT_RING_SIZE, single);
+	w->records = ring_make(
+		instance, w->id, "records", sizeof(struct datapath_trace_record), TRACE_RING_SIZE, single);
 	w->handoff = rte_zmalloc("handoff", w->dp->worker_count * sizeof(*w->handoff), RTE_CACHE_LINE_SIZE);
-	if (!w->inject || !w->events || !w->handoff || handoff_links(w, instance))
+	if (!w->inject || !w->events || !w->records || !w->handoff || handoff_links(w, instance))
 		return -ENOMEM;
 	for (int i = 0; i < PUNT_CLASSES; i++)
 		if (!w->punt[i])
@@ -96,6 +98,7 @@ static void worker_free(struct worker *w)
 		rte_ring_free(w->handoff_from[from]);
 	rte_free(w->handoff_from);
 	rte_ring_free(w->events);
+	rte_ring_free(w->records);
 	for (int i = 0; i < PUNT_CLASSES; i++)
 		rte_ring_free(w->punt[i]);
 	rte_free(w->handoff);
@@ -321,6 +324,7 @@ void datapath_free(struct datapath *dp)
 		return;
 	datapath_stop(dp);
 	capture_abandon(dp);
+	free(atomic_load_explicit(&dp->trace, memory_order_relaxed));
 	for (uint16_t i = 0; i < dp->port_count; i++)
 		rte_eth_dev_close(dp->ports[i].id);
 	for (uint16_t i = 0; i < dp->worker_count; i++)

@@ -316,3 +316,67 @@ size_t datapath_capture_drain(struct datapath *dp, size_t budget,
 bool datapath_capture_settled(const struct datapath *dp);
 /* Control: copies the running one has lost so far. */
 uint64_t datapath_capture_lost(const struct datapath *dp);
+
+/* ---- trace: the stages that sampled packets pass ----------------------------------------------------------------- */
+
+#define DATAPATH_TRACE_PACKETS_MAX 256
+
+/* What a record says, with its two values: X(stage, keyword, what, which) */
+#define DATAPATH_TRACE_STAGES(X)                                                                                       \
+	X(TRACE_RECEIVED, "received", "port", "bytes")                                                                 \
+	X(TRACE_TAKEN, "taken", "", "")                                                                                \
+	X(TRACE_CLEAR, "clear", "origin", "bytes")                                                                     \
+	X(TRACE_LOCAL, "local", "origin", "bytes")                                                                     \
+	X(TRACE_SEALED, "sealed", "", "spi")                                                                           \
+	X(TRACE_PROTECT, "protect", "", "slot")                                                                        \
+	X(TRACE_FORWARD, "forward", "port", "")                                                                        \
+	X(TRACE_REFUSE, "refuse", "reason", "")                                                                        \
+	X(TRACE_HANDED, "handed", "worker", "")                                                                        \
+	X(TRACE_PARKED, "parked", "", "")                                                                              \
+	X(TRACE_ENCRYPTED, "encrypted", "", "spi")                                                                     \
+	X(TRACE_OPENED, "opened", "", "spi")                                                                           \
+	X(TRACE_NEXT_HOP, "next_hop", "port", "")                                                                      \
+	X(TRACE_PUNTED, "punted", "class", "")                                                                         \
+	X(TRACE_SENT, "sent", "port", "bytes")                                                                         \
+	X(TRACE_DROPPED, "dropped", "reason", "")
+
+#define DATAPATH_TRACE_ENUM(stage, keyword, what, which) stage,
+enum datapath_trace_stage { DATAPATH_TRACE_STAGES(DATAPATH_TRACE_ENUM) DATAPATH_TRACE_STAGE_COUNT };
+
+/* Which packets: all that arrive, or those that all of these apply to. */
+struct datapath_trace_spec {
+	uint32_t count, every;           /* at most so many, the first of every so many */
+	struct prefix src, dst;          /* ADDR_NONE: any. Of the packet in clear, or as it arrives */
+	uint32_t first_slot, slot_count; /* 0: any. Into or out of the SAs of these tunnel slots */
+	uint32_t spi;                    /* 0: any. Inbound */
+};
+
+struct datapath_trace_record {
+	uint64_t cycles; /* of the TSC */
+	uint32_t packet; /* number of the sample */
+	uint32_t which;
+	uint16_t what;
+	uint8_t stage; /* enum datapath_trace_stage */
+	uint8_t worker;
+	uint32_t reserved;
+};
+
+struct datapath_trace_row {
+	const char *name, *what, *which; /* of the table above */
+};
+
+/* Of a record's stage; never NULL. */
+const struct datapath_trace_row *datapath_trace_row(uint8_t stage);
+/* Values that are names: of an origin, of a class of packets for control. */
+const char *datapath_trace_origin_name(uint16_t origin);
+const char *datapath_trace_class_name(uint16_t class);
+
+/* Control: samples from now on; records of a trace before are forgotten. 0, -EINVAL, -EBUSY, -ENOMEM. */
+int datapath_trace_start(struct datapath *dp, const struct datapath_trace_spec *spec);
+/* Control: no more. Packets on their way may still leave a record. */
+void datapath_trace_stop(struct datapath *dp);
+bool datapath_trace_running(const struct datapath *dp);
+/* Control: takes the records there are, at most capacity; those of one worker in their order. */
+size_t datapath_trace_read(struct datapath *dp, struct datapath_trace_record *ret_records, size_t capacity);
+/* Control: records that found their ring full. */
+uint64_t datapath_trace_lost(const struct datapath *dp);

@@ -16,6 +16,7 @@
 #include "neighbour_priv.h"
 #include "packet_priv.h"
 #include "route_priv.h"
+#include "trace_priv.h"
 
 #define MBUF_CACHE       256
 #define INJECT_RING_SIZE 1024
@@ -110,9 +111,11 @@ struct worker {
 	/* owner worker only */
 	const struct snapshot *snapshot; /* of this loop */
 	uint32_t epoch;                  /* of what was decided in this loop: that of the snapshot */
-	struct capture *capture;         /* likewise; NULL: none runs */
-	uint32_t generation;             /* of the assignment that rx, tx_queue and active come from */
-	uint16_t active;                 /* workers 0 to active - 1 take part */
+	struct capture *capture;         /* of this loop; NULL: none runs */
+	struct trace *trace;             /* of this loop; NULL: none runs */
+	struct trace_state sampling;
+	uint32_t generation; /* of the assignment that rx, tx_queue and active come from */
+	uint16_t active;     /* workers 0 to active - 1 take part */
 	uint16_t rx_count;
 	struct rx_queue rx[DATAPATH_PORTS_MAX * PORT_QUEUES_MAX];
 	uint16_t tx_queue[DATAPATH_PORTS_MAX]; /* QUEUE_NONE: the port's TX is another worker's */
@@ -146,8 +149,10 @@ struct worker {
 	struct rte_ring **handoff_from;      /* worker -> worker, by the sender's number; NULL: itself */
 	struct rte_ring *punt[PUNT_CLASSES]; /* worker -> control */
 	struct rte_ring *events;             /* worker -> control */
+	struct rte_ring *records;            /* worker -> control: of traces */
 
 	/* W: owner worker; R: control, relaxed */
+	_Atomic uint64_t records_lost;
 	_Atomic uint64_t loops, busy_cycles, idle_cycles, packets, bursts;
 	_Atomic uint64_t counters[DATAPATH_COUNTER_COUNT];
 	_Atomic uint64_t drops[DROP_REASON_COUNT];
@@ -196,6 +201,7 @@ struct datapath {
 	/* W: control, R: workers */
 	struct snapshot *_Atomic snapshot;
 	struct capture *_Atomic capture; /* NULL: none runs */
+	struct trace *_Atomic trace;     /* likewise */
 	_Atomic bool stop;
 	_Atomic int undrained; /* W: workers; those whose inject ring may hold packets */
 	/* W: workers set when they wrote event_fd, control clears before it drains */
@@ -208,7 +214,8 @@ struct datapath {
 	uint32_t epoch; /* of the newest snapshot */
 	uint16_t workers_wanted;
 	struct move move;
-	struct capture *captured;          /* running, or not emptied yet */
+	struct capture *captured; /* running, or not emptied yet */
+	uint8_t trace_generation;
 	uint64_t drops[DROP_REASON_COUNT]; /* of packets control held or made */
 	uint64_t port_drops[DATAPATH_PORTS_MAX][DROP_REASON_COUNT];
 };
@@ -240,6 +247,8 @@ static inline void worker_count(struct worker *w, enum datapath_counter c, uint6
 static inline void worker_drop_count(struct worker *w, const struct rte_mbuf *m, enum drop_reason reason)
 {
 	tally(&w->drops[reason], 1);
+	if (unlikely(w->trace != NULL))
+		trace_push(w, m, TRACE_DROPPED, (uint16_t)reason, 0);
 	if (m->port < DATAPATH_PORTS_MAX)
 		tally(&w->port_drops[m->port][reason], 1);
 }

@@ -10,6 +10,8 @@ static uint32_t port_flush(struct worker *w, uint16_t port)
 
 	if (unlikely(w->capture != NULL))
 		capture_frames(w, port, l->m, l->n, true);
+	if (unlikely(w->trace != NULL))
+		trace_packets(w, l->m, l->n, TRACE_SENT, port);
 	uint16_t sent = rte_eth_tx_burst(w->ports[port].id, w->tx_queue[port], l->m, l->n);
 
 	for (uint16_t i = sent; i < l->n; i++)
@@ -66,6 +68,8 @@ void forward_egress(struct worker *w, struct rte_mbuf *m, uint16_t port, uint32_
 		egress_hold(w, m, port, neighbour, on_link);
 		return;
 	}
+	if (unlikely(w->trace != NULL))
+		trace_push(w, m, TRACE_NEXT_HOP, port, 0);
 	eth = (uint8_t *)rte_pktmbuf_prepend(m, RTE_ETHER_HDR_LEN);
 	if (unlikely(!eth)) {
 		worker_drop(w, m, DROP_NO_HEADROOM);

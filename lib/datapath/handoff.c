@@ -18,6 +18,8 @@ static void receiver_flush(struct worker *w, uint16_t to)
 void handoff_push(struct worker *w, struct rte_mbuf *m, uint16_t to, const struct note *note)
 {
 	*packet_note(m) = *note;
+	if (unlikely(w->trace != NULL))
+		trace_push(w, m, TRACE_HANDED, to, 0);
 	list_push(&w->handoff[to], m);
 	if (w->handoff[to].n == BURST)
 		receiver_flush(w, to);
@@ -30,6 +32,8 @@ static void packet_park(struct worker *w, struct rte_mbuf *m, const struct note 
 		return;
 	}
 	*packet_note(m) = *note;
+	if (unlikely(w->trace != NULL))
+		trace_push(w, m, TRACE_PARKED, 0, 0);
 	w->parked.m[(w->parked.head + w->parked.count++) % PARKED_MAX] = m;
 }
 
@@ -69,6 +73,8 @@ static void sort_clear(struct worker *w, struct rte_mbuf *m, enum origin origin)
 
 void handoff_sort(struct worker *w, struct rte_mbuf **pkts, uint16_t n)
 {
+	if (unlikely(w->trace != NULL))
+		trace_packets(w, pkts, n, TRACE_TAKEN, 0);
 	for (uint16_t i = 0; i < n; i++) {
 		const struct note *note = packet_note(pkts[i]);
 		switch ((enum stage)note->stage) {

@@ -50,6 +50,8 @@ static inline bool sa_find(struct worker *w, struct rte_mbuf *m, struct sa **ret
 		return false;
 	}
 	rte_prefetch0(*ret_sa);
+	if (unlikely(w->trace != NULL))
+		trace_sealed(w, m, spi, sa_tunnel_slot(*ret_sa));
 	return true;
 }
 
@@ -138,6 +140,8 @@ void inbound_sealed(struct worker *w)
 	good = burst_in(w->crypto, items, n);
 	if (unlikely(w->capture != NULL))
 		capture_after(w, items, good, n, false);
+	if (unlikely(w->trace != NULL))
+		trace_items(w, items, good, TRACE_OPENED);
 	for (uint16_t i = 0; i < good; i++)
 		inner_sort(w, items[i].m, items[i].sa);
 	for (uint16_t i = good; i < n; i++) {

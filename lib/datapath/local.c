@@ -102,6 +102,8 @@ static void local_deliver(struct worker *w, struct rte_mbuf *m, enum origin orig
 
 void local_burst(struct worker *w, struct list *l, enum origin origin)
 {
+	if (unlikely(w->trace != NULL))
+		trace_packets(w, l->m, l->n, TRACE_LOCAL, (uint16_t)origin);
 	for (uint16_t i = 0; i < l->n; i++) {
 		/* IKE inside a tunnel would be answered outside of it: it is not taken */
 		if (origin == ORIGIN_CLEAR && (local_ike(w, l->m[i]) || icmp_error_take(w, l->m[i])))

@@ -28,6 +28,8 @@ void outbound_flush(struct worker *w)
 	good = burst_out(w->crypto, w->protect, n);
 	if (unlikely(w->capture != NULL))
 		capture_after(w, w->protect, good, n, true);
+	if (unlikely(w->trace != NULL))
+		trace_items(w, w->protect, good, TRACE_ENCRYPTED);
 	for (uint16_t i = 0; i < good; i++) {
 		const struct path *path = sa_path(w->protect[i].sa);
 		if (unlikely(w->protect[i].m->data_len > path->mtu))
@@ -148,7 +150,11 @@ void outbound_clear(struct worker *w, struct list *l, enum origin origin)
 	if (!n)
 		return;
 	l->n = 0;
+	if (unlikely(w->trace != NULL))
+		trace_packets(w, l->m, n, TRACE_CLEAR, (uint16_t)origin);
 	decide_burst(w, l->m, n, origin, flows, decisions);
+	if (unlikely(w->trace != NULL))
+		trace_decisions(w, l->m, decisions, n);
 	for (uint16_t i = 0; i < n; i++)
 		decision_act(w, l->m[i], &flows[i], &decisions[i], origin);
 	outbound_flush(w);
@@ -177,7 +183,11 @@ void outbound_tunnelled(struct worker *w)
 	if (!n)
 		return;
 	w->inner.n = 0;
+	if (unlikely(w->trace != NULL))
+		trace_inner(w, w->inner.m, w->inner_slot, n);
 	decide_burst(w, w->inner.m, n, ORIGIN_TUNNEL, flows, decisions);
+	if (unlikely(w->trace != NULL))
+		trace_decisions(w, w->inner.m, decisions, n);
 	for (uint16_t i = 0; i < n; i++) {
 		if (unlikely(decisions[i].kind == DECISION_PROTECT && decisions[i].slot == w->inner_slot[i]))
 			claimed_back(w, w->inner.m[i], decisions[i].slot);

@@ -24,6 +24,8 @@ bool punt_ike_allowed(struct worker *w, uint32_t source_be)
 
 void punt_push(struct worker *w, struct rte_mbuf *m, enum punt_class class)
 {
+	if (unlikely(w->trace != NULL))
+		trace_push(w, m, TRACE_PUNTED, (uint16_t) class, 0);
 	if (rte_ring_sp_enqueue(w->punt[class], m)) {
 		worker_drop(w, m, DROP_PUNT_FULL);
 		return;

@@ -114,6 +114,8 @@ static inline void watch_take(struct worker *w)
 {
 	/* acquire: pairs with datapath_capture_start */
 	w->capture = atomic_load_explicit(&w->dp->capture, memory_order_acquire);
+	/* acquire: pairs with datapath_trace_start */
+	w->trace = atomic_load_explicit(&w->dp->trace, memory_order_acquire);
 }
 
 static inline void snapshot_take(struct worker *w)
@@ -147,6 +149,7 @@ uint32_t worker_step(struct worker *w)
 	}
 	w->snapshot = NULL;
 	w->capture = NULL;
+	w->trace = NULL;
 	ipsec_worker_quiescent(w->crypto);
 	tally(&w->loops, 1);
 	tally(&w->packets, n);

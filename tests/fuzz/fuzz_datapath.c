@@ -120,11 +120,54 @@ static void sent_check(uint16_t port)
 	}
 }
 
+static void captured_check(void *context, const struct datapath_captured *p)
+{
+	(void)context;
+	if (p->data.len > p->length || p->data.len > 128 || p->reason >= DROP_REASON_COUNT)
+		abort();
+}
+
+/* Sometimes the operator watches: by address or tunnel, a port or a tunnel. */
+static void watch_begin(uint8_t how)
+{
+	struct datapath_trace_spec trace = { .count = 8, .every = 1, .first_slot = 3, .slot_count = how & 1 };
+	const struct datapath_capture_spec capture = { .of_port = how & 2,
+		.port = WAN,
+		.first_slot = 3,
+		.slot_count = 2,
+		.clear = true,
+		.sealed = true,
+		.snaplen = 128 };
+
+	if (how & 4)
+		prefix_parse("10.0.0.0/8", &trace.src);
+	if (how < 128 && (datapath_trace_start(rig.dp, &trace) || datapath_capture_start(rig.dp, &capture)))
+		abort();
+}
+
+static void watch_end(void)
+{
+	struct datapath_trace_record record;
+
+	datapath_trace_stop(rig.dp);
+	datapath_capture_stop(rig.dp);
+	rig_step();
+	reclaim_poll(rig.ips);
+	while (datapath_capture_drain(rig.dp, 1000, captured_check, NULL))
+		continue;
+	while (datapath_trace_read(rig.dp, &record, 1))
+		if (record.stage >= DATAPATH_TRACE_STAGE_COUNT)
+			abort();
+	if (!datapath_capture_settled(rig.dp))
+		abort();
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	struct reader r = reader_init(BYTES(data, size));
 	uint8_t frame[FRAME_MAX];
 
+	watch_begin(size ? data[size - 1] : 0);
 	for (int i = 0; i < FRAMES_MAX && reader_left(&r) > 4; i++) {
 		uint8_t how = reader_u8(&r);
 		uint16_t port = how & 1, want = (uint16_t)(reader_u16(&r) % FRAME_MAX);
@@ -144,7 +187,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	}
 	sent_check(LAN);
 	sent_check(WAN);
-	reclaim_poll(rig.ips);
+	watch_end();
 	if (datapath_mbufs_free(rig.dp) != rig.mbufs)
 		abort();
 	return 0;

@@ -61,6 +61,57 @@ check insight/explain_discard_names_the_policy shows gw-a 'rule 2 of policy no-t
 check insight/explain_neighbour explains gw-a "would be dropped: neighbour_unresolved" 10.1.0.2 192.0.2.9 udp 1 2
 check insight/explain_unknown_spi explains gw-a "would be dropped: unknown_spi" spi 0x12345678
 
+# ---- trace: a packet's way through two workers ----
+
+# trace_of WORD...: traces one ping so, leaves the answer in $trace
+trace_of() {
+	gw_ctl gw-a trace start "$@" >/dev/null || because "trace start $* is refused" || return 1
+	ping_ok ha 10.2.0.2 2 || return 1
+	trace=$(gw_json gw-a trace show)
+	gw_ctl gw-a trace stop >/dev/null || because "the trace does not stop"
+}
+
+# stages PACKET: "worker stage, worker stage ..." of one packet of $trace
+stages() { jq -r ".packets[$1].steps | map(\"\\(.worker) \\(.stage)\") | join(\", \")" <<<"$trace"; }
+
+# trace_stages PACKET PATTERN
+trace_stages() { grep -qE "$2" <<<"$(stages "$1")" || because "packet $1 passes $(stages "$1")"; }
+
+# of_packets NUMBER: so many were sampled
+of_packets() { [ "$(jq '.packets | length' <<<"$trace")" = "$1" ] || because "$(jq '.packets | length' <<<"$trace") packets, not $1"; }
+
+trace_out() {
+	trace_of src 10.1.0.0/24 dst 10.2.0.0/24 count 1 && of_packets 1 &&
+		trace_stages 0 '^0 received, 0 clear, 0 protect, .*encrypted, . next_hop.*, . sent$' &&
+		trace_stages 0 '0 handed, 1 taken'
+}
+
+trace_in() {
+	trace_of spi "0x$(gw_spi gw-a in)" count 5 && of_packets 2 &&
+		trace_stages 0 'sealed, . opened, . clear, . forward, . next_hop.*, . sent$'
+}
+
+trace_tunnel() { trace_of tunnel to-b && of_packets 4; }
+
+trace_sampled() { trace_of src 10.1.0.0/24 every 2 && of_packets 1; }
+
+trace_dropped() {
+	gw_ctl gw-a trace start dst 10.9.0.1 >/dev/null || because "trace start is refused" || return 1
+	counts gw-a no_policy pings_unanswered 10.9.0.1 || return 1
+	trace=$(gw_json gw-a trace show)
+	gw_ctl gw-a trace stop >/dev/null
+	of_packets 1 && trace_stages 0 '0 received, 0 clear, 0 refuse, 0 dropped' &&
+		shows gw-a 'dropped +no_policy \(no policy matches\)' trace show
+}
+
+pings_unanswered() { ! pings_once ha "$1" >/dev/null; }
+
+check insight/trace_out_through_two_workers trace_out
+check insight/trace_in_by_spi trace_in
+check insight/trace_a_tunnel_both_ways trace_tunnel
+check insight/trace_every_second_packet trace_sampled
+check insight/trace_names_the_drop trace_dropped
+
 # ---- capture: clear and sealed packets of a tunnel, while traffic goes on ----
 
 capture_ended() { [ "$(gw_json gw-a capture status | jq -r .state)" = finished ]; }
@@ -120,11 +171,9 @@ check insight/capture_is_in_the_log log_has gw-a 'capture-started tunnel to-b fi
 
 # ---- and when it is down ----
 
-pings_unanswered() { ! pings_once ha 10.2.0.2 >/dev/null; }
-
 capture_drops() {
 	gw_ctl gw-a capture start "$work/down.pcapng" tunnel to-b clear >/dev/null || because "capture does not start" || return 1
-	counts gw-a no_sa pings_unanswered
+	counts gw-a no_sa pings_unanswered 10.2.0.2
 	gw_ctl gw-a capture stop >/dev/null && wait_for 5 capture_ended
 	has_frames down.pcapng 1 'frame.comment contains "dropped: no_sa"'
 }

@@ -272,7 +272,36 @@ static void test_render_counters_of_each_worker(void)
 	CU_ASSERT_TRUE(shows(COMMAND_SHOW_COUNTERS, counters, false, "w0 drop no_sa"));
 }
 
+static void test_render_explain_ends_with_the_verdict(void)
+{
+	static const char answer[] =
+		"{\"ways\":[{\"way\":\"in clear\",\"steps\":[{\"step\":\"leaving\",\"text\":\"no rule matches\"}],"
+		"\"drop\":\"no_policy\",\"verdict\":\"would be dropped: no_policy (no policy matches)\"}]}";
+	char *text = rendered(COMMAND_EXPLAIN, answer, true);
+
+	CU_ASSERT_STRING_EQUAL(text, "in clear:\n  leaving       no rule matches\n"
+				     "would be dropped: no_policy (no policy matches)\n");
+	free(text);
+}
+
+static void test_render_trace_a_block_a_packet(void)
+{
+	static const char answer[] =
+		"{\"running\":false,\"packets\":[{\"packet\":1,\"cycles\":250,\"steps\":["
+		"{\"worker\":0,\"stage\":\"received\",\"text\":\"on lan, 98 bytes\",\"cycles\":0},"
+		"{\"worker\":1,\"stage\":\"taken\",\"text\":\"\",\"cycles\":250}]}],\"lost\":0,\"cycles_per_us\":2600}";
+	char *text = rendered(COMMAND_TRACE_SHOW, answer, false);
+
+	CU_ASSERT_STRING_EQUAL(text, "packet 1: 250 cycles\n"
+				     "  worker 0          +0  received   on lan, 98 bytes\n"
+				     "  worker 1        +250  taken      \n"
+				     "1 packet, 0 records lost, stopped; 2600 cycles are a us\n");
+	free(text);
+}
+
 static const struct test tests[] = {
+	TEST(test_render_explain_ends_with_the_verdict),
+	TEST(test_render_trace_a_block_a_packet),
 	TEST(test_render_ports_name_their_drops),
 	TEST(test_render_workers_over_two_spans),
 	TEST(test_render_counters_of_each_worker),

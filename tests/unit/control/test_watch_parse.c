@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* The words of capture start: what is understood, and what the text of a refusal says. */
+/* The words of capture start and trace start: what is understood, and what the text of a refusal says. */
 #include "harness.h"
 #include "watch_priv.h"
 
@@ -80,7 +80,60 @@ static void test_capture_parse_refusals_say_why(void)
 	CU_ASSERT_TRUE(refused("/tmp/a tunnel paris quickly now", "capture: not understood: \"quickly\""));
 }
 
+static struct datapath_trace_spec spec;
+
+static int trace(const char *line)
+{
+	static char text[256];
+	const char *words[WORDS_MAX];
+
+	snprintf(text, sizeof(text), "%s", line);
+	error.text[0] = '\0';
+	return trace_parse(&policy, words, split(text, words), &spec, &error);
+}
+
+static bool trace_refused(const char *line, const char *text)
+{
+	bool good = trace(line) < 0 && !strcmp(error.text, text);
+
+	if (!good)
+		printf("# %s: %s\n", line, error.text);
+	return good;
+}
+
+static void test_trace_parse_words(void)
+{
+	CU_ASSERT_EQUAL(trace(""), 0);
+	CU_ASSERT_EQUAL(spec.count, 16);
+	CU_ASSERT_EQUAL(spec.every, 1);
+	CU_ASSERT_EQUAL(spec.slot_count, 0);
+	CU_ASSERT_EQUAL(trace("count 4 every 10 src 10.1.0.0/24 dst 10.2.0.2 tunnel oslo"), 0);
+	CU_ASSERT_EQUAL(spec.count, 4);
+	CU_ASSERT_EQUAL(spec.every, 10);
+	CU_ASSERT_EQUAL(spec.src.len, 24);
+	CU_ASSERT_EQUAL(spec.dst.len, 32);
+	CU_ASSERT_EQUAL(spec.first_slot, 1);
+	CU_ASSERT_EQUAL(spec.slot_count, 2);
+	CU_ASSERT_EQUAL(trace("spi 0x1001"), 0);
+	CU_ASSERT_EQUAL(spec.spi, 0x1001);
+}
+
+static void test_trace_parse_refusals_say_why(void)
+{
+	CU_ASSERT_TRUE(trace_refused("count 257", "count: \"257\" is no number from 1 to 256"));
+	CU_ASSERT_TRUE(trace_refused("every 0", "every: \"0\" is no number from 1 to 4294967295"));
+	CU_ASSERT_TRUE(trace_refused("src here", "trace: no prefix: \"here\""));
+	CU_ASSERT_TRUE(trace_refused("tunnel rome", "no tunnel or manual SA \"rome\""));
+	CU_ASSERT_TRUE(trace_refused("10.1.0.2", "trace: not understood: \"10.1.0.2\""));
+	CU_ASSERT_TRUE(trace_refused("src", "trace: nothing follows \"src\""));
+	CU_ASSERT_TRUE(trace_refused("src 10.0.0.0/8 dst ::/0", "trace: src and dst of two address families"));
+	CU_ASSERT_TRUE(trace_refused("spi 1 dst 10.0.0.0/8",
+		"trace: spi and addresses do not go together: what is inside is not known yet"));
+}
+
 static const struct test tests[] = {
+	TEST(test_trace_parse_words),
+	TEST(test_trace_parse_refusals_say_why),
 	TEST(test_capture_parse_a_tunnel_with_all_its_children),
 	TEST(test_capture_parse_a_port_with_every_limit),
 	TEST(test_capture_parse_refusals_say_why),

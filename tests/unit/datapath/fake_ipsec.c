@@ -370,5 +370,5 @@ uint16_t burst_in(struct ipsec_worker *w, struct burst_item *items, uint16_t n)
 
 void sa_stats_read(const struct sa *sa, struct sa_stats *ret_stats)
 {
-	*ret_stats = (struct sa_stats){ .packets = sa->packets, .owner = sa->owner };
+	*ret_stats = (struct sa_stats){ .packets = sa->packets, .owner = sa->owner, .flags = sa->flags };
 }

@@ -67,6 +67,12 @@ static void test_explain_names_the_drop_of_every_scenario(void)
 	tunnel_open(WAN_PEER);
 	/* somebody on the WAN speaks in the name of our host */
 	CU_ASSERT(explains_drop(WAN, LAN_HOST, FAR_HOST, DROP_MARTIAN));
+	out_sa.flags = SA_HARD_EXPIRED;
+	out_sa.refuse = DROP_EXPIRED;
+	CU_ASSERT(explains_drop(LAN, LAN_HOST, FAR_HOST, DROP_EXPIRED));
+	out_sa.flags = SA_SEQUENCE_END;
+	out_sa.refuse = DROP_SEQUENCE;
+	CU_ASSERT(explains_drop(LAN, LAN_HOST, FAR_HOST, DROP_SEQUENCE));
 	out_sa.outside = true;
 	CU_ASSERT(explains_drop(LAN, LAN_HOST, FAR_HOST, DROP_SELECTOR_OUT));
 	tunnel_close();
