@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* Tunnel slots: the outbound SA that a policy's verdict leads to. One store publishes; what was there before goes back
- * to the caller, or is reclaimed. */
+/* Slots of outbound SAs: those of tunnels, which a policy's verdict leads to, and behind them those of their children.
+ * One store publishes; what was there before goes back to the caller, or is reclaimed. */
 #include <errno.h>
 
 #include "ipsec_priv.h"
 #include "sa_priv.h"
+#include "sa_word.h"
 
 static void retired_free(void *object)
 {
@@ -18,10 +19,13 @@ void sa_retire(struct ipsec *ips, struct sa *sa)
 
 int tunnel_swap(struct ipsec *ips, uint32_t slot, struct sa *sa, struct sa **ret_before)
 {
-	if (slot >= ips->config.tunnel_slots)
+	if (slot >= ips->config.tunnel_slots && !tunnel_child_is(ips, slot))
 		return -EINVAL;
+	if (slot < ips->config.tunnel_slots && sa && !tunnel_lookup(ips, slot))
+		tunnel_child_filled(ips, slot);
 	/* release: pairs with tunnel_lookup. Acquire is not needed: control wrote what was there itself */
-	*ret_before = atomic_exchange_explicit(&ips->tunnels[slot], sa, memory_order_release);
+	*ret_before = sa_word_sa(atomic_exchange_explicit(
+		&ips->tunnels[slot_index(slot)], sa_word_make(slot, sa), memory_order_release));
 	return 0;
 }
 
@@ -37,8 +41,11 @@ int tunnel_publish(struct ipsec *ips, uint32_t slot, struct sa *sa)
 
 struct sa *tunnel_lookup(const struct ipsec *ips, uint32_t slot)
 {
-	if (unlikely(slot >= ips->config.tunnel_slots))
+	uint64_t word;
+
+	if (unlikely(slot_index(slot) >= ips->slots))
 		return NULL;
 	/* acquire: pairs with tunnel_swap */
-	return atomic_load_explicit(&ips->tunnels[slot], memory_order_acquire);
+	word = atomic_load_explicit(&ips->tunnels[slot_index(slot)], memory_order_acquire);
+	return likely(sa_word_is(word, slot)) ? sa_word_sa(word) : NULL;
 }
