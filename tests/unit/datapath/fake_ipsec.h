@@ -26,6 +26,7 @@ struct fake {
 	struct sa *inbound[FAKE_SLOTS];
 	uint8_t bucket_worker; /* of all buckets */
 	unsigned deferred;     /* objects given to reclaim_later and not freed yet */
+	bool no_spi_out;       /* no outbound SA has any SPI */
 	bool hold_reclaim;     /* no worker reports: nothing is freed */
 };
 
