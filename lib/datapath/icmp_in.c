@@ -56,6 +56,8 @@ static enum drop_reason error_judge(
 		return DROP_CHECKSUM;
 	if (!kind_accepted(w->dp, q))
 		return DROP_ICMP_IGNORED;
+	if (!spi_filter_has(w->ips, s->spi))
+		return DROP_PMTU_SPOOFED;
 	if (!bucket_take(&w->icmp_reports, w->now_cycles, w->dp->cycles_per_s, REPORT_RATE, REPORT_BURST))
 		return DROP_RATE_LIMIT;
 	report(w, m, q, s);

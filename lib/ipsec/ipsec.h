@@ -151,6 +151,9 @@ const struct path *sa_path(const struct sa *sa);
 struct flow;
 bool sa_selectors_match(const struct sa *sa, const struct flow *flow);
 
+/* Any worker: false when no outbound SA has this SPI. */
+bool spi_filter_has(const struct ipsec *ips, uint32_t spi);
+
 /* ---- SAD: inbound SAs by SPI ------------------------------------------------------------------------------------- */
 
 /* Control: an SPI from our range: generation (12 bits) | slot (20 bits), in a bucket owned by `worker` (WORKER_NONE:

@@ -13,9 +13,10 @@
 #include "reclaim_priv.h"
 #include "sad_priv.h"
 
-#define IPSEC_BURST   64
-#define IV_POOL_BYTES 2048
-#define AH_PREFIX_MAX 256 /* bytes of IP header and extension headers in front of AH */
+#define IPSEC_BURST      64
+#define IV_POOL_BYTES    2048
+#define SPI_FILTER_CELLS 65536
+#define AH_PREFIX_MAX    256 /* bytes of IP header and extension headers in front of AH */
 
 struct ipsec {
 	struct ipsec_config config;
@@ -23,11 +24,16 @@ struct ipsec {
 	void *manager; /* control's, for expanding keys */
 	struct reclaim reclaim;
 	struct sad sad;
+	_Atomic uint32_t spi_out[SPI_FILTER_CELLS];   /* W: control, R: workers */
 	struct children children;
 	uint32_t slots;                               /* of tunnels, then of children */
 	_Atomic uint64_t *tunnels;                    /* W: control, R: workers: outbound SAs (sa_word.h) */
 	_Atomic int worker_socket[IPSEC_WORKERS_MAX]; /* NUMA node of a worker, once it runs; W: worker, R: control */
 };
+
+/* spi_filter.c, control: an outbound SA is born, or freed. */
+void spi_filter_add(struct ipsec *ips, uint32_t spi);
+void spi_filter_remove(struct ipsec *ips, uint32_t spi);
 
 /* What is in front of AH, as it was: its mutable fields are zero while the ICV is computed. */
 struct ah_prefix {

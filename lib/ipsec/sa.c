@@ -205,6 +205,10 @@ struct sa *sa_create(struct ipsec *ips, const struct sa_spec *spec, struct path 
 		sa_free(sa);
 		return NULL;
 	}
+	if (sa->outbound) {
+		sa->ips = ips;
+		spi_filter_add(ips, sa->spi);
+	}
 	return sa;
 }
 
@@ -212,6 +216,8 @@ void sa_free(struct sa *sa)
 {
 	if (!sa)
 		return;
+	if (sa->outbound && sa->ips)
+		spi_filter_remove(sa->ips, sa->spi);
 	path_free(atomic_load_explicit(&sa->path, memory_order_relaxed));
 	if (sa->suite->key_done)
 		sa->suite->key_done(sa->key);

@@ -154,6 +154,23 @@ static void test_show_sas_of_settings(void)
 	end();
 }
 
+static void test_show_sas_of_a_learnt_path_mtu(void)
+{
+	struct sa_spec s = gcm_spec();
+	struct datapath_event e = { .spi = 0x2002, .mtu = 1300, .quoted_bytes = 1500 };
+	struct sa_pair *pair;
+
+	begin();
+	s.path.header.fragment = FRAGMENT_AFTER;
+	install(&s);
+	has("outer", "{\"fragment\":\"after\"}");
+	e.local = s.path.local;
+	e.remote = s.path.remote;
+	CU_ASSERT_EQUAL(sa_path_mtu_lower(&c.sas, &e, loop_now_ns() - 2500000000, &pair), DROP_NONE);
+	has("path_mtu", "{\"link\":1500,\"learnt\":1300,\"age_seconds\":2}");
+	end();
+}
+
 static void test_show_sas_flags_stay(void)
 {
 	struct sa_spec s = gcm_spec();
@@ -169,6 +186,7 @@ static const struct test tests[] = {
 	TEST(test_show_sas_of_defaults_and_a_warning),
 	TEST(test_show_sas_of_ah_in_transport_mode),
 	TEST(test_show_sas_of_settings),
+	TEST(test_show_sas_of_a_learnt_path_mtu),
 	TEST(test_show_sas_flags_stay),
 };
 

@@ -31,6 +31,7 @@ struct fake {
 	uint32_t child_epoch;
 	unsigned deferred; /* objects given to reclaim_later and not freed yet */
 	bool hold_reclaim; /* no worker reports: nothing is freed */
+	bool no_spi_out;   /* no outbound SA has any SPI */
 };
 
 extern struct fake fake;

@@ -101,6 +101,10 @@ static void test_icmp_in_is_not_believed_and_named(void)
 	p = error_of(WAN_GW, WAN_OWN, 3, 4, 1300, &own_esp);
 	p.payload_bytes = 12;
 	CU_ASSERT(dropped_as(WAN, &p, DROP_ICMP_QUOTE));
+	fake.no_spi_out = true;
+	p = error_of(WAN_GW, WAN_OWN, 3, 4, 1300, &own_esp);
+	CU_ASSERT(dropped_as(WAN, &p, DROP_PMTU_SPOOFED));
+	fake.no_spi_out = false;
 	/* what only makes a log line, and is not asked for */
 	p = error_of(WAN_GW, WAN_OWN, 3, 1, 0, &own_esp);
 	CU_ASSERT(dropped_as(WAN, &p, DROP_ICMP_IGNORED));

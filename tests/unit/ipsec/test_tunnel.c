@@ -60,6 +60,30 @@ static void test_tunnel_publish_and_retire(void)
 	ipsec_free(ips);
 }
 
+/* What quotes an SPI of no outbound SA is about nothing of ours. */
+static void test_tunnel_spi_filter_knows_outbound_sas(void)
+{
+	struct ipsec *ips = rig_ipsec(1, 256, 2);
+	struct ipsec_worker *w = ipsec_worker_create(ips, 0);
+	unsigned others = 0;
+
+	CU_ASSERT_FALSE(spi_filter_has(ips, RIG_SPI));
+	struct sa *first = outbound(ips), *second = outbound(ips);
+	CU_ASSERT_TRUE(spi_filter_has(ips, RIG_SPI));
+	sa_free(first);
+	CU_ASSERT_TRUE(spi_filter_has(ips, RIG_SPI));
+	for (uint32_t spi = 0; spi < 1000000; spi++)
+		others += spi_filter_has(ips, spi * 4099);
+	CU_ASSERT(others < 100);
+	CU_ASSERT_EQUAL(tunnel_publish(ips, 1, second), 0);
+	CU_ASSERT_EQUAL(tunnel_publish(ips, 1, NULL), 0);
+	ipsec_worker_quiescent(w);
+	reclaim_poll(ips);
+	CU_ASSERT_FALSE(spi_filter_has(ips, RIG_SPI));
+	ipsec_worker_free(w);
+	ipsec_free(ips);
+}
+
 static void test_tunnel_slot_out_of_range(void)
 {
 	struct ipsec *ips = rig_ipsec(1, 256, 2);
@@ -310,6 +334,7 @@ int main(int argc, char **argv)
 {
 	static const struct test tests[] = {
 		TEST(test_tunnel_publish_and_retire),
+		TEST(test_tunnel_spi_filter_knows_outbound_sas),
 		TEST(test_tunnel_slot_out_of_range),
 		TEST(test_tunnel_same_sa_again_is_kept),
 		TEST(test_tunnel_path_swap_keeps_the_old_for_a_grace),
