@@ -107,17 +107,20 @@ static void resolve_keys(struct load *l, const struct name_index *keys, size_t i
 	}
 }
 
-/* Inbound SPIs are ours alone, outbound ones the peer's (RFC 4301 4.1): the remote address tells them apart. */
+/* Whoever receives has an SPI space for each address and protocol (RFC 4301 4.1): we inbound, the peer outbound. */
 struct spi_ref {
-	struct addr remote; /* zero: inbound */
+	struct addr destination;
+	uint8_t protocol;
 	uint32_t spi;
 	size_t index;
 };
 
 static int compare_spis(const struct spi_ref *x, const struct spi_ref *y)
 {
-	int order = addr_compare(&x->remote, &y->remote);
+	int order = addr_compare(&x->destination, &y->destination);
 
+	if (!order)
+		order = x->protocol - y->protocol;
 	return order ? order : (x->spi > y->spi) - (x->spi < y->spi);
 }
 
@@ -147,12 +150,14 @@ static void check_spis(struct load *l)
 		fault_no_memory(l);
 		return;
 	}
-	for (size_t i = 0; i < count; i++)
-		refs[i] = (struct spi_ref){ .spi = l->config->manual_sas[i].in.spi, .index = i };
+	for (size_t i = 0; i < count; i++) {
+		const struct sa_spec *in = &l->config->manual_sas[i].in;
+		refs[i] = (struct spi_ref){ in->path.local.addr, in->protocol, in->spi, i };
+	}
 	report_spis(l, refs, count, "spi_in");
 	for (size_t i = 0; i < count; i++) {
 		const struct sa_spec *out = &l->config->manual_sas[i].out;
-		refs[i] = (struct spi_ref){ out->path.remote.addr, out->spi, i };
+		refs[i] = (struct spi_ref){ out->path.remote.addr, out->protocol, out->spi, i };
 	}
 	report_spis(l, refs, count, "spi_out");
 	free(refs);

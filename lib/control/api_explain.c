@@ -328,10 +328,10 @@ static json_t *explain_packet(struct command_call *call, const struct policy *po
 
 /* ---- an SPI ---- */
 
-static json_t *way_spi_in(const struct control *c, const struct policy *policy, uint32_t spi)
+/* pair: NULL: nobody has this SPI. */
+static json_t *way_spi_in(
+	const struct control *c, const struct policy *policy, uint32_t spi, const struct sa_pair *pair)
 {
-	const struct sa *sa = sad_lookup(c->ips, spi);
-	const struct sa_pair *pair = sa ? sa_pair_lookup(&c->sas, spi) : NULL;
 	struct way w = way_begin(c, policy, "arriving");
 	uint8_t owner = sad_bucket_worker(c->ips, spi);
 	struct sa_stats stats = { 0 };
@@ -344,7 +344,7 @@ static json_t *way_spi_in(const struct control *c, const struct policy *policy, 
 	}
 	json_object_set_new(w.object, "tunnel", json_string(slot_name(c, pair->tunnel_slot)));
 	step_sa(&w, pair, SA_IN, owner);
-	sa_stats_read(sa, &stats);
+	sa_stats_read(pair->in, &stats);
 	if (stats.flags & SA_HARD_EXPIRED)
 		verdict_dropped(&w, DROP_EXPIRED, NULL);
 	else
@@ -387,17 +387,21 @@ static json_t *way_spi_out(const struct control *c, const struct policy *policy,
 	return w.object;
 }
 
-/* The peer chose the outbound ones: several peers may have chosen the same, and it may be one of ours. */
+/* The peer chose the outbound ones: several peers may have chosen the same, and it may be one of ours. Manual ones may
+ * differ in protocol and destination only. */
 static json_t *explain_spi(const struct control *c, const struct policy *policy, uint32_t spi)
 {
 	const struct sa_pair *pair;
 	json_t *ways = json_array();
 
-	TAILQ_FOREACH (pair, &c->sas.pairs, all)
+	TAILQ_FOREACH (pair, &c->sas.pairs, all) {
 		if (pair->out_view.spi == spi)
 			json_array_append_new(ways, way_spi_out(c, policy, pair));
-	if (sad_lookup(c->ips, spi) || !json_array_size(ways))
-		json_array_append_new(ways, way_spi_in(c, policy, spi));
+		if (pair->in_view.spi == spi)
+			json_array_append_new(ways, way_spi_in(c, policy, spi, pair));
+	}
+	if (!json_array_size(ways))
+		json_array_append_new(ways, way_spi_in(c, policy, spi, NULL));
 	return ways;
 }
 

@@ -13,8 +13,8 @@ static inline uint16_t spi_offset(const struct upper *u)
 	return (uint16_t)(u->offset + (u->protocol == IPPROTO_UDP ? 8 : u->protocol == IPPROTO_AH ? 4 : 0));
 }
 
-/* The SPI, or why there is none to look at. */
-static inline enum drop_reason spi_read(const struct rte_mbuf *m, uint32_t *ret_spi)
+/* SPI and protocol, or why there are none to look at. */
+static inline enum drop_reason spi_read(const struct rte_mbuf *m, uint32_t *ret_spi, uint8_t *ret_protocol)
 {
 	struct upper u;
 
@@ -24,6 +24,7 @@ static inline enum drop_reason spi_read(const struct rte_mbuf *m, uint32_t *ret_
 	if (unlikely(m->data_len < spi_offset(&u) + SPI_BYTES))
 		return DROP_SHORT;
 	*ret_spi = load_be32(rte_pktmbuf_mtod_offset(m, const uint8_t *, spi_offset(&u)));
+	*ret_protocol = u.protocol == IPPROTO_AH ? PROTOCOL_AH : PROTOCOL_ESP;
 	return DROP_NONE;
 }
 
@@ -32,7 +33,8 @@ static inline bool sa_find(struct worker *w, struct rte_mbuf *m, struct sa **ret
 {
 	const struct note note = { .stage = STAGE_SEALED };
 	uint32_t spi;
-	enum drop_reason reason = spi_read(m, &spi);
+	uint8_t protocol;
+	enum drop_reason reason = spi_read(m, &spi, &protocol);
 
 	if (unlikely(reason)) {
 		worker_drop(w, m, reason);
@@ -43,7 +45,7 @@ static inline bool sa_find(struct worker *w, struct rte_mbuf *m, struct sa **ret
 		handoff_turn(w, m, turn, &note);
 		return false;
 	}
-	*ret_sa = sad_lookup(w->ips, spi);
+	*ret_sa = sad_lookup(w->ips, spi, protocol, rte_pktmbuf_mtod(m, const uint8_t *));
 	if (unlikely(!*ret_sa)) {
 		event_unknown_spi(w, spi, m);
 		worker_drop(w, m, DROP_UNKNOWN_SPI);

@@ -162,13 +162,15 @@ uint32_t spi_reserve(struct ipsec *ips, uint8_t worker);
 /* Control: gives back an SPI that no SA holds. Foreign SPIs and 0 are ignored. */
 void spi_release(struct ipsec *ips, uint32_t spi);
 
-/* Control: publishes an inbound SA under its SPI (reserved, or foreign through the lock-free hash). Takes it when the
- * answer is 0; else -EEXIST, -ENOSPC. */
+/* Control: publishes an inbound SA under its SPI (reserved, or foreign through the lock-free hash, where it differs
+ * from others by SPI, protocol or destination). Takes it when the answer is 0; else -EEXIST, -ENOSPC. */
 int sad_insert(struct ipsec *ips, struct sa *sa);
 /* Control: unpublishes; the SA is wiped and its SPI released after a grace period. */
 void sad_retire(struct ipsec *ips, struct sa *sa);
-/* Worker: the SA, or NULL. Valid until the next quiescent report. */
-struct sa *sad_lookup(const struct ipsec *ips, uint32_t spi);
+/* Worker: the SA, or NULL. An SPI of ours is enough; a foreign one names an SA together with protocol (enum
+ * security_protocol) and destination, read from the outer IP header (IPv4 or IPv6) at `ip`. Unicast only: RFC 4301 4.1.
+ * Valid until the next quiescent report. */
+struct sa *sad_lookup(const struct ipsec *ips, uint32_t spi, uint8_t protocol, const uint8_t *ip);
 /* Any thread: who owns the bucket of an SPI, before touching the SA; see owner_turn. */
 uint8_t sad_bucket_worker(const struct ipsec *ips, uint32_t spi);
 /* Control: the owner of a bucket (an SPI modulo SA_BUCKETS). Only one worker at a time may take itself for the owner:

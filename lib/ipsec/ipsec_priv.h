@@ -24,7 +24,7 @@ struct ipsec {
 	void *manager; /* control's, for expanding keys */
 	struct reclaim reclaim;
 	struct sad sad;
-	_Atomic uint32_t spi_out[SPI_FILTER_CELLS];   /* W: control, R: workers */
+	_Atomic uint32_t spi_out[SPI_FILTER_CELLS]; /* W: control, R: workers */
 	struct children children;
 	uint32_t slots;                               /* of tunnels, then of children */
 	_Atomic uint64_t *tunnels;                    /* W: control, R: workers: outbound SAs (sa_word.h) */

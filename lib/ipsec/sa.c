@@ -126,6 +126,7 @@ static void fields_build(struct sa *sa, const struct sa_spec *spec)
 		sa->tunnel_slot = spec->tunnel_slot;
 	sa->spi = spec->spi;
 	sa->spi_be = rte_cpu_to_be_32(spec->spi);
+	sa->destination = spec->path.local.addr;
 	source_words(&spec->path.remote, source);
 	source_write(&sa->source, source);
 	atomic_init(&sa->owner, WORKER_NONE);

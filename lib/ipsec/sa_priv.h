@@ -109,9 +109,10 @@ struct sa {
 	uint64_t packets_end;   /* packets until the sequence number ends */
 	uint64_t packets_early; /* ... until a soft expiry warns of that */
 	const struct crypto_suite *suite;
-	struct ipsec *ips; /* whose SAD it is in; outbound: whose filter of SPIs */
-	size_t size_bytes; /* of the whole piece of memory */
-	uint32_t spi;      /* host order */
+	struct ipsec *ips;       /* whose SAD it is in; outbound: whose filter of SPIs */
+	size_t size_bytes;       /* of the whole piece of memory */
+	uint32_t spi;            /* host order */
+	struct addr destination; /* inbound: where its packets are sent to */
 	int32_t foreign_position;
 	bool foreign; /* in the hash of foreign SPIs */
 	bool outbound;

@@ -1,15 +1,18 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* Inbound SAs by SPI. An SPI of ours is an address: generation and slot. Control reserves, publishes and retires;
- * workers look up with two loads. Manually keyed SPIs that we did not choose are in a small lock-free hash. */
+ * workers look up with two loads. Manually keyed SPIs that we did not choose are in a small lock-free hash, by
+ * destination and protocol too (RFC 4301 4.1): each of our addresses has an SPI space of its own there. */
 #include "sad_priv.h"
 
 #include <errno.h>
 #include <rte_hash_crc.h>
+#include <rte_ip.h>
 #include <rte_malloc.h>
 #include <rte_random.h>
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "ip6.h"
 #include "ipsec_priv.h"
 #include "sa_priv.h"
 #include "sa_word.h"
@@ -46,22 +49,50 @@ static uint32_t free_pull(struct sad *sad, uint32_t bucket)
 	return slot;
 }
 
-static int foreign_init(struct sad *sad)
+static struct rte_hash *hash_create(uint32_t key_bytes, uint8_t flags)
 {
 	static unsigned int instance;
 	char name[RTE_HASH_NAMESIZE];
 	struct rte_hash_parameters p = {
 		.name = name,
 		.entries = FOREIGN_MAX,
-		.key_len = sizeof(uint32_t),
+		.key_len = key_bytes,
 		.hash_func = rte_hash_crc,
 		.socket_id = SOCKET_ID_ANY,
-		.extra_flag = RTE_HASH_EXTRA_FLAGS_RW_CONCURRENCY_LF,
+		.extra_flag = flags,
 	};
 
 	snprintf(name, sizeof(name), "sad_foreign%u", instance++);
-	sad->foreign = rte_hash_create(&p);
-	return sad->foreign ? 0 : -ENOMEM;
+	return rte_hash_create(&p);
+}
+
+static int foreign_init(struct sad *sad)
+{
+	sad->foreign = hash_create(sizeof(struct foreign_key), RTE_HASH_EXTRA_FLAGS_RW_CONCURRENCY_LF);
+	sad->foreign_spis = hash_create(sizeof(uint32_t), 0);
+	return sad->foreign && sad->foreign_spis ? 0 : -ENOMEM;
+}
+
+static struct foreign_key key_of_sa(const struct sa *sa)
+{
+	struct foreign_key key = { .spi = sa->spi, .family = sa->destination.family, .protocol = sa->protocol };
+
+	memcpy(key.destination, sa->destination.bytes, sizeof(key.destination));
+	return key;
+}
+
+static struct foreign_key key_of_packet(uint32_t spi, uint8_t protocol, const uint8_t *ip)
+{
+	struct foreign_key key = { .spi = spi, .protocol = protocol };
+
+	if (ip[0] >> 4 == 6) {
+		key.family = ADDR_IPV6;
+		memcpy(key.destination, ip6_destination((const struct rte_ipv6_hdr *)ip), sizeof(key.destination));
+	} else {
+		key.family = ADDR_IPV4;
+		memcpy(key.destination, &((const struct rte_ipv4_hdr *)ip)->dst_addr, sizeof(uint32_t));
+	}
+	return key;
 }
 
 int sad_init(struct sad *sad, uint32_t slots, uint16_t workers)
@@ -94,13 +125,24 @@ void sad_done(struct sad *sad)
 	while (sad->foreign && rte_hash_iterate(sad->foreign, &key, &sa, &next) >= 0)
 		sa_free((struct sa *)sa);
 	rte_hash_free(sad->foreign);
+	rte_hash_free(sad->foreign_spis);
 	rte_free((void *)sad->words);
 	free(sad->states);
 }
 
-static bool foreign_has(const struct sad *sad, uint32_t spi)
+/* Control: how many foreign SAs have the SPI, whatever their destination: none of our range may hide one. */
+static uintptr_t foreign_spi_count(const struct sad *sad, uint32_t spi)
 {
-	return rte_hash_lookup(sad->foreign, &spi) >= 0;
+	void *count;
+
+	return rte_hash_lookup_data(sad->foreign_spis, &spi, &count) >= 0 ? (uintptr_t)count : 0;
+}
+
+static int foreign_spi_count_set(struct sad *sad, uint32_t spi, uintptr_t count)
+{
+	if (count)
+		return rte_hash_add_key_data(sad->foreign_spis, &spi, (void *)count);
+	return rte_hash_del_key(sad->foreign_spis, &spi) >= 0 ? 0 : -ENOENT;
 }
 
 /* The slot's next SPI: never one below 256 (RFC 4303 2.1), never one that a manual SA holds. */
@@ -112,7 +154,7 @@ static uint32_t slot_advance(struct sad *sad, uint32_t slot)
 	do {
 		s->generation = slot_generation_next(s->generation);
 		spi = (uint32_t)s->generation << SLOT_INDEX_BITS | slot;
-	} while (foreign_has(sad, spi));
+	} while (foreign_spi_count(sad, spi));
 	s->state = SLOT_RESERVED;
 	return spi;
 }
@@ -153,10 +195,17 @@ void spi_release(struct ipsec *ips, uint32_t spi)
 
 static int foreign_insert(struct sad *sad, struct sa *sa)
 {
-	if (foreign_has(sad, sa->spi))
+	const struct foreign_key key = key_of_sa(sa);
+	uintptr_t count = foreign_spi_count(sad, sa->spi);
+
+	if (rte_hash_lookup(sad->foreign, &key) >= 0)
 		return -EEXIST;
-	if (rte_hash_add_key_data(sad->foreign, &sa->spi, sa))
+	if (foreign_spi_count_set(sad, sa->spi, count + 1))
 		return -ENOSPC;
+	if (rte_hash_add_key_data(sad->foreign, &key, sa)) {
+		foreign_spi_count_set(sad, sa->spi, count);
+		return -ENOSPC;
+	}
 	/* release: pairs with sad_lookup; the key is there before the count says so */
 	atomic_fetch_add_explicit(&sad->foreign_count, 1, memory_order_release);
 	return 0;
@@ -198,7 +247,9 @@ void sad_retire(struct ipsec *ips, struct sa *sa)
 	struct sad *sad = &ips->sad;
 
 	if (sa->foreign) {
-		sa->foreign_position = rte_hash_del_key(sad->foreign, &sa->spi);
+		const struct foreign_key key = key_of_sa(sa);
+		sa->foreign_position = rte_hash_del_key(sad->foreign, &key);
+		foreign_spi_count_set(sad, sa->spi, foreign_spi_count(sad, sa->spi) - 1);
 		atomic_fetch_sub_explicit(&sad->foreign_count, 1, memory_order_relaxed);
 	} else {
 		/* relaxed: a worker that still sees the SA may use it until it is quiescent */
@@ -207,14 +258,14 @@ void sad_retire(struct ipsec *ips, struct sa *sa)
 	reclaim_later(ips, retired_free, sa);
 }
 
-static struct sa *foreign_lookup(const struct sad *sad, uint32_t spi)
+static struct sa *foreign_lookup(const struct sad *sad, const struct foreign_key *key)
 {
 	void *sa;
 
-	return rte_hash_lookup_data(sad->foreign, &spi, &sa) >= 0 ? (struct sa *)sa : NULL;
+	return rte_hash_lookup_data(sad->foreign, key, &sa) >= 0 ? (struct sa *)sa : NULL;
 }
 
-struct sa *sad_lookup(const struct ipsec *ips, uint32_t spi)
+struct sa *sad_lookup(const struct ipsec *ips, uint32_t spi, uint8_t protocol, const uint8_t *ip)
 {
 	const struct sad *sad = &ips->sad;
 	uint32_t slot = slot_index(spi);
@@ -228,7 +279,8 @@ struct sa *sad_lookup(const struct ipsec *ips, uint32_t spi)
 	/* acquire: pairs with foreign_insert */
 	if (likely(!atomic_load_explicit(&sad->foreign_count, memory_order_acquire)))
 		return NULL;
-	return foreign_lookup(sad, spi);
+	const struct foreign_key key = key_of_packet(spi, protocol, ip);
+	return foreign_lookup(sad, &key);
 }
 
 uint8_t sad_bucket_worker(const struct ipsec *ips, uint32_t spi)

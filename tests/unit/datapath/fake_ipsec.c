@@ -165,9 +165,11 @@ bool spi_filter_has(const struct ipsec *ips, uint32_t spi)
 	return !fake.no_spi_out;
 }
 
-struct sa *sad_lookup(const struct ipsec *ips, uint32_t spi)
+struct sa *sad_lookup(const struct ipsec *ips, uint32_t spi, uint8_t protocol, const uint8_t *ip)
 {
 	(void)ips;
+	(void)protocol;
+	(void)ip;
 	for (int i = 0; i < FAKE_SLOTS; i++)
 		if (fake.inbound[i] && fake.inbound[i]->spi == spi)
 			return fake.inbound[i];

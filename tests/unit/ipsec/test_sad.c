@@ -19,6 +19,22 @@ static struct sa *inbound(struct ipsec *ips, uint32_t spi)
 	return sa;
 }
 
+/* As a packet of ESP or AH to an address. */
+static struct sa *find_at(struct ipsec *ips, uint32_t spi, uint8_t protocol, const char *destination)
+{
+	uint8_t ip[40] = { strchr(destination, ':') ? 0x60 : 0x45 };
+	struct addr a;
+
+	CU_ASSERT_EQUAL_FATAL(addr_parse(destination, &a), 0);
+	memcpy(ip + (a.family == ADDR_IPV6 ? 24 : 16), a.bytes, addr_len(&a));
+	return sad_lookup(ips, spi, protocol, ip);
+}
+
+static struct sa *find(struct ipsec *ips, uint32_t spi)
+{
+	return find_at(ips, spi, PROTOCOL_ESP, RIG_RIGHT4);
+}
+
 static uint32_t slot_of(uint32_t spi)
 {
 	return spi & 0xfffff;
@@ -123,7 +139,7 @@ static void test_sad_release_ignores_what_is_not_reserved(void)
 	CU_ASSERT_EQUAL(sad_insert(ips, inbound(ips, spi)), 0);
 	spi_release(ips, spi); /* an SA holds it */
 	CU_ASSERT_EQUAL(spi_reserve(ips, WORKER_NONE), 0);
-	CU_ASSERT_PTR_NOT_NULL(sad_lookup(ips, spi));
+	CU_ASSERT_PTR_NOT_NULL(find(ips, spi));
 	ipsec_free(ips);
 }
 
@@ -133,11 +149,11 @@ static void test_sad_lookup_compares_the_whole_spi(void)
 	uint32_t spi = spi_reserve(ips, WORKER_NONE);
 	struct sa *sa = inbound(ips, spi);
 
-	CU_ASSERT_PTR_NULL(sad_lookup(ips, spi));
+	CU_ASSERT_PTR_NULL(find(ips, spi));
 	CU_ASSERT_EQUAL(sad_insert(ips, sa), 0);
-	CU_ASSERT_PTR_EQUAL(sad_lookup(ips, spi), sa);
+	CU_ASSERT_PTR_EQUAL(find(ips, spi), sa);
 	for (int bit = 0; bit < 32; bit++)
-		CU_ASSERT_PTR_NULL(sad_lookup(ips, spi ^ 1u << bit));
+		CU_ASSERT_PTR_NULL(find(ips, spi ^ 1u << bit));
 	struct sa_stats stats;
 	sa_stats_read(sa, &stats);
 	CU_ASSERT_EQUAL(stats.owner, sad_bucket_worker(ips, spi));
@@ -154,7 +170,7 @@ static void test_sad_same_spi_twice_is_refused(void)
 		CU_ASSERT_EQUAL(sad_insert(ips, inbound(ips, spis[i])), 0);
 		CU_ASSERT_EQUAL(sad_insert(ips, second), -EEXIST);
 		sa_free(second);
-		CU_ASSERT_PTR_NOT_NULL(sad_lookup(ips, spis[i]));
+		CU_ASSERT_PTR_NOT_NULL(find(ips, spis[i]));
 	}
 	ipsec_free(ips);
 }
@@ -171,12 +187,12 @@ static void test_sad_foreign_spis(void)
 		CU_ASSERT_EQUAL(sad_insert(ips, sas[i]), 0);
 	}
 	for (uint32_t i = 0; i < 200; i++)
-		CU_ASSERT_PTR_EQUAL(sad_lookup(ips, sa_spi(sas[i])), sas[i]);
-	CU_ASSERT_PTR_NULL(sad_lookup(ips, 0xabc00000 + 299));
+		CU_ASSERT_PTR_EQUAL(find(ips, sa_spi(sas[i])), sas[i]);
+	CU_ASSERT_PTR_NULL(find(ips, 0xabc00000 + 299));
 	for (uint32_t i = 0; i < 200; i++) {
 		uint32_t spi = sa_spi(sas[i]);
 		sad_retire(ips, sas[i]);
-		CU_ASSERT_PTR_NULL(sad_lookup(ips, spi));
+		CU_ASSERT_PTR_NULL(find(ips, spi));
 	}
 	ipsec_worker_quiescent(w);
 	CU_ASSERT_EQUAL(reclaim_poll(ips), 0);
@@ -190,6 +206,66 @@ static void test_sad_foreign_spis(void)
 		reclaim_poll(ips);
 	}
 	ipsec_worker_free(w);
+	ipsec_free(ips);
+}
+
+static struct sa *inbound_at(struct ipsec *ips, struct rig_options o, const char *destination)
+{
+	struct sa_spec spec;
+	const char *reason;
+	struct sa *sa;
+
+	o.outer6 = strchr(destination, ':') != NULL;
+	rig_spec(&o, SA_IN, &spec);
+	addr_parse(destination, &spec.path.local.addr);
+	sa = sa_create(ips, &spec, NULL, &reason);
+	CU_ASSERT_PTR_NOT_NULL_FATAL(sa);
+	sa_spec_done(&spec);
+	return sa;
+}
+
+static void test_sad_foreign_spi_at_each_destination_and_protocol(void)
+{
+	static const struct {
+		const char *destination;
+		uint8_t protocol;
+	} rows[] = { { "192.0.2.1", PROTOCOL_ESP }, { "192.0.2.2", PROTOCOL_ESP }, { "192.0.2.1", PROTOCOL_AH },
+		{ "2001:db8::1", PROTOCOL_ESP }, { "2001:db8::2", PROTOCOL_ESP }, { "2001:db8::1", PROTOCOL_AH } };
+	const struct rig_options esp = { .spi = 0 }, ah = rig_suite(NULL, "sha256");
+	struct ipsec *ips = rig_ipsec(1, 256, 1);
+	struct sa *sas[ARRAY_LEN(rows)], *again;
+
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+		sas[i] = inbound_at(ips, rows[i].protocol == PROTOCOL_AH ? ah : esp, rows[i].destination);
+		CU_ASSERT_EQUAL(sad_insert(ips, sas[i]), 0);
+	}
+	again = inbound_at(ips, esp, rows[0].destination);
+	CU_ASSERT_EQUAL(sad_insert(ips, again), -EEXIST);
+	sa_free(again);
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++)
+		CU_ASSERT_PTR_EQUAL(find_at(ips, RIG_SPI, rows[i].protocol, rows[i].destination), sas[i]);
+	CU_ASSERT_PTR_NULL(find_at(ips, RIG_SPI, PROTOCOL_ESP, "192.0.2.3"));
+	CU_ASSERT_PTR_NULL(find_at(ips, RIG_SPI, PROTOCOL_AH, "192.0.2.2"));
+	CU_ASSERT_PTR_NULL(find_at(ips, RIG_SPI + 1, PROTOCOL_ESP, "192.0.2.1"));
+	sad_retire(ips, sas[0]);
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++)
+		CU_ASSERT_PTR_EQUAL(find_at(ips, RIG_SPI, rows[i].protocol, rows[i].destination), i ? sas[i] : NULL);
+	ipsec_free(ips);
+}
+
+static void test_sad_reserve_keeps_off_an_spi_until_its_last_foreign_sa(void)
+{
+	struct ipsec *ips = rig_ipsec(1, 1, 1);
+	uint32_t spi = spi_reserve(ips, WORKER_NONE), next = ((spi >> 20) % 4095 + 1) << 20;
+	const struct rig_options o = { .spi = next };
+	struct sa *first = inbound_at(ips, o, "192.0.2.1"), *second = inbound_at(ips, o, "192.0.2.2");
+
+	CU_ASSERT_EQUAL(sad_insert(ips, first), 0);
+	CU_ASSERT_EQUAL(sad_insert(ips, second), 0);
+	sad_retire(ips, first);
+	spi_release(ips, spi);
+	CU_ASSERT_NOT_EQUAL(spi_reserve(ips, WORKER_NONE), next);
+	CU_ASSERT_PTR_EQUAL(find_at(ips, next, PROTOCOL_ESP, "192.0.2.2"), second);
 	ipsec_free(ips);
 }
 
@@ -215,9 +291,9 @@ static void test_sad_retired_slot_waits_for_the_worker(void)
 	struct sa *sa = inbound(ips, spi);
 
 	CU_ASSERT_EQUAL(sad_insert(ips, sa), 0);
-	CU_ASSERT_PTR_EQUAL(sad_lookup(ips, spi), sa);
+	CU_ASSERT_PTR_EQUAL(find(ips, spi), sa);
 	sad_retire(ips, sa);
-	CU_ASSERT_PTR_NULL(sad_lookup(ips, spi));
+	CU_ASSERT_PTR_NULL(find(ips, spi));
 	CU_ASSERT_EQUAL(reclaim_poll(ips), 1);
 	/* the worker may still use it, and nobody gets its slot */
 	CU_ASSERT_EQUAL(sa_spi(sa), spi);
@@ -226,7 +302,7 @@ static void test_sad_retired_slot_waits_for_the_worker(void)
 	CU_ASSERT_EQUAL(reclaim_poll(ips), 0);
 	again = spi_reserve(ips, WORKER_NONE);
 	CU_ASSERT(again != 0 && again != spi);
-	CU_ASSERT_PTR_NULL(sad_lookup(ips, spi));
+	CU_ASSERT_PTR_NULL(find(ips, spi));
 	ipsec_worker_free(w);
 	ipsec_free(ips);
 }
@@ -257,6 +333,8 @@ int main(int argc, char **argv)
 		TEST(test_sad_lookup_compares_the_whole_spi),
 		TEST(test_sad_same_spi_twice_is_refused),
 		TEST(test_sad_foreign_spis),
+		TEST(test_sad_foreign_spi_at_each_destination_and_protocol),
+		TEST(test_sad_reserve_keeps_off_an_spi_until_its_last_foreign_sa),
 		TEST(test_sad_reserve_steps_over_foreign_spis),
 		TEST(test_sad_retired_slot_waits_for_the_worker),
 		TEST(test_sad_config_is_checked),

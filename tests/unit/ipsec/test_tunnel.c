@@ -260,10 +260,14 @@ static struct {
 static void *reader_run(void *arg)
 {
 	struct ipsec_worker *w = (struct ipsec_worker *)arg;
+	uint8_t header[20] = { 0x45 };
+	struct addr right;
 
+	addr_parse(RIG_RIGHT4, &right);
+	memcpy(header + 16, right.bytes, 4);
 	while (!atomic_load(&race.stop)) {
 		const struct sa *sa = tunnel_lookup(race.ips, 0);
-		const struct sa *in = sad_lookup(race.ips, RIG_SPI);
+		const struct sa *in = sad_lookup(race.ips, RIG_SPI, PROTOCOL_ESP, header);
 		/* freed memory is zero: an SA that went away too early shows */
 		if (sa && (sa_spi(sa) != RIG_SPI || sa_path(sa)->template_len != 20 || !sa_inner_mtu(sa)))
 			atomic_fetch_add(&race.wrong, 1);
