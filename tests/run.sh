@@ -25,6 +25,7 @@ packet       suite_packet       default  packets through the ports against oracl
 fuzz         suite_fuzz         default  every libFuzzer target for a while, then coverage
 smoke        suite_smoke        default  gateways in namespaces
 interop      suite_interop      default  against strongSwan and ipsec-secgw
+tsan         suite_tsan         default  gateways under ThreadSanitizer: two workers, hand-over, reload, retire
 demo         suite_demo         default  deploy/demo.sh
 selfcheck    suite_selfcheck    default  breaks things and sees the tests notice
 '
@@ -100,7 +101,7 @@ declare -A built=()
 
 clang() { command -v clang-14 || command -v clang; }
 
-# build_in NAME MESON_OPTION...: configures and compiles $build/NAME; a failure is one failed test of the suite
+# build_in NAME MESON_OPTION...: configures and compiles $build/NAME, or $targets of it; a failure is one failed test of the suite
 build_in() {
 	local name=$1 dir=$build/$1 log=$logs/build.$1
 	shift
@@ -110,7 +111,7 @@ build_in() {
 		supervise "$log.out" "$log.err" meson configure "$dir" "$@"
 	else
 		supervise "$log.out" "$log.err" meson setup "$dir" "$repo" "$@"
-	fi && supervise "$log.out" "$log.err" ninja -C "$dir" || built[$name]=1
+	fi && supervise "$log.out" "$log.err" ninja -C "$dir" ${targets:-} || built[$name]=1
 	[ "${built[$name]}" = 0 ] || show_log "$log.out" "$log.err"
 	return "${built[$name]}"
 }
@@ -120,6 +121,12 @@ build_release() { build_in release -Dbuildtype=release || build_failed; }
 # Sanitizers need clang by its versioned name on Debian 12.
 build_asan() {
 	CC=$(clang) build_in asan -Dbuildtype=debugoptimized -Db_sanitize=address,undefined -Db_lundef=false || build_failed
+}
+
+# Only what its scenarios run.
+build_tsan() {
+	CC=$(clang) targets="app/sallyportd/sallyportd app/sallyctl/sallyctl tests/tsan/libtsan_mempool.so" build_in tsan \
+		-Dbuildtype=debugoptimized -Db_sanitize=thread -Db_lundef=false -Drte_c11=true || build_failed
 }
 
 build_pure() { build_in pure -Dbuildtype=release -Ddatapath=disabled || build_failed; }
@@ -207,6 +214,8 @@ suite_smoke() { build_release && run_scripts release "$repo"/tests/smoke/*.sh; }
 suite_interop() {
 	build_release && run_scripts release "$repo"/tests/interop/strongswan_*.sh "$repo"/tests/interop/secgw_*.sh
 }
+
+suite_tsan() { build_tsan && run_scripts tsan "$repo"/tests/tsan/*.sh; }
 
 suite_demo() {
 	build_release || return

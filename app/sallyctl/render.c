@@ -118,7 +118,8 @@ static bool setting_applies(const json_t *sa, const char *key)
 /* What a table has no room for. */
 static void render_settings(FILE *out, const json_t *list)
 {
-	static const char *const keys[] = { "replay_window", "lifetime", "tfc_padding", "outer", "inner_mtu" };
+	static const char *const keys[] = { "replay_window", "lifetime", "tfc_padding", "outer", "inner_mtu",
+		"path_mtu" };
 	const char *separator;
 	char text[256];
 	json_t *sa;

@@ -154,8 +154,11 @@ void check_families(struct load *l, const char *list, size_t i, const char *sett
 	}
 }
 
-void check_outer(struct load *l, const char *list, size_t i, uint8_t family)
+void check_outer(struct load *l, const char *list, size_t i, uint8_t family, const struct header_rules *outer)
 {
+	if (outer->fragment == FRAGMENT_AFTER && outer->df == DF_SET)
+		check_fault(
+			l, list, i, "outer.fragment", "`after` makes fragments of what `df: set` forbids to fragment");
 	if (family == ADDR_IPV6 && setting_given(l, list, i, "outer.df"))
 		check_fault(l, list, i, "outer.df", "an outer IPv6 header has no DF bit");
 	if (family == ADDR_IPV4 && setting_given(l, list, i, "outer.flow_label"))
@@ -174,7 +177,7 @@ void check_combinations(struct load *l, size_t i)
 		check_transport_selectors(l, i, "local_selectors", &m->in.local, &m->in.path.local.addr);
 		check_transport_selectors(l, i, "remote_selectors", &m->in.remote, &m->in.path.remote.addr);
 	} else {
-		check_outer(l, MANUAL, i, m->in.path.local.addr.family);
+		check_outer(l, MANUAL, i, m->in.path.local.addr.family, &m->in.path.header);
 	}
 	check_families(l, MANUAL, i, "remote_selectors", &m->in.local, &m->in.remote);
 }

@@ -90,7 +90,7 @@ void check_tunnels(struct load *l)
 		check_addresses(l, i, t);
 		check_identities(l, i, t);
 		check_children(l, i, t);
-		check_outer(l, TUNNELS, i, t->local_addr.family);
+		check_outer(l, TUNNELS, i, t->local_addr.family, &t->outer);
 		check_psk(l, i, t);
 	}
 }

@@ -13,6 +13,17 @@
 
 enum idle_mode { IDLE_POLL, IDLE_ADAPTIVE };
 
+/* What is believed of ICMP errors about our own SAs. */
+struct config_icmp {
+	bool path_mtu;    /* packet too big */
+	uint32_t floor;   /* of such an MTU */
+	uint64_t hold_ns; /* how long one is kept */
+	bool errors;      /* the others are logged */
+};
+
+/* In the order of enum datapath_rpf. */
+enum rpf_mode { RPF_OFF, RPF_LOOSE, RPF_STRICT };
+
 struct config_system {
 	char **eal_args; /* owned words */
 	size_t eal_arg_count;
@@ -22,6 +33,7 @@ struct config_system {
 	enum idle_mode idle;
 	bool mss_clamp;
 	uint32_t flow_cache; /* entries of each worker and family; 0: none */
+	struct config_icmp icmp;
 };
 
 struct config_control {
@@ -35,6 +47,7 @@ struct config_interface {
 	struct prefix address;          /* IPv4; ADDR_NONE: none */
 	struct prefix address6;         /* IPv6; ADDR_NONE: none. One of the two is there */
 	uint32_t mtu;                   /* of IP packets, bytes */
+	enum rpf_mode rpf;
 };
 
 struct config_route {

@@ -227,7 +227,7 @@ void check_combinations(struct load *l, size_t i);
 void check_families(struct load *l, const char *list, size_t i, const char *setting, const struct selector_list *local,
 	const struct selector_list *remote);
 /* Rules for the outer header against its family. */
-void check_outer(struct load *l, const char *list, size_t i, uint8_t family);
+void check_outer(struct load *l, const char *list, size_t i, uint8_t family, const struct header_rules *outer);
 
 void check_network(struct load *l);    /* interfaces, routes, neighbours */
 void check_manual_sas(struct load *l); /* completes both directions of each */

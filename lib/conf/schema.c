@@ -26,6 +26,17 @@ static const struct word idle_words[] = {
 	{ "adaptive", IDLE_ADAPTIVE, NULL },
 	{ 0 },
 };
+static const struct word rpf_words[] = {
+	{ "off", RPF_OFF, NULL },
+	{ "loose", RPF_LOOSE, NULL },
+	{ "strict", RPF_STRICT, NULL },
+	{ 0 },
+};
+static const struct word icmp_error_words[] = {
+	{ "ignore", false, NULL },
+	{ "log", true, NULL },
+	{ 0 },
+};
 static const struct word log_words[] = {
 	{ "error", LOG_ERROR, NULL },
 	{ "warning", LOG_WARNING, NULL },
@@ -85,6 +96,11 @@ static const struct word df_words[] = {
 	{ "clear", DF_CLEAR, NULL },
 	{ 0 },
 };
+static const struct word fragment_words[] = {
+	{ "before", FRAGMENT_BEFORE, NULL },
+	{ "after", FRAGMENT_AFTER, NULL },
+	{ 0 },
+};
 static const struct word manual_encap_words[] = {
 	{ "none", SA_ENCAP_NONE, NULL },
 	{ "udp", SA_ENCAP_UDP, NULL },
@@ -121,6 +137,38 @@ static const struct word lab_words[] = {
 	{ "true", 1, NULL },
 	{ "false", 0, "manual keys repeat nonces after a restart (RFC 8221 3): true accepts that, for a lab" },
 	{ 0 },
+};
+
+static const struct row icmp_rows[] = {
+	{ .key = "path_mtu",
+		.type = &type_word,
+		.words = boolean_words,
+		FIELD(struct config_icmp, path_mtu),
+		.fallback = "true",
+		.help = "believe a router that says a packet of an SA of ours was too big: the quoted SPI and "
+			"addresses have "
+			"to be those of an SA that is up, and the path's MTU is only ever lowered" },
+	{ .key = "floor",
+		.type = &type_number,
+		FIELD(struct config_icmp, floor),
+		.fallback = "576",
+		.min = 296,
+		.max = 9600,
+		.help = "no path MTU below this is believed; for IPv6 1280 at least" },
+	{ .key = "hold",
+		.type = &type_duration,
+		FIELD(struct config_icmp, hold_ns),
+		.fallback = "10m",
+		.min = SECONDS(300),
+		.max = HOURS(24),
+		.help = "time after which the MTU of our own link is tried again (RFC 1191 6.3)" },
+	{ .key = "errors",
+		.type = &type_word,
+		.words = icmp_error_words,
+		FIELD(struct config_icmp, errors),
+		.fallback = "ignore",
+		.help = "all other ICMP errors about our SAs (unreachable, time exceeded ...): `ignore`, counted as "
+			"`icmp_ignored`, or `log` those that quote an SA that is up. Nothing else follows from them" },
 };
 
 static const struct row system_rows[] = {
@@ -177,6 +225,11 @@ static const struct row system_rows[] = {
 		FIELD(struct config_system, mss_clamp),
 		.fallback = "true",
 		.help = "lower the MSS of TCP connections through a tunnel to what fits without fragmentation" },
+	{ .key = "icmp",
+		.kind = ROW_MAP,
+		FIELD(struct config_system, icmp),
+		NESTED(icmp_rows),
+		.help = "ICMP errors about our own SAs: they come from anybody, unauthenticated (RFC 4301 6.1.1)" },
 };
 
 static const struct row control_rows[] = {
@@ -224,6 +277,16 @@ static const struct row interface_rows[] = {
 		.min = 576,
 		.max = 9600,
 		.help = "largest IP packet of the link in bytes; with `address6` at least 1280" },
+	{ .key = "rpf",
+		.type = &type_word,
+		.words = rpf_words,
+		FIELD(struct config_interface, rpf),
+		.fallback = "off",
+		.help = "reverse-path check of what arrives here in clear (RFC 3704): `strict`, the route to the "
+			"source leads "
+			"out of here; `loose`, some route but the default one leads to it. What is to enter a tunnel "
+			"is "
+			"always checked strictly" },
 };
 
 static const struct row route_rows[] = {
@@ -311,6 +374,16 @@ static const struct row outer_rows[] = {
 		.fallback = "copy",
 		.help = "DF bit outside (IPv4): the inner packet's (set for an inner IPv6 packet), or always or never "
 			"set" },
+	{ .key = "fragment",
+		.type = &type_word,
+		.words = fragment_words,
+		FIELD(struct header_rules, fragment),
+		.fallback = "before",
+		.help = "packets without DF too large for the tunnel: fragments through the SA one by one, or `after`, "
+			"the "
+			"packet whole and its outer packet in fragments; with `df: clear` then those with DF and large "
+			"IPv6 "
+			"packets too. SAs with ports in their selectors and transport mode always do `after`" },
 	{ .key = "ttl",
 		.type = &type_number_or_word,
 		.words = copy_words,

@@ -79,6 +79,8 @@ static json_t *outer_json(const struct header_rules *h)
 		json_object_set_new(object, "ecn", json_string("clear"));
 	if (h->df != DF_COPY)
 		json_object_set_new(object, "df", json_string(df[h->df]));
+	if (h->fragment != FRAGMENT_BEFORE)
+		json_object_set_new(object, "fragment", json_string("after"));
 	if (h->ttl_copy)
 		json_object_set_new(object, "ttl", json_string("copy"));
 	else if (h->ttl && h->ttl != OUTER_TTL_DEFAULT)
@@ -117,14 +119,30 @@ static json_t *view_json(const struct sa_pair *pair, enum sa_direction direction
 	return sa;
 }
 
+/* What the path takes: the link's own MTU, and what a router told us less of, with the seconds since. */
+static json_t *path_mtu_json(const struct sa_pair *pair)
+{
+	uint64_t now_ns = loop_now_ns();
+	json_t *object = json_pack("{s:i}", "link", pair->link_mtu);
+
+	if (pair->path_mtu) {
+		json_object_set_new(object, "learnt", json_integer(pair->path_mtu));
+		json_object_set_new(
+			object, "age_seconds", json_integer((json_int_t)((now_ns - pair->learnt_ns) / 1000000000u)));
+	}
+	return object;
+}
+
 json_t *sa_json(const struct sa_pair *pair, enum sa_direction direction)
 {
 	json_t *sa = view_json(pair, direction);
 	struct sa_stats stats;
 
 	sa_stats_read(direction == SA_IN ? pair->in : pair->out, &stats);
-	if (direction == SA_OUT)
+	if (direction == SA_OUT) {
 		json_object_set_new(sa, "inner_mtu", json_integer(sa_inner_mtu(pair->out)));
+		json_object_set_new(sa, "path_mtu", path_mtu_json(pair));
+	}
 	json_object_set_new(sa, "packets", json_integer((json_int_t)stats.packets));
 	json_object_set_new(sa, "bytes", json_integer((json_int_t)stats.bytes));
 	json_object_set_new(sa, "sequence", json_integer((json_int_t)stats.sequence));

@@ -158,6 +158,7 @@ static int fill_ports(const struct config *config, struct datapath_config *dc, c
 		to->address = from->address;
 		to->address6 = from->address6;
 		to->mtu = (uint16_t)from->mtu;
+		to->rpf = (enum datapath_rpf)from->rpf;
 	}
 	return 0;
 }
@@ -176,6 +177,7 @@ static int create_datapath(struct control *c, char *ret_reason, size_t reason_ca
 	dc->mbufs = s->mbufs;
 	dc->mss_clamp = s->mss_clamp;
 	dc->flow_entries = s->flow_cache;
+	dc->icmp = (struct datapath_icmp){ .path_mtu = s->icmp.path_mtu, .errors = s->icmp.errors };
 	rc = fill_ports(c->config, dc, ret_reason, reason_capacity);
 	if (!rc)
 		c->dp = datapath_create(c->ips, dc, ret_reason, reason_capacity);
@@ -303,6 +305,8 @@ static int start_packet_path(struct control *c, char *ret_reason, size_t reason_
 	if (rc)
 		return rc;
 	rc = sa_registry_init(&c->sas, c->ips, c->dp, POLICY_SLOTS_MAX);
+	c->sas.mtu_floor = (uint16_t)c->config->system.icmp.floor;
+	c->sas.mtu_hold_ns = c->config->system.icmp.hold_ns;
 	if (!rc)
 		rc = publish_policy(c, ret_reason, reason_capacity);
 	if (!rc)

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* What the packet path reports: IKE messages, packets without an SA, unknown SPIs, flags. Hints only: the sweep finds
- * what a full ring lost. */
+/* What the packet path reports: IKE messages, packets without an SA, unknown SPIs, flags, ICMP errors about SAs. Hints
+ * only: the sweep finds what a full ring lost. */
 #include "control_priv.h"
 
 static void on_ike(void *context, const struct datapath_ike *d)
@@ -52,12 +52,46 @@ static void on_sa_flags(struct control *c, const struct datapath_event *e)
 	sa_facts_done(&facts);
 }
 
+/* Nobody has authenticated it: the pair it quotes and the limits decide (RFC 4301 8.2.1). What is not believed ends
+ * here, under its name. */
+static void on_path_mtu(struct control *c, const struct datapath_event *e)
+{
+	struct sa_pair *pair = NULL;
+	enum drop_reason reason = sa_path_mtu_lower(&c->sas, e, c->now_ns, &pair);
+	char peer[ADDR_TEXT_MAX], router[ADDR_TEXT_MAX];
+
+	if (reason)
+		datapath_drop_count(c->dp, reason);
+	else
+		log_limited(c, LIMIT_PATH_MTU, LOG_NOTICE,
+			"path-mtu %s spi-out %08x peer %s: %u bytes says %s, %u at our link", pair->name, e->spi,
+			addr_format(&e->remote.addr, peer), pair->path_mtu, addr_format(&e->reporter, router),
+			pair->link_mtu);
+}
+
+/* A line for the operator who asked for it (system.icmp.errors); nothing follows from it. */
+static void on_icmp_error(struct control *c, const struct datapath_event *e)
+{
+	const struct sa_pair *pair = sa_pair_quoted(&c->sas, e);
+	char peer[ADDR_TEXT_MAX], router[ADDR_TEXT_MAX];
+
+	if (!pair)
+		datapath_drop_count(c->dp, DROP_PMTU_SPOOFED);
+	else
+		log_limited(c, LIMIT_ICMP_ERROR, LOG_NOTICE,
+			"icmp-error %s spi-out %08x peer %s: type %u code %u says %s", pair->name, e->spi,
+			addr_format(&e->remote.addr, peer), e->icmp_type, e->icmp_code,
+			addr_format(&e->reporter, router));
+}
+
 static void on_event(void *context, const struct datapath_event *e)
 {
 	switch (e->kind) {
 	case DATAPATH_NO_SA: on_no_sa(context, e); break;
 	case DATAPATH_UNKNOWN_SPI: on_unknown_spi(context, e); break;
 	case DATAPATH_SA_FLAGS: on_sa_flags(context, e); break;
+	case DATAPATH_PATH_MTU: on_path_mtu(context, e); break;
+	case DATAPATH_ICMP_ERROR: on_icmp_error(context, e); break;
 	}
 }
 

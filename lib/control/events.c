@@ -27,6 +27,8 @@ static const struct event_style styles[LIMIT_KINDS] = {
 	[LIMIT_SEND] = { LOG_WARNING, 20, 1 },
 	[LIMIT_INSTALL] = { LOG_ERROR, 20, 1 },
 	[LIMIT_NO_SA] = { LOG_NOTICE, 20, 1 },
+	[LIMIT_PATH_MTU] = { LOG_NOTICE, 50, 5 },
+	[LIMIT_ICMP_ERROR] = { LOG_NOTICE, 20, 1 },
 };
 
 void limits_init(struct log_limit limits[LIMIT_KINDS])

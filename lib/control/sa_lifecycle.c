@@ -11,7 +11,11 @@
 
 int sa_registry_init(struct sa_registry *r, struct ipsec *ips, struct datapath *dp, size_t slot_count)
 {
-	*r = (struct sa_registry){ .ips = ips, .dp = dp, .slot_count = slot_count };
+	*r = (struct sa_registry){ .ips = ips,
+		.dp = dp,
+		.slot_count = slot_count,
+		.mtu_floor = PATH_MTU_FLOOR,
+		.mtu_hold_ns = PATH_MTU_HOLD_NS };
 	TAILQ_INIT(&r->pairs);
 	r->holders = calloc(slot_count + 1, sizeof(struct sa_pair *));
 	return r->holders ? 0 : -ENOMEM;
@@ -28,21 +32,16 @@ void sa_registry_done(struct sa_registry *r)
 		free(pair);
 	}
 	r->count = 0;
+	path_mtus_done(&r->mtus);
 	free(r->holders);
 	r->holders = NULL;
-}
-
-/* Our SPIs count up in their low bits (slot), foreign ones are few. */
-static uint32_t bucket_of(uint32_t spi)
-{
-	return spi % SA_REGISTRY_BUCKETS;
 }
 
 struct sa_pair *sa_pair_lookup(const struct sa_registry *r, uint32_t spi_in)
 {
 	struct sa_pair *pair;
 
-	LIST_FOREACH (pair, &r->buckets[bucket_of(spi_in)], bucket) {
+	LIST_FOREACH (pair, &r->buckets[sa_bucket_of(spi_in)], bucket) {
 		if (pair->in_view.spi == spi_in)
 			return pair;
 	}
@@ -106,17 +105,17 @@ static void pair_age(struct sa_pair *pair, uint64_t now_ns)
 }
 
 /* First the path: without a route nothing has to be undone. */
-static int build_out(struct sa_registry *r, const struct sa_spec *spec, struct sa **ret_sa, const char **ret_reason)
+static int build_out(struct sa_registry *r, struct sa_pair *pair, const struct sa_spec *spec, const char **ret_reason)
 {
 	struct path *path = NULL;
-	int rc = datapath_path_create(r->dp, &spec->path, &path);
+	int rc = sa_path_build(r, pair, &spec->path, loop_now_ns(), &path);
 
 	if (rc) {
 		*ret_reason = rc == -EHOSTUNREACH ? "no route to the peer" : "no path to the peer";
 		return rc;
 	}
-	*ret_sa = sa_create(r->ips, spec, path, ret_reason);
-	return *ret_sa ? 0 : -EINVAL;
+	pair->out = sa_create(r->ips, spec, path, ret_reason);
+	return pair->out ? 0 : -EINVAL;
 }
 
 /* From here on the peer's packets are accepted. */
@@ -146,7 +145,7 @@ int sa_pair_install(struct sa_registry *r, const struct sa_owner *owner, const s
 	*ret_reason = "no memory";
 	if (!pair)
 		return -ENOMEM;
-	rc = build_out(r, out, &pair->out, ret_reason);
+	rc = build_out(r, pair, out, ret_reason);
 	if (!rc)
 		rc = build_in(r, in, &pair->in, ret_reason);
 	if (rc) {
@@ -156,7 +155,8 @@ int sa_pair_install(struct sa_registry *r, const struct sa_owner *owner, const s
 	}
 	pair_age(pair, loop_now_ns());
 	TAILQ_INSERT_TAIL(&r->pairs, pair, all);
-	LIST_INSERT_HEAD(&r->buckets[bucket_of(in->spi)], pair, bucket);
+	LIST_INSERT_HEAD(&r->buckets[sa_bucket_of(in->spi)], pair, bucket);
+	LIST_INSERT_HEAD(&r->out_buckets[sa_bucket_of(out->spi)], pair, out_bucket);
 	r->count++;
 	if (switch_now) {
 		rc = sa_pair_switch(r, pair);
@@ -195,7 +195,7 @@ int sa_pair_update(struct sa_registry *r, struct sa_pair *pair, const struct pat
 	struct path *path = NULL;
 	int rc;
 
-	rc = datapath_path_create(r->dp, spec, &path);
+	rc = sa_path_build(r, pair, spec, loop_now_ns(), &path);
 	if (rc)
 		return rc;
 	sa_path_publish(r->ips, pair->out, path);
@@ -235,6 +235,7 @@ void sa_pair_retire(struct sa_registry *r, struct sa_pair *pair)
 	sad_retire(r->ips, pair->in);
 	TAILQ_REMOVE(&r->pairs, pair, all);
 	LIST_REMOVE(pair, bucket);
+	LIST_REMOVE(pair, out_bucket);
 	r->count--;
 	free(pair);
 }
@@ -319,6 +320,7 @@ void sa_registry_sweep(struct sa_registry *r, uint64_t now_ns, struct sa_facts *
 
 	TAILQ_FOREACH (pair, &r->pairs, all) {
 		pair_age(pair, now_ns);
+		sa_path_mtu_raise(r, pair, now_ns);
 		sa_pair_check(pair, facts);
 	}
 }

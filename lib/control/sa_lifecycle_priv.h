@@ -9,6 +9,7 @@
 #include "datapath.h"
 #include "ike.h"
 #include "ipsec.h"
+#include "path_mtu_priv.h"
 
 #define SA_REGISTRY_BUCKETS 4096
 
@@ -28,14 +29,18 @@ struct sa_view {
 
 struct sa_pair {
 	TAILQ_ENTRY(sa_pair) all;
-	LIST_ENTRY(sa_pair) bucket; /* by inbound SPI */
-	int32_t tunnel, child;      /* indexes; -1: a manual SA */
+	LIST_ENTRY(sa_pair) bucket;     /* by inbound SPI */
+	LIST_ENTRY(sa_pair) out_bucket; /* by outbound SPI, which is the peer's choice */
+	int32_t tunnel, child;          /* indexes; -1: a manual SA */
 	uint32_t tunnel_slot;
 	char name[SA_NAME_MAX];
 	struct sa_view in_view, out_view;
 	struct sa *in;
 	struct sa *out;     /* published or not; ours until the pair is retired */
 	bool out_published; /* else ours to free */
+	uint16_t link_mtu;  /* of our own link on the path */
+	uint16_t path_mtu;  /* learnt from a router, lower than that; 0: nothing learnt */
+	uint64_t learnt_ns; /* when */
 	uint64_t packets_seen;
 	uint32_t told[2];   /* by direction, of a manual SA: flags that the log has had */
 	bool expiry_told;   /* once is enough for the engine */
@@ -46,11 +51,20 @@ struct sa_registry {
 	struct ipsec *ips;
 	struct datapath *dp;
 	TAILQ_HEAD(, sa_pair) pairs;
-	LIST_HEAD(, sa_pair) buckets[SA_REGISTRY_BUCKETS];
+	LIST_HEAD(, sa_pair) buckets[SA_REGISTRY_BUCKETS], out_buckets[SA_REGISTRY_BUCKETS];
+	struct path_mtus mtus; /* by path, outliving its pairs */
+	uint16_t mtu_floor;    /* below it no MTU is believed */
+	uint64_t mtu_hold_ns;  /* how long one is */
 	size_t count;
 	struct sa_pair **holders; /* owned; index: tunnel slot; the pair whose outbound SA is published there */
 	size_t slot_count;
 };
+
+/* Our SPIs count up in their low bits (slot), those of peers are random or few. */
+static inline uint32_t sa_bucket_of(uint32_t spi)
+{
+	return spi % SA_REGISTRY_BUCKETS;
+}
 
 /* Facts for the engine, collected by a sweep and told after it: telling changes the registry. */
 struct sa_facts {
@@ -82,6 +96,20 @@ int sa_pair_switch(struct sa_registry *r, struct sa_pair *pair);
 /* New outer addresses under traffic. 0, -EHOSTUNREACH. */
 int sa_pair_update(struct sa_registry *r, struct sa_pair *pair, const struct path_spec *path);
 void sa_pair_retire(struct sa_registry *r, struct sa_pair *pair);
+
+/* sa_path.c: a new path as datapath_path_create makes it, with what has been learnt of its MTU; *pair is told. 0,
+ * -EHOSTUNREACH. */
+int sa_path_build(struct sa_registry *r, struct sa_pair *pair, const struct path_spec *spec, uint64_t now_ns,
+	struct path **ret_path);
+/* sa_path.c: the pair whose outbound SA a quoted packet is of: SPI, protocol, encapsulation and addresses are those it
+ * is sent with now. NULL: none. */
+struct sa_pair *sa_pair_quoted(const struct sa_registry *r, const struct datapath_event *e);
+/* sa_path.c: somebody says that a packet was too big. DROP_NONE: the pair's path has that MTU from now on, until
+ * mtu_hold_ns are over. */
+enum drop_reason sa_path_mtu_lower(
+	struct sa_registry *r, const struct datapath_event *e, uint64_t now_ns, struct sa_pair **ret_pair);
+/* sa_path.c: when the time is over, the MTU of the link is tried again (RFC 1191 6.3). */
+void sa_path_mtu_raise(struct sa_registry *r, struct sa_pair *pair, uint64_t now_ns);
 
 /* Reads flags and counters of one pair: adds facts and acknowledges the flags they carry. */
 void sa_pair_check(struct sa_pair *pair, struct sa_facts *facts);

@@ -6,6 +6,7 @@
 #include <rte_cycles.h>
 #include <rte_lcore.h>
 #include <rte_malloc.h>
+#include <rte_pause.h>
 #include <rte_random.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -29,21 +30,40 @@ static struct rte_ring *ring_make(
 		       : rte_ring_create(name, size, SOCKET_ID_ANY, flags);
 }
 
+/* A ring for each pair of workers: one producer, one consumer, so that nobody waits for a worker that lost its CPU in
+ * the middle, and no instruction is locked. */
+static int handoff_links(struct worker *w, unsigned instance)
+{
+	uint16_t n = w->dp->worker_count;
+	unsigned size = RTE_MAX(rte_align32prevpow2(HANDOFF_TOTAL / n), (uint32_t)HANDOFF_MIN);
+	char what[16];
+
+	w->handoff_from = rte_zmalloc("handoff_from", n * sizeof(struct rte_ring *), RTE_CACHE_LINE_SIZE);
+	for (uint16_t from = 0; w->handoff_from && from < n; from++) {
+		if (from == w->id)
+			continue;
+		snprintf(what, sizeof(what), "from%u", from);
+		w->handoff_from[from] = ring_make(
+			instance, w->id, what, 0, RTE_MIN(size, (unsigned)HANDOFF_SIZE), RING_F_SP_ENQ | RING_F_SC_DEQ);
+		if (!w->handoff_from[from])
+			return -ENOMEM;
+	}
+	return w->handoff_from ? 0 : -ENOMEM;
+}
+
 static int worker_links(struct worker *w, unsigned instance)
 {
 	static const char *const names[PUNT_CLASSES] = { "ike", "arp", "hold" };
 	const unsigned single = RING_F_SP_ENQ | RING_F_SC_DEQ;
 
 	w->inject = ring_make(instance, w->id, "inject", 0, INJECT_RING_SIZE, single);
-	/* relaxed tail: a producer that lost its CPU in the middle does not hold up the others */
-	w->handoff_in = ring_make(instance, w->id, "handoff", 0, HANDOFF_SIZE, RING_F_MP_RTS_ENQ | RING_F_SC_DEQ);
 	w->events = ring_make(instance, w->id, "events", sizeof(struct datapath_event), EVENT_RING_SIZE, single);
 	for (int i = 0; i < PUNT_CLASSES; i++)
 		w->punt[i] = ring_make(instance, w->id, names[i], 0, PUNT_RING_SIZE, single);
 	w->records = ring_make(
 		instance, w->id, "records", sizeof(struct datapath_trace_record), TRACE_RING_SIZE, single);
 	w->handoff = rte_zmalloc("handoff", w->dp->worker_count * sizeof(*w->handoff), RTE_CACHE_LINE_SIZE);
-	if (!w->inject || !w->handoff_in || !w->events || !w->records || !w->handoff)
+	if (!w->inject || !w->events || !w->records || !w->handoff || handoff_links(w, instance))
 		return -ENOMEM;
 	for (int i = 0; i < PUNT_CLASSES; i++)
 		if (!w->punt[i])
@@ -62,7 +82,8 @@ static void ring_drain(struct rte_ring *ring)
 static void worker_drain(struct worker *w)
 {
 	ring_drain(w->inject);
-	ring_drain(w->handoff_in);
+	for (uint16_t from = 0; w->handoff_from && from < w->dp->worker_count; from++)
+		ring_drain(w->handoff_from[from]);
 	for (int i = 0; i < PUNT_CLASSES; i++)
 		ring_drain(w->punt[i]);
 }
@@ -73,7 +94,9 @@ static void worker_free(struct worker *w)
 		return;
 	worker_drain(w);
 	rte_ring_free(w->inject);
-	rte_ring_free(w->handoff_in);
+	for (uint16_t from = 0; w->handoff_from && from < w->dp->worker_count; from++)
+		rte_ring_free(w->handoff_from[from]);
+	rte_free(w->handoff_from);
 	rte_ring_free(w->events);
 	rte_ring_free(w->records);
 	for (int i = 0; i < PUNT_CLASSES; i++)
@@ -204,6 +227,7 @@ struct datapath *datapath_create(
 	dp->idle = config->idle;
 	dp->mss_clamp = config->mss_clamp;
 	dp->flow_entries = config->flow_entries;
+	dp->icmp = config->icmp;
 	dp->cycles_per_s = rte_get_tsc_hz();
 	dp->event_fd = -1;
 	dp->ip_id = (uint16_t)rte_rand();
@@ -270,7 +294,9 @@ void datapath_stop(struct datapath *dp)
 	atomic_store_explicit(&dp->stop, true, memory_order_relaxed);
 	for (uint16_t i = 0; i < dp->worker_count; i++) {
 		rte_eal_wait_lcore(dp->workers[i]->lcore);
-		atomic_store_explicit(&dp->workers[i]->state, WORKER_STOPPED, memory_order_relaxed);
+		/* acquire: pairs with worker_main, of which EAL's wait says no more than that it has ended */
+		while (atomic_load_explicit(&dp->workers[i]->state, memory_order_acquire) == WORKER_RUNNING)
+			rte_pause();
 	}
 	for (uint16_t i = 0; i < dp->port_count; i++)
 		port_stop(&dp->ports[i]);

@@ -13,6 +13,10 @@ struct datapath;
 
 enum datapath_idle { DATAPATH_POLL, DATAPATH_ADAPTIVE };
 
+/* Reverse-path check of what comes in clear (RFC 3704): none; some route but the default one leads to the source; the
+ * route to the source leads back through the port. */
+enum datapath_rpf { DATAPATH_RPF_OFF, DATAPATH_RPF_LOOSE, DATAPATH_RPF_STRICT };
+
 struct datapath_port_config {
 	char name[64];   /* interface name of the configuration */
 	char device[64]; /* DPDK device name ("net_af_packet0", "0000:01:00.0") as rte_eth_dev_get_port_by_name knows it
@@ -20,6 +24,13 @@ struct datapath_port_config {
 	struct prefix address;  /* IPv4; ADDR_NONE: none */
 	struct prefix address6; /* IPv6; ADDR_NONE: none. One of the two is there */
 	uint16_t mtu;
+	enum datapath_rpf rpf;
+};
+
+/* What is believed of ICMP errors that come from the unprotected side about our own SAs (RFC 4301 6.1.1). */
+struct datapath_icmp {
+	bool path_mtu; /* packet too big: DATAPATH_PATH_MTU */
+	bool errors;   /* all others: DATAPATH_ICMP_ERROR */
 };
 
 struct datapath_config {
@@ -29,6 +40,7 @@ struct datapath_config {
 	uint32_t mbufs;
 	bool mss_clamp;
 	uint32_t flow_entries; /* of each worker's flow cache and family; 0: no cache */
+	struct datapath_icmp icmp;
 	size_t port_count;
 	struct datapath_port_config ports[DATAPATH_PORTS_MAX];
 };
@@ -104,12 +116,22 @@ enum datapath_event_kind {
 	DATAPATH_NO_SA,       /* tunnel_slot: a packet needs an SA (trap); repeated at most once a second and slot */
 	DATAPATH_UNKNOWN_SPI, /* spi, remote */
 	DATAPATH_SA_FLAGS,    /* spi: an SA raised a flag; a hint, control sweeps as well */
+	DATAPATH_PATH_MTU, /* somebody says that a packet of ours was too big; unauthenticated, may quote no SA of ours
+			    */
+	DATAPATH_ICMP_ERROR, /* another ICMP error about one, likewise */
 };
 
 struct datapath_event {
 	enum datapath_event_kind kind;
 	uint32_t tunnel_slot, spi;
 	struct endpoint remote;
+	/* ICMP errors: the quoted packet, which went from local to remote, ports only in UDP; and what is said of it */
+	struct endpoint local;
+	struct addr reporter;
+	uint16_t mtu;          /* of the next hop; 0: not said */
+	uint16_t quoted_bytes; /* length of the quoted packet */
+	bool ah, udp;          /* else ESP, raw */
+	uint8_t icmp_type, icmp_code;
 };
 
 struct datapath_ike {
@@ -146,6 +168,8 @@ uint64_t datapath_next_deadline(const struct datapath *dp);
 	X(DP_C_ICMP_SENT, "icmp_sent")                                                                                 \
 	X(DP_C_MSS_CLAMPED, "mss_clamped")                                                                             \
 	X(DP_C_FLOW_MISS, "flow_cache_misses")                                                                         \
+	X(DP_C_OUTER_FRAGMENTED, "fragmented_outside")                                                                 \
+	X(DP_C_ICMP_REPORTS, "icmp_errors_reported")                                                                   \
 	X(DP_C_HANDOFF, "handed_off")                                                                                  \
 	X(DP_C_PUNT_IKE, "punted_ike")                                                                                 \
 	X(DP_C_PUNT_ARP, "punted_arp")                                                                                 \
@@ -195,6 +219,8 @@ size_t datapath_neighbours_read(const struct datapath *dp, struct datapath_neigh
 int datapath_next_hop_read(const struct datapath *dp, const struct addr *a, struct datapath_neighbour *ret_neighbour);
 /* True when this address is one of the ports' own; *ret_port its port (may be NULL). */
 bool datapath_address_local(const struct datapath *dp, const struct addr *a, uint16_t *ret_port);
+/* Control: counts what a worker reported and control ended, by name; shown with the drops of worker 0. */
+void datapath_drop_count(struct datapath *dp, enum drop_reason reason);
 /* Free mbufs in the pool: tests compare it before and after. */
 uint32_t datapath_mbufs_free(const struct datapath *dp);
 

@@ -22,7 +22,9 @@
 #define INJECT_RING_SIZE 1024
 #define PUNT_RING_SIZE   512
 #define EVENT_RING_SIZE  256
-#define HANDOFF_SIZE     2048
+#define HANDOFF_SIZE     2048 /* of the ring from one worker to another; where there are many of these, less */
+#define HANDOFF_TOTAL    8192 /* ... for all that lead to one worker, unless that is less than a few bursts each */
+#define HANDOFF_MIN      256
 #define PARKED_MAX       1024 /* packets a worker keeps while an owner changes; a power of two */
 #define QUEUE_NONE       0xffff
 #define RSS_KEY_MAX      64
@@ -50,6 +52,7 @@ struct port {
 	uint32_t addr_be; /* IPv4; 0: none */
 	uint8_t mac[6];
 	uint16_t rx_queues, tx_queues;
+	uint8_t rpf; /* enum datapath_rpf */
 	/* cold */
 	struct prefix prefix, prefix6; /* ADDR_NONE: without an address of that family */
 	char name[64], device[64];
@@ -133,7 +136,7 @@ struct worker {
 		struct rte_mbuf *m[PARKED_MAX];
 		uint32_t head, count;
 	} parked; /* until their owner is known */
-	struct bucket icmp_errors, echo_replies, spi_events, sa_events;
+	struct bucket icmp_errors, icmp_reports, echo_replies, spi_events, sa_events;
 	struct bucket ike_sources[IKE_BUCKETS];
 	struct flow_cache flows;
 	struct {
@@ -143,7 +146,7 @@ struct worker {
 
 	/* links */
 	struct rte_ring *inject;             /* control -> worker */
-	struct rte_ring *handoff_in;         /* workers -> worker */
+	struct rte_ring **handoff_from;      /* worker -> worker, by the sender's number; NULL: itself */
 	struct rte_ring *punt[PUNT_CLASSES]; /* worker -> control */
 	struct rte_ring *events;             /* worker -> control */
 	struct rte_ring *records;            /* worker -> control: of traces */
@@ -182,6 +185,8 @@ struct datapath {
 	enum datapath_idle idle;
 	uint32_t flow_entries;
 	bool mss_clamp;
+	bool reverse_path; /* some port checks sources */
+	struct datapath_icmp icmp;
 	int event_fd;
 	uint64_t own_filter,
 		own6_filter; /* one bit per hash of an own address: a clear bit is "not ours" without a look

@@ -83,12 +83,6 @@ static void all_miss(uint16_t n, struct misses *ret_misses)
 
 /* ---- policy ---- */
 
-static inline const struct route *source_route(const struct worker *w, const struct rte_mbuf *m)
-{
-	return packet_is_ip6(m) ? route6_lookup(&w->snapshot->routes->six, ip6_source(packet_ip6(m)))
-				: route_lookup(&w->snapshot->routes->four, packet_ip(m)->src_addr);
-}
-
 /* The port leads to the peer of the SA in this slot. */
 static bool is_from_the_peers_side(const struct worker *w, const struct rte_mbuf *m, uint32_t slot)
 {
@@ -132,7 +126,7 @@ static struct decision decide_clear(const struct worker *w, const struct rte_mbu
 			origin_forwarded(origin) ? clear_verdict(leaving, arriving) : own_verdict(leaving, origin));
 	if (origin == ORIGIN_CLEAR)
 		reason = protect_verdict(leaving, arriving, is_from_the_peers_side(w, m, leaving->tunnel_slot),
-			route_leads_behind(source_route(w, m), m->port));
+			route_leads_behind(packet_source_route(w, m), m->port));
 	return reason ? drop_decision(reason) : protect_decision(leaving->tunnel_slot);
 }
 
@@ -141,9 +135,15 @@ static struct decision decide_clear(const struct worker *w, const struct rte_mbu
 static struct decision decide_tunnelled(
 	const struct worker *w, const struct rte_mbuf *m, const struct spd_verdict *leaving)
 {
+	struct decision d;
+
 	if (is_protect(leaving))
 		return protect_decision(leaving->tunnel_slot);
-	return clear_decision(w, m, tunnelled_verdict(leaving));
+	d = clear_decision(w, m, tunnelled_verdict(leaving));
+	/* it goes on although no rule says so */
+	if (!leaving->matched)
+		d.reason = DROP_NO_POLICY;
+	return d;
 }
 
 /* With a rule whose sides overlap it depends on where its SA's peer is, which no epoch knows of. */
@@ -191,6 +191,27 @@ static void policy_ask(struct worker *w, struct rte_mbuf **pkts, enum origin ori
 	}
 }
 
+/* An ICMP error that would go no further, or on in clear. What comes from the side where the quoted packet's receiver
+ * is goes to its sender through their tunnel; what comes from anywhere else about protected traffic is nobody's word
+ * (RFC 4301 6.1.1, 6.2). Decided for each packet, as the quoted one is no part of a flow's key. */
+static void icmp_decide(
+	const struct worker *w, const struct rte_mbuf *m, enum origin origin, struct flow *flow, struct decision *d)
+{
+	struct flow about;
+	uint32_t slot;
+
+	if (d->reason == DROP_NO_POLICY && icmp_flow_lookup(w, m, true, &about, &slot)) {
+		bool there = route_leads_behind(packet_source_route(w, m), m->port) &&
+			     icmp_flow_local_there(w, m, &about);
+		*d = origin != ORIGIN_CLEAR || there ? protect_decision(slot) : drop_decision(DROP_MARTIAN);
+		*flow = about;
+		return;
+	}
+	if (origin == ORIGIN_CLEAR && (d->reason == DROP_NONE || d->reason == DROP_NO_POLICY) &&
+		icmp_flow_lookup(w, m, false, &about, &slot))
+		*d = drop_decision(DROP_ICMP_UNPROTECTED);
+}
+
 void decide_burst(struct worker *w, struct rte_mbuf **pkts, uint16_t n, enum origin origin, struct flow *ret_flows,
 	struct decision *ret_decisions)
 {
@@ -202,8 +223,11 @@ void decide_burst(struct worker *w, struct rte_mbuf **pkts, uint16_t n, enum ori
 		cache_ask(w, pkts, n, origin, ret_flows, ret_decisions, &missed);
 	else
 		all_miss(n, &missed);
-	if (likely(!missed.n))
-		return;
-	worker_count(w, DP_C_FLOW_MISS, missed.n);
-	policy_ask(w, pkts, origin, ret_flows, &missed, ret_decisions);
+	if (unlikely(missed.n)) {
+		worker_count(w, DP_C_FLOW_MISS, missed.n);
+		policy_ask(w, pkts, origin, ret_flows, &missed, ret_decisions);
+	}
+	for (uint16_t i = 0; i < n; i++)
+		if (unlikely(ret_decisions[i].kind != DECISION_PROTECT && icmp_may_be_error(&ret_flows[i])))
+			icmp_decide(w, pkts[i], origin, &ret_flows[i], &ret_decisions[i]);
 }

@@ -55,6 +55,11 @@ void event_unknown_spi(struct worker *w, uint32_t spi, const struct rte_mbuf *m)
 	event_push(w, &e);
 }
 
+void event_icmp(struct worker *w, const struct datapath_event *e)
+{
+	event_push(w, e);
+}
+
 void event_sa_flags(struct worker *w, uint32_t spi)
 {
 	const struct datapath_event e = { .kind = DATAPATH_SA_FLAGS, .spi = spi };

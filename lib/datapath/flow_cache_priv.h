@@ -17,7 +17,7 @@ enum decision_kind { DECISION_DROP, DECISION_FORWARD, DECISION_PROTECT };
 /* What becomes of a packet in clear. */
 struct decision {
 	uint8_t kind;       /* enum decision_kind */
-	uint8_t reason;     /* DROP: enum drop_reason */
+	uint8_t reason;     /* DROP: enum drop_reason; FORWARD: DROP_NO_POLICY where no rule says so */
 	uint8_t route_kind; /* FORWARD: enum route_kind */
 	uint8_t port;       /* FORWARD */
 	uint32_t neighbour; /* FORWARD, by a route through a router */

@@ -6,7 +6,8 @@
 static void receiver_flush(struct worker *w, uint16_t to)
 {
 	struct list *l = &w->handoff[to];
-	unsigned sent = rte_ring_enqueue_burst(w->dp->workers[to]->handoff_in, (void **)l->m, l->n, NULL);
+	struct rte_ring *ring = w->dp->workers[to]->handoff_from[w->id];
+	unsigned sent = rte_ring_sp_enqueue_burst(ring, (void **)l->m, l->n, NULL);
 
 	for (unsigned i = sent; i < l->n; i++)
 		worker_drop(w, l->m[i], DROP_HANDOFF_FULL);

@@ -17,6 +17,12 @@ void control_drop(struct datapath *dp, struct rte_mbuf *m, enum drop_reason reas
 	rte_pktmbuf_free(m);
 }
 
+void datapath_drop_count(struct datapath *dp, enum drop_reason reason)
+{
+	assert_control(dp);
+	dp->drops[reason]++;
+}
+
 int inject_push(struct datapath *dp, uint16_t worker, struct rte_mbuf *m)
 {
 	if (!rte_ring_sp_enqueue(dp->workers[worker]->inject, m))

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* Packets for our own addresses that are neither ESP nor AH: IKE goes to control, echo is answered, keepalives are
- * consumed, the rest is dropped by name. */
+/* Packets for our own addresses that are neither ESP nor AH: IKE goes to control, echo is answered, ICMP errors about
+ * our SAs are read, keepalives are consumed, the rest is dropped by name. */
 #include "stages_priv.h"
 #include "verdict_priv.h"
 
@@ -106,7 +106,7 @@ void local_burst(struct worker *w, struct list *l, enum origin origin)
 		trace_packets(w, l->m, l->n, TRACE_LOCAL, (uint16_t)origin);
 	for (uint16_t i = 0; i < l->n; i++) {
 		/* IKE inside a tunnel would be answered outside of it: it is not taken */
-		if (origin == ORIGIN_CLEAR && local_ike(w, l->m[i]))
+		if (origin == ORIGIN_CLEAR && (local_ike(w, l->m[i]) || icmp_error_take(w, l->m[i])))
 			continue;
 		enum drop_reason reason = origin == ORIGIN_CLEAR ? local_policy(w, l->m[i]) : DROP_NONE;
 		if (reason)

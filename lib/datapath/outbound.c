@@ -32,7 +32,10 @@ void outbound_flush(struct worker *w)
 		trace_items(w, w->protect, good, TRACE_ENCRYPTED);
 	for (uint16_t i = 0; i < good; i++) {
 		const struct path *path = sa_path(w->protect[i].sa);
-		forward_egress(w, w->protect[i].m, path->port, path->neighbour, false);
+		if (unlikely(w->protect[i].m->data_len > path->mtu))
+			oversize_send(w, w->protect[i].m, path);
+		else
+			forward_egress(w, w->protect[i].m, path->port, path->neighbour, false);
 	}
 	for (uint16_t i = good; i < n; i++)
 		protected_drop(w, &w->protect[i]);
@@ -47,17 +50,14 @@ static inline void protect_push(struct worker *w, struct rte_mbuf *m, struct sa 
 }
 
 /* RFC 4301 8: DF set is answered with what fits inside; else fragments go through the SA one by one. IPv6 packets are
- * never fragmented on their way. */
+ * never fragmented on their way, and nobody is told of less than every link of theirs carries (RFC 8200 5). */
 static void protect_too_big(struct worker *w, struct rte_mbuf *m, struct sa *sa, enum origin origin, uint16_t mtu)
 {
 	struct rte_mbuf *fragments[FRAGMENTS_MAX];
 	uint16_t n;
 
-	if (!packet_is_ip6(m) && !ip_dont_fragment(packet_ip(m)) && !sa_takes_fragments(sa)) {
-		/* RFC 4301 7, RFC 4303 3.3.4: the peer could not take them */
-		worker_drop(w, m, DROP_TOO_BIG);
-		return;
-	}
+	if (packet_is_ip6(m))
+		mtu = RTE_MAX(mtu, (uint16_t)RTE_IPV6_MIN_MTU);
 	n = fragment_or_answer(w, m, origin, mtu, fragments);
 	for (uint16_t i = 0; i < n; i++)
 		protect_push(w, fragments[i], sa);
@@ -115,7 +115,7 @@ static inline void protect(
 		return;
 	}
 	uint16_t mtu = sa_inner_mtu(sa);
-	if (unlikely(m->data_len > mtu)) {
+	if (unlikely(m->data_len > mtu && !oversize_sealed_whole(m, sa, origin))) {
 		protect_too_big(w, m, sa, origin, mtu);
 		return;
 	}
@@ -160,6 +160,17 @@ void outbound_clear(struct worker *w, struct list *l, enum origin origin)
 	outbound_flush(w);
 }
 
+static void claimed_back(struct worker *w, struct rte_mbuf *m, uint32_t slot)
+{
+	const struct route *r = packet_route(w, m);
+	enum drop_reason reason = claimed_back_verdict(r, tunnel_lookup(w->ips, slot));
+
+	if (reason)
+		worker_drop(w, m, reason);
+	else
+		forward_along(w, m, ORIGIN_TUNNEL, r);
+}
+
 void outbound_tunnelled(struct worker *w)
 {
 	struct decision decisions[BURST];
@@ -175,9 +186,8 @@ void outbound_tunnelled(struct worker *w)
 	if (unlikely(w->trace != NULL))
 		trace_decisions(w, w->inner.m, decisions, n);
 	for (uint16_t i = 0; i < n; i++) {
-		/* the rule of the tunnel it came from does not claim it back */
 		if (unlikely(decisions[i].kind == DECISION_PROTECT && decisions[i].slot == w->inner_slot[i]))
-			forward_packet(w, w->inner.m[i], ORIGIN_TUNNEL);
+			claimed_back(w, w->inner.m[i], decisions[i].slot);
 		else
 			decision_act(w, w->inner.m[i], &flows[i], &decisions[i], ORIGIN_TUNNEL);
 	}

@@ -89,6 +89,7 @@ static void identity_fill(struct port *p, const struct datapath_port_config *c)
 	snprintf(p->name, sizeof(p->name), "%s", c->name);
 	snprintf(p->device, sizeof(p->device), "%s", c->device);
 	p->mtu = c->mtu;
+	p->rpf = (uint8_t)c->rpf;
 	p->prefix = c->address;
 	p->prefix6 = c->address6;
 	p->addr_be = ipv4_be(&c->address.addr);
@@ -152,6 +153,7 @@ int port_setup(struct datapath *dp, uint16_t index, const struct datapath_port_c
 		return refuse(error, ret_reason, reason_capacity, "interface %s: device %s: %s", c->name, c->device,
 			strerror(-error));
 	identity_fill(p, c);
+	dp->reverse_path |= p->rpf != DATAPATH_RPF_OFF;
 	own_add(dp, p);
 	return 0;
 }

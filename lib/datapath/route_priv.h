@@ -18,7 +18,8 @@ enum route_kind {
 };
 
 struct route {
-	uint8_t kind; /* enum route_kind */
+	uint8_t kind;    /* enum route_kind */
+	bool is_default; /* of length 0: says nothing about an address */
 	uint16_t port;
 	uint32_t neighbour; /* ROUTE_VIA */
 };

@@ -77,7 +77,11 @@ static int via_add(struct entries *e, struct datapath *dp, const struct datapath
 		*ret_reason = "neighbour table full";
 		return -ENOMEM;
 	}
-	entry_add(e, r->prefix, (struct route){ .kind = ROUTE_VIA, .port = (uint16_t)port, .neighbour = neighbour });
+	entry_add(e, r->prefix,
+		(struct route){ .kind = ROUTE_VIA,
+			.is_default = r->prefix.len == 0,
+			.port = (uint16_t)port,
+			.neighbour = neighbour });
 	return 0;
 }
 

@@ -19,6 +19,11 @@ enum drop_reason classify_extensions(const struct rte_mbuf *m);
  */
 void inbound_sealed(struct worker *w);
 
+/* reverse_path.c: of packets that arrived in clear, those whose source the port's setting does not let in end here. */
+void reverse_path_check(struct worker *w, struct list *l);
+/* reverse_path.c: neighbour discovery's sources have no route: they are valid on every link. */
+bool source_on_every_link(const struct rte_mbuf *m);
+
 /* outbound.c: verdict for packets that arrived in clear, or were made here; ends in protect, forward, or a drop. */
 void outbound_clear(struct worker *w, struct list *l, enum origin origin);
 /* outbound.c: verdict for packets that came out of a tunnel to go on (the list `inner`). */
@@ -37,6 +42,8 @@ void policy_lookup(const struct worker *w, const struct flow *flows, uint16_t n,
 /* local.c: packets for our own addresses: IKE to control, echo answered, the rest dropped by name. Clear or tunnelled.
  */
 void local_burst(struct worker *w, struct list *l, enum origin origin);
+/* icmp_in.c: ICMP errors for our own address about packets of our SAs, in clear. True when m was one, and has gone. */
+bool icmp_error_take(struct worker *w, struct rte_mbuf *m);
 /* echo.c: turns an echo request into its reply in place; DROP_NONE or why not. m begins at the IP header. */
 enum drop_reason echo_reply(struct rte_mbuf *m);
 
@@ -45,6 +52,13 @@ static inline const struct route *packet_route(const struct worker *w, const str
 {
 	return packet_is_ip6(m) ? route6_lookup(&w->snapshot->routes->six, ip6_destination(packet_ip6(m)))
 				: route_lookup(&w->snapshot->routes->four, packet_ip(m)->dst_addr);
+}
+
+/* The way back to its source; never NULL. */
+static inline const struct route *packet_source_route(const struct worker *w, const struct rte_mbuf *m)
+{
+	return packet_is_ip6(m) ? route6_lookup(&w->snapshot->routes->six, ip6_source(packet_ip6(m)))
+				: route_lookup(&w->snapshot->routes->four, packet_ip(m)->src_addr);
 }
 
 /* forward.c: an IP packet whose policy verdict is in, along its route; forward_packet looks the route up. */
@@ -79,10 +93,33 @@ int icmp_error_build(struct rte_mbuf *m, uint32_t source_be, enum icmp_error err
 #define FRAGMENTS_MAX BURST
 int fragment_packet(struct rte_mempool *pool, const struct rte_mbuf *m, uint16_t mtu, struct rte_mbuf **ret_fragments,
 	uint16_t capacity);
+/* fragment6.c: RFC 8200 4.5, for an IPv6 packet without a fragment header that this gateway makes; identification: of
+ * all its fragments, not to be guessed (RFC 7739). Otherwise as fragment_packet; -EMSGSIZE also when the first fragment
+ * would not show all headers. */
+int fragment6_packet(struct rte_mempool *pool, const struct rte_mbuf *m, uint16_t mtu, uint32_t identification,
+	struct rte_mbuf **ret_fragments, uint16_t capacity);
 /* fragment.c: what becomes of a packet larger than mtu: with DF, or of IPv6, an ICMP error, else at most FRAGMENTS_MAX
  * fragments, the TTL already one less. Takes m; returns how many fragments there are, 0 when the packet ended here. */
 uint16_t fragment_or_answer(
 	struct worker *w, struct rte_mbuf *m, enum origin origin, uint16_t mtu, struct rte_mbuf **ret_fragments);
+
+/* oversize.c: true when a packet too large for the SA is sealed as it is, to be fragmented behind that. */
+bool oversize_sealed_whole(const struct rte_mbuf *m, const struct sa *sa, enum origin origin);
+/* oversize.c: fragments a sealed packet to the MTU of its path and sends it. */
+void oversize_send(struct worker *w, struct rte_mbuf *m, const struct path *path);
+
+static inline bool icmp_may_be_error(const struct flow *flow)
+{
+	return flow->protocol == IPPROTO_ICMP || flow->protocol == IPPROTO_ICMPV6;
+}
+
+/* icmp_flow.c: true when m is an ICMP error that quotes a packet of a flow that policy protects; the flow is the one
+ * the error belongs to, and the slot its tunnel's. leaving: the error goes into the tunnel; else it should have come
+ * out. */
+bool icmp_flow_lookup(
+	const struct worker *w, const struct rte_mbuf *m, bool leaving, struct flow *ret_flow, uint32_t *ret_slot);
+/* icmp_flow.c: whether our side of that flow is behind the port the error came from. */
+bool icmp_flow_local_there(const struct worker *w, const struct rte_mbuf *m, const struct flow *flow);
 
 /* mss.c: lowers the MSS of a TCP SYN so that its segments fit an inner MTU. True when it changed something. ip: a whole
  * valid packet of either family, of total_bytes. */
@@ -107,5 +144,7 @@ bool punt_ike_allowed(struct worker *w, uint32_t source_be);
 void event_no_sa(struct worker *w, uint32_t tunnel_slot);
 void event_unknown_spi(struct worker *w, uint32_t spi, const struct rte_mbuf *m);
 void event_sa_flags(struct worker *w, uint32_t spi);
+/* What an ICMP error says of one of our SAs; the caller has limited the rate. */
+void event_icmp(struct worker *w, const struct datapath_event *e);
 /* Wakes control if nobody did since it last drained. */
 void event_signal(struct datapath *dp);

@@ -23,6 +23,10 @@ static void worker_stages(struct worker *w)
 {
 	inbound_sealed(w);
 	outbound_tunnelled(w);
+	if (unlikely(w->dp->reverse_path)) {
+		reverse_path_check(w, &w->local);
+		reverse_path_check(w, &w->clear);
+	}
 	local_burst(w, &w->tunnelled, ORIGIN_TUNNEL);
 	local_burst(w, &w->local, ORIGIN_CLEAR);
 	outbound_clear(w, &w->clear, ORIGIN_CLEAR);
@@ -41,6 +45,16 @@ static uint32_t ring_stage(struct worker *w, struct rte_ring *ring)
 	worker_stages(w);
 	tally(&w->bursts, 1);
 	return n;
+}
+
+static uint32_t handoff_stage(struct worker *w)
+{
+	uint32_t total = 0;
+
+	for (uint16_t from = 0; from < w->dp->worker_count; from++)
+		if (from != w->id)
+			total += ring_stage(w, w->handoff_from[from]);
+	return total;
 }
 
 static uint32_t rx_stage(struct worker *w)
@@ -125,7 +139,7 @@ uint32_t worker_step(struct worker *w)
 	n = unlikely(w->parked.count) ? parked_stage(w) : 0;
 	injected = ring_stage(w, w->inject);
 	worker_count(w, DP_C_INJECTED, injected);
-	n += injected + ring_stage(w, w->handoff_in);
+	n += injected + handoff_stage(w);
 	/* at the end only what is already here still leaves, however much the ports would bring */
 	if (likely(!atomic_load_explicit(&w->dp->stop, memory_order_relaxed)))
 		n += rx_stage(w);
@@ -197,6 +211,14 @@ static void worker_loop(struct worker *w)
 	}
 }
 
+static bool handoff_waits(const struct worker *w)
+{
+	for (uint16_t from = 0; from < w->dp->worker_count; from++)
+		if (from != w->id && !rte_ring_empty(w->handoff_from[from]))
+			return true;
+	return false;
+}
+
 /* What control gave before it said stop still leaves (the deletes of a SIGTERM), also through another worker's queue:
  * all go on until each has emptied its inject ring. */
 static void worker_drain_injected(struct worker *w)
@@ -207,7 +229,7 @@ static void worker_drain_injected(struct worker *w)
 	atomic_fetch_sub_explicit(&w->dp->undrained, 1, memory_order_acq_rel);
 	while (atomic_load_explicit(&w->dp->undrained, memory_order_acquire) > 0)
 		worker_step(w);
-	while (!rte_ring_empty(w->handoff_in))
+	while (handoff_waits(w))
 		worker_step(w);
 }
 
@@ -228,5 +250,7 @@ int worker_main(void *worker)
 	worker_loop(w);
 	worker_drain_injected(w);
 	worker_detach(w);
+	/* release: pairs with datapath_stop */
+	atomic_store_explicit(&w->state, WORKER_STOPPED, memory_order_release);
 	return 0;
 }

@@ -45,6 +45,14 @@
 	X(DROP_ECN, "ecn", "congestion mark on a packet that is not ECN-capable inside")                               \
 	X(DROP_SELECTOR_IN, "selector_in", "decapsulated packet outside the SA's selectors")                           \
 	X(DROP_CRYPTO, "crypto", "crypto engine reported an error")                                                    \
+	X(DROP_ICMP_QUOTE, "icmp_quote", "ICMP error that quotes nothing that can be read")                            \
+	X(DROP_ICMP_IGNORED, "icmp_ignored", "ICMP error about an SA of ours, of a kind not accepted")                 \
+	X(DROP_ICMP_UNPROTECTED, "icmp_unprotected", "ICMP error in clear about a flow that policy protects")          \
+	X(DROP_PMTU_SPOOFED, "pmtu_spoofed", "ICMP error that quotes no SA of ours, or another path")                  \
+	X(DROP_PMTU_FLOOR, "pmtu_floor", "path MTU below the floor, not believed")                                     \
+	X(DROP_PMTU_NOT_LOWER, "pmtu_not_lower", "path MTU not lower than the one in use")                             \
+	X(DROP_TUNNEL_LOOP, "tunnel_loop", "came out of a tunnel and would go back into it")                           \
+	X(DROP_REVERSE_PATH, "reverse_path", "source is not reached that way (rpf of the interface)")                  \
 	X(DROP_KEEPALIVE, "natt_keepalive", "NAT keepalive, consumed")
 
 #define DROP_ENUM(name, keyword, text) name,

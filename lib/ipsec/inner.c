@@ -2,6 +2,7 @@
 /* The rarer parts of decapsulation that ESP and AH share: an IPv6 header in front, a congestion mark to merge, a peer
  * that moved. */
 #include "inner_priv.h"
+#include "quote.h"
 
 #define ECN_DROP 4
 
@@ -95,4 +96,17 @@ enum drop_reason ecn_merge(uint8_t *inner, uint8_t outer_tos)
 	if (ecn != before)
 		ecn_write(inner, before, ecn);
 	return DROP_NONE;
+}
+
+/* The router that says so is in no selector; that its packet came out of this SA is the peer's word for it. Where it
+ * goes is the sender of the quoted packet (quote_read), one of our side of the SA. */
+bool inner_quotes_selected(const struct sa *sa, const uint8_t *ip, uint32_t bytes)
+{
+	struct quote q;
+	struct flow f;
+
+	if (!quote_read(ip, bytes, &q))
+		return false;
+	quote_flow(&q, false, &f);
+	return sa_selectors_match(sa, &f);
 }

@@ -145,12 +145,16 @@ static inline bool inner_selected(const struct sa *sa, const uint8_t *ip, uint32
 	return sa_selectors_match(sa, &f);
 }
 
+/* inner.c: RFC 4301 6.2: a packet that does not fit the selectors by its own header is an ICMP error about one that
+ * does. */
+bool inner_quotes_selected(const struct sa *sa, const uint8_t *ip, uint32_t bytes);
+
 /* Selectors and limits; from here on the packet counts. */
 static inline enum drop_reason packet_count(struct sa *sa, const uint8_t *ip, uint32_t total)
 {
 	enum drop_reason reason;
 
-	if (unlikely(!inner_selected(sa, ip, total)))
+	if (unlikely(!inner_selected(sa, ip, total) && !inner_quotes_selected(sa, ip, total)))
 		return DROP_SELECTOR_IN;
 	reason = sa_limit_check(sa, total);
 	if (unlikely(reason))

@@ -51,8 +51,7 @@ const char *ipsec_crypto_version(void);
 
 /* ---- reclaim: the one wrapper around rte_rcu_qsbr --------------------------------------------------------------- */
 
-/* Control: calls free_fn(object) once every worker was quiescent. Never blocks: a full queue keeps the object in an
- * overflow list that reclaim_poll works off. */
+/* Control: calls free_fn(object), from reclaim_poll, once every worker was quiescent. Never blocks. */
 void reclaim_later(struct ipsec *ips, void (*free_fn)(void *object), void *object);
 /* Control, regularly: frees what is due. Returns how many objects still wait. */
 size_t reclaim_poll(struct ipsec *ips);

@@ -7,17 +7,14 @@
 struct deferred;
 
 struct reclaim {
-	struct rte_rcu_qsbr *qsbr; /* workers report here */
-	struct rte_rcu_qsbr_dq *queue;
-	struct deferred *overflow, **overflow_tail; /* oldest first */
-	size_t queued, overflowing, leaked;
+	struct rte_rcu_qsbr *qsbr;         /* workers report here */
+	struct deferred *oldest, **newest; /* what waits, in the order it was given */
+	size_t waiting, leaked;
 	uint64_t freed;      /* ever; progress for the stall alarm */
 	uint64_t seen_freed; /* at the last look of reclaim_stalled */
-	uint64_t waiting_since_ns;
-	bool waiting;
+	uint64_t stalled_since_ns;
+	bool watched; /* something waited at that look */
 };
-
-#define RECLAIM_QUEUE 1024
 
 /* 0 or -ENOMEM. */
 int reclaim_init(struct reclaim *r, uint16_t workers);

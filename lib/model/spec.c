@@ -66,7 +66,8 @@ bool header_rules_default(const struct header_rules *h)
 {
 	bool ttl = !h->ttl_copy && (!h->ttl || h->ttl == OUTER_TTL_DEFAULT);
 
-	return ttl && !h->dscp_set && !h->ecn_clear && h->df == DF_COPY && !h->flow_label_copy && !h->flow_label;
+	return ttl && !h->dscp_set && !h->ecn_clear && h->df == DF_COPY && h->fragment == FRAGMENT_BEFORE &&
+	       !h->flow_label_copy && !h->flow_label;
 }
 
 static const char *path_fault(const struct sa_spec *s)

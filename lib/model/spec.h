@@ -21,6 +21,10 @@ enum sa_encap {
 /* DF of an outer IPv4 header (RFC 4301 8.1). Copied from IPv6, which no router fragments, it is set. */
 enum df_rule { DF_COPY, DF_SET, DF_CLEAR };
 
+/* What becomes of packets without DF that are too large for the tunnel (RFC 4301 8.2.1): fragments through the SA one
+ * by one, or the packet through the SA whole and its outer packet in fragments. */
+enum fragment_rule { FRAGMENT_BEFORE, FRAGMENT_AFTER };
+
 #define OUTER_TTL_DEFAULT 64
 
 /* How the outer header of a tunnel is made from the inner one; all zero is the default. */
@@ -29,6 +33,7 @@ struct header_rules {
 	uint8_t dscp;         /* 0-63 */
 	bool ecn_clear;       /* RFC 6040 4.1 compatibility mode: Not-ECT outside; else normal mode, ECN copied */
 	uint8_t df;           /* enum df_rule; outer IPv4 */
+	uint8_t fragment;     /* enum fragment_rule */
 	bool ttl_copy;        /* TTL or hop limit from the inner header */
 	uint8_t ttl;          /* else this; 0: OUTER_TTL_DEFAULT */
 	bool flow_label_copy; /* outer IPv6: from an inner IPv6 header, 0 for IPv4 */

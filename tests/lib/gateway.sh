@@ -12,6 +12,7 @@ gw_workers=1
 gw_idle=adaptive
 gw_log_level=notice
 gw_system=""           # further lines of "system:"
+gw_eal_args=""         # further words for EAL, each with ", " in front
 gw_psk=tunnel-psk-0123456789abcdef
 gw_ike_proposals=aes256gcm16-prfsha384-ecp384
 gw_esp_proposals=aes256gcm16
@@ -30,7 +31,7 @@ gateway_config() {
 	cat >"$work/$name.yaml" <<-END
 		# SPDX-License-Identifier: BSD-3-Clause
 		system:
-		  eal_args: ["--no-pci"]
+		  eal_args: ["--no-pci"$gw_eal_args]
 		  workers: $gw_workers
 		  idle: $gw_idle
 		  allow_no_huge: true

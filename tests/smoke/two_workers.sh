@@ -17,7 +17,19 @@ no_replay_drops() {
 	[ $bad = 0 ] || because "$bad packets outside the replay window"
 }
 
+# workers that slept between packets, or before a burst, lose none of them
+wakes_for_each() {
+	local udp_rate=100
+	udp_numbers ha 10.1.0.2 hb 10.2.0.2 150
+}
+
+wakes_for_bursts() {
+	local i udp_rate=1000000
+	for ((i = 0; i < 6; i++)); do udp_numbers ha 10.1.0.2 hb 10.2.0.2 250 || return 1; done
+}
+
 gw_workers=2
+gw_idle=adaptive
 topology_pair
 pair_ike_config initiate respond
 pair_start
@@ -25,6 +37,8 @@ check two_workers/both_run two_workers
 check two_workers/comes_up both_up 20
 check two_workers/ping ping_ok ha 10.2.0.2 5
 check two_workers/udp_every_number_once udp_numbers ha 10.1.0.2 hb 10.2.0.2
+check two_workers/idle_adaptive_wakes_for_each_packet wakes_for_each
+check two_workers/idle_adaptive_wakes_for_bursts wakes_for_bursts
 check two_workers/iperf_tcp tcp_ok hb ha 10.2.0.2 2
 check two_workers/no_replay_drops no_replay_drops
 check two_workers/sigterm_ends_in_order stop gw-a TERM 10

@@ -47,6 +47,7 @@ int datapath_path_create(struct datapath *dp, const struct path_spec *spec, stru
 		return -EHOSTUNREACH;
 	*ret_path = calloc(1, sizeof(**ret_path));
 	(*ret_path)->spec = *spec;
+	(*ret_path)->mtu = FAKE_LINK_MTU;
 	fake.paths++;
 	return 0;
 }
@@ -83,6 +84,7 @@ void sa_path_publish(struct ipsec *ips, struct sa *sa, struct path *path)
 {
 	(void)ips;
 	note("path:%x=%u ", sa->spi, path->spec.remote.port);
+	fake.path_mtu = path->mtu;
 	fake.header[SA_OUT] = path->spec.header;
 	path_free(sa->path);
 	sa->path = path;

@@ -5,6 +5,7 @@
 #include "datapath.h"
 
 #define FAKE_INNER_MTU 1446
+#define FAKE_LINK_MTU  1500
 
 struct fake {
 	char calls[1024];         /* "out:2002 in:1001 publish:3=2002 ..." */
@@ -15,6 +16,7 @@ struct fake {
 	struct sa_stats stats[2]; /* what sa_stats_read answers, by direction; sa_age raises its flags here */
 	uint16_t tfc_bytes[2];    /* of the last SA made, by direction */
 	struct header_rules header[2];
+	uint16_t path_mtu; /* of the last path published */
 	uint32_t acknowledged;
 	uint32_t released_spi;
 	uint8_t predicted,

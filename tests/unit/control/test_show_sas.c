@@ -89,7 +89,7 @@ static void test_show_sas_of_defaults_and_a_warning(void)
 		"\"tunnel\","
 		"\"encap\":\"none\",\"local\":\"192.0.2.1\",\"remote\":\"192.0.2.2\",\"suite\":\"AES-GCM-128\",\"esn\":"
 		"false,\"manual\":true,\"weak\":\"manual keys repeat nonces after a restart\",\"replay_window\":128,"
-		"\"lifetime\":{},\"tfc_padding\":0,\"outer\":{},\"inner_mtu\":1446}");
+		"\"lifetime\":{},\"tfc_padding\":0,\"outer\":{},\"inner_mtu\":1446,\"path_mtu\":{\"link\":1500}}");
 	end();
 }
 

@@ -230,11 +230,68 @@ static void test_inbound_goes_on_under_the_policy_of_what_leaves(void)
 	CU_ASSERT(dropped_as(WAN, &outer, DROP_NO_SA));
 	RIG_POLICY("discard 10.2.0.0/24 10.3.0.0/24", "protect 3 10.3.0.0/24 10.2.0.0/24");
 	CU_ASSERT(dropped_as(WAN, &outer, DROP_DISCARD));
-	/* its own tunnel's rule does not claim it back */
-	RIG_POLICY("protect 3 0.0.0.0/0 0.0.0.0/0");
+	rig_close();
+}
+
+/* A rule whose sides overlap claims what came out of its own tunnel: what goes on to our side passes, what the route
+ * leads to the peer's side again would circle, or leave there in clear. */
+static void test_inbound_packet_for_its_own_tunnel_is_a_loop(void)
+{
+	const struct probe round = { .src = FAR_HOST, .dst = "10.3.0.2" };
+	const struct probe round6 = { .src = FAR_HOST6, .dst = "2001:db8:3::2" };
+	struct path path = { .port = WAN };
+	struct sa out = { .spi = 0x1002, .owner = 0, .inner_mtu = 1400, .path = &path };
+	uint8_t payload[512];
+
+	inbound_open();
+	in_sa.tunnel_slot = 3;
+	RIG_POLICY("protect 3 0.0.0.0/0 0.0.0.0/0", "protect 3 ::/0 ::/0");
+	struct probe outer = outer_of(payload, esp_make(payload, SPI, &round));
+	CU_ASSERT(dropped_as(WAN, &outer, DROP_TUNNEL_LOOP));
+	fake.tunnels[3] = &out;
+	CU_ASSERT(dropped_as(WAN, &outer, DROP_TUNNEL_LOOP));
+	outer = outer_of(payload, esp_make(payload, SPI, &round6));
+	CU_ASSERT(dropped_as(WAN, &outer, DROP_TUNNEL_LOOP));
+	outer = outer_of(payload, esp_make(payload, SPI, &inner_to_lan));
 	rig_send(WAN, &outer);
 	rig_step();
-	CU_ASSERT_EQUAL(rig_sent(WAN), 1);
+	CU_ASSERT_EQUAL(rig_sent(LAN), 1);
+	rig_close();
+}
+
+/* Two gateways that lead a destination to each other: each hop takes one from the TTL, makes one packet of one, and the
+ * last one answers through the tunnel of the sender. */
+static void test_inbound_loop_over_two_tunnels_ends_by_ttl(void)
+{
+	struct probe round = { .src = FAR_HOST, .dst = "10.3.0.2", .ttl = 3 };
+	struct sa out = { .spi = 0x1002, .owner = 0, .inner_mtu = 1400 };
+	struct path_spec spec = { 0 };
+	uint8_t payload[512];
+
+	inbound_open();
+	in_sa.tunnel_slot = 3;
+	RIG_POLICY("protect 4 10.2.0.0/24 10.3.0.0/24");
+	addr_parse(WAN_OWN, &spec.local.addr);
+	addr_parse(WAN_PEER, &spec.remote.addr);
+	CU_ASSERT_EQUAL_FATAL(datapath_path_create(rig.dp, &spec, &out.path), 0);
+	fake.tunnels[4] = &out;
+	for (; round.ttl > 1; round.ttl--) {
+		struct probe outer = outer_of(payload, esp_make(payload, SPI, &round));
+		rig_send(WAN, &outer);
+		rig_step();
+		struct rte_mbuf *m = rig_receive(WAN);
+		CU_ASSERT_PTR_NOT_NULL_FATAL(m);
+		CU_ASSERT_EQUAL(((struct rte_ipv4_hdr *)((uint8_t *)frame_ip(m) + 28))->time_to_live, round.ttl - 1);
+		rte_pktmbuf_free(m);
+		CU_ASSERT_EQUAL(rig_sent(LAN) + rig_sent(WAN), 0);
+	}
+	struct probe last = outer_of(payload, esp_make(payload, SPI, &round));
+	rig_send(WAN, &last);
+	rig_step();
+	CU_ASSERT_EQUAL(rig_drops(DROP_TTL), 1);
+	/* at most the error, and that not in clear: no rule here is of the sender's net */
+	CU_ASSERT_EQUAL(rig_sent(LAN) + rig_sent(WAN), 0);
+	path_free(out.path);
 	rig_close();
 }
 
@@ -540,6 +597,8 @@ int main(int argc, char **argv)
 		TEST(test_inbound_echo_to_own_address_is_answered_through_policy),
 		TEST(test_inbound_ike_inside_a_tunnel_is_not_taken),
 		TEST(test_inbound_goes_on_under_the_policy_of_what_leaves),
+		TEST(test_inbound_packet_for_its_own_tunnel_is_a_loop),
+		TEST(test_inbound_loop_over_two_tunnels_ends_by_ttl),
 		TEST(test_inbound_error_about_tunnelled_packet_never_leaves_in_clear),
 		TEST(test_inbound_inner_header_is_checked),
 		TEST(test_inbound_syn_is_clamped_to_the_way_back),

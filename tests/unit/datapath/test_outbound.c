@@ -327,16 +327,143 @@ static void test_outbound_forged_source_is_not_protected(void)
 	rig_close();
 }
 
-/* RFC 4301 7: later fragments would not match selectors with ports at the peer. */
-static void test_outbound_too_big_for_an_sa_with_ports_is_dropped(void)
-{
-	const struct probe big = { .src = LAN_HOST, .dst = FAR_HOST, .bytes = 1450, .dport = 53 };
+/* What left by the WAN: frames, bytes of the longest IP packet; every one but the last with MF, none with DF. */
+struct outer_seen {
+	unsigned frames, first, more;
+	uint16_t longest, payload;
+	bool df;
+};
 
+static struct outer_seen outer_receive(void)
+{
+	struct outer_seen seen = { 0 };
+	struct rte_mbuf *m;
+
+	while ((m = rig_receive(WAN))) {
+		const struct rte_ipv4_hdr *ip = frame_ip(m);
+		uint16_t word = rte_be_to_cpu_16(ip->fragment_offset), bytes = ip_total_bytes(ip);
+
+		CU_ASSERT_EQUAL(ip->next_proto_id, IPPROTO_ESP);
+		CU_ASSERT(ip_checksum_valid(ip));
+		CU_ASSERT_EQUAL((word & RTE_IPV4_HDR_OFFSET_MASK) * 8, seen.payload);
+		seen.frames++;
+		seen.first += !(word & RTE_IPV4_HDR_OFFSET_MASK);
+		seen.more += (word & RTE_IPV4_HDR_MF_FLAG) != 0;
+		seen.df |= (word & RTE_IPV4_HDR_DF_FLAG) != 0;
+		seen.longest = RTE_MAX(seen.longest, bytes);
+		seen.payload += (uint16_t)(bytes - 20);
+		rte_pktmbuf_free(m);
+	}
+	return seen;
+}
+
+/* One packet in outer fragments of at most 1,300 bytes: ESP header and the whole inner packet. */
+static void outer_fragments_of(uint16_t inner_bytes)
+{
+	struct outer_seen seen = outer_receive();
+
+	CU_ASSERT_EQUAL(seen.frames, 2);
+	CU_ASSERT_EQUAL(seen.first, 1);
+	CU_ASSERT_EQUAL(seen.more, 1);
+	CU_ASSERT(seen.longest <= 1300);
+	CU_ASSERT_FALSE(seen.df);
+	CU_ASSERT_EQUAL(seen.payload, inner_bytes + 8);
+}
+
+static void small_path_open(void)
+{
 	rig_open(1);
-	RIG_POLICY(PROTECT_FAR);
-	tunnel_open(1400);
+	RIG_POLICY(PROTECT_FAR, "protect 3 2001:db8:1::/64 2001:db8:2::/64");
+	tunnel_open(1200);
+	out_sa.path->mtu = 1300;
+}
+
+/* RFC 4301 7: later fragments would not match selectors with ports at the peer. */
+static void test_outbound_too_big_for_an_sa_with_ports_is_fragmented_outside(void)
+{
+	struct probe big = { .src = LAN_HOST, .dst = FAR_HOST, .bytes = 1450, .dport = 53 };
+
+	small_path_open();
 	out_sa.wants_ports = true;
-	CU_ASSERT(dropped_as(LAN, &big, DROP_TOO_BIG));
+	rig_send(LAN, &big);
+	rig_step();
+	outer_fragments_of(1450);
+	CU_ASSERT_EQUAL(rig_counter(DP_C_OUTER_FRAGMENTED), 1);
+	/* with DF it is answered like any other */
+	big.fragment = RTE_IPV4_HDR_DF_FLAG;
+	rig_send(LAN, &big);
+	rig_step();
+	CU_ASSERT_EQUAL(rig_sent(WAN), 0);
+	CU_ASSERT_EQUAL(rig_sent(LAN), 1);
+	CU_ASSERT_EQUAL(rig_drops(DROP_TOO_BIG), 1);
+	tunnel_close();
+	rig_close();
+}
+
+static void test_outbound_fragment_after_is_one_packet_through_the_sa(void)
+{
+	struct probe big = { .src = LAN_HOST, .dst = FAR_HOST, .bytes = 1450 };
+
+	small_path_open();
+	rig_send(LAN, &big);
+	rig_step();
+	CU_ASSERT_EQUAL(out_sa.packets, 2);
+	CU_ASSERT_EQUAL(rig_sent(WAN), 2);
+	out_sa.path->spec.header.fragment = FRAGMENT_AFTER;
+	rig_send(LAN, &big);
+	rig_step();
+	CU_ASSERT_EQUAL(out_sa.packets, 3);
+	outer_fragments_of(1450);
+	/* DF asks for an answer, unless the operator has cleared the outer one (RFC 4301 8.1) */
+	big.fragment = RTE_IPV4_HDR_DF_FLAG;
+	rig_send(LAN, &big);
+	rig_step();
+	CU_ASSERT_EQUAL(rig_sent(WAN), 0);
+	CU_ASSERT_EQUAL(rig_sent(LAN), 1);
+	out_sa.path->spec.header.df = DF_CLEAR;
+	rig_send(LAN, &big);
+	rig_step();
+	outer_fragments_of(1450);
+	tunnel_close();
+	rig_close();
+}
+
+/* RFC 8200 5, RFC 2473 7.1: 1,280 bytes pass every link; what is longer is told so, never less. */
+static void test_outbound_ipv6_of_1280_bytes_passes_a_smaller_tunnel(void)
+{
+	struct probe six = { .src = LAN_HOST6, .dst = FAR_HOST6, .bytes = 1280 };
+
+	small_path_open();
+	out_sa.path->mtu = 1250;
+	rig_send(LAN, &six);
+	rig_step();
+	struct outer_seen seen = outer_receive();
+	CU_ASSERT_EQUAL(seen.frames, 2);
+	CU_ASSERT_EQUAL(seen.payload, 1288);
+	six.bytes = 1281;
+	rig_send(LAN, &six);
+	rig_step();
+	CU_ASSERT_EQUAL(rig_drops(DROP_TOO_BIG), 1);
+	CU_ASSERT_EQUAL(rig_sent(WAN), 0);
+	(void)rig_sent(LAN);
+	out_sa.path->spec.header = (struct header_rules){ .fragment = FRAGMENT_AFTER, .df = DF_CLEAR };
+	rig_send(LAN, &six);
+	rig_step();
+	CU_ASSERT_EQUAL(outer_receive().payload, 1289);
+	tunnel_close();
+	rig_close();
+}
+
+/* A path that shrinks while packets are in a burst. */
+static void test_outbound_what_became_too_big_is_fragmented(void)
+{
+	const struct probe p = { .src = LAN_HOST, .dst = FAR_HOST, .bytes = 1400 };
+
+	small_path_open();
+	out_sa.inner_mtu = 1400;
+	rig_send(LAN, &p);
+	rig_step();
+	outer_fragments_of(1400);
 	tunnel_close();
 	rig_close();
 }
@@ -517,7 +644,10 @@ int main(int argc, char **argv)
 		TEST(test_outbound_clear_packet_of_the_same_tunnel_is_not_relayed),
 		TEST(test_outbound_clear_packet_of_another_tunnel_is_not_relayed),
 		TEST(test_outbound_forged_source_is_not_protected),
-		TEST(test_outbound_too_big_for_an_sa_with_ports_is_dropped),
+		TEST(test_outbound_too_big_for_an_sa_with_ports_is_fragmented_outside),
+		TEST(test_outbound_fragment_after_is_one_packet_through_the_sa),
+		TEST(test_outbound_ipv6_of_1280_bytes_passes_a_smaller_tunnel),
+		TEST(test_outbound_what_became_too_big_is_fragmented),
 		TEST(test_outbound_syn_is_clamped),
 		TEST(test_outbound_full_burst_keeps_order),
 		TEST(test_outbound_every_family_in_every_family),

@@ -1,0 +1,36 @@
+#!/bin/bash
+# SPDX-License-Identifier: BSD-3-Clause
+# Gateways built with ThreadSanitizer negotiate, carry traffic, delete and negotiate again: control core, crypto helpers and
+# two workers each; no report at the end. Nothing is suppressed.
+# shellcheck disable=SC2154,SC2034 # variables of tests/lib
+
+# shellcheck source=/dev/null
+. "$(dirname "$0")/../lib/scenario.sh"
+
+again_and_again() {
+	local i
+	for ((i = 0; i < $1; i++)); do
+		gw_ctl gw-a terminate to-b >/dev/null && wait_for 10 gw_not_up gw-a || because "round $i: it stays up" || return 1
+		gw_ctl gw-a initiate to-b >/dev/null && both_up 20 && ping_ok ha 10.2.0.2 3 || return 1
+	done
+}
+
+no_reports() {
+	local gateway
+	for gateway in gw-a gw-b; do
+		stop $gateway TERM 20 || because "$gateway ended with $?: $(grep -m 1 -h SUMMARY "$work/$gateway.log")" || return 1
+		! grep -q ThreadSanitizer "$work/$gateway.log" ||
+			because "$gateway: first report: $(grep -m 1 SUMMARY "$work/$gateway.log")" || return 1
+	done
+}
+
+gw_workers=2
+gw_eal_args=", \"-d\", \"$gw_build/tests/tsan/libtsan_mempool.so\", \"--mbuf-pool-ops-name\", \"ring_seen\""
+export TSAN_OPTIONS=exitcode=66
+topology_pair
+pair_ike_config initiate respond
+pair_start
+check tsan_ike/comes_up both_up 30
+check tsan_ike/ping ping_ok ha 10.2.0.2 5
+check tsan_ike/again_and_again again_and_again 4
+check tsan_ike/no_reports no_reports
