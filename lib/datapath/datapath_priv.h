@@ -110,7 +110,7 @@ struct worker {
 
 	/* owner worker only */
 	const struct snapshot *snapshot; /* of this loop */
-	uint32_t epoch;                  /* of what was decided in this loop: that of the snapshot */
+	uint32_t epoch;                  /* of what was decided in this loop: snapshot and children */
 	struct capture *capture;         /* of this loop; NULL: none runs */
 	struct trace *trace;             /* of this loop; NULL: none runs */
 	struct trace_state sampling;

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* What becomes of packets in clear, a burst at a time: what the flow cache knows, and for the rest the compiled
- * policies seen from both sides and routes. Fails closed: what no rule lets pass is a drop.
+ * policies seen from both sides, routes, and which child of a tunnel. Fails closed: what no rule lets pass is a drop.
  */
 #include "decide_priv.h"
 #include "verdict_priv.h"
@@ -105,9 +105,11 @@ static struct decision forward_decision(const struct worker *w, const struct rte
 	};
 }
 
-static struct decision protect_decision(uint32_t slot)
+static struct decision protect_decision(const struct worker *w, const struct flow *f, uint32_t tunnel)
 {
-	return (struct decision){ .kind = DECISION_PROTECT, .slot = slot };
+	return (struct decision){
+		.kind = DECISION_PROTECT, .slot = tunnel_child_lookup(w->ips, tunnel, f), .tunnel = tunnel
+	};
 }
 
 static struct decision clear_decision(const struct worker *w, const struct rte_mbuf *m, enum drop_reason reason)
@@ -116,8 +118,8 @@ static struct decision clear_decision(const struct worker *w, const struct rte_m
 }
 
 /* Of a packet that arrived in clear or was made here. */
-static struct decision decide_clear(const struct worker *w, const struct rte_mbuf *m, const struct spd_verdict *leaving,
-	const struct spd_verdict *arriving, enum origin origin)
+static struct decision decide_clear(const struct worker *w, const struct rte_mbuf *m, const struct flow *f,
+	const struct spd_verdict *leaving, const struct spd_verdict *arriving, enum origin origin)
 {
 	enum drop_reason reason = DROP_NONE;
 
@@ -127,18 +129,18 @@ static struct decision decide_clear(const struct worker *w, const struct rte_mbu
 	if (origin == ORIGIN_CLEAR)
 		reason = protect_verdict(leaving, arriving, is_from_the_peers_side(w, m, leaving->tunnel_slot),
 			route_leads_behind(packet_source_route(w, m), m->port));
-	return reason ? drop_decision(reason) : protect_decision(leaving->tunnel_slot);
+	return reason ? drop_decision(reason) : protect_decision(w, f, leaving->tunnel_slot);
 }
 
 /* What came out of a tunnel was checked against that tunnel's selectors; it leaves under the policy of everything that
  * leaves (RFC 4301 5.1): into another tunnel, or in clear unless a rule forbids it. */
 static struct decision decide_tunnelled(
-	const struct worker *w, const struct rte_mbuf *m, const struct spd_verdict *leaving)
+	const struct worker *w, const struct rte_mbuf *m, const struct flow *f, const struct spd_verdict *leaving)
 {
 	struct decision d;
 
 	if (is_protect(leaving))
-		return protect_decision(leaving->tunnel_slot);
+		return protect_decision(w, f, leaving->tunnel_slot);
 	d = clear_decision(w, m, tunnelled_verdict(leaving));
 	/* it goes on although no rule says so */
 	if (!leaving->matched)
@@ -184,8 +186,8 @@ static void policy_ask(struct worker *w, struct rte_mbuf **pkts, enum origin ori
 		struct rte_mbuf *m = pkts[missed->place[i]];
 		const struct flow *f = &missed_flows[i];
 		struct decision *d = &ret_decisions[missed->place[i]];
-		*d = origin == ORIGIN_TUNNEL ? decide_tunnelled(w, m, &leaving[i])
-					     : decide_clear(w, m, &leaving[i], &arriving[i], origin);
+		*d = origin == ORIGIN_TUNNEL ? decide_tunnelled(w, m, f, &leaving[i])
+					     : decide_clear(w, m, f, &leaving[i], &arriving[i], origin);
 		if (missed->set[i] && is_lasting(&leaving[i], &arriving[i]))
 			remember(w, missed->set[i], f, context_of(m, origin), d);
 	}
@@ -203,7 +205,7 @@ static void icmp_decide(
 	if (d->reason == DROP_NO_POLICY && icmp_flow_lookup(w, m, true, &about, &slot)) {
 		bool there = route_leads_behind(packet_source_route(w, m), m->port) &&
 			     icmp_flow_local_there(w, m, &about);
-		*d = origin != ORIGIN_CLEAR || there ? protect_decision(slot) : drop_decision(DROP_MARTIAN);
+		*d = origin != ORIGIN_CLEAR || there ? protect_decision(w, &about, slot) : drop_decision(DROP_MARTIAN);
 		*flow = about;
 		return;
 	}

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* From packets in clear to decisions: the flow cache, behind it policy and routes. */
+/* From packets in clear to decisions: the flow cache, behind it policy, routes and the children of tunnels. */
 #pragma once
 
 #include "flow_cache_priv.h"

@@ -150,7 +150,7 @@ static enum drop_reason sa_fault(const struct sa *sa, const struct flow *leaving
 
 static void walk_protect(const struct datapath *dp, uint32_t slot, const struct flow *leaving, struct datapath_walk *w)
 {
-	const struct sa *sa = tunnel_lookup(dp->ips, slot);
+	const struct sa *sa = tunnel_lookup(dp->ips, tunnel_child_lookup(dp->ips, slot, leaving));
 	const struct path *path;
 	enum drop_reason fault;
 

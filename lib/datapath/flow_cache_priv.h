@@ -20,8 +20,11 @@ struct decision {
 	uint8_t reason;     /* DROP: enum drop_reason; FORWARD: DROP_NO_POLICY where no rule says so */
 	uint8_t route_kind; /* FORWARD: enum route_kind */
 	uint8_t port;       /* FORWARD */
-	uint32_t neighbour; /* FORWARD, by a route through a router */
-	uint32_t slot;      /* PROTECT: of the tunnel */
+	union {
+		uint32_t neighbour; /* FORWARD, by a route through a router */
+		uint32_t slot;      /* PROTECT: of the SA: the tunnel's own or a child's */
+	};
+	uint32_t tunnel; /* PROTECT: slot of the tunnel */
 };
 
 /* Where a packet came from is part of its key: the decision depends on it. */

@@ -76,16 +76,32 @@ static void refuse(struct worker *w, struct rte_mbuf *m, uint32_t slot, enum dro
 	worker_drop(w, m, reason);
 }
 
-/* The SA when this worker may use it for the packet; else the packet has gone elsewhere. */
-static inline struct sa *sa_for(
-	struct worker *w, struct rte_mbuf *m, const struct flow *flow, const struct decision *d, enum origin origin)
+/* The SA of a decision and whether the packet fits it. A child may have gone since the decision was made, and its slot
+ * be another's: then it is looked for once more. */
+static inline struct sa *decided_sa(struct worker *w, const struct flow *flow, struct decision *d, bool *ret_fits)
 {
-	const struct note note = { .stage = STAGE_CLEAR, .origin = (uint8_t)origin };
 	struct sa *sa = tunnel_lookup(w->ips, d->slot);
 
+	*ret_fits = likely(sa != NULL) && sa_selectors_match(sa, flow);
+	if (likely(*ret_fits || d->slot == d->tunnel))
+		return sa;
+	d->slot = tunnel_child_lookup(w->ips, d->tunnel, flow);
+	sa = tunnel_lookup(w->ips, d->slot);
+	*ret_fits = sa && sa_selectors_match(sa, flow);
+	return sa;
+}
+
+/* The SA when this worker may use it for the packet; else the packet has gone elsewhere. */
+static inline struct sa *sa_for(
+	struct worker *w, struct rte_mbuf *m, const struct flow *flow, struct decision *d, enum origin origin)
+{
+	const struct note note = { .stage = STAGE_CLEAR, .origin = (uint8_t)origin };
+	bool fits;
+	struct sa *sa = decided_sa(w, flow, d, &fits);
+
 	if (unlikely(!sa)) {
-		event_no_sa(w, d->slot);
-		refuse(w, m, d->slot, DROP_NO_SA);
+		event_no_sa(w, d->tunnel);
+		refuse(w, m, d->tunnel, DROP_NO_SA);
 		return NULL;
 	}
 	uint8_t turn = owner_turn(sa_owner(sa), (uint8_t)w->id);
@@ -95,16 +111,16 @@ static inline struct sa *sa_for(
 		handoff_turn(w, m, turn, &note);
 		return NULL;
 	}
-	if (unlikely(!sa_selectors_match(sa, flow))) {
+	if (unlikely(!fits)) {
 		sa_count_drop(sa, DROP_SELECTOR_OUT);
-		refuse(w, m, d->slot, DROP_SELECTOR_OUT);
+		refuse(w, m, d->tunnel, DROP_SELECTOR_OUT);
 		return NULL;
 	}
 	return sa;
 }
 
 static inline void protect(
-	struct worker *w, struct rte_mbuf *m, const struct flow *flow, const struct decision *d, enum origin origin)
+	struct worker *w, struct rte_mbuf *m, const struct flow *flow, struct decision *d, enum origin origin)
 {
 	struct sa *sa = sa_for(w, m, flow, d, origin);
 
@@ -129,7 +145,7 @@ static inline void protect(
 
 /* Into its SA, in clear along its route, or to its end. */
 static inline void decision_act(
-	struct worker *w, struct rte_mbuf *m, const struct flow *flow, const struct decision *d, enum origin origin)
+	struct worker *w, struct rte_mbuf *m, const struct flow *flow, struct decision *d, enum origin origin)
 {
 	const struct route route = { .kind = d->route_kind, .port = d->port, .neighbour = d->neighbour };
 
@@ -186,7 +202,7 @@ void outbound_tunnelled(struct worker *w)
 	if (unlikely(w->trace != NULL))
 		trace_decisions(w, w->inner.m, decisions, n);
 	for (uint16_t i = 0; i < n; i++) {
-		if (unlikely(decisions[i].kind == DECISION_PROTECT && decisions[i].slot == w->inner_slot[i]))
+		if (unlikely(decisions[i].kind == DECISION_PROTECT && decisions[i].tunnel == w->inner_slot[i]))
 			claimed_back(w, w->inner.m[i], decisions[i].slot);
 		else
 			decision_act(w, w->inner.m[i], &flows[i], &decisions[i], ORIGIN_TUNNEL);

@@ -3,7 +3,7 @@
  * fragmentation. The other way, fragments or an ICMP error before the SA, is outbound.c's. RFC 4301 7, 8; RFC 4459 3.
  *
  * An inner DF bit, and IPv6, where every packet has it in effect, ask for an answer; only an operator who cleared the
- * outer DF has said that such packets are to pass anyway (RFC 4301 8.1, RFC 4459 3.2). Without DF it is a matter of
+ * outer DF has said that such packets are to pass anyway (RFC 4301 8.1, RFC 4459 3.1). Without DF it is a matter of
  * taste, but for SAs that cannot take inner fragments: those that look at ports, which the peer could not check, and
  * transport mode, which has whole datagrams only (RFC 4303 3.3.4). */
 #include "stages_priv.h"

@@ -122,7 +122,7 @@ static inline void snapshot_take(struct worker *w)
 {
 	/* acquire: pairs with snapshot_publish */
 	w->snapshot = atomic_load_explicit(&w->dp->snapshot, memory_order_acquire);
-	w->epoch = w->snapshot->epoch;
+	w->epoch = w->snapshot->epoch + tunnel_child_epoch(w->ips);
 	if (unlikely(w->snapshot->assignment->generation != w->generation))
 		assignment_take(w, w->snapshot->assignment);
 }

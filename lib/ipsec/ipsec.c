@@ -6,15 +6,19 @@
 #include <rte_malloc.h>
 
 #include "sa_priv.h"
+#include "sa_word.h"
 
 static const char *config_fault(const struct ipsec_config *c)
 {
 	if (!c->workers || c->workers > IPSEC_WORKERS_MAX)
 		return "number of workers out of range";
-	if (!rte_is_power_of_2(c->sad_slots) || c->sad_slots > SPI_SLOT_MASK + 1)
+	if (!rte_is_power_of_2(c->sad_slots) || c->sad_slots > SLOT_INDEX_MASK + 1)
 		return "number of SAD slots is not a power of two up to 2^20";
 	if (!c->tunnel_slots)
 		return "no tunnel slots";
+	/* the last index stays free: UINT32_MAX names no slot */
+	if ((uint64_t)c->tunnel_slots + c->child_slots > SLOT_INDEX_MASK)
+		return "more than 2^20 - 1 slots of tunnels and children";
 	return NULL;
 }
 
@@ -28,8 +32,9 @@ static const char *tables_init(struct ipsec *ips)
 		return "no memory for the grace period's queue";
 	if (sad_init(&ips->sad, ips->config.sad_slots, ips->config.workers))
 		return "no memory for the SAD";
-	ips->tunnels = (_Atomic(struct sa *) *)rte_zmalloc(
-		NULL, ips->config.tunnel_slots * sizeof(ips->tunnels[0]), RTE_CACHE_LINE_SIZE);
+	if (children_init(ips))
+		return "no memory for the tunnels' children";
+	ips->tunnels = (_Atomic uint64_t *)rte_zmalloc(NULL, ips->slots * sizeof(ips->tunnels[0]), RTE_CACHE_LINE_SIZE);
 	return ips->tunnels ? NULL : "no memory for tunnel slots";
 }
 
@@ -46,6 +51,7 @@ struct ipsec *ipsec_create(const struct ipsec_config *config, const char **ret_r
 		return NULL;
 	}
 	ips->config = *config;
+	ips->slots = config->tunnel_slots + config->child_slots;
 	for (int i = 0; i < IPSEC_WORKERS_MAX; i++)
 		atomic_init(&ips->worker_socket[i], SOCKET_ID_ANY);
 	*ret_reason = tables_init(ips);
@@ -63,9 +69,10 @@ void ipsec_free(struct ipsec *ips)
 	/* deferred objects first: they give their slots back */
 	reclaim_done(&ips->reclaim, ips->config.workers);
 	sad_done(&ips->sad);
-	for (uint32_t i = 0; ips->tunnels && i < ips->config.tunnel_slots; i++)
-		sa_free(atomic_load_explicit(&ips->tunnels[i], memory_order_relaxed));
+	for (uint32_t i = 0; ips->tunnels && i < ips->slots; i++)
+		sa_free(sa_word_sa(atomic_load_explicit(&ips->tunnels[i], memory_order_relaxed)));
 	rte_free((void *)ips->tunnels);
+	children_done(ips);
 	if (ips->manager)
 		ips->engine->manager_free(ips->manager);
 	rte_free(ips);

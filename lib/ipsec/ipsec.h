@@ -38,7 +38,8 @@ static inline uint8_t owner_turn(uint8_t owner, uint8_t me)
 struct ipsec_config {
 	uint16_t workers;
 	uint32_t sad_slots;    /* power of two, at most 2^20 */
-	uint32_t tunnel_slots; /* outbound children and manual SAs */
+	uint32_t tunnel_slots; /* outbound SAs that policies lead to: tunnels and manual SAs */
+	uint32_t child_slots;  /* negotiated children under tunnels; 0: none. With the tunnels' below 2^20 */
 };
 
 /* Control, before workers run. NULL with a reason (static text). */
@@ -174,6 +175,8 @@ void sad_bucket_publish(struct ipsec *ips, uint8_t bucket, uint8_t owner);
 /* ---- tunnel slots: where policies find the outbound SA
  * --------------------------------------------------------------- */
 
+/* A slot is a tunnel's (0 up to tunnel_slots) or a child's, as tunnel_child_insert named it. */
+
 /* Control: makes sa (taken; NULL: none) the outbound SA of a slot; the one before is reclaimed. 0 or -EINVAL. */
 int tunnel_publish(struct ipsec *ips, uint32_t slot, struct sa *sa);
 /* Control: the same, but the one before (NULL: none) comes back in *ret_before, no longer found yet maybe still in use
@@ -186,8 +189,27 @@ void sa_retire(struct ipsec *ips, struct sa *sa);
 void tunnel_owners_leave(struct ipsec *ips, uint64_t workers);
 void tunnel_owners_hold(struct ipsec *ips);
 void tunnel_owners_release(struct ipsec *ips);
-/* Worker: outbound SA of the slot, or NULL. Valid until the next quiescent report. */
+/* Worker: outbound SA of the slot, or NULL, also for a child that was removed. Valid until the next quiescent report.
+ */
 struct sa *tunnel_lookup(const struct ipsec *ips, uint32_t slot);
+
+/* ---- children of a tunnel: the second level of policy, found by the remote address ------------------------------- */
+
+/* Control: a child under a tunnel, for packets to this prefix. Its slot in *ret_slot is empty: packets of the prefix
+ * have no SA until one is published there. Freed slots come back first-in-first-out, each time under another name.
+ * O(1). 0, -EINVAL, -EEXIST (the tunnel has a child of the same prefix), -ENOSPC, -ENOMEM. */
+int tunnel_child_insert(struct ipsec *ips, uint32_t tunnel_slot, const struct prefix *remote, uint32_t *ret_slot);
+/* Control: the child is found no longer; its SA is reclaimed, and the slot after a grace period. 0, -ENOENT. */
+int tunnel_child_remove(struct ipsec *ips, uint32_t slot);
+/* Any worker: the slot of the child with the longest prefix around the flow's remote address, else the tunnel's own.
+ * One hash look-up for each length of prefix that the tunnel's children of this family have. */
+uint32_t tunnel_child_lookup(const struct ipsec *ips, uint32_t tunnel_slot, const struct flow *flow);
+/* Any worker: what tunnel_child_lookup answered, of any tunnel, may be kept for as long as this number (read before the
+ * question) is the same and tunnel_lookup finds an SA in the slot whose selectors fit; otherwise it is asked again. So
+ * a child that comes or goes leaves the kept answers of all others alone: the number changes only when an address that
+ * had a child gets another one (nested prefixes), or when the tunnel's own SA, which would still fit, is no longer the
+ * answer. */
+uint32_t tunnel_child_epoch(const struct ipsec *ips);
 
 /* ---- SPD
  * ------------------------------------------------------------------------------------------------------------- */

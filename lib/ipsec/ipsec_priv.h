@@ -7,6 +7,7 @@
 #include <rte_rcu_qsbr.h>
 #include <stdatomic.h>
 
+#include "tunnel_child_priv.h"
 #include "crypto_priv.h"
 #include "ipsec.h"
 #include "reclaim_priv.h"
@@ -22,7 +23,9 @@ struct ipsec {
 	void *manager; /* control's, for expanding keys */
 	struct reclaim reclaim;
 	struct sad sad;
-	_Atomic(struct sa *) *tunnels;                /* W: control, R: workers */
+	struct children children;
+	uint32_t slots;                               /* of tunnels, then of children */
+	_Atomic uint64_t *tunnels;                    /* W: control, R: workers: outbound SAs (sa_word.h) */
 	_Atomic int worker_socket[IPSEC_WORKERS_MAX]; /* NUMA node of a worker, once it runs; W: worker, R: control */
 };
 

@@ -12,11 +12,9 @@
 
 #include "ipsec_priv.h"
 #include "sa_priv.h"
+#include "sa_word.h"
 
-#define NO_SLOT        UINT32_MAX
-#define GENERATIONS    4096
-#define GENERATION_LSB 52
-#define POINTER_MASK   ((1ull << GENERATION_LSB) - 1)
+#define NO_SLOT UINT32_MAX
 
 enum slot_state { SLOT_FREE, SLOT_RESERVED, SLOT_USED };
 
@@ -25,16 +23,6 @@ struct sad_slot {
 	uint16_t generation;
 	uint8_t state; /* enum slot_state */
 };
-
-static inline uint32_t slot_of(uint32_t spi)
-{
-	return spi & SPI_SLOT_MASK;
-}
-
-static inline uint32_t generation_of(uint32_t spi)
-{
-	return spi >> SPI_SLOT_BITS;
-}
 
 static void free_push(struct sad *sad, uint32_t slot)
 {
@@ -89,15 +77,10 @@ int sad_init(struct sad *sad, uint32_t slots, uint16_t workers)
 	}
 	/* random generations: an SPI from before a restart hits nothing most of the time */
 	for (uint32_t s = 0; s < slots; s++) {
-		sad->states[s].generation = (uint16_t)rte_rand_max(GENERATIONS);
+		sad->states[s].generation = (uint16_t)rte_rand_max(SLOT_GENERATIONS);
 		free_push(sad, s);
 	}
 	return 0;
-}
-
-static inline struct sa *word_sa(uint64_t word)
-{
-	return (struct sa *)(uintptr_t)(word & POINTER_MASK);
 }
 
 void sad_done(struct sad *sad)
@@ -107,7 +90,7 @@ void sad_done(struct sad *sad)
 	uint32_t next = 0;
 
 	for (uint32_t s = 0; sad->words && s < sad->slots; s++)
-		sa_free(word_sa(atomic_load_explicit(&sad->words[s], memory_order_relaxed)));
+		sa_free(sa_word_sa(atomic_load_explicit(&sad->words[s], memory_order_relaxed)));
 	while (sad->foreign && rte_hash_iterate(sad->foreign, &key, &sa, &next) >= 0)
 		sa_free((struct sa *)sa);
 	rte_hash_free(sad->foreign);
@@ -127,8 +110,8 @@ static uint32_t slot_advance(struct sad *sad, uint32_t slot)
 	uint32_t spi;
 
 	do {
-		s->generation = s->generation + 1 < GENERATIONS ? s->generation + 1 : 1;
-		spi = (uint32_t)s->generation << SPI_SLOT_BITS | slot;
+		s->generation = slot_generation_next(s->generation);
+		spi = (uint32_t)s->generation << SLOT_INDEX_BITS | slot;
 	} while (foreign_has(sad, spi));
 	s->state = SLOT_RESERVED;
 	return spi;
@@ -153,9 +136,9 @@ uint32_t spi_reserve(struct ipsec *ips, uint8_t worker)
 /* Control: the state of the slot that this SPI names now, or NULL: not of our range, or of another generation. */
 static struct sad_slot *slot_lookup(struct sad *sad, uint32_t spi)
 {
-	uint32_t slot = slot_of(spi);
+	uint32_t slot = slot_index(spi);
 
-	if (slot >= sad->slots || sad->states[slot].generation != generation_of(spi))
+	if (slot >= sad->slots || sad->states[slot].generation != slot_generation(spi))
 		return NULL;
 	return &sad->states[slot];
 }
@@ -165,7 +148,7 @@ void spi_release(struct ipsec *ips, uint32_t spi)
 	struct sad_slot *s = slot_lookup(&ips->sad, spi);
 
 	if (s && s->state == SLOT_RESERVED)
-		free_push(&ips->sad, slot_of(spi));
+		free_push(&ips->sad, slot_index(spi));
 }
 
 static int foreign_insert(struct sad *sad, struct sa *sa)
@@ -193,8 +176,7 @@ int sad_insert(struct ipsec *ips, struct sa *sa)
 		return -EEXIST;
 	s->state = SLOT_USED;
 	/* release: pairs with sad_lookup */
-	atomic_store_explicit(&sad->words[slot_of(sa->spi)],
-		(uint64_t)generation_of(sa->spi) << GENERATION_LSB | (uintptr_t)sa, memory_order_release);
+	atomic_store_explicit(&sad->words[slot_index(sa->spi)], sa_word_make(sa->spi, sa), memory_order_release);
 	return rc;
 }
 
@@ -207,7 +189,7 @@ static void retired_free(void *object)
 	if (sa->foreign)
 		rte_hash_free_key_with_position(sad->foreign, sa->foreign_position);
 	else
-		free_push(sad, slot_of(sa->spi));
+		free_push(sad, slot_index(sa->spi));
 	sa_free(sa);
 }
 
@@ -220,7 +202,7 @@ void sad_retire(struct ipsec *ips, struct sa *sa)
 		atomic_fetch_sub_explicit(&sad->foreign_count, 1, memory_order_relaxed);
 	} else {
 		/* relaxed: a worker that still sees the SA may use it until it is quiescent */
-		atomic_store_explicit(&sad->words[slot_of(sa->spi)], 0, memory_order_relaxed);
+		atomic_store_explicit(&sad->words[slot_index(sa->spi)], 0, memory_order_relaxed);
 	}
 	reclaim_later(ips, retired_free, sa);
 }
@@ -235,13 +217,13 @@ static struct sa *foreign_lookup(const struct sad *sad, uint32_t spi)
 struct sa *sad_lookup(const struct ipsec *ips, uint32_t spi)
 {
 	const struct sad *sad = &ips->sad;
-	uint32_t slot = slot_of(spi);
+	uint32_t slot = slot_index(spi);
 
 	if (likely(slot < sad->slots)) {
 		/* acquire: pairs with sad_insert */
 		uint64_t word = atomic_load_explicit(&sad->words[slot], memory_order_acquire);
-		if (likely(word && word >> GENERATION_LSB == generation_of(spi)))
-			return word_sa(word);
+		if (likely(sa_word_is(word, spi)))
+			return sa_word_sa(word);
 	}
 	/* acquire: pairs with foreign_insert */
 	if (likely(!atomic_load_explicit(&sad->foreign_count, memory_order_acquire)))

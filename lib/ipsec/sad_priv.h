@@ -7,17 +7,12 @@
 
 #include "ipsec.h"
 
-#define SPI_SLOT_BITS 20
-#define SPI_SLOT_MASK ((1u << SPI_SLOT_BITS) - 1)
-#define FOREIGN_MAX   4096
+#define FOREIGN_MAX 4096
 
 struct sad_slot;
 
 struct sad {
-	/* W: control, R: workers. The SA's address with the generation in the 12 bits above it: a look-up compares the
-	 * whole SPI without touching the SA, which can be prefetched then. User space ends below 2^52 on every CPU DPDK
-	 * runs on. 0: empty. */
-	_Atomic uint64_t *words;
+	_Atomic uint64_t *words; /* W: control, R: workers: inbound SAs (sa_word.h), found by the whole SPI */
 	uint32_t slots;
 	_Atomic uint32_t foreign_count;      /* W: control, R: workers: no hash look-up where there is nothing */
 	struct rte_hash *foreign;            /* SPI (host order) -> SA */

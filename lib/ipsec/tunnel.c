@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* Tunnel slots: the outbound SA that a policy's verdict leads to. One store publishes; what was there before goes back
- * to the caller, or is reclaimed. */
+/* Slots of outbound SAs: those of tunnels, which a policy's verdict leads to, and behind them those of their children.
+ * One store publishes; what was there before goes back to the caller, or is reclaimed. */
 #include <errno.h>
 
 #include "ipsec_priv.h"
 #include "sa_priv.h"
+#include "sa_word.h"
 
 static void retired_free(void *object)
 {
@@ -18,10 +19,13 @@ void sa_retire(struct ipsec *ips, struct sa *sa)
 
 int tunnel_swap(struct ipsec *ips, uint32_t slot, struct sa *sa, struct sa **ret_before)
 {
-	if (slot >= ips->config.tunnel_slots)
+	if (slot >= ips->config.tunnel_slots && !tunnel_child_is(ips, slot))
 		return -EINVAL;
+	if (slot < ips->config.tunnel_slots && sa && !tunnel_lookup(ips, slot))
+		tunnel_child_filled(ips, slot);
 	/* release: pairs with tunnel_lookup. Acquire is not needed: control wrote what was there itself */
-	*ret_before = atomic_exchange_explicit(&ips->tunnels[slot], sa, memory_order_release);
+	*ret_before = sa_word_sa(atomic_exchange_explicit(
+		&ips->tunnels[slot_index(slot)], sa_word_make(slot, sa), memory_order_release));
 	return 0;
 }
 
@@ -37,16 +41,19 @@ int tunnel_publish(struct ipsec *ips, uint32_t slot, struct sa *sa)
 
 struct sa *tunnel_lookup(const struct ipsec *ips, uint32_t slot)
 {
-	if (unlikely(slot >= ips->config.tunnel_slots))
+	uint64_t word;
+
+	if (unlikely(slot_index(slot) >= ips->slots))
 		return NULL;
 	/* acquire: pairs with tunnel_swap */
-	return atomic_load_explicit(&ips->tunnels[slot], memory_order_acquire);
+	word = atomic_load_explicit(&ips->tunnels[slot_index(slot)], memory_order_acquire);
+	return likely(sa_word_is(word, slot)) ? sa_word_sa(word) : NULL;
 }
 
-/* The SA of a slot as control sees it, which put it there. */
-static struct sa *slot_sa(struct ipsec *ips, uint32_t slot)
+/* The SA at an index as control sees it, which put it there. */
+static struct sa *indexed_sa(struct ipsec *ips, uint32_t index)
 {
-	return atomic_load_explicit(&ips->tunnels[slot], memory_order_relaxed);
+	return sa_word_sa(atomic_load_explicit(&ips->tunnels[index], memory_order_relaxed));
 }
 
 /* A worker may claim an SA at the same moment, but nobody takes one from its owner. */
@@ -57,8 +64,8 @@ static void owner_change(struct sa *sa, uint8_t from, uint8_t to, memory_order o
 
 void tunnel_owners_leave(struct ipsec *ips, uint64_t workers)
 {
-	for (uint32_t slot = 0; slot < ips->config.tunnel_slots; slot++) {
-		struct sa *sa = slot_sa(ips, slot);
+	for (uint32_t i = 0; i < ips->slots; i++) {
+		struct sa *sa = indexed_sa(ips, i);
 		uint8_t owner = sa ? sa_owner(sa) : WORKER_NONE;
 
 		if (owner < IPSEC_WORKERS_MAX && workers >> owner & 1)
@@ -68,8 +75,8 @@ void tunnel_owners_leave(struct ipsec *ips, uint64_t workers)
 
 void tunnel_owners_hold(struct ipsec *ips)
 {
-	for (uint32_t slot = 0; slot < ips->config.tunnel_slots; slot++) {
-		struct sa *sa = slot_sa(ips, slot);
+	for (uint32_t i = 0; i < ips->slots; i++) {
+		struct sa *sa = indexed_sa(ips, i);
 		uint8_t owner = sa ? sa_owner(sa) : WORKER_NONE;
 
 		if (owner >= WORKER_LEAVING && owner < WORKER_MOVING)
@@ -79,8 +86,8 @@ void tunnel_owners_hold(struct ipsec *ips)
 
 void tunnel_owners_release(struct ipsec *ips)
 {
-	for (uint32_t slot = 0; slot < ips->config.tunnel_slots; slot++) {
-		struct sa *sa = slot_sa(ips, slot);
+	for (uint32_t i = 0; i < ips->slots; i++) {
+		struct sa *sa = indexed_sa(ips, i);
 
 		/* release: pairs with sa_claim, after the grace period in which the last owner stopped */
 		if (sa)

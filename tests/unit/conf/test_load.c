@@ -216,6 +216,25 @@ static void test_load_tunnel(void)
 	config_free(c);
 }
 
+static void test_load_icmp_and_reverse_path(void)
+{
+	char text[SPOILED_BYTES];
+	struct config *c = loaded(base_yaml, base_secrets);
+	const struct config_icmp *icmp = &c->system.icmp;
+
+	CU_ASSERT(icmp->path_mtu && icmp->floor == 576 && icmp->hold_ns == 600000000000 && !icmp->errors);
+	CU_ASSERT(c->interfaces[0].rpf == RPF_OFF && c->interfaces[1].rpf == RPF_OFF);
+	config_free(c);
+	c = loaded(spoil(base_yaml, "idle: poll", "icmp: {path_mtu: no, floor: 1000, hold: 5m, errors: log}", text),
+		base_secrets);
+	icmp = &c->system.icmp;
+	CU_ASSERT(!icmp->path_mtu && icmp->floor == 1000 && icmp->hold_ns == 300000000000 && icmp->errors);
+	config_free(c);
+	c = loaded(spoil(base_yaml, "mtu: 1400", "rpf: strict", text), base_secrets);
+	CU_ASSERT(c->interfaces[0].rpf == RPF_OFF && c->interfaces[1].rpf == RPF_STRICT);
+	config_free(c);
+}
+
 static void test_load_tunnel_outer_header_and_padding(void)
 {
 	char a[SPOILED_BYTES], b[SPOILED_BYTES];
@@ -506,6 +525,7 @@ int main(int argc, char **argv)
 		TEST(test_load_manual_sa_is_a_pair),
 		TEST(test_load_manual_sa_options),
 		TEST(test_load_tunnel),
+		TEST(test_load_icmp_and_reverse_path),
 		TEST(test_load_tunnel_outer_header_and_padding),
 		TEST(test_load_ipv6_inside_a_tunnel),
 		TEST(test_load_defaults),

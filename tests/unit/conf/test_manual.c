@@ -295,7 +295,8 @@ static void test_manual_sa_settings_reach_both_halves(void)
 {
 	char text[SPOILED_BYTES];
 	struct config *c = loaded(
-		spoil(with("outer: {dscp: 46, ecn: clear, df: clear, ttl: 200}\n    tfc_padding: 1400\n"
+		spoil(with("outer: {dscp: 46, ecn: clear, df: clear, ttl: 200, fragment: after}\n    tfc_padding: "
+			   "1400\n"
 			   "    sequence_in: 0x123456789\n    sequence_out: 4294967296\n    replay_window: 4096\n"
 			   "    lifetime: {soft_time: 1500ms, hard_time: 2h, soft_bytes: 10, hard_bytes: 20, "
 			   "soft_packets: 3,\n"
@@ -312,7 +313,8 @@ static void test_manual_sa_settings_reach_both_halves(void)
 	for (int i = 0; i < 2; i++) {
 		const struct header_rules *h = i ? &in->path.header : &out->path.header;
 		CU_ASSERT(h->dscp_set && h->dscp == 46 && h->ecn_clear && h->df == DF_CLEAR);
-		CU_ASSERT(!h->ttl_copy && h->ttl == 200 && !h->flow_label_copy && h->flow_label == 0);
+		CU_ASSERT(h->fragment == FRAGMENT_AFTER && !h->ttl_copy && h->ttl == 200 && !h->flow_label_copy &&
+			  h->flow_label == 0);
 	}
 	config_free(c);
 }
@@ -374,6 +376,11 @@ static void test_manual_sa_numbers_out_of_range(void)
 		"gw.yaml:15:18: manual_sas.rig.outer.ecn: unknown \"set\"; known: copy, clear");
 	refused(with("outer: {df: no}"),
 		"gw.yaml:15:17: manual_sas.rig.outer.df: unknown \"no\"; known: copy, set, clear");
+	refused(with("outer: {fragment: never}"),
+		"gw.yaml:15:23: manual_sas.rig.outer.fragment: unknown \"never\"; known: before, after");
+	refused(with("outer: {fragment: after, df: set}"),
+		"gw.yaml:15:23: manual_sas.rig.outer.fragment: `after` makes fragments of what `df: set` forbids to "
+		"fragment");
 	refused(with("outer: {flow_label: 0x100000}"),
 		"gw.yaml:15:25: manual_sas.rig.outer.flow_label: 1048576 is not from 0 to 1048575");
 	refused(with("outer: {tos: 1}"),

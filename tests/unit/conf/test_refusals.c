@@ -105,6 +105,15 @@ static void test_key_twice(void)
 		"gw.yaml:5:3: system: \"idle\" stands twice, first in line 4");
 }
 
+static void test_icmp_and_reverse_path_settings(void)
+{
+	refused("idle: poll", "icmp: {floor: 100}", "gw.yaml:4:17: system.icmp.floor: 100 is not from 296 to 9600");
+	refused("idle: poll", "icmp: {hold: 4m}", "gw.yaml:4:16: system.icmp.hold: 4m is not from 5m to 1d");
+	refused("idle: poll", "icmp: {errors: accept}",
+		"gw.yaml:4:18: system.icmp.errors: unknown \"accept\"; known: ignore, log");
+	refused("mtu: 1400", "rpf: on", "gw.yaml:8:73: interfaces.wan.rpf: unknown \"on\"; known: off, loose, strict");
+}
+
 static void test_required_setting_missing(void)
 {
 	refused(", address: 10.1.0.1/24", "", "gw.yaml:7:5: interfaces.lan: needs an address or address6");
@@ -455,6 +464,7 @@ int main(int argc, char **argv)
 		TEST(test_key_unknown),
 		TEST(test_key_swapped_letters_are_near),
 		TEST(test_key_twice),
+		TEST(test_icmp_and_reverse_path_settings),
 		TEST(test_required_setting_missing),
 		TEST(test_name_missing_is_indexed),
 		TEST(test_kind_wrong),

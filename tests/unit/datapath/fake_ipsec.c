@@ -212,6 +212,19 @@ struct sa *tunnel_lookup(const struct ipsec *ips, uint32_t slot)
 	return slot < FAKE_SLOTS ? fake.tunnels[slot] : NULL;
 }
 
+uint32_t tunnel_child_lookup(const struct ipsec *ips, uint32_t tunnel_slot, const struct flow *flow)
+{
+	(void)ips;
+	return fake.child && fake.child_of == tunnel_slot && flow->remote_be[0] == fake.child_addr_be ? fake.child
+												      : tunnel_slot;
+}
+
+uint32_t tunnel_child_epoch(const struct ipsec *ips)
+{
+	(void)ips;
+	return fake.child_epoch;
+}
+
 struct spd *spd_create(const struct spd_rule *rules, size_t count, const char **ret_reason)
 {
 	struct spd *s = calloc(1, sizeof(*s) + count * sizeof(*rules));

@@ -26,8 +26,11 @@ struct fake {
 	struct sa *tunnels[FAKE_SLOTS];
 	struct sa *inbound[FAKE_SLOTS];
 	uint8_t buckets[SA_BUCKETS]; /* owners; at the start worker 0 */
-	unsigned deferred;           /* objects given to reclaim_later and not freed yet */
-	bool hold_reclaim;           /* no worker reports: nothing is freed */
+	uint32_t child, child_of;    /* slot of a child (0: none) under the tunnel of a slot ... */
+	uint32_t child_addr_be;      /* ... for packets to this IPv4 address */
+	uint32_t child_epoch;
+	unsigned deferred; /* objects given to reclaim_later and not freed yet */
+	bool hold_reclaim; /* no worker reports: nothing is freed */
 };
 
 extern struct fake fake;

@@ -106,9 +106,12 @@ static void rig_create(uint16_t workers, bool four, bool six)
 	static const char *const neighbours[] = { LAN_HOST, WAN_PEER, WAN_GW, LAN_HOST6, WAN_PEER6, WAN_GW6 };
 	static unsigned serial;
 	const struct ipsec_config ic = { .workers = workers, .sad_slots = 256, .tunnel_slots = 8 };
-	struct datapath_config c = {
-		.workers = workers, .mbufs = RIG_MBUFS, .mss_clamp = true, .flow_entries = RIG_FLOWS, .port_count = 2
-	};
+	struct datapath_config c = { .workers = workers,
+		.mbufs = RIG_MBUFS,
+		.mss_clamp = true,
+		.flow_entries = RIG_FLOWS,
+		.icmp = { .path_mtu = true },
+		.port_count = 2 };
 	char text[256] = "";
 	const char *reason;
 

@@ -26,7 +26,7 @@ static struct decision decide(const struct probe *p, uint16_t port, enum origin 
 static bool same(const struct decision *a, const struct decision *b)
 {
 	return a->kind == b->kind && a->reason == b->reason && a->route_kind == b->route_kind && a->port == b->port &&
-	       a->neighbour == b->neighbour && a->slot == b->slot;
+	       a->slot == b->slot && a->tunnel == b->tunnel;
 }
 
 static const char *const rules[] = {
@@ -152,6 +152,51 @@ static void test_decide_own_answers_are_not_remembered(void)
 	rig_close();
 }
 
+static struct sa tunnel_sa, child_sa;
+
+/* A child that came does not change what was decided about others; one that goes is looked for once more. */
+static void test_decide_children_come_and_go(void)
+{
+	const struct probe p = { .src = LAN_HOST, .dst = FAR_HOST };
+	struct path_spec spec = { 0 };
+
+	rig_open(1);
+	RIG_POLICY("protect 3 10.1.0.0/24 10.2.0.0/24");
+	addr_parse(WAN_OWN, &spec.local.addr);
+	addr_parse(WAN_PEER, &spec.remote.addr);
+	tunnel_sa = (struct sa){ .spi = 0x1003, .inner_mtu = 1400 };
+	child_sa = (struct sa){ .spi = 0x1005, .inner_mtu = 1400 };
+	CU_ASSERT_EQUAL_FATAL(datapath_path_create(rig.dp, &spec, &tunnel_sa.path), 0);
+	child_sa.path = tunnel_sa.path;
+	fake.child = 5;
+	fake.child_of = 3;
+	fake.child_addr_be = ip4(FAR_HOST);
+	fake.tunnels[3] = &tunnel_sa;
+	fake.tunnels[5] = &child_sa;
+	CU_ASSERT_EQUAL(decide(&p, LAN, ORIGIN_CLEAR).slot, 5);
+	CU_ASSERT_EQUAL(decide(&p, LAN, ORIGIN_CLEAR).tunnel, 3);
+	rig.dp->workers[0]->snapshot = NULL;
+	rig_send(LAN, &p);
+	rig_step();
+	CU_ASSERT_EQUAL(child_sa.packets, 1);
+	/* gone: what was remembered leads nowhere, the tunnel's own SA is found */
+	fake.child = 0;
+	fake.tunnels[5] = NULL;
+	rig_send(LAN, &p);
+	rig_step();
+	CU_ASSERT_EQUAL(tunnel_sa.packets, 1);
+	/* another one took the slot: the packet does not fit it */
+	fake.tunnels[5] = &child_sa;
+	child_sa.outside = true;
+	rig_send(LAN, &p);
+	rig_step();
+	CU_ASSERT_EQUAL(tunnel_sa.packets, 2);
+	CU_ASSERT_EQUAL(child_sa.packets, 1);
+	CU_ASSERT_EQUAL(rig_sent(WAN), 3);
+	path_free(tunnel_sa.path);
+	rig_close();
+}
+
 int main(int argc, char **argv)
 {
 	static const struct test tests[] = {
@@ -160,6 +205,7 @@ int main(int argc, char **argv)
 		TEST(test_decide_where_it_came_from_counts),
 		TEST(test_decide_overlapping_sides_are_asked_each_time),
 		TEST(test_decide_own_answers_are_not_remembered),
+		TEST(test_decide_children_come_and_go),
 	};
 
 	rig_eal();

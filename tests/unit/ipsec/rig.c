@@ -40,7 +40,7 @@ struct rte_mempool *rig_pool(void)
 
 struct ipsec *rig_ipsec(uint16_t workers, uint32_t sad_slots, uint32_t tunnel_slots)
 {
-	struct ipsec_config c = { workers, sad_slots, tunnel_slots };
+	struct ipsec_config c = { .workers = workers, .sad_slots = sad_slots, .tunnel_slots = tunnel_slots };
 	const char *reason;
 	struct ipsec *ips = ipsec_create(&c, &reason);
 

@@ -342,7 +342,7 @@ static enum drop_reason with_selectors(const char *local, const char *remote, vo
 	const struct rig_options o = { .local = local, .remote = remote };
 	struct rig_pair p;
 	uint8_t data[100];
-	uint16_t len = payload_build(data, 38, 0, 4);
+	uint16_t len = payload_build(data, 58, 0, 4);
 	enum drop_reason reason;
 
 	if (mangle)
@@ -380,6 +380,57 @@ static void make_echo(uint8_t *payload)
 	payload[9] = IPPROTO_ICMP;
 	payload[20] = 8;
 	payload[21] = 0;
+}
+
+/* RFC 4301 6.2: from a router that no selector names, about UDP 2000 to 1000 that we sent the other way. */
+static void make_error(uint8_t *payload)
+{
+	static const uint8_t quoted[28] = { 0x45, 0, 0, 60, [9] = IPPROTO_UDP, [12] = 10, 2, 0, 7, 10, 1, 0, 5,
+		2000 >> 8, 2000 & 0xff, 1000 >> 8, 1000 & 0xff };
+
+	store_be16(payload + 2, 56);
+	payload[9] = IPPROTO_ICMP;
+	store_be32(payload + 12, 0xac100001);
+	memset(payload + 20, 0, 8);
+	payload[20] = 11;
+	memcpy(payload + 28, quoted, sizeof(quoted));
+}
+
+static void make_query(uint8_t *payload)
+{
+	make_error(payload);
+	payload[20] = 8;
+}
+
+static void make_error_about_others(uint8_t *payload)
+{
+	make_error(payload);
+	payload[28 + 19] = 6;
+	payload[28 + 17] = 9;
+}
+
+/* The quoted packet was not sent by whom this is for. */
+static void make_error_for_another(uint8_t *payload)
+{
+	make_error(payload);
+	payload[19] = 8;
+}
+
+static void make_error_about_tcp(uint8_t *payload)
+{
+	make_error(payload);
+	payload[28 + 9] = IPPROTO_TCP;
+}
+
+static void test_esp_drops_icmp_errors_but_about_its_own_traffic(void)
+{
+	CU_ASSERT_EQUAL(with_selectors("10.1.0.0/16", "10.2.0.0/16", make_error), DROP_NONE);
+	CU_ASSERT_EQUAL(with_selectors("10.1.0.0/16[udp/1000]", "10.2.0.0/16[udp/2000]", make_error), DROP_NONE);
+	CU_ASSERT_EQUAL(with_selectors("10.1.0.0/16[udp/1001]", "10.2.0.0/16[udp]", make_error), DROP_SELECTOR_IN);
+	CU_ASSERT_EQUAL(with_selectors("10.1.0.0/16[udp]", "10.2.0.0/16[udp]", make_error_about_tcp), DROP_SELECTOR_IN);
+	CU_ASSERT_EQUAL(with_selectors("10.1.0.0/16", "10.2.0.0/16", make_query), DROP_SELECTOR_IN);
+	CU_ASSERT_EQUAL(with_selectors("10.1.0.0/16", "10.2.0.0/16", make_error_about_others), DROP_SELECTOR_IN);
+	CU_ASSERT_EQUAL(with_selectors("10.1.0.0/16", "10.2.0.0/16", make_error_for_another), DROP_SELECTOR_IN);
 }
 
 static void test_esp_drops_protocol_and_port_selectors(void)
@@ -578,6 +629,7 @@ int main(int argc, char **argv)
 		TEST(test_esp_drops_next_headers),
 		TEST(test_esp_drops_inner_headers),
 		TEST(test_esp_drops_selectors),
+		TEST(test_esp_drops_icmp_errors_but_about_its_own_traffic),
 		TEST(test_esp_drops_protocol_and_port_selectors),
 		TEST(test_esp_drops_no_headroom),
 		TEST(test_esp_drops_no_tailroom),

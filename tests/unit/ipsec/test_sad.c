@@ -233,8 +233,9 @@ static void test_sad_retired_slot_waits_for_the_worker(void)
 
 static void test_sad_config_is_checked(void)
 {
-	static const struct ipsec_config bad[] = { { 0, 256, 1 }, { 65, 256, 1 }, { 1, 300, 1 }, { 1, 1u << 21, 1 },
-		{ 1, 0, 1 }, { 1, 256, 0 } };
+	static const struct ipsec_config bad[] = { { 0, 256, 1, 0 }, { 65, 256, 1, 0 }, { 1, 300, 1, 0 },
+		{ 1, 1u << 21, 1, 0 }, { 1, 0, 1, 0 }, { 1, 256, 0, 0 }, { 1, 256, 1u << 20, 0 },
+		{ 1, 256, 1, (1u << 20) - 1 }, { 1, 256, UINT32_MAX, 2 } };
 	const char *reason;
 
 	for (size_t i = 0; i < ARRAY_LEN(bad); i++) {

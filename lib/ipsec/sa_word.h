@@ -1,0 +1,51 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* An SA's address and the generation of the slot that leads to it, in one word: a look-up compares both without
+ * touching the SA, which can be prefetched then. */
+#pragma once
+
+#include <stdbool.h>
+#include <stdint.h>
+
+struct sa;
+
+/* What names a slot from outside (an SPI of ours, a child of a tunnel) is generation and index likewise. */
+#define SLOT_INDEX_BITS  20
+#define SLOT_INDEX_MASK  ((1u << SLOT_INDEX_BITS) - 1)
+#define SLOT_GENERATIONS 4096
+
+/* User space ends below 2^52 on every CPU DPDK runs on. */
+#define SA_WORD_GENERATION_LSB 52
+#define SA_WORD_POINTER_MASK   ((1ull << SA_WORD_GENERATION_LSB) - 1)
+
+static inline uint32_t slot_index(uint32_t name)
+{
+	return name & SLOT_INDEX_MASK;
+}
+
+static inline uint32_t slot_generation(uint32_t name)
+{
+	return name >> SLOT_INDEX_BITS;
+}
+
+/* 0: no SA. */
+static inline uint64_t sa_word_make(uint32_t name, const struct sa *sa)
+{
+	return sa ? (uint64_t)slot_generation(name) << SA_WORD_GENERATION_LSB | (uintptr_t)sa : 0;
+}
+
+static inline struct sa *sa_word_sa(uint64_t word)
+{
+	return (struct sa *)(uintptr_t)(word & SA_WORD_POINTER_MASK);
+}
+
+/* The word is not empty and of this name's generation. */
+static inline bool sa_word_is(uint64_t word, uint32_t name)
+{
+	return word && word >> SA_WORD_GENERATION_LSB == slot_generation(name);
+}
+
+/* The generation after this one: never 0, which names no slot that is used twice. */
+static inline uint16_t slot_generation_next(uint16_t generation)
+{
+	return (uint16_t)(generation + 1 < SLOT_GENERATIONS ? generation + 1 : 1);
+}
