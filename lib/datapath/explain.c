@@ -150,7 +150,7 @@ static enum drop_reason sa_fault(const struct sa *sa, const struct flow *leaving
 
 static void walk_protect(const struct datapath *dp, uint32_t slot, const struct flow *leaving, struct datapath_walk *w)
 {
-	const struct sa *sa = tunnel_lookup(dp->ips, slot);
+	const struct sa *sa = tunnel_lookup(dp->ips, tunnel_child_lookup(dp->ips, slot, leaving));
 	const struct path *path;
 	enum drop_reason fault;
 
@@ -214,10 +214,26 @@ static enum drop_reason protect_fault(const struct explain_facts *f, const struc
 		route_leads_behind(snapshot_route(f->snap, &f->query->src), e->port));
 }
 
+static bool is_sealed_for_us(const struct explain_facts *f, const struct explain_probe *p)
+{
+	return (f->query->protocol == IPPROTO_ESP || f->query->protocol == IPPROTO_AH) && destination_own(f->dp, &p->m);
+}
+
+static bool reverse_path_good(const struct explain_facts *f, const struct explain_probe *p, uint16_t port)
+{
+	if (port >= f->dp->port_count || source_on_every_link(&p->m) || is_sealed_for_us(f, p))
+		return true;
+	return source_reached(snapshot_route(f->snap, &f->query->src), port, (enum datapath_rpf)f->dp->ports[port].rpf);
+}
+
 static void walk_clear(const struct explain_facts *f, struct explain_probe *p, struct datapath_explanation *e)
 {
 	enum drop_reason reason;
 
+	if (!e->local && !reverse_path_good(f, p, e->port)) {
+		end_drop(&e->clear, DROP_REVERSE_PATH);
+		return;
+	}
 	if (!e->local && destination_own(f->dp, &p->m)) {
 		walk_local(p, f->query, local_verdict(&e->arriving), false, &e->clear);
 		return;
@@ -238,13 +254,16 @@ static void walk_clear(const struct explain_facts *f, struct explain_probe *p, s
 
 static void walk_tunnelled(const struct explain_facts *f, struct explain_probe *p, struct datapath_explanation *e)
 {
+	uint32_t from = e->arriving.tunnel_slot;
 	enum drop_reason reason = tunnelled_verdict(&e->leaving);
 
+	if (is_protect(&e->leaving) && e->leaving.tunnel_slot == from)
+		reason = claimed_back_verdict(snapshot_route(f->snap, &f->query->dst), tunnel_lookup(f->dp->ips, from));
 	if (source_own(f->dp, &p->m))
 		end_drop(&e->tunnelled, DROP_MARTIAN);
 	else if (destination_own(f->dp, &p->m))
 		walk_local(p, f->query, DROP_NONE, true, &e->tunnelled);
-	else if (tunnelled_protects(&e->leaving, e->arriving.tunnel_slot))
+	else if (tunnelled_protects(&e->leaving, from))
 		walk_protect(f->dp, e->leaving.tunnel_slot, &f->leaving, &e->tunnelled);
 	else if (reason)
 		end_drop(&e->tunnelled, reason);

@@ -176,16 +176,13 @@ void outbound_clear(struct worker *w, struct list *l, enum origin origin)
 	outbound_flush(w);
 }
 
-/* The rule of the tunnel a packet came from claims it again: one whose sides overlap matches both ways, and the route
- * tells where the packet is going. On the peer's side it would run in circles, or leave there in clear. */
 static void claimed_back(struct worker *w, struct rte_mbuf *m, uint32_t slot)
 {
-	const struct sa *sa = tunnel_lookup(w->ips, slot);
 	const struct route *r = packet_route(w, m);
-	bool routed = r->kind == ROUTE_CONNECTED || r->kind == ROUTE_VIA;
+	enum drop_reason reason = claimed_back_verdict(r, tunnel_lookup(w->ips, slot));
 
-	if (routed && (!sa || sa_path(sa)->port == r->port))
-		worker_drop(w, m, DROP_TUNNEL_LOOP);
+	if (reason)
+		worker_drop(w, m, reason);
 	else
 		forward_along(w, m, ORIGIN_TUNNEL, r);
 }

@@ -21,6 +21,8 @@ void inbound_sealed(struct worker *w);
 
 /* reverse_path.c: of packets that arrived in clear, those whose source the port's setting does not let in end here. */
 void reverse_path_check(struct worker *w, struct list *l);
+/* reverse_path.c: neighbour discovery's sources have no route: they are valid on every link. */
+bool source_on_every_link(const struct rte_mbuf *m);
 
 /* outbound.c: verdict for packets that arrived in clear, or were made here; ends in protect, forward, or a drop. */
 void outbound_clear(struct worker *w, struct list *l, enum origin origin);

@@ -178,7 +178,7 @@ void trace_inner(struct worker *w, struct rte_mbuf **pkts, const uint32_t *slots
 static void decision_push(struct worker *w, const struct rte_mbuf *m, const struct decision *d)
 {
 	if (d->kind == DECISION_PROTECT)
-		trace_push(w, m, TRACE_PROTECT, 0, d->slot);
+		trace_push(w, m, TRACE_PROTECT, 0, d->tunnel);
 	else if (d->kind == DECISION_FORWARD)
 		trace_push(w, m, TRACE_FORWARD, d->port, 0);
 	else
@@ -191,7 +191,7 @@ void trace_decisions(struct worker *w, struct rte_mbuf **pkts, const struct deci
 
 	for (uint16_t i = 0; i < n; i++) {
 		const struct decision *d = &decisions[i];
-		if (s->slot_count && !s->spi && d->kind == DECISION_PROTECT && slot_fits(s, d->slot) &&
+		if (s->slot_count && !s->spi && d->kind == DECISION_PROTECT && slot_fits(s, d->tunnel) &&
 			packet_fits(s, pkts[i]))
 			sample(w, pkts[i]);
 		decision_push(w, pkts[i], d);

@@ -74,6 +74,27 @@ static inline enum drop_reason tunnelled_verdict(const struct spd_verdict *leavi
 	return leaving->matched && leaving->action == SPD_DISCARD ? DROP_DISCARD : DROP_NONE;
 }
 
+/* The rule of the tunnel a packet came from claims it again: one whose sides overlap matches both ways, and the route
+ * tells where the packet is going. On the peer's side (where no SA is up: on any) it would run in circles, or leave
+ * there in clear. */
+static inline enum drop_reason claimed_back_verdict(const struct route *r, const struct sa *sa)
+{
+	bool routed = r->kind == ROUTE_CONNECTED || r->kind == ROUTE_VIA;
+
+	return routed && (!sa || sa_path(sa)->port == r->port) ? DROP_TUNNEL_LOOP : DROP_NONE;
+}
+
+/* Reverse path (RFC 3704 2.2, 2.4) of a source with a route. Every address has the default route: a loose check that
+ * took it would let all sources pass. */
+static inline bool source_reached(const struct route *source, uint16_t port, enum datapath_rpf rpf)
+{
+	if (rpf == DATAPATH_RPF_OFF)
+		return true;
+	if (source->kind != ROUTE_CONNECTED && source->kind != ROUTE_VIA)
+		return false;
+	return rpf == DATAPATH_RPF_STRICT ? source->port == port : !source->is_default;
+}
+
 /* A packet in clear for one of our own addresses: what policy wants protected is not believed in clear (RFC 4301 5.2
  * step 3b), and a discard rule is obeyed. */
 static inline enum drop_reason local_verdict(const struct spd_verdict *arriving)

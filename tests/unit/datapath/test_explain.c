@@ -149,6 +149,31 @@ static void test_explain_unresolved_neighbour_is_named_and_not_touched(void)
 	rig_close();
 }
 
+static void test_explain_reverse_path_and_loops(void)
+{
+	struct datapath_explanation e;
+
+	rig_open(1);
+	RIG_POLICY("bypass 0.0.0.0/0 0.0.0.0/0");
+	rig.dp->ports[WAN].rpf = DATAPATH_RPF_STRICT;
+	rig.dp->reverse_path = true;
+	CU_ASSERT(explains_drop(WAN, LAN_HOST, WAN_PEER, DROP_REVERSE_PATH));
+	rig.dp->ports[WAN].rpf = DATAPATH_RPF_OFF;
+	rig.dp->reverse_path = false;
+	/* both sides overlap: what came out of the tunnel would go to where its peer is */
+	RIG_POLICY("protect 3 0.0.0.0/0 0.0.0.0/0");
+	tunnel_open(WAN_PEER);
+	e = ask(FAR_HOST, "10.3.0.1", WAN);
+	CU_ASSERT(e.brought);
+	CU_ASSERT_EQUAL(e.clear.reason, DROP_INBOUND_CLEAR);
+	CU_ASSERT_EQUAL(e.tunnelled.end, DATAPATH_END_DROPPED);
+	CU_ASSERT_EQUAL(e.tunnelled.reason, DROP_TUNNEL_LOOP);
+	e = ask(FAR_HOST, LAN_HOST, WAN);
+	CU_ASSERT_EQUAL(e.tunnelled.end, DATAPATH_END_CLEAR);
+	tunnel_close();
+	rig_close();
+}
+
 static enum datapath_end own_end(const char *src, const char *dst, uint8_t protocol, uint16_t sport, uint16_t dport)
 {
 	struct datapath_query q = { .protocol = protocol, .has_ports = true, .sport = sport, .dport = dport };
@@ -194,6 +219,7 @@ int main(int argc, char **argv)
 		TEST(test_explain_what_a_tunnel_brings_goes_on),
 		TEST(test_explain_unresolved_neighbour_is_named_and_not_touched),
 		TEST(test_explain_own_addresses),
+		TEST(test_explain_reverse_path_and_loops),
 		TEST(test_explain_refuses_two_families),
 	};
 
