@@ -7,7 +7,7 @@
 #include <string.h>
 #include <yaml.h>
 
-#define NODES_MAX   1000000u
+#define NODES_MAX   2000000u
 #define DEPTH_MAX   16
 #define ANCHORS_MAX 256
 

@@ -800,7 +800,7 @@ static const struct row config_rows[] = {
 		ITEMS(struct config, routes),
 		COUNT(struct config, route_count),
 		NESTED(route_rows),
-		.max = 65536,
+		.max = 262144,
 		.reload = RELOAD_LIVE,
 		.help = "static routes" },
 	{ .key = "neighbours",

@@ -252,8 +252,11 @@ struct spd_verdict {
 
 struct spd; /* a compiled, immutable policy table (rte_acl) */
 
-/* Control: compiles rules in order of priority, first match wins. NULL with a reason. */
+/* Any thread but a worker's, several at once: compiles rules in order of priority, first match wins. It shares nothing
+ * with tables that are in use and takes seconds for 10,000 rules, so control leaves it to a helper thread and publishes
+ * what comes back. rules are borrowed for the call. NULL with a reason. */
 struct spd *spd_create(const struct spd_rule *rules, size_t count, const char **ret_reason);
+/* Any thread but a worker's; a table that was published only after a grace period. */
 void spd_free(void *spd);
 /* Worker: verdicts of n flows (n at most 64). */
 void spd_lookup(const struct spd *spd, const struct flow *flows, uint16_t n, struct spd_verdict *ret_verdicts);

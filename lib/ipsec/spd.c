@@ -243,7 +243,7 @@ static int acl_fill(struct rte_acl_ctx *acl, const struct expansion *e)
 /* NULL in *ret_acl when there is no rule. 0 or -errno. */
 static int acl_build(const struct expansion *e, struct rte_acl_ctx **ret_acl)
 {
-	static unsigned int instance;
+	static atomic_uint instance; /* relaxed: only has to differ */
 	char name[RTE_ACL_NAMESIZE];
 	struct rte_acl_param p = {
 		.name = name,
@@ -255,7 +255,7 @@ static int acl_build(const struct expansion *e, struct rte_acl_ctx **ret_acl)
 	*ret_acl = NULL;
 	if (!e->count)
 		return 0;
-	snprintf(name, sizeof(name), "spd%u", instance++);
+	snprintf(name, sizeof(name), "spd%u", atomic_fetch_add_explicit(&instance, 1, memory_order_relaxed));
 	*ret_acl = rte_acl_create(&p);
 	return *ret_acl ? acl_fill(*ret_acl, e) : -ENOMEM;
 }

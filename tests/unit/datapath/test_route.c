@@ -94,12 +94,34 @@ static void test_route_default_covers_everything_but_more_specific(void)
 	route_table_done(&t);
 }
 
+static void test_route_a_hundred_thousand(void)
+{
+	const struct route far = { .kind = ROUTE_VIA, .neighbour = UINT32_MAX };
+	struct route_table t;
+	unsigned wrong = 0;
+
+	CU_ASSERT_EQUAL_FATAL(route_table_init(&t), 0);
+	CU_ASSERT_EQUAL(route_insert(&t, 0, 0, &far), 0);
+	for (uint32_t i = 0; i < 100000; i++) {
+		struct route r = { .kind = ROUTE_VIA, .neighbour = i };
+		wrong += route_insert(&t, 0x14000000 + (i << 9), 24, &r) != 0;
+	}
+	for (uint32_t i = 0; i < 100000; i++) {
+		uint32_t inside = 0x14000000 + (i << 9) + i % 256;
+		wrong += route_lookup(&t, rte_cpu_to_be_32(inside))->neighbour != i;
+		wrong += route_lookup(&t, rte_cpu_to_be_32(inside + 256))->neighbour != UINT32_MAX;
+	}
+	CU_ASSERT_EQUAL(wrong, 0);
+	route_table_done(&t);
+}
+
 int main(int argc, char **argv)
 {
 	static const struct test tests[] = {
 		TEST(test_route_lookup_agrees_with_slow_search),
 		TEST(test_route_empty_table_has_no_route),
 		TEST(test_route_default_covers_everything_but_more_specific),
+		TEST(test_route_a_hundred_thousand),
 	};
 
 	return test_main("datapath_route", tests, ARRAY_LEN(tests), argc, argv);

@@ -139,6 +139,29 @@ static void test_route6_nested_prefixes_that_end_together(void)
 	route6_table_done(&t);
 }
 
+static void test_route6_a_hundred_thousand(void)
+{
+	struct route6_table t = { .count = 0 };
+	uint8_t addr[16] = { 0x20, 0x01 };
+	unsigned wrong = 0;
+
+	for (uint32_t i = 0; i < 100000; i++) {
+		struct route r = { .kind = ROUTE_VIA, .neighbour = i };
+		store_be32(addr + 2, i << 1);
+		wrong += route6_insert(&t, addr, 48, &r) != 0;
+	}
+	CU_ASSERT_EQUAL_FATAL(route6_finish(&t), 0);
+	addr[15] = 7;
+	for (uint32_t i = 0; i < 100000; i++) {
+		store_be32(addr + 2, i << 1);
+		wrong += route6_lookup(&t, addr)->neighbour != i;
+		store_be32(addr + 2, i << 1 | 1);
+		wrong += route6_lookup(&t, addr)->kind != ROUTE_NONE;
+	}
+	CU_ASSERT_EQUAL(wrong, 0);
+	route6_table_done(&t);
+}
+
 int main(int argc, char **argv)
 {
 	static const struct test tests[] = {
@@ -146,6 +169,7 @@ int main(int argc, char **argv)
 		TEST(test_route6_empty_table_has_no_route),
 		TEST(test_route6_default_covers_everything_but_more_specific),
 		TEST(test_route6_nested_prefixes_that_end_together),
+		TEST(test_route6_a_hundred_thousand),
 	};
 
 	return test_main("datapath_route6", tests, ARRAY_LEN(tests), argc, argv);

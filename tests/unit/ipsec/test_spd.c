@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* The compiled policy table against a slow reading of the same rules, and the rules about packets without ports. */
+#include <pthread.h>
 #include <rte_random.h>
 #include <stdlib.h>
 
@@ -575,6 +576,55 @@ static void test_spd_expansion_is_bounded(void)
 	}
 }
 
+/* ---- compiled beside the control thread ---- */
+
+#define COMPILERS   3
+#define OFFICES     200
+#define COMPILATION 5
+
+/* Another set of slots for every thread: a table that took from a neighbour's shows. */
+static void *compiler_run(void *arg)
+{
+	const uint32_t base = *(const uint32_t *)arg;
+	struct spd_rule *rules = (struct spd_rule *)calloc(OFFICES, sizeof(*rules));
+	uintptr_t wrong = 0;
+
+	for (int round = 0; round < COMPILATION; round++) {
+		char remote[32];
+		const char *reason;
+		for (uint32_t i = 0; i < OFFICES; i++) {
+			snprintf(remote, sizeof(remote), "10.2.%u.0/24", i);
+			rules[i] = rule(SPD_PROTECT, base + i, "10.1.0.0/16", remote);
+		}
+		struct spd *spd = spd_create(rules, OFFICES, &reason);
+		for (uint32_t i = 0; spd && i < OFFICES; i++) {
+			const struct flow f = flow(IPPROTO_UDP, 0x0a010001, 0x0a020000 + (i << 8), 1, 2);
+			struct spd_verdict v;
+			spd_lookup(spd, &f, 1, &v);
+			wrong += v.tunnel_slot != base + i;
+		}
+		wrong += !spd;
+		spd_free(spd);
+	}
+	free(rules);
+	return (void *)wrong;
+}
+
+static void test_spd_compiles_on_several_threads(void)
+{
+	uint32_t bases[COMPILERS] = { 0, 1000, 2000 }, own = 3000;
+	pthread_t threads[COMPILERS];
+	void *wrong;
+
+	for (int i = 0; i < COMPILERS; i++)
+		CU_ASSERT_EQUAL_FATAL(pthread_create(&threads[i], NULL, compiler_run, &bases[i]), 0);
+	CU_ASSERT_PTR_NULL(compiler_run(&own));
+	for (int i = 0; i < COMPILERS; i++) {
+		pthread_join(threads[i], &wrong);
+		CU_ASSERT_PTR_NULL(wrong);
+	}
+}
+
 int main(int argc, char **argv)
 {
 	static const struct test tests[] = {
@@ -597,6 +647,7 @@ int main(int argc, char **argv)
 		TEST(test_spd_ipv6_fragment_of_protected_port_is_protected),
 		TEST(test_spd_ipv6_odd_range),
 		TEST(test_spd_expansion_is_bounded),
+		TEST(test_spd_compiles_on_several_threads),
 	};
 
 	rig_eal();
