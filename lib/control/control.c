@@ -149,6 +149,8 @@ static int fill_ports(const struct config *config, struct datapath_config *dc, c
 		}
 		to->address = from->address;
 		to->address6 = from->address6;
+		to->link_local = from->link_local;
+		to->vlan = (uint16_t)from->vlan;
 		to->mtu = (uint16_t)from->mtu;
 	}
 	return 0;
@@ -183,7 +185,12 @@ static int publish_policy(struct control *c, char *ret_reason, size_t reason_cap
 	int rc = -ENOMEM;
 
 	for (size_t i = 0; routes && i < config->route_count; i++)
-		routes[i] = (struct datapath_route){ config->routes[i].prefix, config->routes[i].via };
+		routes[i] = (struct datapath_route){
+			.prefix = config->routes[i].prefix,
+			.via = config->routes[i].via,
+			.on_port = config->routes[i].has_interface,
+			.port = (uint16_t)config->routes[i].interface,
+		};
 	if (routes)
 		rc = datapath_publish(c->dp, &snapshot, &reason);
 	if (rc)
@@ -197,7 +204,7 @@ static int add_neighbours(struct control *c, char *ret_reason, size_t reason_cap
 {
 	for (size_t i = 0; i < c->config->neighbour_count; i++) {
 		const struct config_neighbour *n = &c->config->neighbours[i];
-		int rc = datapath_neighbour_add(c->dp, &n->addr, n->mac);
+		int rc = datapath_neighbour_add(c->dp, (uint16_t)n->interface, &n->addr, n->mac);
 		char text[ADDR_TEXT_MAX];
 
 		if (rc) {

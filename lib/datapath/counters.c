@@ -87,16 +87,19 @@ static void device_read(const struct port *p, struct datapath_port_stats *s)
 void datapath_port_stats_read(const struct datapath *dp, uint16_t port, struct datapath_port_stats *ret_stats)
 {
 	const struct port *p = &dp->ports[port];
+	const struct device *d = &dp->devices[p->device];
 
 	*ret_stats = (struct datapath_port_stats){
 		.address = p->prefix,
 		.address6 = p->prefix6,
+		.link_local = p->six ? addr_from_bytes(ADDR_IPV6, p->link_local) : (struct addr){ 0 },
 		.mtu = p->mtu,
-		.rx_queues = p->rx_queues,
-		.tx_queues = p->tx_queues,
+		.vlan = p->vlan,
+		.rx_queues = d->rx_queues,
+		.tx_queues = d->tx_queues,
 	};
 	memcpy(ret_stats->name, p->name, sizeof(p->name));
-	memcpy(ret_stats->device, p->device, sizeof(p->device));
+	memcpy(ret_stats->device, d->name, sizeof(d->name));
 	memcpy(ret_stats->mac, p->mac, sizeof(p->mac));
 	device_read(p, ret_stats);
 }
@@ -125,7 +128,8 @@ size_t datapath_neighbours_read(const struct datapath *dp, struct datapath_neigh
 bool datapath_address_local(const struct datapath *dp, const struct addr *a, uint16_t *ret_port)
 {
 	for (uint16_t i = 0; i < dp->port_count; i++) {
-		if (!addr_equal(&dp->ports[i].prefix.addr, a) && !addr_equal(&dp->ports[i].prefix6.addr, a))
+		const struct port *p = &dp->ports[i];
+		if (!addr_equal(&p->prefix.addr, a) && (a->family != ADDR_IPV6 || !port_has6(p, a->bytes)))
 			continue;
 		if (ret_port)
 			*ret_port = i;

@@ -31,7 +31,7 @@ static struct rte_ring *ring_make(
 
 static int worker_links(struct worker *w, unsigned instance)
 {
-	static const char *const names[PUNT_CLASSES] = { "ike", "arp", "hold" };
+	static const char *const names[PUNT_CLASSES] = { "ike", "arp", "nd", "hold" };
 	const unsigned single = RING_F_SP_ENQ | RING_F_SC_DEQ;
 
 	w->inject = ring_make(instance, w->id, "inject", 0, INJECT_RING_SIZE, single);
@@ -112,18 +112,17 @@ static struct worker *worker_create(struct datapath *dp, uint16_t id, unsigned i
 	return w;
 }
 
-/* Every queue of every port gets its worker. */
+/* Every queue of every device gets its worker. */
 static void queues_assign(struct datapath *dp)
 {
-	for (uint16_t p = 0; p < dp->port_count; p++) {
-		const struct port *port = &dp->ports[p];
-		for (uint16_t q = 0; q < port->rx_queues; q++) {
-			struct worker *w = dp->workers[port_queue_worker(dp, p, q)];
-			w->rx[w->rx_count++] = (struct rx_queue){ .port = p, .queue = q };
+	for (uint16_t d = 0; d < dp->device_count; d++)
+		for (uint16_t q = 0; q < dp->devices[d].rx_queues; q++) {
+			struct worker *w = dp->workers[device_queue_worker(dp, d, q)];
+			w->rx[w->rx_count++] = (struct rx_queue){ .id = dp->devices[d].id, .device = d, .queue = q };
 		}
-		for (uint16_t q = 0; q < port->tx_queues; q++)
+	for (uint16_t p = 0; p < dp->port_count; p++)
+		for (uint16_t q = 0; q < dp->devices[dp->ports[p].device].tx_queues; q++)
 			dp->workers[port_queue_worker(dp, p, q)]->tx_queue[p] = q;
-	}
 }
 
 /* Packets stay in one buffer each: room for the largest MTU. */
@@ -167,7 +166,7 @@ static int parts_create(struct datapath *dp, const struct datapath_config *c, ch
 static int ports_create(struct datapath *dp, const struct datapath_config *c, char *ret_reason, size_t capacity)
 {
 	for (uint16_t i = 0; i < c->port_count; i++) {
-		int error = port_setup(dp, i, &c->ports[i], ret_reason, capacity);
+		int error = port_setup(dp, i, c, ret_reason, capacity);
 		if (error)
 			return error;
 		dp->port_count++;
@@ -245,15 +244,15 @@ int datapath_start(struct datapath *dp)
 {
 	int error = lcore_of(dp->worker_count - 1u) == LCORE_ID_ANY ? -EINVAL : 0;
 
-	uint16_t ports = 0;
+	uint16_t devices = 0;
 
-	while (!error && ports < dp->port_count) {
-		error = port_start(&dp->ports[ports]);
-		ports += !error;
+	while (!error && devices < dp->device_count) {
+		error = device_start(dp, devices);
+		devices += !error;
 	}
 	if (error) {
-		while (ports--)
-			port_stop(&dp->ports[ports]);
+		while (devices--)
+			device_stop(dp, devices);
 		return error;
 	}
 	atomic_store_explicit(&dp->stop, false, memory_order_relaxed);
@@ -262,6 +261,8 @@ int datapath_start(struct datapath *dp)
 		error = rte_eal_remote_launch(worker_main, dp->workers[i], dp->workers[i]->lcore);
 	if (!error)
 		error = workers_wait(dp);
+	if (!error)
+		nd_announce(dp);
 	if (error)
 		datapath_stop(dp);
 	return error;
@@ -276,8 +277,8 @@ void datapath_stop(struct datapath *dp)
 		rte_eal_wait_lcore(dp->workers[i]->lcore);
 		atomic_store_explicit(&dp->workers[i]->state, WORKER_STOPPED, memory_order_relaxed);
 	}
-	for (uint16_t i = 0; i < dp->port_count; i++)
-		port_stop(&dp->ports[i]);
+	for (uint16_t i = 0; i < dp->device_count; i++)
+		device_stop(dp, i);
 	for (uint16_t i = 0; i < dp->worker_count; i++)
 		worker_drain(dp->workers[i]);
 	dp->started = false;
@@ -301,8 +302,8 @@ void datapath_free(struct datapath *dp)
 	if (!dp)
 		return;
 	datapath_stop(dp);
-	for (uint16_t i = 0; i < dp->port_count; i++)
-		rte_eth_dev_close(dp->ports[i].id);
+	for (uint16_t i = 0; i < dp->device_count; i++)
+		rte_eth_dev_close(dp->devices[i].id);
 	for (uint16_t i = 0; i < dp->worker_count; i++)
 		worker_free(dp->workers[i]);
 	if (dp->neighbours) {
@@ -346,7 +347,7 @@ int datapath_path_create(struct datapath *dp, const struct path_spec *spec, stru
 	if (spec->remote.addr.family == ADDR_NONE || (r->kind != ROUTE_CONNECTED && r->kind != ROUTE_VIA))
 		return -EHOSTUNREACH;
 	if (r->kind == ROUTE_CONNECTED)
-		neighbour = arp_pin(dp, r->port, &spec->remote.addr);
+		neighbour = resolve_pin(dp, r->port, &spec->remote.addr);
 	if (neighbour == NEIGHBOUR_NONE)
 		return -EHOSTUNREACH;
 	*ret_path = path_create(spec, dp->ports[r->port].mtu, r->port, neighbour);
@@ -373,14 +374,13 @@ int datapath_next_hop_read(const struct datapath *dp, const struct addr *a, stru
 	return 0;
 }
 
-int datapath_neighbour_add(struct datapath *dp, const struct addr *a, const uint8_t mac[6])
+int datapath_neighbour_add(struct datapath *dp, uint16_t port, const struct addr *a, const uint8_t mac[6])
 {
-	int port = snapshot_connected_port(dp, a);
 	uint32_t index;
 
-	if (port < 0 || datapath_address_local(dp, a, NULL))
+	if (port >= dp->port_count || !port_is_on_link(&dp->ports[port], a) || datapath_address_local(dp, a, NULL))
 		return -EINVAL;
-	index = neighbour_ensure(dp->neighbours, (uint16_t)port, a);
+	index = resolve_ensure(dp, port, a);
 	if (index == NEIGHBOUR_NONE)
 		return -ENOSPC;
 	neighbour_confirm(dp->neighbours, index, mac, NEIGHBOUR_STATIC, 0);

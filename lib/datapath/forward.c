@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* The last stages: route, TTL, MTU, neighbour, Ethernet header, TX buffers. No policy here: whoever calls has a
- * verdict. */
+/* The last stages: route, TTL, MTU, neighbour, Ethernet header, VLAN tag, TX buffers. No policy here: whoever calls has
+ * a verdict. */
 #include "stages_priv.h"
 
 /* A port took fewer than it was given: what is left is dropped, a worker does not wait. */
@@ -31,8 +31,12 @@ void forward_frame(struct worker *w, struct rte_mbuf *m, uint16_t port)
 	const struct note note = { .stage = STAGE_TX, .port = port };
 
 	if (unlikely(w->tx_queue[port] == QUEUE_NONE)) {
-		/* queue 0 of every port belongs to this one (port.c) */
-		handoff_push(w, m, port % w->dp->worker_count, &note);
+		/* queue 0 of every device belongs to this one (port.c) */
+		handoff_push(w, m, port_queue_worker(w->dp, port, 0), &note);
+		return;
+	}
+	if (unlikely(w->ports[port].vlan) && vlan_insert(&w->ports[port], m)) {
+		worker_drop(w, m, DROP_NO_HEADROOM);
 		return;
 	}
 	list_push(&w->tx[port], m);
@@ -40,27 +44,29 @@ void forward_frame(struct worker *w, struct rte_mbuf *m, uint16_t port)
 		port_flush(w, port);
 }
 
-/* Control resolves the neighbour and sends the packet on, or drops it. An IPv6 neighbour that is not static has nobody
- * who asks for it. */
-static void egress_hold(struct worker *w, struct rte_mbuf *m, uint16_t port, uint32_t neighbour, bool on_link)
+/* Control resolves the neighbour and sends the packet on, or lets its sender know. */
+static void egress_hold(
+	struct worker *w, struct rte_mbuf *m, uint16_t port, uint32_t neighbour, bool on_link, enum origin origin)
 {
-	if (packet_is_ip6(m)) {
-		worker_drop(w, m, DROP_NEIGHBOUR);
-		return;
-	}
-	*packet_note(
-		m) = (struct note){ .stage = STAGE_EGRESS, .port = port, .neighbour = neighbour, .on_link = on_link };
+	*packet_note(m) = (struct note){
+		.stage = STAGE_EGRESS,
+		.origin = (uint8_t)origin,
+		.port = port,
+		.neighbour = neighbour,
+		.on_link = on_link,
+	};
 	punt_push(w, m, PUNT_HOLD);
 }
 
-void forward_egress(struct worker *w, struct rte_mbuf *m, uint16_t port, uint32_t neighbour, bool on_link)
+static inline void egress(
+	struct worker *w, struct rte_mbuf *m, uint16_t port, uint32_t neighbour, bool on_link, enum origin origin)
 {
 	uint64_t word = neighbour != NEIGHBOUR_NONE ? neighbour_word(w->neighbours, neighbour) : 0;
 	const uint8_t *tail = w->ports[port].source_tail[packet_is_ip6(m)];
 	uint8_t *eth;
 
 	if (unlikely(!(word & NEIGHBOUR_WORD_VALID))) {
-		egress_hold(w, m, port, neighbour, on_link);
+		egress_hold(w, m, port, neighbour, on_link, origin);
 		return;
 	}
 	eth = (uint8_t *)rte_pktmbuf_prepend(m, RTE_ETHER_HDR_LEN);
@@ -74,11 +80,21 @@ void forward_egress(struct worker *w, struct rte_mbuf *m, uint16_t port, uint32_
 	forward_frame(w, m, port);
 }
 
-static void route_egress(struct worker *w, struct rte_mbuf *m, const struct route *r)
+void forward_egress(struct worker *w, struct rte_mbuf *m, uint16_t port, uint32_t neighbour, bool on_link)
+{
+	egress(w, m, port, neighbour, on_link, ORIGIN_CONTROL);
+}
+
+void forward_link_local(struct worker *w, struct rte_mbuf *m)
+{
+	forward_egress(w, m, m->port, packet_neighbour(w, m, m->port), true);
+}
+
+static void route_egress(struct worker *w, struct rte_mbuf *m, const struct route *r, enum origin origin)
 {
 	bool on_link = r->kind == ROUTE_CONNECTED;
 
-	forward_egress(w, m, r->port, on_link ? packet_neighbour(w, m, r->port) : r->neighbour, on_link);
+	egress(w, m, r->port, on_link ? packet_neighbour(w, m, r->port) : r->neighbour, on_link, origin);
 }
 
 static void forward_too_big(
@@ -88,21 +104,23 @@ static void forward_too_big(
 	uint16_t n = fragment_or_answer(w, m, origin, mtu, fragments);
 
 	for (uint16_t i = 0; i < n; i++)
-		route_egress(w, fragments[i], r);
+		route_egress(w, fragments[i], r, origin);
 }
 
-static inline const struct route *packet_route(const struct worker *w, const struct rte_mbuf *m)
+static void unroutable(struct worker *w, struct rte_mbuf *m, const struct route *r, enum origin origin)
 {
-	return packet_is_ip6(m) ? route6_lookup(&w->snapshot->routes6, ip6_destination(packet_ip6(m)))
-				: route_lookup(&w->snapshot->routes, packet_ip(m)->dst_addr);
+	if (r->kind == ROUTE_NONE)
+		icmp_error_send(w, m, origin, ICMP_ERROR_NO_ROUTE, 0, DROP_NO_ROUTE);
+	else
+		worker_drop(w, m, r->kind == ROUTE_LOCAL ? DROP_MARTIAN : DROP_NO_ROUTE);
 }
 
 void forward_packet(struct worker *w, struct rte_mbuf *m, enum origin origin)
 {
-	const struct route *r = packet_route(w, m);
+	const struct route *r = packet_route(w->snapshot, m);
 
-	if (unlikely(r->kind == ROUTE_NONE || r->kind == ROUTE_LOCAL)) {
-		worker_drop(w, m, r->kind == ROUTE_LOCAL ? DROP_MARTIAN : DROP_NO_ROUTE);
+	if (unlikely(r->kind != ROUTE_CONNECTED && r->kind != ROUTE_VIA)) {
+		unroutable(w, m, r, origin);
 		return;
 	}
 	if (origin_forwarded(origin) && unlikely(packet_ttl(m) <= 1)) {
@@ -118,5 +136,5 @@ void forward_packet(struct worker *w, struct rte_mbuf *m, enum origin origin)
 		packet_ttl_decrement(m);
 	if (origin == ORIGIN_CLEAR)
 		worker_count(w, DP_C_FORWARD_CLEAR, 1);
-	route_egress(w, m, r);
+	route_egress(w, m, r, origin);
 }

@@ -11,7 +11,8 @@
 #include <rte_byteorder.h>
 
 enum route_kind {
-	ROUTE_NONE,      /* no route, or one that says so (multicast, loopback, broadcast) */
+	ROUTE_NONE,      /* no route */
+	ROUTE_NOWHERE,   /* not the address of a host (multicast, loopback, broadcast): nobody is told */
 	ROUTE_LOCAL,     /* one of our own addresses */
 	ROUTE_CONNECTED, /* the destination itself is the neighbour */
 	ROUTE_VIA,       /* through a router */

@@ -48,10 +48,10 @@ static uint32_t rx_stage(struct worker *w)
 	uint32_t total = 0;
 
 	for (uint16_t i = 0; i < w->rx_count; i++) {
-		uint16_t n = rte_eth_rx_burst(w->ports[w->rx[i].port].id, w->rx[i].queue, frames, BURST);
+		uint16_t n = rte_eth_rx_burst(w->rx[i].id, w->rx[i].queue, frames, BURST);
 		if (!n)
 			continue;
-		classify_burst(w, w->rx[i].port, frames, n);
+		classify_burst(w, w->rx[i].device, frames, n);
 		worker_stages(w);
 		total += n;
 	}

@@ -44,7 +44,8 @@ static void test_interface_address_is_no_host(void)
 static void test_device_twice(void)
 {
 	refused("net_tap1,", "net_tap0,",
-		"gw.yaml:8:25: interfaces.wan.device: \"net_tap0\" is the device of interface lan too");
+		"gw.yaml:8:25: interfaces.wan.device: \"net_tap0\" is the device of interface lan too; give one of "
+		"them a vlan");
 }
 
 static void test_route_next_hop(void)

@@ -107,7 +107,7 @@ static void test_key_twice(void)
 
 static void test_required_setting_missing(void)
 {
-	refused(", address: 10.1.0.1/24", "", "gw.yaml:7:5: interfaces.lan: needs an address or address6");
+	refused(", address: 10.1.0.1/24", "", "gw.yaml:7:5: interfaces.lan: needs an address, address6 or link_local");
 	refused("    local: {address: 192.0.2.1, id: gw-a.example.net, auth: psk}\n", "",
 		"gw.yaml:28:5: tunnels.paris.local: missing: our side");
 	refused_text("system: {}\n", base_secrets, "gw.yaml:1:1: interfaces: missing: the ports");
@@ -269,7 +269,7 @@ static void test_ipv6_address_of_an_interface(void)
 	refused_ipv6("2001:db8:f::1/64", "::ffff:192.0.2.1/112",
 		"gw.yaml:8:78: interfaces.wan.address6: ::ffff:192.0.2.1/112 is not the address of a host");
 	refused_ipv6("2001:db8:f::1/64", "fe80::1/64",
-		"gw.yaml:8:78: interfaces.wan.address6: fe80::1/64 is an address of this link only");
+		"gw.yaml:8:78: interfaces.wan.address6: fe80::1/64 is an address of this link only: a link_local");
 	refused_ipv6("2001:db8:f::1/64", "2001:db8:f::/64",
 		"gw.yaml:8:78: interfaces.wan.address6: 2001:db8:f::/64 is the subnet-router anycast address of its "
 		"subnet");
