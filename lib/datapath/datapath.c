@@ -13,8 +13,9 @@
 #include <time.h>
 #include <unistd.h>
 
-#define DATA_ROOM_MIN    2048
-#define ENCAP_ROOM_BYTES 128 /* Ethernet, VLAN tags, ESP trailer */
+#define DATA_ROOM_MIN 2048
+/* Ethernet, VLAN tags, ESP trailer; and net_af_packet's framesz=9216 fits an MTU of 9000. */
+#define ENCAP_ROOM_BYTES 256
 #define START_WAIT_MS    5000
 
 static_assert(sizeof(struct datapath_event) % 4 == 0, "element size of rte_ring");
