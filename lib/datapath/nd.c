@@ -257,8 +257,11 @@ static enum drop_reason solicited(struct datapath *dp, uint16_t port, const stru
 			advertise(dp, port, nd);
 		return DROP_ADDRESS_CONFLICT;
 	}
+	/* what lies behind a tunnel or another port is not answered here */
+	if (!port_is_on_link(p, &nd->source))
+		return DROP_MARTIAN;
 	advertise(dp, port, nd);
-	if (!nd->has_mac || !port_is_on_link(p, &nd->source))
+	if (!nd->has_mac)
 		return DROP_NONE;
 	index = resolve_ensure(dp, port, &nd->source);
 	if (index == NEIGHBOUR_NONE)

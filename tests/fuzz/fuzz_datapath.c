@@ -162,8 +162,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		rig_step();
 		rig_poll();
 	}
-	/* long enough for every unanswered question to end */
-	for (int i = 0; i < 5; i++) {
+	/* long enough for every unanswered question to end, and for the one about who is to be told so */
+	for (int i = 0; i < 10; i++) {
 		rig.now_ns += SECOND_NS;
 		rig_poll();
 	}

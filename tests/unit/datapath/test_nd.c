@@ -270,8 +270,9 @@ static void test_nd_believes_nobody_it_does_not_know(void)
 	size_t before = datapath_neighbours_read(rig.dp, NULL, 0);
 	answer(NEW_HOST, mac_a, SOLICITED | OVERRIDE);
 	answer(LAN_HOST6, mac_b, OVERRIDE);                  /* static */
-	ask_us("2001:db8:77::1", LAN_OWN6, LAN_OWN6, mac_b); /* not of this link: answered, not kept */
-	CU_ASSERT_EQUAL(rig_sent(LAN), 1);
+	ask_us("2001:db8:77::1", LAN_OWN6, LAN_OWN6, mac_b); /* not of this link */
+	CU_ASSERT_EQUAL(rig_drops(DROP_MARTIAN), 1);
+	CU_ASSERT_EQUAL(rig_sent(LAN), 0);
 	CU_ASSERT_EQUAL(datapath_neighbours_read(rig.dp, NULL, 0), before);
 	CU_ASSERT_EQUAL(state_of(LAN_HOST6), NEIGHBOUR_STATIC);
 	CU_ASSERT_NOT_EQUAL(memcmp(rig.dp->neighbours->entries[entry_of(LAN_HOST6)].mac, mac_b, 6), 0);
