@@ -42,6 +42,8 @@ static const struct column port_columns[] = {
 	{ "LINK", "link", false },
 	{ "ADDRESS", "address", false },
 	{ "ADDRESS6", "address6", false },
+	{ "LINK-LOCAL", "link_local", false },
+	{ "VLAN", "vlan", true },
 	{ "MAC", "mac", false },
 	{ "MTU", "mtu", true },
 	{ "RX-PACKETS", "rx_packets", true },

@@ -60,9 +60,22 @@ static void check_interface_address(struct load *l, size_t i, const char *settin
 	else if (is_reserved(&p->addr))
 		check_fault(l, INTERFACES, i, setting, "%s is not the address of a host", text);
 	else if (is_link_local(&p->addr))
-		check_fault(l, INTERFACES, i, setting, "%s is an address of this link only", text);
+		check_fault(l, INTERFACES, i, setting, "%s is an address of this link only: a link_local", text);
 	else if (!is_host_of(p, &p->addr))
 		check_fault(l, INTERFACES, i, setting, "%s is %s of its subnet", text, reserved_text(&p->addr));
+}
+
+static bool has_ipv6(const struct config_interface *p)
+{
+	return p->address6.addr.family == ADDR_IPV6 || p->link_local.family == ADDR_IPV6;
+}
+
+static void check_link_local(struct load *l, size_t i, const struct addr *a)
+{
+	char text[ADDR_TEXT_MAX];
+
+	if (a->family != ADDR_NONE && !is_link_local(a))
+		check_fault(l, INTERFACES, i, "link_local", "%s is not in fe80::/10", addr_format(a, text));
 }
 
 static void check_interface(struct load *l, size_t i)
@@ -71,9 +84,10 @@ static void check_interface(struct load *l, size_t i)
 
 	check_interface_address(l, i, "address", &p->address);
 	check_interface_address(l, i, "address6", &p->address6);
-	if (p->address.addr.family == ADDR_NONE && p->address6.addr.family == ADDR_NONE)
-		check_fault(l, INTERFACES, i, "", "needs an address or address6");
-	if (p->address6.addr.family == ADDR_IPV6 && p->mtu < MTU_MIN_IPV6)
+	check_link_local(l, i, &p->link_local);
+	if (p->address.addr.family == ADDR_NONE && !has_ipv6(p))
+		check_fault(l, INTERFACES, i, "", "needs an address, address6 or link_local");
+	if (has_ipv6(p) && p->mtu < MTU_MIN_IPV6)
 		check_fault(
 			l, INTERFACES, i, "mtu", "%u is less than IPv6 takes: %u (RFC 8200 5)", p->mtu, MTU_MIN_IPV6);
 }
@@ -109,9 +123,15 @@ static void check_interface_pair(struct load *l, size_t former, size_t i)
 
 	check_overlap(l, i, "address", &b->address, a);
 	check_overlap(l, i, "address6", &b->address6, a);
-	if (same_device(a->device, b->device))
-		check_fault(l, INTERFACES, i, "device", "\"%.*s\" is the device of interface %s too",
-			(int)strcspn(b->device, ","), b->device, a->name);
+	if (!same_device(a->device, b->device))
+		return;
+	if (a->vlan == b->vlan)
+		check_fault(l, INTERFACES, i, "device", "\"%.*s\" is the device of interface %s too%s",
+			(int)strcspn(b->device, ","), b->device, a->name,
+			a->vlan ? ", and their vlan is the same" : "; give one of them a vlan");
+	else if (strcmp(a->device, b->device) != 0)
+		check_fault(l, INTERFACES, i, "device", "other arguments than those of interface %s, which shares it",
+			a->name);
 }
 
 static void check_interfaces(struct load *l)
@@ -123,18 +143,42 @@ static void check_interfaces(struct load *l)
 	}
 }
 
+static const struct config_interface *route_interface(const struct config *c, const struct config_route *r)
+{
+	return r->has_interface ? &c->interfaces[r->interface] : interface_towards(c, &r->via);
+}
+
+/* The address says nothing about the link it is on. */
+static void check_via_link_local(struct load *l, size_t i, const struct config_route *r)
+{
+	const struct config_interface *p = &l->config->interfaces[r->interface];
+	char text[ADDR_TEXT_MAX];
+
+	addr_format(&r->via, text);
+	if (!r->has_interface)
+		check_fault(l, ROUTES, i, "via", "%s is link-local: needs `interface` too", text);
+	else if (!has_ipv6(p))
+		check_fault(l, ROUTES, i, "via", "%s: interface %s has no IPv6 address", text, p->name);
+	else if (addr_equal(&p->link_local, &r->via))
+		check_fault(l, ROUTES, i, "via", "%s is our own address", text);
+}
+
 /* The next hop has to be a neighbour: routes are not looked up through other routes. */
 static void check_via(struct load *l, size_t i, const struct config_route *r)
 {
-	const struct config_interface *p = interface_towards(l->config, &r->via);
+	const struct config_interface *p = route_interface(l->config, r);
 	char text[ADDR_TEXT_MAX], prefix[PREFIX_TEXT_MAX];
 
 	addr_format(&r->via, text);
 	if (r->via.family != r->prefix.addr.family)
 		check_fault(l, ROUTES, i, "via", "%s is not of the same family as %s", text,
 			prefix_format(&r->prefix, prefix));
+	else if (is_link_local(&r->via))
+		check_via_link_local(l, i, r);
 	else if (!p)
 		check_fault(l, ROUTES, i, "via", "%s is not in the subnet of an interface", text);
+	else if (!prefix_contains(interface_prefix(p, r->via.family), &r->via))
+		check_fault(l, ROUTES, i, "via", "%s is not in the subnet of interface %s", text, p->name);
 	else if (interface_of_address(l->config, &r->via))
 		check_fault(l, ROUTES, i, "via", "%s is our own address", text);
 	else if (!is_host_of(interface_prefix(p, r->via.family), &r->via))
@@ -197,32 +241,35 @@ static void check_route_duplicates(struct load *l)
 	free(sorted);
 }
 
-static void check_routes(struct load *l)
+/* The name of an interface in a list's entry to its index. */
+static bool resolve_interface(struct load *l, const char *list, size_t i, uint32_t *ret_interface)
 {
-	for (size_t i = 0; i < l->config->route_count; i++) {
-		check_destination(l, i, &l->config->routes[i].prefix);
-		check_via(l, i, &l->config->routes[i]);
-	}
-	check_route_duplicates(l);
-}
-
-/* The name of a neighbour's interface to its index. */
-static bool resolve_interface(struct load *l, size_t i)
-{
-	const char *name = setting_node(l, NEIGHBOURS, i, "interface")->text;
+	const char *name = setting_node(l, list, i, "interface")->text;
 	struct suggestion s = suggestion_init(name, strlen(name));
 	const struct config *c = l->config;
 
 	for (size_t k = 0; k < c->interface_count; k++) {
 		if (strcmp(c->interfaces[k].name, name) == 0) {
-			c->neighbours[i].interface = (uint32_t)k;
+			*ret_interface = (uint32_t)k;
 			return true;
 		}
 		suggestion_offer(&s, c->interfaces[k].name);
 	}
-	check_fault(l, NEIGHBOURS, i, "interface", "no interface \"%s\"%s%s%s", name, s.best ? "; did you mean \"" : "",
+	check_fault(l, list, i, "interface", "no interface \"%s\"%s%s%s", name, s.best ? "; did you mean \"" : "",
 		s.best ? s.best : "", s.best ? "\"?" : "");
 	return false;
+}
+
+static void check_routes(struct load *l)
+{
+	for (size_t i = 0; i < l->config->route_count; i++) {
+		struct config_route *r = &l->config->routes[i];
+		check_destination(l, i, &r->prefix);
+		r->has_interface = setting_given(l, ROUTES, i, "interface");
+		if (!r->has_interface || resolve_interface(l, ROUTES, i, &r->interface))
+			check_via(l, i, r);
+	}
+	check_route_duplicates(l);
 }
 
 /* One that is not in the subnet of its interface would never be asked for. */
@@ -234,8 +281,10 @@ static void check_neighbour(struct load *l, size_t i)
 	char text[ADDR_TEXT_MAX], subnet_text[PREFIX_TEXT_MAX];
 
 	addr_format(&n->addr, text);
-	if (interface_of_address(l->config, &n->addr))
+	if (interface_of_address(l->config, &n->addr) || addr_equal(&p->link_local, &n->addr))
 		check_fault(l, NEIGHBOURS, i, "address", "%s is our own address", text);
+	else if (is_link_local(&n->addr) && has_ipv6(p))
+		return;
 	else if (subnet->addr.family == ADDR_NONE)
 		check_fault(l, NEIGHBOURS, i, "address", "%s: interface %s has no IPv%u address", text, p->name,
 			n->addr.family);
@@ -250,6 +299,8 @@ static int compare_neighbours(const void *a, const void *b)
 	const struct config_neighbour *y = *(const struct config_neighbour *const *)b;
 	int order = addr_compare(&x->addr, &y->addr);
 
+	if (!order)
+		order = (x->interface > y->interface) - (x->interface < y->interface);
 	return order ? order : (x > y) - (x < y);
 }
 
@@ -269,7 +320,8 @@ static void check_neighbour_duplicates(struct load *l)
 		sorted[i] = &all[i];
 	qsort(sorted, count, sizeof(*sorted), compare_neighbours);
 	for (size_t i = 1; i < count; i++)
-		if (addr_equal(&sorted[i - 1]->addr, &sorted[i]->addr))
+		if (addr_equal(&sorted[i - 1]->addr, &sorted[i]->addr) &&
+			sorted[i - 1]->interface == sorted[i]->interface)
 			check_fault(l, NEIGHBOURS, (size_t)(sorted[i] - all), "address", "a second entry for %s",
 				addr_format(&sorted[i]->addr, text));
 	free(sorted);
@@ -280,7 +332,7 @@ void check_network(struct load *l)
 	check_interfaces(l);
 	check_routes(l);
 	for (size_t i = 0; i < l->config->neighbour_count; i++)
-		if (resolve_interface(l, i))
+		if (resolve_interface(l, NEIGHBOURS, i, &l->config->neighbours[i].interface))
 			check_neighbour(l, i);
 	check_neighbour_duplicates(l);
 }

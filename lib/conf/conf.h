@@ -45,7 +45,9 @@ struct config_interface {
 	char name[CONFIG_NAME_MAX];
 	char device[CONFIG_DEVICE_MAX]; /* vdev with arguments, or PCI address */
 	struct prefix address;          /* IPv4; ADDR_NONE: none */
-	struct prefix address6;         /* IPv6; ADDR_NONE: none. One of the two is there */
+	struct prefix address6;         /* IPv6; ADDR_NONE: none */
+	struct addr link_local;         /* ADDR_NONE: made of the MAC. One of the three is there */
+	uint32_t vlan;                  /* 802.1Q; 0: untagged */
 	uint32_t mtu;                   /* of IP packets, bytes */
 	enum rpf_mode rpf;
 };
@@ -53,6 +55,8 @@ struct config_interface {
 struct config_route {
 	struct prefix prefix;
 	struct addr via;
+	bool has_interface; /* else that in whose subnet `via` is */
+	uint32_t interface; /* index */
 };
 
 struct config_neighbour {

@@ -258,25 +258,39 @@ static const struct row interface_rows[] = {
 		.required = true,
 		FIELD(struct config_interface, device),
 		.help = "PCI address (`\"0000:01:00.0\"`) or DPDK virtual device with its arguments "
-			"(`\"net_af_packet0,iface=eth1\"`)" },
+			"(`\"net_af_packet0,iface=eth1\"`). Interfaces of different `vlan` may share one" },
+	{ .key = "vlan",
+		.type = &type_number,
+		FIELD(struct config_interface, vlan),
+		.min = 1,
+		.max = 4094,
+		.help = "802.1Q VLAN of the interface; without it, frames without a tag (or with VLAN 0, a priority "
+			"only)" },
 	{ .key = "address",
 		.type = &type_prefix,
 		.family = ADDR_IPV4,
 		FIELD(struct config_interface, address),
 		.help = "our IPv4 address and the length of the connected subnet, such as 192.0.2.1/24. At least one "
-			"of `address` and `address6` is needed" },
+			"of `address`, `address6` and `link_local` is needed" },
 	{ .key = "address6",
 		.type = &type_prefix,
 		.family = ADDR_IPV6,
 		FIELD(struct config_interface, address6),
 		.help = "our IPv6 address and the length of the connected subnet, such as 2001:db8:1::1/64" },
+	{ .key = "link_local",
+		.type = &type_address,
+		.family = ADDR_IPV6,
+		FIELD(struct config_interface, link_local),
+		.help = "our IPv6 link-local address (fe80::/10) there. With `address6` alone it is made of the MAC "
+			"address; "
+			"without, the interface has no other IPv6 address" },
 	{ .key = "mtu",
 		.type = &type_number,
 		FIELD(struct config_interface, mtu),
 		.fallback = "1500",
 		.min = 576,
 		.max = 9600,
-		.help = "largest IP packet of the link in bytes; with `address6` at least 1280" },
+		.help = "largest IP packet of the link in bytes; with IPv6 at least 1280" },
 	{ .key = "rpf",
 		.type = &type_word,
 		.words = rpf_words,
@@ -299,8 +313,13 @@ static const struct row route_rows[] = {
 		.type = &type_address,
 		.required = true,
 		FIELD(struct config_route, via),
-		.help = "next hop, in the subnet of an interface, of the same family. An IPv6 one needs an entry in "
-			"`neighbours`" },
+		.help = "next hop of the same family: in the subnet of an interface, or link-local together with "
+			"`interface`" },
+	{ .key = "interface",
+		.type = &type_name,
+		.sink = true,
+		.size = CONFIG_NAME_MAX,
+		.help = "interface of the next hop; the one in whose subnet `via` is when omitted" },
 };
 
 static const struct row neighbour_rows[] = {
@@ -314,12 +333,12 @@ static const struct row neighbour_rows[] = {
 		.type = &type_address,
 		.required = true,
 		FIELD(struct config_neighbour, addr),
-		.help = "address of the neighbour, in a subnet of that interface" },
+		.help = "address of the neighbour, in a subnet of that interface or link-local" },
 	{ .key = "mac",
 		.type = &type_mac,
 		.required = true,
 		FIELD(struct config_neighbour, mac),
-		.help = "its MAC address; ARP is not asked. IPv6 neighbours are known from here only" },
+		.help = "its MAC address; nobody is asked for it" },
 };
 
 static const struct row policy_rows[] = {
@@ -810,7 +829,7 @@ static const struct row config_rows[] = {
 		NESTED(neighbour_rows),
 		.max = 65536,
 		.reload = RELOAD_LIVE,
-		.help = "static neighbours; the others are asked for by ARP" },
+		.help = "static neighbours; the others are found by ARP and neighbour discovery" },
 	{ .key = "policies",
 		.kind = ROW_LIST,
 		ITEMS(struct config, policies),

@@ -9,7 +9,7 @@
 #define TUNNELS "tunnels"
 #define MANUAL  "manual_sas"
 
-/* Each tunnel and manual SA is compared with each, routes with neighbours: beyond this number nobody waits for it. */
+/* Each tunnel and manual SA is compared with each: beyond this number nobody waits for it. */
 #define COMPARED_MAX 200
 
 /* ---- routes ---- */
@@ -102,32 +102,6 @@ static void warn_routes(struct load *l)
 	for (size_t i = 0; i < c->tunnel_count; i++)
 		warn_unreachable(l, ranges, count, TUNNELS, i, "remote.address", &c->tunnels[i].remote_addr);
 	free(ranges);
-}
-
-/* IPv6 neighbours are not asked for: without an entry nothing is ever sent to them. */
-static void warn_neighbour(struct load *l, const char *list, size_t i, const char *setting, const struct addr *a)
-{
-	const struct config *c = l->config;
-	char text[ADDR_TEXT_MAX];
-	size_t k = 0;
-
-	if (a->family != ADDR_IPV6 || !interface_towards(c, a))
-		return;
-	while (k < c->neighbour_count && !addr_equal(&c->neighbours[k].addr, a))
-		k++;
-	if (k == c->neighbour_count)
-		check_warn(l, list, i, setting, "%s has no entry in neighbours, so nothing can be sent to it",
-			addr_format(a, text));
-}
-
-static void warn_neighbours(struct load *l)
-{
-	const struct config *c = l->config;
-
-	for (size_t i = 0; i < c->route_count && i < COMPARED_MAX; i++)
-		warn_neighbour(l, "routes", i, "via", &c->routes[i].via);
-	for (size_t i = 0; i < c->manual_sa_count && i < COMPARED_MAX; i++)
-		warn_neighbour(l, MANUAL, i, "remote", &c->manual_sas[i].in.path.remote.addr);
 }
 
 /* ---- both sides of one SA ---- */
@@ -364,7 +338,6 @@ static void warn_weak(struct load *l)
 void warn_doubtful(struct load *l)
 {
 	warn_routes(l);
-	warn_neighbours(l);
 	warn_all_sides(l);
 	warn_order(l);
 	warn_weak(l);

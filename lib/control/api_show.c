@@ -27,12 +27,16 @@ static const char *own_format(const struct prefix *p, char *ret_text)
 
 static json_t *port_json(const struct datapath_port_stats *s)
 {
-	char mac[18], address[PREFIX_TEXT_MAX], address6[PREFIX_TEXT_MAX];
+	char mac[18], address[PREFIX_TEXT_MAX], address6[PREFIX_TEXT_MAX], link_local[ADDR_TEXT_MAX] = "";
 	json_t *port = json_pack("{s:s,s:s,s:s,s:s,s:s,s:s,s:s,s:i,s:i,s:i}", "name", s->name, "device", s->device,
 		"driver", s->driver, "mac", mac_format(s->mac, mac), "address", own_format(&s->address, address),
 		"address6", own_format(&s->address6, address6), "link", s->link_up ? "up" : "down", "mtu", (int)s->mtu,
 		"rx_queues", (int)s->rx_queues, "tx_queues", (int)s->tx_queues);
 
+	if (s->link_local.family != ADDR_NONE)
+		addr_format(&s->link_local, link_local);
+	json_object_set_new(port, "link_local", json_string(link_local));
+	json_object_set_new(port, "vlan", number(s->vlan));
 	json_object_set_new(port, "rx_packets", number(s->rx_packets));
 	json_object_set_new(port, "tx_packets", number(s->tx_packets));
 	json_object_set_new(port, "rx_bytes", number(s->rx_bytes));
@@ -138,7 +142,9 @@ static json_t *static_route(const struct config *config, const struct config_rou
 	char prefix[PREFIX_TEXT_MAX], via[ADDR_TEXT_MAX];
 	const char *interface = "";
 
-	for (size_t i = 0; i < config->interface_count; i++)
+	if (r->has_interface)
+		interface = config->interfaces[r->interface].name;
+	for (size_t i = 0; i < config->interface_count && !r->has_interface; i++)
 		if (is_connected(&config->interfaces[i], &r->via))
 			interface = config->interfaces[i].name;
 	return json_pack("{s:s,s:s,s:s,s:s}", "prefix", prefix_format(&r->prefix, prefix), "kind", "static", "via",
@@ -164,6 +170,7 @@ static const char *const neighbour_states[] = {
 	[NEIGHBOUR_INCOMPLETE] = "incomplete",
 	[NEIGHBOUR_REACHABLE] = "reachable",
 	[NEIGHBOUR_STALE] = "stale",
+	[NEIGHBOUR_PROBE] = "probe",
 	[NEIGHBOUR_STATIC] = "static",
 };
 

@@ -157,6 +157,8 @@ static int fill_ports(const struct config *config, struct datapath_config *dc, c
 		}
 		to->address = from->address;
 		to->address6 = from->address6;
+		to->link_local = from->link_local;
+		to->vlan = (uint16_t)from->vlan;
 		to->mtu = (uint16_t)from->mtu;
 		to->rpf = (enum datapath_rpf)from->rpf;
 	}
@@ -190,7 +192,12 @@ struct datapath_route *config_routes(const struct config *config)
 	struct datapath_route *routes = calloc(config->route_count + 1, sizeof(*routes));
 
 	for (size_t i = 0; routes && i < config->route_count; i++)
-		routes[i] = (struct datapath_route){ config->routes[i].prefix, config->routes[i].via };
+		routes[i] = (struct datapath_route){
+			.prefix = config->routes[i].prefix,
+			.via = config->routes[i].via,
+			.on_port = config->routes[i].has_interface,
+			.port = (uint16_t)config->routes[i].interface,
+		};
 	return routes;
 }
 
@@ -213,7 +220,7 @@ static int add_neighbours(struct control *c, char *ret_reason, size_t reason_cap
 {
 	for (size_t i = 0; i < c->config->neighbour_count; i++) {
 		const struct config_neighbour *n = &c->config->neighbours[i];
-		int rc = datapath_neighbour_add(c->dp, &n->addr, n->mac);
+		int rc = datapath_neighbour_add(c->dp, (uint16_t)n->interface, &n->addr, n->mac);
 		char text[ADDR_TEXT_MAX];
 
 		if (rc) {

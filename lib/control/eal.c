@@ -217,6 +217,15 @@ static int push_memory(const struct config *config, const struct eal_facts *f, s
 	return -EINVAL;
 }
 
+/* Interfaces of different VLANs share one. */
+static bool named_before(const struct config *config, size_t i)
+{
+	for (size_t k = 0; k < i; k++)
+		if (!strcmp(config->interfaces[k].device, config->interfaces[i].device))
+			return true;
+	return false;
+}
+
 /* Interfaces name their devices; the operator's own words for EAL come last and are not contradicted. */
 static void push_devices(const struct config *config, struct eal_args *args)
 {
@@ -227,6 +236,8 @@ static void push_devices(const struct config *config, struct eal_args *args)
 		const char *device = config->interfaces[i].device;
 		char name[CONFIG_DEVICE_MAX];
 
+		if (named_before(config, i))
+			continue;
 		if (eal_device_is_pci(device)) {
 			any_pci = true;
 			args_push(args, "-a");

@@ -23,7 +23,8 @@ bool hint_silence(const struct config *config, const struct addr *peer, int rout
 	}
 	if (route_result || !unresolved(hop))
 		return false;
-	snprintf(ret_text, capacity, "next hop %s does not answer ARP on %s", addr_format(&hop->addr, text),
+	snprintf(ret_text, capacity, "next hop %s does not answer %s on %s", addr_format(&hop->addr, text),
+		hop->addr.family == ADDR_IPV6 ? "neighbour solicitations" : "ARP",
 		hop->port < config->interface_count ? config->interfaces[hop->port].name : "its interface");
 	return true;
 }

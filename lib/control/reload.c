@@ -182,7 +182,7 @@ static void neighbours_add(struct reload_run *r)
 
 	for (size_t i = 0; i < r->next->neighbour_count; i++) {
 		const struct config_neighbour *n = &r->next->neighbours[i];
-		int rc = datapath_neighbour_add(r->c->dp, &n->addr, n->mac);
+		int rc = datapath_neighbour_add(r->c->dp, (uint16_t)n->interface, &n->addr, n->mac);
 		if (rc)
 			failed(r, "neighbour", addr_format(&n->addr, text), strerror(-rc));
 	}
@@ -195,7 +195,8 @@ static void neighbours_remove(struct reload_run *r)
 
 	for (size_t i = 0; i < now->neighbour_count; i++)
 		if (!neighbour_in(r->next, &now->neighbours[i], &same))
-			datapath_neighbour_remove(r->c->dp, &now->neighbours[i].addr);
+			datapath_neighbour_remove(
+				r->c->dp, (uint16_t)now->neighbours[i].interface, &now->neighbours[i].addr);
 }
 
 /* The old pair of a replaced SA goes first where both receive on the same SPI, else behind the new one. */

@@ -1,16 +1,11 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* ARP on the control core: answers for our own addresses, resolution with retries, ageing, packets that wait. Whom to
- * believe: an entry we have or asked for, and hosts of the subnet that ask for us. RFC 826, RFC 5227, RFC 1122 2.3.2.
- */
+/* ARP on the control core: what is sent and understood, answers for our own addresses, and whom to believe: an entry we
+ * have or asked for, and hosts of the subnet that ask for us. When to ask is resolve.c. RFC 826, RFC 5227. */
 #include "datapath_priv.h"
 
 #include <rte_arp.h>
 
-#define PROBES_MAX        3
-#define PROBE_INTERVAL_NS 1000000000ull
-#define REACHABLE_NS      (60 * 1000000000ull)
-#define UNUSED_NS         (600 * 1000000000ull)
-#define FRAME_BYTES       60 /* Ethernet's least, without FCS */
+#define FRAME_BYTES 60 /* Ethernet's least, without FCS */
 
 bool arp_decode(struct bytes frame, struct arp *ret_arp)
 {
@@ -66,183 +61,45 @@ static void arp_send(
 	inject_push(dp, ownership_sender(dp, port), m);
 }
 
-/* When the entry wants attention; the table remembers the earliest. */
-static void schedule(struct neighbour_table *t, struct neighbour *n, uint64_t at_ns)
+void arp_ask(struct datapath *dp, uint16_t port, const struct addr *target, const uint8_t *mac)
 {
-	n->next_ns = at_ns;
-	if (at_ns < t->next_ns)
-		t->next_ns = at_ns;
+	arp_send(dp, port, RTE_ARP_OP_REQUEST, mac, ipv4_be(target));
 }
 
-/* Waiting packets go on when there is a MAC, and end when there will be none. */
-static void held_release(struct datapath *dp, uint32_t index, bool resolved)
+/* Who asks for us is known from then on, if it can be a host of the link. */
+static uint32_t sender_index(struct datapath *dp, uint16_t port, const struct arp *a, bool asks_us, bool *ret_full)
 {
-	struct rte_mbuf *held[NEIGHBOUR_HELD_MAX];
-	uint16_t n = neighbour_release_held(dp->neighbours, index, held);
+	struct addr sender = addr_from_ipv4(rte_be_to_cpu_32(a->sender_be));
+	uint32_t index = neighbour_find(dp->neighbours, port, &sender);
 
-	for (uint16_t i = 0; i < n; i++) {
-		if (resolved)
-			inject_push(dp, ownership_sender(dp, dp->neighbours->entries[index].port), held[i]);
-		else
-			control_drop(dp, held[i], DROP_NEIGHBOUR);
-	}
+	if (index != NEIGHBOUR_NONE || !asks_us || !port_is_on_link(&dp->ports[port], &sender))
+		return index;
+	index = resolve_ensure(dp, port, &sender);
+	*ret_full = index == NEIGHBOUR_NONE;
+	return index;
 }
 
-static void learn(struct datapath *dp, uint32_t index, const uint8_t mac[6], uint64_t now_ns)
+enum drop_reason arp_input(struct datapath *dp, const struct rte_mbuf *m, uint64_t now_ns)
 {
-	struct neighbour *n = &dp->neighbours->entries[index];
-
-	if (n->state == NEIGHBOUR_STATIC)
-		return;
-	neighbour_confirm(dp->neighbours, index, mac, NEIGHBOUR_REACHABLE, now_ns);
-	schedule(dp->neighbours, n, now_ns + REACHABLE_NS);
-	held_release(dp, index, true);
-}
-
-/* Hosts only: in the subnet, not its first or last address. */
-static bool is_host_of(const struct port *p, uint32_t addr_be)
-{
-	struct addr a = addr_from_ipv4(rte_be_to_cpu_32(addr_be)), low, high;
-
-	if (ipv4_not_unicast(addr_be) || !prefix_contains(&p->prefix, &a))
-		return false;
-	prefix_range(&p->prefix, &low, &high);
-	return p->prefix.len >= 31 || (!addr_equal(&a, &low) && !addr_equal(&a, &high));
-}
-
-void arp_input(struct datapath *dp, const struct rte_mbuf *m, uint64_t now_ns)
-{
+	bool full = false;
 	struct arp a;
 
 	if (m->port >= dp->port_count || !arp_decode(BYTES(rte_pktmbuf_mtod(m, const uint8_t *), m->data_len), &a))
-		return;
+		return DROP_ARP;
 	uint16_t port = m->port;
 	const struct port *p = &dp->ports[port];
-	/* somebody claims one of our addresses: nothing of it is believed */
-	if (!p->addr_be || address_own(dp, a.sender_be))
-		return;
+	if (!p->addr_be)
+		return DROP_NONE;
+	/* nothing of it is believed (RFC 5227 2.4) */
+	if (address_own(dp, a.sender_be))
+		return DROP_ADDRESS_CONFLICT;
 	bool for_us = a.target_be == p->addr_be;
-	struct addr sender = addr_from_ipv4(rte_be_to_cpu_32(a.sender_be));
-	uint32_t index = neighbour_find(dp->neighbours, port, &sender);
-	if (index == NEIGHBOUR_NONE && for_us && a.operation == RTE_ARP_OP_REQUEST && is_host_of(p, a.sender_be))
-		index = neighbour_ensure(dp->neighbours, port, &sender);
-	if (index != NEIGHBOUR_NONE)
-		learn(dp, index, a.sender_mac, now_ns);
+	uint32_t index = sender_index(dp, port, &a, for_us && a.operation == RTE_ARP_OP_REQUEST, &full);
+	if (index != NEIGHBOUR_NONE && for_us && a.operation == RTE_ARP_OP_REPLY && resolve_is_asked(dp, index))
+		resolve_answered(dp, index, a.sender_mac, now_ns);
+	else if (index != NEIGHBOUR_NONE)
+		resolve_heard(dp, index, a.sender_mac, now_ns);
 	if (for_us && a.operation == RTE_ARP_OP_REQUEST)
 		arp_send(dp, port, RTE_ARP_OP_REPLY, a.sender_mac, a.sender_be);
-}
-
-/* The entry the packet's note means. */
-static uint32_t held_index(struct datapath *dp, struct rte_mbuf *m)
-{
-	const struct note *note = packet_note(m);
-	struct addr destination = addr_from_ipv4(rte_be_to_cpu_32(packet_ip(m)->dst_addr));
-
-	return note->on_link ? neighbour_ensure(dp->neighbours, note->port, &destination) : note->neighbour;
-}
-
-void arp_hold(struct datapath *dp, struct rte_mbuf *m, uint64_t now_ns)
-{
-	struct neighbour_table *t = dp->neighbours;
-	uint32_t index = held_index(dp, m);
-
-	if (index == NEIGHBOUR_NONE) {
-		control_drop(dp, m, DROP_NEIGHBOUR);
-		return;
-	}
-	if (atomic_load_explicit(&t->words[index], memory_order_relaxed) & NEIGHBOUR_WORD_VALID) {
-		/* resolved while the packet was in the ring */
-		inject_push(dp, ownership_sender(dp, t->entries[index].port), m);
-		return;
-	}
-	if (!neighbour_hold(t, index, m))
-		control_drop(dp, m, DROP_NEIGHBOUR);
-	if (t->entries[index].next_ns == UINT64_MAX)
-		schedule(t, &t->entries[index], now_ns);
-}
-
-static void probe(struct datapath *dp, uint32_t index, uint64_t now_ns)
-{
-	struct neighbour *n = &dp->neighbours->entries[index];
-
-	n->probes++;
-	arp_send(dp, n->port, RTE_ARP_OP_REQUEST, n->state == NEIGHBOUR_STALE ? n->mac : NULL, ipv4_be(&n->addr));
-	schedule(dp->neighbours, n, now_ns + PROBE_INTERVAL_NS);
-}
-
-/* Nobody answered: the next packet starts over. */
-static void give_up(struct datapath *dp, uint32_t index)
-{
-	struct neighbour *n = &dp->neighbours->entries[index];
-
-	n->probes = 0;
-	n->next_ns = UINT64_MAX;
-	held_release(dp, index, false);
-	neighbour_remove(dp->neighbours, index);
-}
-
-/* A minute after the last proof: asked again if it is in use, forgotten if it was not for long. */
-static void age(struct datapath *dp, uint32_t index, uint64_t now_ns)
-{
-	struct neighbour_table *t = dp->neighbours;
-	struct neighbour *n = &t->entries[index];
-
-	if (atomic_exchange_explicit(&t->used[index], 0, memory_order_relaxed)) {
-		n->used_ns = now_ns;
-		n->state = NEIGHBOUR_STALE;
-		probe(dp, index, now_ns);
-		return;
-	}
-	schedule(t, n, now_ns + REACHABLE_NS);
-	if (now_ns - n->used_ns >= UNUSED_NS)
-		neighbour_remove(t, index);
-}
-
-static void attend(struct datapath *dp, uint32_t index, uint64_t now_ns)
-{
-	struct neighbour *n = &dp->neighbours->entries[index];
-
-	if (n->state == NEIGHBOUR_REACHABLE) {
-		age(dp, index, now_ns);
-		return;
-	}
-	if (n->state == NEIGHBOUR_STALE && n->probes >= PROBES_MAX) {
-		neighbour_forget_mac(dp->neighbours, index);
-		n->probes = 0;
-	}
-	if (n->probes < PROBES_MAX)
-		probe(dp, index, now_ns);
-	else
-		give_up(dp, index);
-}
-
-void arp_tick(struct datapath *dp, uint64_t now_ns)
-{
-	struct neighbour_table *t = dp->neighbours;
-	uint64_t earliest = UINT64_MAX;
-
-	if (now_ns < t->next_ns)
-		return;
-	for (uint32_t i = 0; i < NEIGHBOURS_MAX; i++) {
-		if (t->entries[i].next_ns <= now_ns && t->entries[i].state != NEIGHBOUR_FREE)
-			attend(dp, i, now_ns);
-		if (t->entries[i].state != NEIGHBOUR_FREE)
-			earliest = RTE_MIN(earliest, t->entries[i].next_ns);
-	}
-	t->next_ns = earliest;
-}
-
-uint32_t arp_pin(struct datapath *dp, uint16_t port, const struct addr *a)
-{
-	struct neighbour_table *t = dp->neighbours;
-	uint32_t index = neighbour_ensure(t, port, a);
-
-	if (index == NEIGHBOUR_NONE)
-		return index;
-	t->entries[index].pinned = true;
-	/* nobody can be asked about an IPv6 neighbour */
-	if (a->family == ADDR_IPV4 && t->entries[index].state == NEIGHBOUR_INCOMPLETE &&
-		t->entries[index].next_ns == UINT64_MAX)
-		schedule(t, &t->entries[index], 0);
-	return index;
+	return full ? DROP_NEIGHBOURS_FULL : DROP_NONE;
 }

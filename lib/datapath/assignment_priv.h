@@ -14,7 +14,8 @@ struct assignment {
 	uint32_t holders;    /* control only: snapshots it is part of */
 	uint32_t generation; /* of two assignments the later one has the larger */
 	uint16_t active;     /* the first so many workers have queues, buckets and outbound SAs */
-	/* by queue: whose it is, see owner_turn. An RX queue that leaves its worker is not polled any more */
+	/* by device and queue: whose it is, see owner_turn. An RX queue that leaves its worker is not polled any more
+	 */
 	uint8_t rx[DATAPATH_PORTS_MAX][PORT_QUEUES_MAX];
 	uint8_t tx[DATAPATH_PORTS_MAX][PORT_QUEUES_MAX];
 };

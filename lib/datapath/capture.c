@@ -50,15 +50,28 @@ static void slots_publish(struct worker *w)
 	atomic_store_explicit(&r->head, r->taken, memory_order_release);
 }
 
-void capture_frames(struct worker *w, uint16_t port, struct rte_mbuf **frames, uint16_t n, bool outbound)
+static void frames_take(struct worker *w, struct rte_mbuf **frames, uint16_t n, enum datapath_capture_point point)
+{
+	for (uint16_t i = 0; i < n; i++)
+		slot_take(w, frames[i], point, DROP_NONE);
+	slots_publish(w);
+}
+
+/* With their tags, and those of other VLANs of the device: whose a frame is has not been looked at yet. */
+void capture_received(struct worker *w, uint16_t device, struct rte_mbuf **frames, uint16_t n)
 {
 	const struct datapath_capture_spec *s = &w->capture->spec;
 
-	if (!s->of_port || s->port != port)
-		return;
-	for (uint16_t i = 0; i < n; i++)
-		slot_take(w, frames[i], outbound ? CAPTURE_PORT_OUT : CAPTURE_PORT_IN, DROP_NONE);
-	slots_publish(w);
+	if (s->of_port && w->ports[s->port].device == device)
+		frames_take(w, frames, n, CAPTURE_PORT_IN);
+}
+
+void capture_sent(struct worker *w, uint16_t port, struct rte_mbuf **frames, uint16_t n)
+{
+	const struct datapath_capture_spec *s = &w->capture->spec;
+
+	if (s->of_port && s->port == port)
+		frames_take(w, frames, n, CAPTURE_PORT_OUT);
 }
 
 static bool slot_wanted(const struct datapath_capture_spec *s, uint32_t slot)

@@ -45,8 +45,9 @@ struct capture {
 
 /* capture.c, owner worker, all of them with w->capture set. */
 
-/* Frames of a port, before they go on: in, out. */
-void capture_frames(struct worker *w, uint16_t port, struct rte_mbuf **frames, uint16_t n, bool outbound);
+/* Frames of a device as they came, and of a port as they go. */
+void capture_received(struct worker *w, uint16_t device, struct rte_mbuf **frames, uint16_t n);
+void capture_sent(struct worker *w, uint16_t port, struct rte_mbuf **frames, uint16_t n);
 /* Packets of a burst before it; capture_after tells which of them were dropped and copies what became of the others.
  * Marks the items in worker_data. */
 void capture_before(struct worker *w, struct burst_item *items, uint16_t n, bool outbound);

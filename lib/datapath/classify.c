@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* First stage: frames from a port become lists by what they need. Checks the Ethernet and IP headers; takes no policy
+/* First stage: frames from a device become lists by what they need. Checks the Ethernet and IP headers; takes no policy
  * decision. Layout on return: every packet of a list begins at its IP header, is in one buffer and has no padding. */
 #include "stages_priv.h"
 
@@ -19,11 +19,6 @@ enum drop_reason classify_ipv4(struct rte_mbuf *m)
 	if (unlikely(ip->version_ihl >> 4 != 4 || header_bytes < sizeof(*ip) || total_bytes < header_bytes ||
 		     total_bytes > m->pkt_len))
 		return DROP_IP_HEADER;
-	if (unlikely(m->nb_segs > 1)) {
-		if (rte_pktmbuf_linearize(m))
-			return DROP_CHAINED;
-		ip = packet_ip(m);
-	}
 	if (unlikely(!ip_checksum_good(ip, header_bytes)))
 		return DROP_IP_HEADER;
 	if (unlikely(ipv4_not_unicast(ip->src_addr) || ipv4_not_unicast(ip->dst_addr) || ip->src_addr == ip->dst_addr))
@@ -50,7 +45,7 @@ enum drop_reason classify_extensions(const struct rte_mbuf *m)
 static inline bool ipv6_addresses_martian(const struct rte_ipv6_hdr *ip)
 {
 	return ipv6_not_unicast(ip6_source(ip)) || ipv6_not_unicast(ip6_destination(ip)) ||
-	       ipv6_link_local(ip6_destination(ip)) || !memcmp(&ip->src_addr, &ip->dst_addr, sizeof(ip->src_addr));
+	       !memcmp(&ip->src_addr, &ip->dst_addr, sizeof(ip->src_addr));
 }
 
 enum drop_reason classify_ipv6(struct rte_mbuf *m)
@@ -63,10 +58,6 @@ enum drop_reason classify_ipv6(struct rte_mbuf *m)
 	total_bytes = (uint32_t)sizeof(struct rte_ipv6_hdr) + rte_be_to_cpu_16(packet_ip6(m)->payload_len);
 	if (unlikely(total_bytes > m->pkt_len))
 		return DROP_IP_HEADER;
-	if (unlikely(m->nb_segs > 1 && rte_pktmbuf_linearize(m)))
-		return DROP_CHAINED;
-	if (unlikely(ipv6_addresses_martian(packet_ip6(m))))
-		return DROP_MARTIAN;
 	m->data_len = (uint16_t)total_bytes;
 	m->pkt_len = total_bytes;
 	return classify_extensions(m);
@@ -107,78 +98,161 @@ static inline void classify_ip(struct worker *w, struct rte_mbuf *m)
 		own_sort(w, m);
 }
 
-static void classify_ip6(struct worker *w, struct rte_mbuf *m)
+/* Neighbour discovery for a group or for us; between others it is a packet like any other. Behind extension headers
+ * nobody sends it, and in fragments nobody may (RFC 6980 5). */
+static inline bool is_nd(const struct port *p, const struct rte_mbuf *m)
 {
+	const struct rte_ipv6_hdr *ip = packet_ip6(m);
+	const uint8_t *type = (const uint8_t *)(ip + 1);
+
+	if (likely(ip->proto != IPPROTO_ICMPV6) || m->data_len == sizeof(*ip))
+		return false;
+	if (*type < ND_ROUTER_SOLICITATION || *type > ND_REDIRECT)
+		return false;
+	return ip6_destination(ip)[0] == 0xff || port_has6(p, ip6_destination(ip));
+}
+
+/* With its Ethernet header, like ARP. What control would only throw away ends here. */
+static void nd_sort(struct worker *w, struct rte_mbuf *m)
+{
+	struct nd nd;
+
+	rte_pktmbuf_prepend(m, RTE_ETHER_HDR_LEN);
+	enum drop_reason reason = nd_decode(BYTES(rte_pktmbuf_mtod(m, const uint8_t *), m->data_len), &nd);
+	if (reason)
+		worker_drop(w, m, reason);
+	else
+		punt_push(w, m, PUNT_ND);
+}
+
+/* Link-local addresses are known on their own link, and nothing from or to one is forwarded (RFC 4291 2.5.6). */
+enum drop_reason classify_addresses6(const struct datapath *dp, const struct port *p, const struct rte_ipv6_hdr *ip)
+{
+	if (unlikely(ipv6_addresses_martian(ip)))
+		return DROP_MARTIAN;
+	if (unlikely(ipv6_link_local(ip6_destination(ip))))
+		return port_has6(p, ip6_destination(ip)) ? DROP_NONE : DROP_MARTIAN;
+	if (unlikely(ipv6_link_local(ip6_source(ip))))
+		return address6_own(dp, ip6_destination(ip)) ? DROP_NONE : DROP_MARTIAN;
+	return DROP_NONE;
+}
+
+static inline void ip6_sort(struct worker *w, const struct port *p, struct rte_mbuf *m)
+{
+	const struct rte_ipv6_hdr *ip = packet_ip6(m);
+	enum drop_reason reason = classify_addresses6(w->dp, p, ip);
+
+	if (unlikely(reason))
+		worker_drop(w, m, reason);
+	else if (address6_own(w->dp, ip6_destination(ip)))
+		own_sort(w, m);
+	else if (unlikely(ipv6_link_local(ip6_destination(ip))))
+		list_push(&w->local, m); /* no SA ends at such an address */
+	else
+		list_push(&w->clear, m);
+}
+
+static void classify_ip6(struct worker *w, const struct port *p, struct rte_mbuf *m)
+{
+	const struct rte_ether_hdr *eth = rte_pktmbuf_mtod(m, const struct rte_ether_hdr *);
 	enum drop_reason reason;
 
 	rte_pktmbuf_adj(m, RTE_ETHER_HDR_LEN);
 	reason = classify_ipv6(m);
 	if (unlikely(reason))
 		worker_drop(w, m, reason);
-	else if (address6_own(w->dp, ip6_destination(packet_ip6(m))))
-		own_sort(w, m);
-	else if (unlikely(ipv6_link_local(ip6_source(packet_ip6(m)))))
-		worker_drop(w, m, DROP_MARTIAN);
+	else if (unlikely(is_nd(p, m)))
+		nd_sort(w, m);
+	else if (unlikely(rte_is_multicast_ether_addr(&eth->dst_addr)))
+		worker_drop(w, m, DROP_NOT_FOR_US);
 	else
-		list_push(&w->clear, m);
+		ip6_sort(w, p, m);
 }
 
-/* ARP may be broadcast; IP for us is unicast on the link (RFC 1812 5.3.4 lets no broadcast be forwarded), also of IPv6:
- * nothing of what is multicast to 33:33:... is for a gateway whose IPv6 neighbours are static. */
+static bool is_group_of(const struct port *p, const struct rte_ether_addr *link)
+{
+	for (uint8_t i = 0; i < p->group_count; i++)
+		if (!memcmp(p->groups[i], link, RTE_ETHER_ADDR_LEN))
+			return true;
+	return false;
+}
+
+/* ARP may be broadcast, and IPv6 come to a group for neighbour discovery, which classify_ip6 makes sure of; IP for us
+ * is unicast on the link (RFC 1812 5.3.4 lets no broadcast be forwarded). */
 static inline enum drop_reason link_check(const struct port *p, const struct rte_ether_hdr *eth)
 {
 	if (likely(!memcmp(&eth->dst_addr, p->mac, RTE_ETHER_ADDR_LEN)))
 		return DROP_NONE;
 	if (eth->ether_type == RTE_BE16(RTE_ETHER_TYPE_ARP) && rte_is_broadcast_ether_addr(&eth->dst_addr))
 		return DROP_NONE;
+	if (eth->ether_type == RTE_BE16(RTE_ETHER_TYPE_IPV6) && is_group_of(p, &eth->dst_addr))
+		return DROP_NONE;
 	return DROP_NOT_FOR_US;
 }
 
-static void classify_other(struct worker *w, struct rte_mbuf *m, uint16_t ether_type_be)
+static void classify_other(struct worker *w, const struct port *p, struct rte_mbuf *m, uint16_t ether_type_be)
 {
-	if (ether_type_be == RTE_BE16(RTE_ETHER_TYPE_IPV6))
-		classify_ip6(w, m);
+	if (ether_type_be == RTE_BE16(RTE_ETHER_TYPE_IPV4))
+		classify_ip(w, m);
+	else if (ether_type_be == RTE_BE16(RTE_ETHER_TYPE_IPV6))
+		classify_ip6(w, p, m);
 	else if (ether_type_be == RTE_BE16(RTE_ETHER_TYPE_ARP))
 		punt_push(w, m, PUNT_ARP);
 	else
 		worker_drop(w, m, DROP_NOT_IP);
 }
 
-static inline void classify_frame(struct worker *w, const struct port *p, struct rte_mbuf *m)
+/* All that is not IPv4 to our MAC without a tag. */
+static void classify_unusual(struct worker *w, const struct device *d, struct rte_mbuf *m)
 {
-	const struct rte_ether_hdr *eth = rte_pktmbuf_mtod(m, const struct rte_ether_hdr *);
+	enum drop_reason reason = vlan_take(d, m);
 
+	if (!reason)
+		reason = link_check(&w->ports[m->port], rte_pktmbuf_mtod(m, const struct rte_ether_hdr *));
+	if (reason)
+		worker_drop(w, m, reason);
+	else
+		classify_other(w, &w->ports[m->port], m, rte_pktmbuf_mtod(m, const struct rte_ether_hdr *)->ether_type);
+}
+
+static inline void classify_frame(struct worker *w, const struct device *d, struct rte_mbuf *m)
+{
+	const struct rte_ether_hdr *eth;
+
+	/* a device may cut a packet anywhere */
+	if (unlikely(m->nb_segs > 1) && rte_pktmbuf_linearize(m)) {
+		worker_drop(w, m, DROP_CHAINED);
+		return;
+	}
 	if (unlikely(m->data_len < RTE_ETHER_HDR_LEN)) {
 		worker_drop(w, m, DROP_NOT_IP);
 		return;
 	}
-	enum drop_reason reason = link_check(p, eth);
-	if (unlikely(reason)) {
-		worker_drop(w, m, reason);
-		return;
-	}
-	if (likely(eth->ether_type == RTE_BE16(RTE_ETHER_TYPE_IPV4)))
+	eth = rte_pktmbuf_mtod(m, const struct rte_ether_hdr *);
+	if (likely(eth->ether_type == RTE_BE16(RTE_ETHER_TYPE_IPV4) && m->port != PORT_NONE &&
+		    !(m->ol_flags & RTE_MBUF_F_RX_VLAN_STRIPPED) &&
+		    !memcmp(&eth->dst_addr, d->mac, RTE_ETHER_ADDR_LEN)))
 		classify_ip(w, m);
 	else
-		classify_other(w, m, eth->ether_type);
+		classify_unusual(w, d, m);
 }
 
-void classify_burst(struct worker *w, uint16_t port, struct rte_mbuf **frames, uint16_t n)
+void classify_burst(struct worker *w, uint16_t device, struct rte_mbuf **frames, uint16_t n)
 {
-	const struct port *p = &w->ports[port];
+	const struct device *d = &w->dp->devices[device];
 
 	if (unlikely(w->capture != NULL))
-		capture_frames(w, port, frames, n, false);
+		capture_received(w, device, frames, n);
 	if (unlikely(w->trace != NULL))
-		trace_frames(w, port, frames, n);
+		trace_frames(w, d->ports[0], frames, n);
 	for (uint16_t i = 0; i < n && i < PREFETCH_AHEAD; i++)
 		rte_prefetch0(rte_pktmbuf_mtod(frames[i], void *));
 	for (uint16_t i = 0; i < n; i++) {
 		if (i + PREFETCH_AHEAD < n)
 			rte_prefetch0(rte_pktmbuf_mtod(frames[i + PREFETCH_AHEAD], void *));
-		/* from here on our index, which later stages ask */
-		frames[i]->port = port;
-		classify_frame(w, p, frames[i]);
+		/* from here on our index of the interface, which later stages ask */
+		frames[i]->port = d->ports[0];
+		classify_frame(w, d, frames[i]);
 	}
 	worker_count(w, DP_C_RX, n);
 }

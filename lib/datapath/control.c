@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* Control's side of the rings: drains punts and events in bounded amounts and runs ARP's timers. */
+/* Control's side of the rings: drains punts and events in bounded amounts and runs the neighbours' timers. */
 #include "stages_priv.h"
 
 #include <unistd.h>
@@ -22,6 +22,14 @@ static void ike_deliver(const struct datapath_host *host, const struct rte_mbuf 
 	host->ike(host->context, &d);
 }
 
+static void link_end(struct datapath *dp, struct rte_mbuf *m, enum drop_reason reason)
+{
+	if (reason)
+		control_drop(dp, m, reason);
+	else
+		rte_pktmbuf_free(m);
+}
+
 static void punt_take(struct datapath *dp, enum punt_class class, struct rte_mbuf *m, const struct datapath_host *host,
 	uint64_t now_ns)
 {
@@ -30,12 +38,10 @@ static void punt_take(struct datapath *dp, enum punt_class class, struct rte_mbu
 		ike_deliver(host, m);
 		rte_pktmbuf_free(m);
 		break;
-	case PUNT_ARP:
-		arp_input(dp, m, now_ns);
-		rte_pktmbuf_free(m);
-		break;
+	case PUNT_ARP: link_end(dp, m, arp_input(dp, m, now_ns)); break;
+	case PUNT_ND: link_end(dp, m, nd_input(dp, m, now_ns)); break;
 	case PUNT_HOLD:
-	default: arp_hold(dp, m, now_ns); break;
+	default: resolve_hold(dp, m, now_ns); break;
 	}
 }
 
@@ -79,7 +85,7 @@ void datapath_control_poll(struct datapath *dp, const struct datapath_host *host
 	}
 	if (more)
 		event_signal(dp);
-	arp_tick(dp, now_ns);
+	resolve_tick(dp, now_ns);
 	ownership_tick(dp, now_ns);
 }
 

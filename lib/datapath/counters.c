@@ -53,15 +53,15 @@ static uint16_t buckets_owned(const struct datapath *dp, uint16_t worker)
 	return n;
 }
 
-/* Of all ports; those that leave it are counted until they are another's. */
+/* Of all devices; those that leave it are not counted until they are another's. */
 static uint16_t queues_owned(const struct datapath *dp, uint16_t worker)
 {
 	const struct snapshot *snap = atomic_load_explicit(&dp->snapshot, memory_order_relaxed);
 	uint16_t n = 0;
 
-	for (uint16_t p = 0; p < dp->port_count; p++)
-		for (uint16_t q = 0; q < dp->ports[p].rx_queues; q++)
-			n += snap->assignment->rx[p][q] == worker;
+	for (uint16_t d = 0; d < dp->device_count; d++)
+		for (uint16_t q = 0; q < dp->devices[d].rx_queues; q++)
+			n += snap->assignment->rx[d][q] == worker;
 	return n;
 }
 
@@ -122,16 +122,19 @@ static void port_drops_read(const struct datapath *dp, uint16_t port, struct dat
 void datapath_port_stats_read(const struct datapath *dp, uint16_t port, struct datapath_port_stats *ret_stats)
 {
 	const struct port *p = &dp->ports[port];
+	const struct device *d = &dp->devices[p->device];
 
 	*ret_stats = (struct datapath_port_stats){
 		.address = p->prefix,
 		.address6 = p->prefix6,
+		.link_local = p->six ? addr_from_bytes(ADDR_IPV6, p->link_local) : (struct addr){ 0 },
 		.mtu = p->mtu,
-		.rx_queues = p->rx_queues,
-		.tx_queues = p->tx_queues,
+		.vlan = p->vlan,
+		.rx_queues = d->rx_queues,
+		.tx_queues = d->tx_queues,
 	};
 	memcpy(ret_stats->name, p->name, sizeof(p->name));
-	memcpy(ret_stats->device, p->device, sizeof(p->device));
+	memcpy(ret_stats->device, d->name, sizeof(d->name));
 	memcpy(ret_stats->mac, p->mac, sizeof(p->mac));
 	device_read(p, ret_stats);
 	port_drops_read(dp, port, ret_stats);
@@ -161,7 +164,8 @@ size_t datapath_neighbours_read(const struct datapath *dp, struct datapath_neigh
 bool datapath_address_local(const struct datapath *dp, const struct addr *a, uint16_t *ret_port)
 {
 	for (uint16_t i = 0; i < dp->port_count; i++) {
-		if (!addr_equal(&dp->ports[i].prefix.addr, a) && !addr_equal(&dp->ports[i].prefix6.addr, a))
+		const struct port *p = &dp->ports[i];
+		if (!addr_equal(&p->prefix.addr, a) && (a->family != ADDR_IPV6 || !port_has6(p, a->bytes)))
 			continue;
 		if (ret_port)
 			*ret_port = i;

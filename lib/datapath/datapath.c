@@ -14,8 +14,9 @@
 #include <time.h>
 #include <unistd.h>
 
-#define DATA_ROOM_MIN    2048
-#define ENCAP_ROOM_BYTES 128 /* Ethernet, VLAN tags, ESP trailer */
+#define DATA_ROOM_MIN 2048
+/* Ethernet, VLAN tags, ESP trailer; and net_af_packet's framesz=9216 fits an MTU of 9000. */
+#define ENCAP_ROOM_BYTES 256
 #define START_WAIT_MS    5000
 
 static_assert(sizeof(struct datapath_event) % 4 == 0, "element size of rte_ring");
@@ -53,7 +54,7 @@ static int handoff_links(struct worker *w, unsigned instance)
 
 static int worker_links(struct worker *w, unsigned instance)
 {
-	static const char *const names[PUNT_CLASSES] = { "ike", "arp", "hold" };
+	static const char *const names[PUNT_CLASSES] = { "ike", "arp", "nd", "hold" };
 	const unsigned single = RING_F_SP_ENQ | RING_F_SC_DEQ;
 
 	w->inject = ring_make(instance, w->id, "inject", 0, INJECT_RING_SIZE, single);
@@ -177,7 +178,7 @@ static int parts_create(struct datapath *dp, const struct datapath_config *c, ch
 static int ports_create(struct datapath *dp, const struct datapath_config *c, char *ret_reason, size_t capacity)
 {
 	for (uint16_t i = 0; i < c->port_count; i++) {
-		int error = port_setup(dp, i, &c->ports[i], ret_reason, capacity);
+		int error = port_setup(dp, i, c, ret_reason, capacity);
 		if (error)
 			return error;
 		dp->port_count++;
@@ -265,15 +266,15 @@ int datapath_start(struct datapath *dp)
 {
 	int error = lcore_of(dp->worker_count - 1u) == LCORE_ID_ANY ? -EINVAL : 0;
 
-	uint16_t ports = 0;
+	uint16_t devices = 0;
 
-	while (!error && ports < dp->port_count) {
-		error = port_start(&dp->ports[ports]);
-		ports += !error;
+	while (!error && devices < dp->device_count) {
+		error = device_start(dp, devices);
+		devices += !error;
 	}
 	if (error) {
-		while (ports--)
-			port_stop(&dp->ports[ports]);
+		while (devices--)
+			device_stop(dp, devices);
 		return error;
 	}
 	atomic_store_explicit(&dp->stop, false, memory_order_relaxed);
@@ -282,6 +283,8 @@ int datapath_start(struct datapath *dp)
 		error = rte_eal_remote_launch(worker_main, dp->workers[i], dp->workers[i]->lcore);
 	if (!error)
 		error = workers_wait(dp);
+	if (!error)
+		nd_announce(dp);
 	if (error)
 		datapath_stop(dp);
 	return error;
@@ -298,8 +301,8 @@ void datapath_stop(struct datapath *dp)
 		while (atomic_load_explicit(&dp->workers[i]->state, memory_order_acquire) == WORKER_RUNNING)
 			rte_pause();
 	}
-	for (uint16_t i = 0; i < dp->port_count; i++)
-		port_stop(&dp->ports[i]);
+	for (uint16_t i = 0; i < dp->device_count; i++)
+		device_stop(dp, i);
 	for (uint16_t i = 0; i < dp->worker_count; i++)
 		worker_drain(dp->workers[i]);
 	dp->started = false;
@@ -325,8 +328,8 @@ void datapath_free(struct datapath *dp)
 	datapath_stop(dp);
 	capture_abandon(dp);
 	free(atomic_load_explicit(&dp->trace, memory_order_relaxed));
-	for (uint16_t i = 0; i < dp->port_count; i++)
-		rte_eth_dev_close(dp->ports[i].id);
+	for (uint16_t i = 0; i < dp->device_count; i++)
+		rte_eth_dev_close(dp->devices[i].id);
 	for (uint16_t i = 0; i < dp->worker_count; i++)
 		worker_free(dp->workers[i]);
 	if (dp->neighbours) {
@@ -353,10 +356,10 @@ int datapath_path_create(struct datapath *dp, const struct path_spec *spec, stru
 	const struct route *r = snapshot_route(snap, &spec->remote.addr);
 	uint32_t neighbour = r->neighbour;
 
-	if (spec->remote.addr.family == ADDR_NONE || (r->kind != ROUTE_CONNECTED && r->kind != ROUTE_VIA))
+	if (spec->remote.addr.family == ADDR_NONE || !route_leads(r))
 		return -EHOSTUNREACH;
 	if (r->kind == ROUTE_CONNECTED)
-		neighbour = arp_pin(dp, r->port, &spec->remote.addr);
+		neighbour = resolve_pin(dp, r->port, &spec->remote.addr);
 	if (neighbour == NEIGHBOUR_NONE)
 		return -EHOSTUNREACH;
 	*ret_path = path_create(spec, dp->ports[r->port].mtu, r->port, neighbour);
@@ -370,7 +373,7 @@ int datapath_next_hop_read(const struct datapath *dp, const struct addr *a, stru
 	const struct neighbour *n;
 	uint32_t index;
 
-	if (a->family == ADDR_NONE || (r->kind != ROUTE_CONNECTED && r->kind != ROUTE_VIA))
+	if (a->family == ADDR_NONE || !route_leads(r))
 		return -EHOSTUNREACH;
 	*ret_neighbour = (struct datapath_neighbour){ .addr = *a, .port = r->port, .state = NEIGHBOUR_FREE };
 	index = r->kind == ROUTE_VIA ? r->neighbour : neighbour_find(dp->neighbours, r->port, a);
@@ -383,14 +386,13 @@ int datapath_next_hop_read(const struct datapath *dp, const struct addr *a, stru
 	return 0;
 }
 
-int datapath_neighbour_add(struct datapath *dp, const struct addr *a, const uint8_t mac[6])
+int datapath_neighbour_add(struct datapath *dp, uint16_t port, const struct addr *a, const uint8_t mac[6])
 {
-	int port = snapshot_connected_port(dp, a);
 	uint32_t index;
 
-	if (port < 0 || datapath_address_local(dp, a, NULL))
+	if (port >= dp->port_count || !port_is_on_link(&dp->ports[port], a) || datapath_address_local(dp, a, NULL))
 		return -EINVAL;
-	index = neighbour_ensure(dp->neighbours, (uint16_t)port, a);
+	index = resolve_ensure(dp, port, a);
 	if (index == NEIGHBOUR_NONE)
 		return -ENOSPC;
 	neighbour_confirm(dp->neighbours, index, mac, NEIGHBOUR_STATIC, 0);
@@ -398,10 +400,9 @@ int datapath_neighbour_add(struct datapath *dp, const struct addr *a, const uint
 	return 0;
 }
 
-int datapath_neighbour_remove(struct datapath *dp, const struct addr *a)
+int datapath_neighbour_remove(struct datapath *dp, uint16_t port, const struct addr *a)
 {
-	int port = snapshot_connected_port(dp, a);
-	uint32_t index = port < 0 ? NEIGHBOUR_NONE : neighbour_find(dp->neighbours, (uint16_t)port, a);
+	uint32_t index = port < dp->port_count ? neighbour_find(dp->neighbours, port, a) : NEIGHBOUR_NONE;
 
 	if (index == NEIGHBOUR_NONE || dp->neighbours->entries[index].state != NEIGHBOUR_STATIC)
 		return -ENOENT;

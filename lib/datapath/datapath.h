@@ -22,9 +22,11 @@ struct datapath_port_config {
 	char device[64]; /* DPDK device name ("net_af_packet0", "0000:01:00.0") as rte_eth_dev_get_port_by_name knows it
 			  */
 	struct prefix address;  /* IPv4; ADDR_NONE: none */
-	struct prefix address6; /* IPv6; ADDR_NONE: none. One of the two is there */
+	struct prefix address6; /* IPv6; ADDR_NONE: none */
+	struct addr link_local; /* ADDR_NONE: made of the MAC if the port has IPv6. One of the three is there */
 	uint16_t mtu;
 	enum datapath_rpf rpf;
+	uint16_t vlan; /* 0: untagged. Ports of one device differ in it */
 };
 
 /* What is believed of ICMP errors that come from the unprotected side about our own SAs (RFC 4301 6.1.1). */
@@ -60,6 +62,8 @@ void datapath_free(struct datapath *dp);
 struct datapath_route {
 	struct prefix prefix;
 	struct addr via; /* neighbour on a connected interface */
+	bool on_port; /* the interface is `port`, as a link-local `via` needs; else the one in whose subnet `via` is */
+	uint16_t port;
 };
 
 /* Everything configured that a packet's verdict depends on. Connected routes and own addresses come from the ports. */
@@ -86,8 +90,8 @@ int datapath_publish_routes(struct datapath *dp, struct datapath_prepared *p);
 int datapath_publish_policies(struct datapath *dp, struct datapath_prepared *p);
 void datapath_prepared_free(struct datapath_prepared *p); /* with what was not published; accepts NULL */
 
-/* Control: routes spec->remote and builds the path (neighbour looked up or created, resolution of an IPv4 one started;
- * an IPv6 one has to be static). 0, -EHOSTUNREACH. */
+/* Control: routes spec->remote and builds the path (neighbour looked up or created, its resolution started). 0,
+ * -EHOSTUNREACH. */
 int datapath_path_create(struct datapath *dp, const struct path_spec *spec, struct path **ret_path);
 
 /* Control: from now on the first `active` workers take part, at most as many as there are. Queues, buckets and outbound
@@ -100,10 +104,11 @@ bool datapath_workers_settled(const struct datapath *dp);
  * inbound SA in one of its buckets needs no handing over. */
 uint8_t datapath_worker_predict(const struct datapath *dp, const struct addr *local, const struct addr *remote);
 
-/* Control: a static neighbour of either family. 0, -EINVAL (no such subnet), -ENOSPC. */
-int datapath_neighbour_add(struct datapath *dp, const struct addr *a, const uint8_t mac[6]);
+/* Control: a static neighbour of either family, also a link-local one. 0, -EINVAL (not on the link of that port),
+ * -ENOSPC. */
+int datapath_neighbour_add(struct datapath *dp, uint16_t port, const struct addr *a, const uint8_t mac[6]);
 /* Control: a static neighbour is one no more; who needs it has it resolved. 0, -ENOENT. */
-int datapath_neighbour_remove(struct datapath *dp, const struct addr *a);
+int datapath_neighbour_remove(struct datapath *dp, uint16_t port, const struct addr *a);
 
 /* Control: sends a UDP datagram from one of our IPv4 addresses, routed by a worker; adds the non-ESP marker when asked.
  * Fragments at the MTU when needed. 0, -ENOBUFS (pool or ring), -EMSGSIZE (IPv6 too). */
@@ -147,8 +152,8 @@ struct datapath_host {
 
 /* Readable when punts or events wait: for control's epoll. */
 int datapath_event_fd(const struct datapath *dp);
-/* Control: drains punt and event rings (bounded), runs ARP (answers, resolution, hold queue, ageing), calls the host.
- */
+/* Control: drains punt and event rings (bounded), runs ARP and neighbour discovery (answers,
+ * resolution, hold queue, ageing), calls the host. */
 void datapath_control_poll(struct datapath *dp, const struct datapath_host *host, uint64_t now_ns);
 /* When datapath_control_poll wants to run again for its timers. */
 uint64_t datapath_next_deadline(const struct datapath *dp);
@@ -173,6 +178,7 @@ uint64_t datapath_next_deadline(const struct datapath *dp);
 	X(DP_C_HANDOFF, "handed_off")                                                                                  \
 	X(DP_C_PUNT_IKE, "punted_ike")                                                                                 \
 	X(DP_C_PUNT_ARP, "punted_arp")                                                                                 \
+	X(DP_C_PUNT_ND, "punted_nd")                                                                                   \
 	X(DP_C_HELD, "held_for_neighbour")                                                                             \
 	X(DP_C_INJECTED, "injected")
 
@@ -193,13 +199,23 @@ struct datapath_port_stats {
 	char name[64], device[64], driver[64];
 	uint8_t mac[6];
 	struct prefix address, address6; /* ADDR_NONE: none */
-	uint16_t mtu, rx_queues, tx_queues;
+	struct addr link_local;          /* ADDR_NONE: none */
+	uint16_t mtu, vlan, rx_queues, tx_queues;
 	bool link_up;
+	/* of the device, which ports may share */
 	uint64_t rx_packets, tx_packets, rx_bytes, tx_bytes, rx_missed, rx_errors, tx_errors, rx_nombuf;
 	uint64_t drops[DROP_REASON_COUNT]; /* of packets that came in through this port */
 };
 
-enum neighbour_state { NEIGHBOUR_FREE, NEIGHBOUR_INCOMPLETE, NEIGHBOUR_REACHABLE, NEIGHBOUR_STALE, NEIGHBOUR_STATIC };
+/* RFC 4861 7.3.2 without DELAY, as no upper layer of a gateway could prove anything meanwhile. */
+enum neighbour_state {
+	NEIGHBOUR_FREE,
+	NEIGHBOUR_INCOMPLETE, /* asked for, no MAC */
+	NEIGHBOUR_REACHABLE,  /* answered a question of ours not long ago */
+	NEIGHBOUR_STALE,      /* its MAC is used; asked as soon as somebody does */
+	NEIGHBOUR_PROBE,      /* its MAC is used, and it is being asked */
+	NEIGHBOUR_STATIC,
+};
 
 struct datapath_neighbour {
 	struct addr addr;

@@ -29,11 +29,14 @@
 #define QUEUE_NONE       0xffff
 #define RSS_KEY_MAX      64
 #define SLOT_NONE        UINT32_MAX
+#define PORT_GROUPS_MAX  3
+#define PORT_NONE        0xff
+#define VLANS_MAX        4096
 #define IKE_BUCKETS      1024 /* of the per-source rate limit; sources that hash alike share one */
 #define NO_SA_MEMORY     256  /* tunnel slots a worker remembers to have reported */
 
 /* Rings to control by class: a flood of one does not starve another. */
-enum punt_class { PUNT_IKE, PUNT_ARP, PUNT_HOLD, PUNT_CLASSES };
+enum punt_class { PUNT_IKE, PUNT_ARP, PUNT_ND, PUNT_HOLD, PUNT_CLASSES };
 
 /* How a device spreads what it receives over its queues, when that can be told beforehand. */
 struct rss {
@@ -43,20 +46,36 @@ struct rss {
 	uint16_t reta[RTE_ETH_RSS_RETA_SIZE_512];
 };
 
+/* A device of DPDK with its queues: RX queues are polled once and a worker has one TX queue, whatever the number of
+ * interfaces that share it. R: workers; constant after create */
+struct device {
+	uint16_t id; /* of DPDK */
+	uint16_t rx_queues, tx_queues;
+	uint8_t mac[6];
+	uint8_t ports[VLANS_MAX]; /* interface by VLAN, 0: untagged; PORT_NONE */
+	char name[64];
+	struct rss rss; /* control only */
+} __rte_cache_aligned;
+
+/* An interface: a device, or one VLAN of it. */
 struct port {
 	/* R: workers; constant after create */
 	uint8_t source_tail[2][8]; /* our MAC and the EtherType of IPv4, of IPv6: the rest of an Ethernet header behind
 				    * the destination */
 	uint16_t id;               /* of DPDK */
+	uint16_t device;           /* our index */
+	uint16_t vlan;             /* 0: untagged */
 	uint16_t mtu;
 	uint32_t addr_be; /* IPv4; 0: none */
 	uint8_t mac[6];
-	uint16_t rx_queues, tx_queues;
-	uint8_t rpf; /* enum datapath_rpf */
+	uint8_t rpf;            /* enum datapath_rpf */
+	bool six;               /* has IPv6, and so a link-local address */
+	uint8_t link_local[16]; /* RFC 4291 2.5.6; zero without IPv6 */
+	uint8_t group_count;    /* of link addresses of multicast groups we listen to: all nodes, solicited-node ones */
+	uint8_t groups[PORT_GROUPS_MAX][6];
 	/* cold */
 	struct prefix prefix, prefix6; /* ADDR_NONE: without an address of that family */
-	char name[64], device[64];
-	struct rss rss; /* control only */
+	char name[64];
 } __rte_cache_aligned;
 
 /* The parts of a snapshot, immutable once published. The next snapshot shares those that did not change; control counts
@@ -93,7 +112,8 @@ struct bucket {
 };
 
 struct rx_queue {
-	uint16_t port; /* our index */
+	uint16_t id;     /* of DPDK */
+	uint16_t device; /* our index */
 	uint16_t queue;
 };
 
@@ -137,6 +157,7 @@ struct worker {
 		uint32_t head, count;
 	} parked; /* until their owner is known */
 	struct bucket icmp_errors, icmp_reports, echo_replies, spi_events, sa_events;
+	struct bucket punts[PUNT_CLASSES];
 	struct bucket ike_sources[IKE_BUCKETS];
 	struct flow_cache flows;
 	struct {
@@ -181,7 +202,7 @@ struct datapath {
 	struct ipsec *ips;
 	struct rte_mempool *pool;
 	struct neighbour_table *neighbours;
-	uint16_t worker_count, port_count;
+	uint16_t worker_count, port_count, device_count;
 	enum datapath_idle idle;
 	uint32_t flow_entries;
 	bool mss_clamp;
@@ -195,6 +216,7 @@ struct datapath {
 	uint32_t own_be[DATAPATH_PORTS_MAX];
 	uint8_t own6[DATAPATH_PORTS_MAX][16];
 	struct port ports[DATAPATH_PORTS_MAX];
+	struct device devices[DATAPATH_PORTS_MAX];
 	struct worker *workers[IPSEC_WORKERS_MAX];
 	uint64_t cycles_per_s;
 
@@ -345,6 +367,13 @@ static inline const struct route *snapshot_route(const struct snapshot *s, const
 				      : route_lookup(&s->routes->four, ipv4_be(a));
 }
 
+/* Where a packet goes. */
+static inline const struct route *packet_route(const struct snapshot *s, const struct rte_mbuf *m)
+{
+	return packet_is_ip6(m) ? route6_lookup(&s->routes->six, ip6_destination(packet_ip6(m)))
+				: route_lookup(&s->routes->four, packet_ip(m)->dst_addr);
+}
+
 /* worker.c. In the worker's thread: what must be local to it. 0 or -ENOMEM. */
 int worker_attach(struct worker *w);
 void worker_detach(struct worker *w);
@@ -352,19 +381,20 @@ void worker_detach(struct worker *w);
 uint32_t worker_step(struct worker *w);
 int worker_main(void *worker);
 
-/* port.c. Fills a port from its configuration and configures the device. 0 or -errno with text in ret_reason. */
-int port_setup(struct datapath *dp, uint16_t index, const struct datapath_port_config *c, char *ret_reason,
+/* port.c. Fills the port of this index from the configuration, and configures its device when it is the first of those
+ * that share it. 0 or -errno with text in ret_reason. */
+int port_setup(struct datapath *dp, uint16_t index, const struct datapath_config *config, char *ret_reason,
 	size_t reason_capacity);
-int port_start(struct port *p);
-void port_stop(struct port *p);
+int device_start(struct datapath *dp, uint16_t device);
+void device_stop(struct datapath *dp, uint16_t device);
 
 /* rss.c. Asks a started device; what it does not tell is not known. */
 void rss_read(uint16_t device, struct rss *ret_rss);
 /* Pure: the queue of packets between these addresses. r is known. */
 uint16_t rss_queue(const struct rss *r, const struct addr *source, const struct addr *destination);
 
-/* ownership.c, control. The queues of all ports shared out among the first `active` workers, starting from how they are
- * now (NULL: not at all). NULL without memory. */
+/* ownership.c, control. The queues of all devices shared out among the first `active` workers, starting from how they
+ * are now (NULL: not at all). NULL without memory. */
 struct assignment *assignment_create(const struct datapath *dp, const struct assignment *before, uint16_t active);
 /* Begins to give queues and buckets to new owners; takes target. 0, -EBUSY (something moves), -ENOMEM. */
 int ownership_move(struct datapath *dp, struct assignment *target, const uint8_t buckets[SA_BUCKETS]);
@@ -399,6 +429,39 @@ int inject_push(struct datapath *dp, uint16_t worker, struct rte_mbuf *m);
 /* Control: the end of a packet, by name. */
 void control_drop(struct datapath *dp, struct rte_mbuf *m, enum drop_reason reason);
 
+/* True when an address is one that this port itself answers to, global or link-local. */
+static inline bool port_has6(const struct port *p, const uint8_t addr[16])
+{
+	if (!p->six)
+		return false;
+	return !memcmp(p->link_local, addr, 16) ||
+	       (p->prefix6.addr.family == ADDR_IPV6 && !memcmp(p->prefix6.addr.bytes, addr, 16));
+}
+
+/* port.c: whether a host of the port's link can have this address: link-local, or of its subnet and none of the
+ * addresses there that no host has. */
+bool port_is_on_link(const struct port *p, const struct addr *a);
+
+/* resolve.c, control: neighbours of both families from the first question to the last. */
+
+/* The entry of an address on a port's link, made when there is none; for that one that nobody proved may be given up.
+ * NEIGHBOUR_NONE: no room. */
+uint32_t resolve_ensure(struct datapath *dp, uint16_t port, const struct addr *a);
+/* Whether a question about the neighbour is open. */
+bool resolve_is_asked(const struct datapath *dp, uint32_t index);
+/* The neighbour answered a question of ours. */
+void resolve_answered(struct datapath *dp, uint32_t index, const uint8_t mac[6], uint64_t now_ns);
+/* The neighbour named its MAC unasked: used, not trusted for longer than it takes to ask. */
+void resolve_heard(struct datapath *dp, uint32_t index, const uint8_t mac[6], uint64_t now_ns);
+/* What was proven is in doubt. */
+void resolve_doubt(struct datapath *dp, uint32_t index, uint64_t now_ns);
+/* Takes a packet whose next hop has no MAC. */
+void resolve_hold(struct datapath *dp, struct rte_mbuf *m, uint64_t now_ns);
+/* Retries, ageing, ends of waiting. */
+void resolve_tick(struct datapath *dp, uint64_t now_ns);
+/* An entry that is never freed, for a path or route; its resolution starts at the next poll. NEIGHBOUR_NONE: full. */
+uint32_t resolve_pin(struct datapath *dp, uint16_t port, const struct addr *a);
+
 /* arp.c, control. */
 struct arp {
 	uint16_t operation;
@@ -407,11 +470,33 @@ struct arp {
 };
 /* A frame with its Ethernet header. False: not Ethernet/IPv4 ARP, or malformed. RFC 826. */
 bool arp_decode(struct bytes frame, struct arp *ret_arp);
-void arp_input(struct datapath *dp, const struct rte_mbuf *m, uint64_t now_ns);
-/* Takes a packet whose next hop has no MAC. */
-void arp_hold(struct datapath *dp, struct rte_mbuf *m, uint64_t now_ns);
-/* Retries, ageing, ends of waiting. */
-void arp_tick(struct datapath *dp, uint64_t now_ns);
-/* An entry of either family that is never freed, for a path or route; IPv4: its resolution starts at the next poll.
- * NEIGHBOUR_NONE: full. */
-uint32_t arp_pin(struct datapath *dp, uint16_t port, const struct addr *a);
+/* DROP_NONE: heeded, or nobody's business here. */
+enum drop_reason arp_input(struct datapath *dp, const struct rte_mbuf *m, uint64_t now_ns);
+/* Who has this address? mac: asked alone; NULL: everybody. */
+void arp_ask(struct datapath *dp, uint16_t port, const struct addr *target, const uint8_t *mac);
+
+/* nd.c. */
+enum nd_type {
+	ND_ROUTER_SOLICITATION = 133,
+	ND_ROUTER_ADVERTISEMENT,
+	ND_SOLICITATION,
+	ND_ADVERTISEMENT,
+	ND_REDIRECT,
+};
+struct nd {
+	uint8_t type; /* ND_SOLICITATION or ND_ADVERTISEMENT */
+	bool solicited, override;
+	bool dad; /* source unspecified: somebody wants to use the target */
+	struct addr source, destination, target;
+	uint8_t frame_mac[6]; /* who sent the frame */
+	bool has_mac;         /* the option that fits the type was there */
+	uint8_t mac[6];
+};
+/* Any thread: a frame with its Ethernet header. DROP_NONE, DROP_ND (RFC 4861 7.1), DROP_ND_IGNORED. */
+enum drop_reason nd_decode(struct bytes frame, struct nd *ret_nd);
+/* Control. DROP_NONE: heeded, or nobody's business here. */
+enum drop_reason nd_input(struct datapath *dp, const struct rte_mbuf *m, uint64_t now_ns);
+/* Control: the same question as arp_ask. RFC 4861 7.2.2, 7.3.3. */
+void nd_ask(struct datapath *dp, uint16_t port, const struct addr *target, const uint8_t *mac);
+/* Control: tells the links what addresses we take; who has one already will say so (RFC 4862 5.4). */
+void nd_announce(struct datapath *dp);

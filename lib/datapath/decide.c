@@ -98,7 +98,7 @@ static struct decision drop_decision(enum drop_reason reason)
 
 static struct decision forward_decision(const struct worker *w, const struct rte_mbuf *m)
 {
-	const struct route *r = packet_route(w, m);
+	const struct route *r = packet_route(w->snapshot, m);
 
 	return (struct decision){
 		.kind = DECISION_FORWARD, .route_kind = r->kind, .port = (uint8_t)r->port, .neighbour = r->neighbour

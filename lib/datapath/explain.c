@@ -127,7 +127,7 @@ static void walk_forward(
 {
 	const struct route *r = snapshot_route(snap, dst);
 
-	if (r->kind == ROUTE_NONE || r->kind == ROUTE_LOCAL) {
+	if (!route_leads(r)) {
 		end_drop(w, r->kind == ROUTE_LOCAL ? DROP_MARTIAN : DROP_NO_ROUTE);
 		return;
 	}
@@ -272,30 +272,32 @@ static void walk_tunnelled(const struct explain_facts *f, struct explain_probe *
 }
 
 /* The first stage of all: what no packet on a wire looks like. */
-static enum drop_reason probe_classify(const struct datapath *dp, struct explain_probe *p)
+static enum drop_reason probe_classify(const struct datapath *dp, uint16_t port, struct explain_probe *p)
 {
 	enum drop_reason reason = packet_is_ip6(&p->m) ? classify_ipv6(&p->m) : classify_ipv4(&p->m);
 
-	if (!reason && packet_is_ip6(&p->m) && ipv6_link_local(ip6_source(packet_ip6(&p->m))) &&
-		!destination_own(dp, &p->m))
-		reason = DROP_MARTIAN;
-	return reason;
+	if (reason || !packet_is_ip6(&p->m))
+		return reason;
+	/* where nobody knows from where it comes, any port's rules are the same but for link-local destinations */
+	return classify_addresses6(dp, &dp->ports[port < dp->port_count ? port : 0], packet_ip6(&p->m));
 }
 
 static uint16_t port_behind(const struct snapshot *snap, const struct datapath_query *q)
 {
 	const struct route *r = snapshot_route(snap, &q->src);
 
-	if (q->port != DATAPATH_PORT_ANY || r->kind == ROUTE_NONE || r->kind == ROUTE_LOCAL)
+	if (q->port != DATAPATH_PORT_ANY || !route_leads(r))
 		return q->port;
 	return r->port;
 }
 
 static uint8_t port_worker(const struct datapath *dp, const struct snapshot *snap, uint16_t port)
 {
-	if (port >= dp->port_count || dp->ports[port].rx_queues > 1)
+	uint16_t device = port < dp->port_count ? dp->ports[port].device : 0;
+
+	if (port >= dp->port_count || dp->devices[device].rx_queues > 1)
 		return WORKER_NONE;
-	return snap->assignment->rx[port][0];
+	return snap->assignment->rx[device][0];
 }
 
 int datapath_explain(
@@ -317,7 +319,7 @@ int datapath_explain(
 	packet_flow(&p.m, false, &e.arriving_flow);
 	snapshot_verdicts(snap, &f.leaving, 1, &e.leaving);
 	snapshot_verdicts(snap, &e.arriving_flow, 1, &e.arriving);
-	reason = probe_classify(dp, &p);
+	reason = probe_classify(dp, e.port, &p);
 	if (reason) {
 		end_drop(&e.clear, reason);
 	} else {

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* The last stages: route, TTL, MTU, neighbour, Ethernet header, TX buffers. No policy here: whoever calls has a
- * verdict. */
+/* The last stages: route, TTL, MTU, neighbour, Ethernet header, VLAN tag, TX buffers. No policy here: whoever calls has
+ * a verdict. */
 #include "stages_priv.h"
 
 /* A port took fewer than it was given: what is left is dropped, a worker does not wait. */
@@ -9,7 +9,7 @@ static uint32_t port_flush(struct worker *w, uint16_t port)
 	struct list *l = &w->tx[port];
 
 	if (unlikely(w->capture != NULL))
-		capture_frames(w, port, l->m, l->n, true);
+		capture_sent(w, port, l->m, l->n);
 	if (unlikely(w->trace != NULL))
 		trace_packets(w, l->m, l->n, TRACE_SENT, port);
 	uint16_t sent = rte_eth_tx_burst(w->ports[port].id, w->tx_queue[port], l->m, l->n);
@@ -36,8 +36,12 @@ void forward_frame(struct worker *w, struct rte_mbuf *m, uint16_t port)
 	const struct note note = { .stage = STAGE_TX, .port = port };
 
 	if (unlikely(w->tx_queue[port] == QUEUE_NONE)) {
-		uint8_t owner = w->snapshot->assignment->tx[port][0];
+		uint8_t owner = w->snapshot->assignment->tx[w->ports[port].device][0];
 		handoff_turn(w, m, owner_turn(owner, (uint8_t)w->id), &note);
+		return;
+	}
+	if (unlikely(w->ports[port].vlan) && vlan_insert(&w->ports[port], m)) {
+		worker_drop(w, m, DROP_NO_HEADROOM);
 		return;
 	}
 	list_push(&w->tx[port], m);
@@ -45,27 +49,29 @@ void forward_frame(struct worker *w, struct rte_mbuf *m, uint16_t port)
 		port_flush(w, port);
 }
 
-/* Control resolves the neighbour and sends the packet on, or drops it. An IPv6 neighbour that is not static has nobody
- * who asks for it. */
-static void egress_hold(struct worker *w, struct rte_mbuf *m, uint16_t port, uint32_t neighbour, bool on_link)
+/* Control resolves the neighbour and sends the packet on, or lets its sender know. */
+static void egress_hold(
+	struct worker *w, struct rte_mbuf *m, uint16_t port, uint32_t neighbour, bool on_link, enum origin origin)
 {
-	if (packet_is_ip6(m)) {
-		worker_drop(w, m, DROP_NEIGHBOUR);
-		return;
-	}
-	*packet_note(
-		m) = (struct note){ .stage = STAGE_EGRESS, .port = port, .neighbour = neighbour, .on_link = on_link };
+	*packet_note(m) = (struct note){
+		.stage = STAGE_EGRESS,
+		.origin = (uint8_t)origin,
+		.port = port,
+		.neighbour = neighbour,
+		.on_link = on_link,
+	};
 	punt_push(w, m, PUNT_HOLD);
 }
 
-void forward_egress(struct worker *w, struct rte_mbuf *m, uint16_t port, uint32_t neighbour, bool on_link)
+static inline void egress(
+	struct worker *w, struct rte_mbuf *m, uint16_t port, uint32_t neighbour, bool on_link, enum origin origin)
 {
 	uint64_t word = neighbour != NEIGHBOUR_NONE ? neighbour_word(w->neighbours, neighbour) : 0;
 	const uint8_t *tail = w->ports[port].source_tail[packet_is_ip6(m)];
 	uint8_t *eth;
 
 	if (unlikely(!(word & NEIGHBOUR_WORD_VALID))) {
-		egress_hold(w, m, port, neighbour, on_link);
+		egress_hold(w, m, port, neighbour, on_link, origin);
 		return;
 	}
 	if (unlikely(w->trace != NULL))
@@ -81,11 +87,21 @@ void forward_egress(struct worker *w, struct rte_mbuf *m, uint16_t port, uint32_
 	forward_frame(w, m, port);
 }
 
-static void route_egress(struct worker *w, struct rte_mbuf *m, const struct route *r)
+void forward_egress(struct worker *w, struct rte_mbuf *m, uint16_t port, uint32_t neighbour, bool on_link)
+{
+	egress(w, m, port, neighbour, on_link, ORIGIN_CONTROL);
+}
+
+void forward_link_local(struct worker *w, struct rte_mbuf *m)
+{
+	forward_egress(w, m, m->port, packet_neighbour(w, m, m->port), true);
+}
+
+static void route_egress(struct worker *w, struct rte_mbuf *m, const struct route *r, enum origin origin)
 {
 	bool on_link = r->kind == ROUTE_CONNECTED;
 
-	forward_egress(w, m, r->port, on_link ? packet_neighbour(w, m, r->port) : r->neighbour, on_link);
+	egress(w, m, r->port, on_link ? packet_neighbour(w, m, r->port) : r->neighbour, on_link, origin);
 }
 
 static void forward_too_big(
@@ -95,13 +111,21 @@ static void forward_too_big(
 	uint16_t n = fragment_or_answer(w, m, origin, mtu, fragments);
 
 	for (uint16_t i = 0; i < n; i++)
-		route_egress(w, fragments[i], r);
+		route_egress(w, fragments[i], r, origin);
+}
+
+static void unroutable(struct worker *w, struct rte_mbuf *m, const struct route *r, enum origin origin)
+{
+	if (r->kind == ROUTE_NONE)
+		icmp_error_send(w, m, origin, ICMP_ERROR_NO_ROUTE, 0, DROP_NO_ROUTE);
+	else
+		worker_drop(w, m, r->kind == ROUTE_LOCAL ? DROP_MARTIAN : DROP_NO_ROUTE);
 }
 
 void forward_along(struct worker *w, struct rte_mbuf *m, enum origin origin, const struct route *r)
 {
-	if (unlikely(r->kind == ROUTE_NONE || r->kind == ROUTE_LOCAL)) {
-		worker_drop(w, m, r->kind == ROUTE_LOCAL ? DROP_MARTIAN : DROP_NO_ROUTE);
+	if (unlikely(!route_leads(r))) {
+		unroutable(w, m, r, origin);
 		return;
 	}
 	if (origin_forwarded(origin) && unlikely(packet_ttl(m) <= 1)) {
@@ -117,10 +141,10 @@ void forward_along(struct worker *w, struct rte_mbuf *m, enum origin origin, con
 		packet_ttl_decrement(m);
 	if (origin == ORIGIN_CLEAR)
 		worker_count(w, DP_C_FORWARD_CLEAR, 1);
-	route_egress(w, m, r);
+	route_egress(w, m, r, origin);
 }
 
 void forward_packet(struct worker *w, struct rte_mbuf *m, enum origin origin)
 {
-	forward_along(w, m, origin, packet_route(w, m));
+	forward_along(w, m, origin, packet_route(w->snapshot, m));
 }

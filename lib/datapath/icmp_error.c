@@ -1,123 +1,64 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* ICMP errors about IPv4 packets that cannot go on: built in place around the offending packet, rate-limited per
- * worker, sent through policy like anything else we make. RFC 792, RFC 1191 4, RFC 1812 4.3.2. IPv6 packets end without
- * one. */
+/* ICMP errors of both families about packets that cannot go on: who speaks, how often, and on which way; sent through
+ * policy like anything else we make. Their bytes are icmp4.c and icmp6.c. RFC 1812 4.3.2, RFC 4443 2.2, 2.4. */
 #include "stages_priv.h"
 
-#include <errno.h>
-#include <rte_icmp.h>
+#define ERROR_RATE  1000 /* a second and worker */
+#define ERROR_BURST 100
 
-#define ERROR_RATE        1000 /* a second and worker */
-#define ERROR_BURST       100
-#define ERROR_TTL         64
-#define ERROR_BYTES_MAX   576  /* RFC 1812 4.3.2.3: as much of the packet as fits these */
-#define ERROR_TOS         0xc0 /* RFC 1812 4.3.2.5: precedence 6 */
-#define ICMP_HEADER_BYTES 8
-#define HEADERS_BYTES     (sizeof(struct rte_ipv4_hdr) + ICMP_HEADER_BYTES)
-
-static const struct {
-	uint8_t type, code;
-} error_table[] = {
-	[ICMP_ERROR_TTL] = { 11, 0 },
-	[ICMP_ERROR_TOO_BIG] = { 3, 4 },
-};
-
-static bool is_icmp_error(const struct rte_mbuf *m, const struct rte_ipv4_hdr *ip)
-{
-	/* destination unreachable, source quench, redirect, time exceeded, parameter problem */
-	static const uint32_t errors = 1u << 3 | 1u << 4 | 1u << 5 | 1u << 11 | 1u << 12;
-	uint8_t type;
-
-	if (ip->next_proto_id != IPPROTO_ICMP)
-		return false;
-	/* without a type to look at it may be one */
-	if (m->data_len <= ip_header_bytes(ip))
-		return true;
-	type = ((const uint8_t *)ip)[ip_header_bytes(ip)];
-	return type < 32 && (errors & 1u << type);
-}
-
-/* RFC 1812 4.3.2.7. */
-static bool error_forbidden(const struct rte_mbuf *m, const struct rte_ipv4_hdr *ip)
-{
-	return ip_is_later_fragment(ip) || ipv4_not_unicast(ip->src_addr) || ipv4_not_unicast(ip->dst_addr) ||
-	       is_icmp_error(m, ip);
-}
-
-/* The ICMP header before the quoted packet: type, code, checksum, and the next-hop MTU of RFC 1191. */
-static void icmp_fill(uint8_t *icmp, uint16_t icmp_bytes, enum icmp_error error, uint16_t mtu)
-{
-	uint16_t checksum;
-
-	memset(icmp, 0, ICMP_HEADER_BYTES);
-	icmp[0] = error_table[error].type;
-	icmp[1] = error_table[error].code;
-	store_be16(icmp + 6, error == ICMP_ERROR_TOO_BIG ? mtu : 0);
-	checksum = (uint16_t)~rte_raw_cksum(icmp, icmp_bytes);
-	memcpy(icmp + 2, &checksum, sizeof(checksum));
-}
-
-int icmp_error_build(struct rte_mbuf *m, uint32_t source_be, enum icmp_error error, uint16_t mtu, uint16_t ip_id)
-{
-	const struct rte_ipv4_hdr *offending = packet_ip(m);
-	uint32_t destination_be = offending->src_addr;
-	uint16_t quoted = RTE_MIN(m->data_len, (uint16_t)(ERROR_BYTES_MAX - HEADERS_BYTES));
-	struct rte_ipv4_hdr *ip;
-
-	if (error_forbidden(m, offending))
-		return -EPERM;
-	if (rte_pktmbuf_headroom(m) < HEADERS_BYTES + RTE_ETHER_HDR_LEN)
-		return -ENOBUFS;
-	rte_pktmbuf_trim(m, (uint16_t)(m->data_len - quoted));
-	ip = (struct rte_ipv4_hdr *)rte_pktmbuf_prepend(m, HEADERS_BYTES);
-	if (!ip)
-		return -ENOBUFS;
-	*ip = (struct rte_ipv4_hdr){
-		.version_ihl = 0x45,
-		.type_of_service = ERROR_TOS,
-		.total_length = rte_cpu_to_be_16(m->data_len),
-		.packet_id = rte_cpu_to_be_16(ip_id),
-		.time_to_live = ERROR_TTL,
-		.next_proto_id = IPPROTO_ICMP,
-		.src_addr = source_be,
-		.dst_addr = destination_be,
-	};
-	ip_checksum_set(ip);
-	icmp_fill((uint8_t *)(ip + 1), (uint16_t)(ICMP_HEADER_BYTES + quoted), error, mtu);
-	return 0;
-}
-
-/* Which of our addresses speaks. In clear the port the packet came from; of a tunnelled packet the port it was going
- * to, as that address is the one the tunnel's selectors cover. 0: none. */
-static uint32_t error_source(const struct worker *w, const struct rte_mbuf *m, enum origin origin)
+/* The port whose address speaks. In clear the one the packet came from; of a tunnelled packet the one it was going to,
+ * as that address is the one the tunnel's selectors cover. NULL: none. */
+static const struct port *error_port(const struct worker *w, const struct rte_mbuf *m, enum origin origin)
 {
 	const struct route *r;
 
 	if (origin == ORIGIN_CLEAR)
-		return m->port < w->dp->port_count ? w->ports[m->port].addr_be : 0;
-	r = route_lookup(&w->snapshot->routes->four, packet_ip(m)->dst_addr);
-	return r->kind == ROUTE_NONE ? 0 : w->ports[r->port].addr_be;
+		return m->port < w->dp->port_count ? &w->ports[m->port] : NULL;
+	r = packet_route(w->snapshot, m);
+	return r->kind == ROUTE_NONE || r->kind == ROUTE_NOWHERE ? NULL : &w->ports[r->port];
+}
+
+/* A port may have a link-local address only, which would mean nothing further away: then any other of ours (RFC 4443
+ * 2.2 (b)). */
+static const uint8_t *error_source6(const struct worker *w, const struct port *p)
+{
+	if (p && p->prefix6.addr.family == ADDR_IPV6)
+		return p->prefix6.addr.bytes;
+	return w->dp->own6_count ? w->dp->own6[0] : NULL;
+}
+
+static bool error_forbidden(
+	const struct worker *w, const struct rte_mbuf *m, const struct port *p, enum icmp_error error)
+{
+	if (packet_is_ip6(m))
+		return !error_source6(w, p) || icmp6_error_forbidden(m, error);
+	return !p || !p->addr_be || icmp4_error_forbidden(m);
+}
+
+static int error_build(struct worker *w, struct rte_mbuf *m, const struct port *p, enum icmp_error error, uint16_t mtu)
+{
+	if (packet_is_ip6(m))
+		return icmp6_error_build(m, error_source6(w, p), error, mtu);
+	return icmp4_error_build(m, p->addr_be, error, mtu, w->ip_id++);
 }
 
 void icmp_error_send(struct worker *w, struct rte_mbuf *m, enum origin origin, enum icmp_error error, uint16_t mtu,
 	enum drop_reason reason)
 {
 	struct list *own = origin == ORIGIN_TUNNEL ? &w->own_tunnel : &w->own_clear;
-	uint32_t source_be = 0;
-
+	const struct port *p = NULL;
 	/* nothing to answer about what we made ourselves */
-	if (origin_forwarded(origin) && !packet_is_ip6(m))
-		source_be = error_source(w, m, origin);
-	if (!source_be || own->n == BURST || error_forbidden(m, packet_ip(m))) {
-		worker_drop(w, m, reason);
-		return;
+	bool silent = !origin_forwarded(origin) || own->n == BURST;
+
+	if (!silent) {
+		p = error_port(w, m, origin);
+		silent = error_forbidden(w, m, p, error);
 	}
-	if (!bucket_take(&w->icmp_errors, w->now_cycles, w->dp->cycles_per_s, ERROR_RATE, ERROR_BURST)) {
+	if (!silent && !bucket_take(&w->icmp_errors, w->now_cycles, w->dp->cycles_per_s, ERROR_RATE, ERROR_BURST)) {
 		worker_count(w, DP_C_ICMP_LIMITED, 1);
-		worker_drop(w, m, reason);
-		return;
+		silent = true;
 	}
-	if (icmp_error_build(m, source_be, error, mtu, w->ip_id++)) {
+	if (silent || error_build(w, m, p, error, mtu)) {
 		worker_drop(w, m, reason);
 		return;
 	}

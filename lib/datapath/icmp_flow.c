@@ -25,5 +25,5 @@ bool icmp_flow_local_there(const struct worker *w, const struct rte_mbuf *m, con
 					? route6_lookup(&w->snapshot->routes->six, (const uint8_t *)flow->local_be)
 					: route_lookup(&w->snapshot->routes->four, flow->local_be[0]);
 
-	return (r->kind == ROUTE_CONNECTED || r->kind == ROUTE_VIA) && r->port == m->port;
+	return route_leads(r) && r->port == m->port;
 }

@@ -104,7 +104,7 @@ static uint16_t mtu_towards(struct datapath *dp, uint32_t destination_be)
 	const struct snapshot *snap = atomic_load_explicit(&dp->snapshot, memory_order_relaxed);
 	const struct route *r = route_lookup(&snap->routes->four, destination_be);
 
-	return r->kind == ROUTE_CONNECTED || r->kind == ROUTE_VIA ? dp->ports[r->port].mtu : MTU_OF_NOWHERE;
+	return route_leads(r) ? dp->ports[r->port].mtu : MTU_OF_NOWHERE;
 }
 
 int datapath_send_udp(struct datapath *dp, const struct endpoint *local, const struct endpoint *remote,

@@ -75,6 +75,14 @@ static bool local_ike(struct worker *w, struct rte_mbuf *m)
 	return true;
 }
 
+/* From or to an address of its own link only: answered there (RFC 4291 2.5.6). */
+static bool is_link_local(const struct rte_mbuf *m)
+{
+	return packet_is_ip6(m) &&
+	       (ipv6_link_local(ip6_source(packet_ip6(m))) || ipv6_link_local(ip6_destination(packet_ip6(m))));
+}
+
+/* What policy wants protected is not believed in clear (RFC 4301 5.2 step 3b), and a discard rule is obeyed. */
 static enum drop_reason local_policy(struct worker *w, const struct rte_mbuf *m)
 {
 	struct spd_verdict v;
@@ -82,6 +90,9 @@ static enum drop_reason local_policy(struct worker *w, const struct rte_mbuf *m)
 
 	packet_flow(m, false, &f);
 	policy_lookup(w, &f, 1, &v);
+	/* no tunnel brings what is known on its own link only */
+	if (is_link_local(m) && is_protect(&v))
+		return DROP_NONE;
 	return local_verdict(&v);
 }
 
@@ -97,7 +108,10 @@ static void local_deliver(struct worker *w, struct rte_mbuf *m, enum origin orig
 	}
 	worker_count(w, DP_C_LOCAL, 1);
 	worker_count(w, DP_C_ICMP_SENT, 1);
-	list_push(origin == ORIGIN_TUNNEL ? &w->own_tunnel : &w->own_clear, m);
+	if (unlikely(is_link_local(m)))
+		forward_link_local(w, m);
+	else
+		list_push(origin == ORIGIN_TUNNEL ? &w->own_tunnel : &w->own_clear, m);
 }
 
 void local_burst(struct worker *w, struct list *l, enum origin origin)

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* The table half of neighbours: entries, hash, held packets, grace periods. When to ask and whom to believe is arp.c.
- */
+/* The table half of neighbours: entries, hash, held packets, grace periods. When to ask is resolve.c, whom to
+ * believe arp.c and nd.c. */
 #include "neighbour_priv.h"
 
 #include <stdlib.h>
@@ -77,6 +77,12 @@ uint32_t neighbour_find(const struct neighbour_table *t, uint16_t port, const st
 	return a->family == ADDR_IPV6 ? neighbour6_lookup(t, port, a->bytes) : neighbour_lookup(t, port, ipv4_be(a));
 }
 
+/* Counted by its own rule before and after every change of an entry. */
+static bool is_unproven(const struct neighbour *n)
+{
+	return n->state != NEIGHBOUR_FREE && n->state != NEIGHBOUR_STATIC && !n->pinned && !n->proven;
+}
+
 uint32_t neighbour_ensure(struct neighbour_table *t, uint16_t port, const struct addr *a)
 {
 	uint32_t index = neighbour_find(t, port, a);
@@ -88,6 +94,7 @@ uint32_t neighbour_ensure(struct neighbour_table *t, uint16_t port, const struct
 		.addr = *a, .port = port, .state = NEIGHBOUR_INCOMPLETE, .next_ns = UINT64_MAX
 	};
 	t->entry_count++;
+	t->unproven_count++;
 	atomic_store_explicit(&t->words[index], 0, memory_order_relaxed);
 	slot_insert(t, slot_key(t, port, a), index);
 	return index;
@@ -101,9 +108,12 @@ void neighbour_confirm(
 
 	if (n->state == NEIGHBOUR_STATIC && state != NEIGHBOUR_STATIC)
 		return;
+	t->unproven_count -= is_unproven(n);
 	memcpy(n->mac, mac, sizeof(n->mac));
 	memcpy(&word, mac, sizeof(n->mac));
 	n->state = (uint8_t)state;
+	n->proven |= state == NEIGHBOUR_REACHABLE;
+	t->unproven_count += is_unproven(n);
 	n->probes = 0;
 	n->confirmed_ns = n->used_ns = now_ns;
 	/* one word: a reader sees the old MAC or the new one, never half of each */
@@ -112,8 +122,40 @@ void neighbour_confirm(
 
 void neighbour_forget_mac(struct neighbour_table *t, uint32_t index)
 {
-	t->entries[index].state = NEIGHBOUR_INCOMPLETE;
+	struct neighbour *n = &t->entries[index];
+
+	t->unproven_count -= is_unproven(n);
+	n->state = NEIGHBOUR_INCOMPLETE;
+	n->proven = false;
+	t->unproven_count += is_unproven(n);
 	atomic_store_explicit(&t->words[index], 0, memory_order_relaxed);
+}
+
+void neighbour_pin(struct neighbour_table *t, uint32_t index)
+{
+	struct neighbour *n = &t->entries[index];
+
+	t->unproven_count -= is_unproven(n);
+	n->pinned = true;
+}
+
+static bool is_idle(const struct neighbour_table *t, uint32_t index)
+{
+	const struct neighbour *n = &t->entries[index];
+
+	return n->state == NEIGHBOUR_STALE && !n->pinned &&
+	       !atomic_load_explicit((_Atomic uint8_t *)(uintptr_t)&t->used[index], memory_order_relaxed);
+}
+
+uint32_t neighbour_victim(struct neighbour_table *t)
+{
+	for (uint32_t n = 0; n < NEIGHBOURS_MAX; n++) {
+		uint32_t i = t->victim_cursor;
+		t->victim_cursor = (i + 1) % NEIGHBOURS_MAX;
+		if (t->unproven_count ? is_unproven(&t->entries[i]) : is_idle(t, i))
+			return i;
+	}
+	return NEIGHBOUR_NONE;
 }
 
 bool neighbour_hold(struct neighbour_table *t, uint32_t index, struct rte_mbuf *m)
@@ -150,6 +192,7 @@ static void grave_close(void *object)
 	struct neighbour_grave *g = object;
 
 	g->table->free[g->table->free_count++] = g->index;
+	g->table->grave_count--;
 	free(g);
 }
 
@@ -164,9 +207,11 @@ void neighbour_remove(struct neighbour_table *t, uint32_t index)
 		return;
 	}
 	slot_remove(t, slot_key(t, n->port, &n->addr), index);
+	t->unproven_count -= is_unproven(n);
 	n->state = NEIGHBOUR_FREE;
 	n->next_ns = UINT64_MAX;
 	t->entry_count--;
+	t->grave_count++;
 	*g = (struct neighbour_grave){ .table = t, .index = index };
 	/* a worker may hold the index until its next report */
 	reclaim_later(t->ips, grave_close, g);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* The neighbour table: MAC and state of every next hop. Control is the only writer; workers read one 64-bit word per
- * packet and find an entry by (port, address) in a hash of 64-bit words, without locks. ARP itself is in arp.c; IPv6
- * neighbours are static. */
+ * packet and find an entry by (port, address) in a hash of 64-bit words, without locks. Asking and ageing is resolve.c,
+ * what goes over the wire arp.c and nd.c. */
 #pragma once
 
 #include <stdatomic.h>
@@ -20,6 +20,9 @@
 #define NEIGHBOUR_HELD_MAX   8                    /* packets waiting for one neighbour */
 #define NEIGHBOURS_HELD_MAX  512                  /* ... for all of them */
 #define NEIGHBOUR_WORD_VALID (1ull << 63)         /* the MAC may be used */
+/* Entries whose address never answered a question of ours: a flood of requests, or of packets to hosts that are not
+ * there, turns these over and leaves the rest of the table alone (RFC 6583 6). */
+#define NEIGHBOURS_UNPROVEN_MAX (NEIGHBOURS_MAX / 4)
 
 #define NEIGHBOUR_PORT_IPV6 0x80 /* in a slot: the key is the fingerprint of an IPv6 address */
 
@@ -31,6 +34,7 @@ struct neighbour {
 	uint8_t state; /* enum neighbour_state; FREE also while the entry waits for its grace period */
 	uint8_t probes;
 	bool pinned; /* a path or route holds the index: the entry is never freed */
+	bool proven; /* answered a question of ours since it was last lost */
 	uint8_t held_count;
 	uint8_t mac[6];
 	uint64_t next_ns;      /* when it wants attention; UINT64_MAX: never */
@@ -52,8 +56,11 @@ struct neighbour_table {
 	struct neighbour entries[NEIGHBOURS_MAX];
 	uint32_t free[NEIGHBOURS_MAX];
 	uint32_t free_count, entry_count, held_total;
-	uint64_t next_ns; /* earliest attention */
-	uint32_t seed;    /* so that nobody outside can choose colliding addresses */
+	uint32_t unproven_count; /* entries that a flood may make */
+	uint32_t grave_count;    /* removed ones that wait for their grace period */
+	uint32_t victim_cursor;  /* where the search for an entry to give up goes on */
+	uint64_t next_ns;        /* earliest attention */
+	uint32_t seed;           /* so that nobody outside can choose colliding addresses */
 	struct ipsec *ips;
 };
 
@@ -125,9 +132,15 @@ void neighbour_table_free(struct neighbour_table *t);
 uint32_t neighbour_find(const struct neighbour_table *t, uint16_t port, const struct addr *a);
 /* The same, made (INCOMPLETE, no probe sent) when it is not there. NEIGHBOUR_NONE: table full. */
 uint32_t neighbour_ensure(struct neighbour_table *t, uint16_t port, const struct addr *a);
-/* Learned or configured MAC: workers use it from now on. A STATIC entry is changed by STATIC only. */
+/* Learned or configured MAC: workers use it from now on. REACHABLE: it answered. A STATIC entry is changed by STATIC
+ * only. */
 void neighbour_confirm(
 	struct neighbour_table *t, uint32_t index, const uint8_t mac[6], enum neighbour_state state, uint64_t now_ns);
+/* The entry is never freed from now on. */
+void neighbour_pin(struct neighbour_table *t, uint32_t index);
+/* An entry that may be given up for a new one: one nobody proved, oldest first as far as a cursor tells; in a full
+ * table also a stale one not in use. NEIGHBOUR_NONE: none. */
+uint32_t neighbour_victim(struct neighbour_table *t);
 /* The MAC is not to be used any more. */
 void neighbour_forget_mac(struct neighbour_table *t, uint32_t index);
 /* Takes a packet to wait for the neighbour; false: no room, the caller keeps it. */

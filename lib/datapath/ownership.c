@@ -35,14 +35,14 @@ static struct assignment *assignment_now(const struct datapath *dp)
 /* Who has the queues when so many workers are active, starting from who has them now. */
 static void queues_balance(const struct datapath *dp, struct assignment *a)
 {
-	for (uint16_t p = 0; p < dp->port_count; p++) {
-		const struct port *port = &dp->ports[p];
-		owners_balance(a->rx[p], port->rx_queues, a->active, p);
+	for (uint16_t d = 0; d < dp->device_count; d++) {
+		const struct device *device = &dp->devices[d];
+		owners_balance(a->rx[d], device->rx_queues, a->active, d);
 		/* with a TX queue each nobody waits for another */
-		for (uint16_t q = 0; q < port->tx_queues && port->tx_queues == dp->worker_count; q++)
-			a->tx[p][q] = (uint8_t)q;
-		if (port->tx_queues < dp->worker_count)
-			owners_balance(a->tx[p], port->tx_queues, a->active, p);
+		for (uint16_t q = 0; q < device->tx_queues && device->tx_queues == dp->worker_count; q++)
+			a->tx[d][q] = (uint8_t)q;
+		if (device->tx_queues < dp->worker_count)
+			owners_balance(a->tx[d], device->tx_queues, a->active, d);
 	}
 }
 
@@ -81,9 +81,9 @@ static uint64_t queues_mark(const struct datapath *dp, const struct assignment *
 {
 	uint64_t losers = 0;
 
-	for (uint16_t p = 0; p < dp->port_count; p++) {
-		losers |= moving_mark(between->rx[p], now->rx[p], then->rx[p], dp->ports[p].rx_queues);
-		losers |= moving_mark(between->tx[p], now->tx[p], then->tx[p], dp->ports[p].tx_queues);
+	for (uint16_t d = 0; d < dp->device_count; d++) {
+		losers |= moving_mark(between->rx[d], now->rx[d], then->rx[d], dp->devices[d].rx_queues);
+		losers |= moving_mark(between->tx[d], now->tx[d], then->tx[d], dp->devices[d].tx_queues);
 	}
 	return losers;
 }
@@ -165,10 +165,10 @@ static int queues_hold(struct datapath *dp)
 	*held = *assignment_now(dp);
 	held->holders = 0;
 	held->generation++;
-	for (uint16_t p = 0; p < dp->port_count; p++)
-		for (uint16_t q = 0; q < dp->ports[p].tx_queues; q++)
-			if (held->tx[p][q] >= WORKER_LEAVING)
-				held->tx[p][q] = WORKER_MOVING;
+	for (uint16_t d = 0; d < dp->device_count; d++)
+		for (uint16_t q = 0; q < dp->devices[d].tx_queues; q++)
+			if (held->tx[d][q] >= WORKER_LEAVING)
+				held->tx[d][q] = WORKER_MOVING;
 	error = assignment_publish(dp, held);
 	if (error)
 		free(held);
@@ -264,7 +264,7 @@ void ownership_tick(struct datapath *dp, uint64_t now_ns)
 
 uint16_t ownership_sender(const struct datapath *dp, uint16_t port)
 {
-	uint8_t owner = assignment_now(dp)->tx[port][0];
+	uint8_t owner = assignment_now(dp)->tx[dp->ports[port].device][0];
 
 	/* while the queue is nobody's, the packet waits with a worker that always serves */
 	return owner < WORKER_LEAVING ? owner : 0;

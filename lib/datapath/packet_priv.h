@@ -18,11 +18,12 @@
 /* Where a packet continues when another thread takes it over. That thread looks everything up again: only the packet
  * and this note travel, never a pointer to an SA, path or snapshot. */
 enum stage {
-	STAGE_CLEAR,  /* IP packet before its policy verdict */
-	STAGE_SEALED, /* outer IP packet before its SAD lookup */
-	STAGE_ROUTE,  /* IP packet made by control that bypasses policy */
-	STAGE_EGRESS, /* IP packet whose port and neighbour are known */
-	STAGE_TX,     /* complete frame for the note's port */
+	STAGE_CLEAR,       /* IP packet before its policy verdict */
+	STAGE_SEALED,      /* outer IP packet before its SAD lookup */
+	STAGE_ROUTE,       /* IP packet made by control that bypasses policy */
+	STAGE_EGRESS,      /* IP packet whose port and neighbour are known */
+	STAGE_TX,          /* complete frame for the note's port */
+	STAGE_UNREACHABLE, /* IP packet whose neighbour does not answer: its sender is told */
 };
 
 /* Who made the packet: decides about TTL, ICMP errors and what an unmatched policy means. */

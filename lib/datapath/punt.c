@@ -1,17 +1,24 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* Packets for control: one ring a class and worker, a limit per source for IKE. A full ring is a counted drop. */
+/* Packets for control: one ring a class and worker, a limit per source for IKE, one per class
+ * for what comes from links. A full ring is a counted drop. */
 #include "stages_priv.h"
 
 /* Enough for one peer's rekey storm; what a flood of one source costs control stays bounded. */
 #define IKE_RATE  1000 /* a second and source */
 #define IKE_BURST 1000
 
+/* Neighbours of a link are few and repeat themselves: what a flood makes control do is bounded. */
+#define LINK_RATE  2000 /* a second and worker */
+#define LINK_BURST 1000
+
 static const struct {
 	enum datapath_counter counter;
+	uint32_t rate, burst; /* 0: limited elsewhere */
 } punt_table[PUNT_CLASSES] = {
-	[PUNT_IKE] = { DP_C_PUNT_IKE },
-	[PUNT_ARP] = { DP_C_PUNT_ARP },
-	[PUNT_HOLD] = { DP_C_HELD },
+	[PUNT_IKE] = { DP_C_PUNT_IKE, 0, 0 },
+	[PUNT_ARP] = { DP_C_PUNT_ARP, LINK_RATE, LINK_BURST },
+	[PUNT_ND] = { DP_C_PUNT_ND, LINK_RATE, LINK_BURST },
+	[PUNT_HOLD] = { DP_C_HELD, LINK_RATE, LINK_BURST },
 };
 
 bool punt_ike_allowed(struct worker *w, uint32_t source_be)
@@ -24,6 +31,11 @@ bool punt_ike_allowed(struct worker *w, uint32_t source_be)
 
 void punt_push(struct worker *w, struct rte_mbuf *m, enum punt_class class)
 {
+	if (punt_table[class].rate && !bucket_take(&w->punts[class], w->now_cycles, w->dp->cycles_per_s,
+					      punt_table[class].rate, punt_table[class].burst)) {
+		worker_drop(w, m, DROP_RATE_LIMIT);
+		return;
+	}
 	if (unlikely(w->trace != NULL))
 		trace_push(w, m, TRACE_PUNTED, (uint16_t) class, 0);
 	if (rte_ring_sp_enqueue(w->punt[class], m)) {

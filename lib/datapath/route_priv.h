@@ -11,7 +11,8 @@
 #include <rte_byteorder.h>
 
 enum route_kind {
-	ROUTE_NONE,      /* no route, or one that says so (multicast, loopback, broadcast) */
+	ROUTE_NONE,      /* no route */
+	ROUTE_NOWHERE,   /* not the address of a host (multicast, loopback, broadcast): nobody is told */
 	ROUTE_LOCAL,     /* one of our own addresses */
 	ROUTE_CONNECTED, /* the destination itself is the neighbour */
 	ROUTE_VIA,       /* through a router */
@@ -23,6 +24,12 @@ struct route {
 	uint16_t port;
 	uint32_t neighbour; /* ROUTE_VIA */
 };
+
+/* True when packets can go along it. */
+static inline bool route_leads(const struct route *r)
+{
+	return r->kind == ROUTE_CONNECTED || r->kind == ROUTE_VIA;
+}
 
 #define ROUTE_ROOT_BITS   16
 #define ROUTE_GROUP_SIZE  256

@@ -59,17 +59,17 @@ uint8_t datapath_worker_predict(const struct datapath *dp, const struct addr *lo
 {
 	const struct snapshot *snap = atomic_load_explicit(&dp->snapshot, memory_order_relaxed);
 	const struct route *r = snapshot_route(snap, remote);
-	const struct port *p;
+	const struct device *d;
 	uint16_t queue = 0;
 	uint8_t owner;
 
-	if (remote->family == ADDR_NONE || (r->kind != ROUTE_CONNECTED && r->kind != ROUTE_VIA))
+	if (remote->family == ADDR_NONE || !route_leads(r))
 		return WORKER_NONE;
-	p = &dp->ports[r->port];
-	if (p->rx_queues > 1 && !p->rss.known)
+	d = &dp->devices[dp->ports[r->port].device];
+	if (d->rx_queues > 1 && !d->rss.known)
 		return WORKER_NONE;
-	if (p->rx_queues > 1)
-		queue = rss_queue(&p->rss, remote, local);
-	owner = queue < p->rx_queues ? snap->assignment->rx[r->port][queue] : WORKER_NONE;
+	if (d->rx_queues > 1)
+		queue = rss_queue(&d->rss, remote, local);
+	owner = queue < d->rx_queues ? snap->assignment->rx[dp->ports[r->port].device][queue] : WORKER_NONE;
 	return owner < WORKER_LEAVING ? owner : WORKER_NONE;
 }

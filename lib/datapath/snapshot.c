@@ -49,9 +49,9 @@ static void connected_add(struct entries *e, uint16_t port, const struct prefix 
 	prefix_range(p, &low.addr, &high.addr);
 	entry_add(e, (struct prefix){ low.addr, p->len }, (struct route){ .kind = ROUTE_CONNECTED, .port = port });
 	if (p->len < bits - 1)
-		entry_add(e, low, (struct route){ .kind = ROUTE_NONE });
+		entry_add(e, low, (struct route){ .kind = ROUTE_NOWHERE });
 	if (p->len < bits - 1 && p->addr.family == ADDR_IPV4)
-		entry_add(e, high, (struct route){ .kind = ROUTE_NONE });
+		entry_add(e, high, (struct route){ .kind = ROUTE_NOWHERE });
 	entry_add(e, own, (struct route){ .kind = ROUTE_LOCAL, .port = port });
 }
 
@@ -66,13 +66,14 @@ int snapshot_connected_port(const struct datapath *dp, const struct addr *a)
 
 static int via_add(struct entries *e, struct datapath *dp, const struct datapath_route *r, const char **ret_reason)
 {
-	int port = snapshot_connected_port(dp, &r->via);
+	int port = r->on_port ? r->port : snapshot_connected_port(dp, &r->via);
 
-	if (r->prefix.addr.family != r->via.family || port < 0 || datapath_address_local(dp, &r->via, NULL)) {
+	if (r->prefix.addr.family != r->via.family || port < 0 || port >= dp->port_count ||
+		!port_is_on_link(&dp->ports[port], &r->via) || datapath_address_local(dp, &r->via, NULL)) {
 		*ret_reason = "route via an address that is no neighbour of an interface";
 		return -EINVAL;
 	}
-	uint32_t neighbour = arp_pin(dp, (uint16_t)port, &r->via);
+	uint32_t neighbour = resolve_pin(dp, (uint16_t)port, &r->via);
 	if (neighbour == NEIGHBOUR_NONE) {
 		*ret_reason = "neighbour table full";
 		return -ENOMEM;
@@ -101,7 +102,7 @@ static int entries_collect(
 
 	for (size_t i = 0; i < ARRAY_LEN(nowhere); i++)
 		if (!prefix_parse(nowhere[i], &p))
-			entry_add(e, p, (struct route){ .kind = ROUTE_NONE });
+			entry_add(e, p, (struct route){ .kind = ROUTE_NOWHERE });
 	for (size_t i = 0; i < s->route_count; i++) {
 		int error = via_add(e, dp, &s->routes[i], ret_reason);
 		if (error)
@@ -296,7 +297,7 @@ bool datapath_prepared_reaches(const struct datapath_prepared *p, const struct a
 	const struct snapshot next = { .routes = p->routes };
 	const struct route *r = snapshot_route(&next, a);
 
-	return r->kind == ROUTE_CONNECTED || r->kind == ROUTE_VIA;
+	return route_leads(r);
 }
 
 int datapath_publish_routes(struct datapath *dp, struct datapath_prepared *p)

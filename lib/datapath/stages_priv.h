@@ -5,14 +5,21 @@
 
 #include "datapath_priv.h"
 
-/* classify.c: received frames of one port into the worker's lists (clear, sealed, local) or to control. */
-void classify_burst(struct worker *w, uint16_t port, struct rte_mbuf **frames, uint16_t n);
+/* classify.c: received frames of one device into the worker's lists (clear, sealed, local) or to control. */
+void classify_burst(struct worker *w, uint16_t device, struct rte_mbuf **frames, uint16_t n);
 /* A frame's IP header: DROP_NONE, or why it ends here. m begins at the header; padding behind it is cut. */
 enum drop_reason classify_ipv4(struct rte_mbuf *m);
 enum drop_reason classify_ipv6(struct rte_mbuf *m);
+/* Addresses of an IPv6 packet that came in on a port: DROP_NONE or DROP_MARTIAN. */
+enum drop_reason classify_addresses6(const struct datapath *dp, const struct port *p, const struct rte_ipv6_hdr *ip);
 /* classify.c: an IPv6 packet's extension headers. DROP_IP_HEADER: broken, or more than anybody needs; DROP_FRAGMENT:
  * the fragment hides what policy has to know. */
 enum drop_reason classify_extensions(const struct rte_mbuf *m);
+
+/* vlan.c: takes a frame's tag out and makes m->port the interface of its VLAN. DROP_NONE or why there is none. */
+enum drop_reason vlan_take(const struct device *d, struct rte_mbuf *m);
+/* vlan.c: puts the tag of an interface with a VLAN into a frame. 0 or -ENOBUFS. */
+int vlan_insert(const struct port *p, struct rte_mbuf *m);
 
 /* inbound.c: the list `sealed` (outer IP packets for our addresses) through the SAD; handed over, or decapsulated and
  * routed.
@@ -47,13 +54,6 @@ bool icmp_error_take(struct worker *w, struct rte_mbuf *m);
 /* echo.c: turns an echo request into its reply in place; DROP_NONE or why not. m begins at the IP header. */
 enum drop_reason echo_reply(struct rte_mbuf *m);
 
-/* Where a packet's destination is; never NULL. */
-static inline const struct route *packet_route(const struct worker *w, const struct rte_mbuf *m)
-{
-	return packet_is_ip6(m) ? route6_lookup(&w->snapshot->routes->six, ip6_destination(packet_ip6(m)))
-				: route_lookup(&w->snapshot->routes->four, packet_ip(m)->dst_addr);
-}
-
 /* The way back to its source; never NULL. */
 static inline const struct route *packet_source_route(const struct worker *w, const struct rte_mbuf *m)
 {
@@ -74,19 +74,27 @@ static inline uint32_t packet_neighbour(const struct worker *w, const struct rte
 /* forward.c: sends an IP packet to a neighbour of a port. on_link: it is the packet's destination (NEIGHBOUR_NONE: to
  * be resolved); else one that a path or route pins. */
 void forward_egress(struct worker *w, struct rte_mbuf *m, uint16_t port, uint32_t neighbour, bool on_link);
+/* forward.c: what we say to a link-local address, on the link of m->port: no route and no policy leads there. */
+void forward_link_local(struct worker *w, struct rte_mbuf *m);
 /* forward.c: a complete frame to its port. */
 void forward_frame(struct worker *w, struct rte_mbuf *m, uint16_t port);
 /* forward.c: gives the ports what was collected. Returns packets sent. */
 uint32_t forward_flush(struct worker *w);
 
-/* icmp_error.c: answers m with an ICMP error in place, or drops it (IPv6 always); `reason` is counted either way. mtu:
- * for fragmentation needed. RFC 792, RFC 1191, RFC 1812 4.3.2. */
-enum icmp_error { ICMP_ERROR_TTL, ICMP_ERROR_TOO_BIG };
+/* icmp_error.c: answers m with an ICMP error in place, or drops it; `reason` is counted either way. mtu: of the too
+ * big.
+ */
+enum icmp_error { ICMP_ERROR_TTL, ICMP_ERROR_TOO_BIG, ICMP_ERROR_NO_ROUTE, ICMP_ERROR_NO_NEIGHBOUR };
 void icmp_error_send(struct worker *w, struct rte_mbuf *m, enum origin origin, enum icmp_error error, uint16_t mtu,
 	enum drop_reason reason);
-/* The pure half: makes the error out of the offending packet. 0, or -EPERM when RFC 1812 4.3.2.7 forbids one, -ENOBUFS
- * without headroom; m is unchanged then. */
-int icmp_error_build(struct rte_mbuf *m, uint32_t source_be, enum icmp_error error, uint16_t mtu, uint16_t ip_id);
+/* The pure halves: icmp4.c (RFC 792, RFC 1191, RFC 1812 4.3.2) and icmp6.c (RFC 4443 2.4, 3). They make the error out
+ * of the offending packet. 0, or -EPERM when there may be none about it, -ENOBUFS without headroom; m is unchanged
+ * then.
+ */
+int icmp4_error_build(struct rte_mbuf *m, uint32_t source_be, enum icmp_error error, uint16_t mtu, uint16_t ip_id);
+int icmp6_error_build(struct rte_mbuf *m, const uint8_t source[16], enum icmp_error error, uint16_t mtu);
+bool icmp4_error_forbidden(const struct rte_mbuf *m);
+bool icmp6_error_forbidden(const struct rte_mbuf *m, enum icmp_error error);
 
 /* fragment.c: RFC 791 3.2. Copies m into at most `capacity` fresh mbufs of at most mtu bytes; m stays the caller's.
  * Returns how many, or -ENOBUFS / -EMSGSIZE. */

@@ -48,7 +48,7 @@ static inline enum drop_reason own_verdict(const struct spd_verdict *leaving, en
  * its name to the peer. */
 static inline bool route_leads_behind(const struct route *source, uint16_t port)
 {
-	return (source->kind == ROUTE_CONNECTED || source->kind == ROUTE_VIA) && source->port == port;
+	return route_leads(source) && source->port == port;
 }
 
 /* A packet in clear that the rule `leaving` protects. NONE: into its tunnel. RFC 4301 5.2: what a tunnel should have
@@ -79,7 +79,7 @@ static inline enum drop_reason tunnelled_verdict(const struct spd_verdict *leavi
  * there in clear. */
 static inline enum drop_reason claimed_back_verdict(const struct route *r, const struct sa *sa)
 {
-	bool routed = r->kind == ROUTE_CONNECTED || r->kind == ROUTE_VIA;
+	bool routed = route_leads(r);
 
 	return routed && (!sa || sa_path(sa)->port == r->port) ? DROP_TUNNEL_LOOP : DROP_NONE;
 }
@@ -90,7 +90,7 @@ static inline bool source_reached(const struct route *source, uint16_t port, enu
 {
 	if (rpf == DATAPATH_RPF_OFF)
 		return true;
-	if (source->kind != ROUTE_CONNECTED && source->kind != ROUTE_VIA)
+	if (!route_leads(source))
 		return false;
 	return rpf == DATAPATH_RPF_STRICT ? source->port == port : !source->is_default;
 }

@@ -63,10 +63,10 @@ static uint32_t rx_stage(struct worker *w)
 	uint32_t total = 0;
 
 	for (uint16_t i = 0; i < w->rx_count; i++) {
-		uint16_t n = rte_eth_rx_burst(w->ports[w->rx[i].port].id, w->rx[i].queue, frames, BURST);
+		uint16_t n = rte_eth_rx_burst(w->rx[i].id, w->rx[i].queue, frames, BURST);
 		if (!n)
 			continue;
-		classify_burst(w, w->rx[i].port, frames, n);
+		classify_burst(w, w->rx[i].device, frames, n);
 		worker_stages(w);
 		tally(&w->bursts, 1);
 		total += n;
@@ -92,21 +92,29 @@ static uint32_t parked_stage(struct worker *w)
 	return total;
 }
 
+/* The one it sends to a device with, or QUEUE_NONE. */
+static uint16_t tx_queue_of(const struct worker *w, const struct assignment *a, uint16_t device)
+{
+	for (uint16_t q = 0; q < w->dp->devices[device].tx_queues; q++)
+		if (owner_turn(a->tx[device][q], (uint8_t)w->id) == w->id)
+			return q;
+	return QUEUE_NONE;
+}
+
 /* What this worker polls and feeds from now on. */
 static void assignment_take(struct worker *w, const struct assignment *a)
 {
 	w->generation = a->generation;
 	w->active = a->active;
 	w->rx_count = 0;
-	for (uint16_t p = 0; p < w->dp->port_count; p++) {
-		w->tx_queue[p] = QUEUE_NONE;
-		for (uint16_t q = 0; q < w->ports[p].rx_queues; q++)
-			if (a->rx[p][q] == w->id)
-				w->rx[w->rx_count++] = (struct rx_queue){ .port = p, .queue = q };
-		for (uint16_t q = 0; q < w->ports[p].tx_queues; q++)
-			if (owner_turn(a->tx[p][q], (uint8_t)w->id) == w->id)
-				w->tx_queue[p] = q;
-	}
+	for (uint16_t d = 0; d < w->dp->device_count; d++)
+		for (uint16_t q = 0; q < w->dp->devices[d].rx_queues; q++)
+			if (a->rx[d][q] == w->id)
+				w->rx[w->rx_count++] = (struct rx_queue){
+					.id = w->dp->devices[d].id, .device = d, .queue = q
+				};
+	for (uint16_t p = 0; p < w->dp->port_count; p++)
+		w->tx_queue[p] = tx_queue_of(w, a, w->ports[p].device);
 }
 
 /* What the operator wants to see of this loop. */

@@ -7,6 +7,8 @@
 #define DROP_REASONS(X)                                                                                                \
 	X(DROP_NONE, "none", "not dropped")                                                                            \
 	X(DROP_NOT_IP, "not_ip", "EtherType is neither IP nor ARP")                                                    \
+	X(DROP_VLAN, "vlan_unknown", "no interface of the device has that VLAN, or takes frames without a tag")        \
+	X(DROP_VLAN_STACKED, "vlan_stacked", "more than one VLAN tag, or a tag of a provider (802.1ad)")               \
 	X(DROP_NOT_FOR_US, "not_for_us", "link address is not ours")                                                   \
 	X(DROP_IP_HEADER, "ip_header", "IP version, length, checksum or extension headers wrong")                      \
 	X(DROP_MARTIAN, "martian", "address not of one host, or source not behind that port")                          \
@@ -18,12 +20,17 @@
 	X(DROP_NO_SA, "no_sa", "policy says protect, no SA is up")                                                     \
 	X(DROP_SELECTOR_OUT, "selector_out", "packet outside the SA's negotiated selectors")                           \
 	X(DROP_NO_ROUTE, "no_route", "no route to the destination")                                                    \
-	X(DROP_NEIGHBOUR, "neighbour_unresolved", "next hop did not answer ARP, is not static (IPv6), or queue full")  \
+	X(DROP_NEIGHBOUR, "neighbour_unresolved", "next hop answers neither ARP nor solicitation, or queue full")      \
+	X(DROP_NEIGHBOURS_FULL, "neighbours_full", "no room in the neighbour table for one more")                      \
+	X(DROP_ARP, "arp_invalid", "ARP malformed, or not of Ethernet and IPv4")                                       \
+	X(DROP_ND, "nd_invalid", "neighbour discovery malformed, not from this link, or checksum wrong")               \
+	X(DROP_ND_IGNORED, "nd_ignored", "router solicitation, router advertisement or redirect: not heeded")          \
+	X(DROP_ADDRESS_CONFLICT, "address_conflict", "another host claims one of our addresses")                       \
 	X(DROP_TOO_BIG, "too_big", "larger than the MTU with DF set, or not fragmentable")                             \
 	X(DROP_FRAGMENT, "fragment", "fragment where ports are needed or reassembly would be")                         \
 	X(DROP_CHECKSUM, "checksum", "UDP or ICMP checksum of a packet for us wrong")                                  \
 	X(DROP_LOCAL_UNHANDLED, "local_unhandled", "for our own address, nothing listens")                             \
-	X(DROP_RATE_LIMIT, "rate_limit", "local or ICMP answer over its rate limit")                                   \
+	X(DROP_RATE_LIMIT, "rate_limit", "over a rate limit: IKE, answers of ours, ARP, ND, unresolved next hops")     \
 	X(DROP_HANDOFF_FULL, "handoff_full", "ring to the owner worker full")                                          \
 	X(DROP_OWNER_MOVING, "owner_moving", "another worker was taking over, no room to wait for it")                 \
 	X(DROP_PUNT_FULL, "punt_full", "ring to the control core full")                                                \

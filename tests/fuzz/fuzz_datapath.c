@@ -10,6 +10,7 @@
 
 #define FRAME_MAX  1600
 #define FRAMES_MAX 32
+#define HOW_ND     224 /* frames whose first byte is at least that are neighbour discovery */
 
 static struct sa inbound_sa = { .spi = 0x1001 };
 static struct sa outbound_sa = { .spi = 0x1002, .owner = WORKER_NONE, .inner_mtu = 600 };
@@ -58,6 +59,27 @@ static void addresses6_fix(uint8_t *frame, size_t size, uint8_t how)
 	ip6(addresses[how / 7 % 7], frame + 38);
 }
 
+/* Neighbour discovery that passes its first checks: the rest of it is up to the fuzzer, often about addresses that mean
+ * something. */
+static void nd_fix(uint8_t *frame, size_t size)
+{
+	static const char *const targets[] = { LAN_OWN6, WAN_OWN6, "2001:db8:1::77", LAN_HOST6, "fe80::1",
+		"fe80::200:ff:fe00:0" };
+	uint16_t checksum;
+
+	if (size < 62)
+		return;
+	frame[14] = 0x60;
+	store_be16(frame + 18, (uint16_t)(size - 54));
+	frame[20] = IPPROTO_ICMPV6;
+	frame[21] = 255;
+	if (size >= 78 && frame[61] % 8 < ARRAY_LEN(targets))
+		ip6(targets[frame[61] % 8], frame + 62);
+	store_be16(frame + 56, 0);
+	checksum = rte_ipv6_udptcp_cksum((struct rte_ipv6_hdr *)(frame + 14), frame + 54);
+	memcpy(frame + 56, &checksum, sizeof(checksum));
+}
+
 /* The addresses and the Ethernet header a fuzzer would take long to find. */
 static void frame_fix(uint8_t *frame, size_t size, uint16_t port, uint8_t how)
 {
@@ -71,7 +93,10 @@ static void frame_fix(uint8_t *frame, size_t size, uint16_t port, uint8_t how)
 	if (how < 32)
 		return;
 	if (load_be16(frame + 12) == RTE_ETHER_TYPE_IPV6) {
-		addresses6_fix(frame, size, how);
+		if (how >= HOW_ND)
+			nd_fix(frame, size);
+		else
+			addresses6_fix(frame, size, how);
 		return;
 	}
 	store_be16(frame + 12, RTE_ETHER_TYPE_IPV4);
@@ -180,8 +205,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		rig_step();
 		rig_poll();
 	}
-	/* long enough for every unanswered question to end */
-	for (int i = 0; i < 5; i++) {
+	/* long enough for every unanswered question to end, and for the one about who is to be told so */
+	for (int i = 0; i < 10; i++) {
 		rig.now_ns += SECOND_NS;
 		rig_poll();
 	}

@@ -44,7 +44,22 @@ static void test_interface_address_is_no_host(void)
 static void test_device_twice(void)
 {
 	refused("net_tap1,", "net_tap0,",
-		"gw.yaml:8:25: interfaces.wan.device: \"net_tap0\" is the device of interface lan too");
+		"gw.yaml:8:25: interfaces.wan.device: \"net_tap0\" is the device of interface lan too; give one of "
+		"them a vlan");
+}
+
+static void test_vlan_settings(void)
+{
+	refused("\"net_tap1,iface=w\"", "\"net_tap0\", vlan: 4095",
+		"gw.yaml:8:43: interfaces.wan.vlan: 4095 is not from 1 to 4094");
+	refused("\"net_tap1,iface=w\"", "\"net_tap0,iface=w\", vlan: 7",
+		"gw.yaml:8:25: interfaces.wan.device: other arguments than those of interface lan, which shares it");
+	refused("{name: lan, device: \"net_tap0\", address: 10.1.0.1/24}\n",
+		"{name: lan, device: \"net_tap0\", address: 10.1.0.1/24, vlan: 7}\n  - {name: blue, device: "
+		"\"net_tap0\", address: 10.9.0.1/24, vlan: 7}\n",
+		"gw.yaml:8:26: interfaces.blue.device: \"net_tap0\" is the device of interface lan too, and their vlan "
+		"is "
+		"the same");
 }
 
 static void test_route_next_hop(void)
@@ -261,6 +276,7 @@ int main(int argc, char **argv)
 		TEST(test_interface_address_is_no_host),
 		TEST(test_device_twice),
 		TEST(test_route_next_hop),
+		TEST(test_vlan_settings),
 		TEST(test_route_destination),
 		TEST(test_neighbour_interface_unknown),
 		TEST(test_neighbour_address),

@@ -104,6 +104,26 @@ static void test_load_network(void)
 	config_free(c);
 }
 
+/* VLANs of one device, a port with a link-local address only, and next hops and neighbours known on their link. */
+static void test_load_vlans_and_link_local_addresses(void)
+{
+	struct config *c = loaded("interfaces:\n"
+				  "  - {name: a, device: net_tap0, address: 10.1.0.1/24}\n"
+				  "  - {name: b, device: net_tap0, vlan: 4094, link_local: \"fe80::b\"}\n"
+				  "routes: [{prefix: \"2001:db8::/32\", via: \"fe80::2\", interface: b}, {prefix: "
+				  "0.0.0.0/0, via: 10.1.0.9}]\n"
+				  "neighbours: [{interface: b, address: \"fe80::2\", mac: \"02:00:00:00:00:02\"}]\n",
+		any_secrets);
+
+	CU_ASSERT(c->interfaces[0].vlan == 0 && c->interfaces[1].vlan == 4094);
+	CU_ASSERT_EQUAL(c->interfaces[0].link_local.family, ADDR_NONE);
+	check_addr(&c->interfaces[1].link_local, "fe80::b");
+	CU_ASSERT(c->routes[0].has_interface && c->routes[0].interface == 1);
+	CU_ASSERT_FALSE(c->routes[1].has_interface);
+	check_addr(&c->neighbours[0].addr, "fe80::2");
+	config_free(c);
+}
+
 /* One interface of each family alone, one of both. */
 static void test_load_network_of_both_families(void)
 {
@@ -520,6 +540,7 @@ int main(int argc, char **argv)
 		TEST(test_load_spellings_of_booleans),
 		TEST(test_load_network),
 		TEST(test_load_network_of_both_families),
+		TEST(test_load_vlans_and_link_local_addresses),
 		TEST(test_load_policies),
 		TEST(test_load_protect_takes_selectors_of_its_target),
 		TEST(test_load_manual_sa_is_a_pair),

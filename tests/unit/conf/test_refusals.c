@@ -116,7 +116,7 @@ static void test_icmp_and_reverse_path_settings(void)
 
 static void test_required_setting_missing(void)
 {
-	refused(", address: 10.1.0.1/24", "", "gw.yaml:7:5: interfaces.lan: needs an address or address6");
+	refused(", address: 10.1.0.1/24", "", "gw.yaml:7:5: interfaces.lan: needs an address, address6 or link_local");
 	refused("    local: {address: 192.0.2.1, id: gw-a.example.net, auth: psk}\n", "",
 		"gw.yaml:28:5: tunnels.paris.local: missing: our side");
 	refused_text("system: {}\n", base_secrets, "gw.yaml:1:1: interfaces: missing: the ports");
@@ -269,6 +269,22 @@ static void refused_ipv6(const char *from, const char *to, const char *expected)
 	refused_text(spoil(with_lines, from, to, text), base_secrets, expected);
 }
 
+static void test_ipv6_link_local_settings(void)
+{
+	refused_ipv6("2001:db8:f::1/64\"", "2001:db8:f::1/64\", link_local: \"2001:db8::1\"",
+		"gw.yaml:8:110: interfaces.wan.link_local: 2001:db8::1 is not in fe80::/10");
+	refused_ipv6("via: \"2001:db8:f::2\"", "via: \"fe80::2\"",
+		"gw.yaml:11:38: routes[1].via: fe80::2 is link-local: needs `interface` too");
+	refused_ipv6("via: \"2001:db8:f::2\"", "via: \"fe80::2\", interface: lan",
+		"gw.yaml:11:38: routes[1].via: fe80::2: interface lan has no IPv6 address");
+	refused_ipv6("via: \"2001:db8:f::2\"", "via: \"fe80::2\", interface: van",
+		"gw.yaml:11:60: routes[1].interface: no interface \"van\"; did you mean \"lan\"?");
+	refused_ipv6("via: \"2001:db8:f::2\"", "via: \"2001:db8:f::2\", interface: lan",
+		"gw.yaml:11:38: routes[1].via: 2001:db8:f::2 is not in the subnet of interface lan");
+	refused_ipv6("interface: wan, address: \"2001:db8:f::9\"", "interface: lan, address: \"fe80::9\"",
+		"gw.yaml:13:31: neighbours[0].address: fe80::9: interface lan has no IPv6 address");
+}
+
 static void test_ipv6_address_of_an_interface(void)
 {
 	refused_ipv6("2001:db8:f::1/64", "::1/64",
@@ -278,7 +294,7 @@ static void test_ipv6_address_of_an_interface(void)
 	refused_ipv6("2001:db8:f::1/64", "::ffff:192.0.2.1/112",
 		"gw.yaml:8:78: interfaces.wan.address6: ::ffff:192.0.2.1/112 is not the address of a host");
 	refused_ipv6("2001:db8:f::1/64", "fe80::1/64",
-		"gw.yaml:8:78: interfaces.wan.address6: fe80::1/64 is an address of this link only");
+		"gw.yaml:8:78: interfaces.wan.address6: fe80::1/64 is an address of this link only: a link_local");
 	refused_ipv6("2001:db8:f::1/64", "2001:db8:f::/64",
 		"gw.yaml:8:78: interfaces.wan.address6: 2001:db8:f::/64 is the subnet-router anycast address of its "
 		"subnet");
@@ -476,6 +492,7 @@ int main(int argc, char **argv)
 		TEST(test_selectors_of_one_side_in_another_family),
 		TEST(test_address_of_the_other_family),
 		TEST(test_ipv6_address_of_an_interface),
+		TEST(test_ipv6_link_local_settings),
 		TEST(test_ipv6_next_hops_and_neighbours),
 		TEST(test_address_wrong),
 		TEST(test_text_wrong),

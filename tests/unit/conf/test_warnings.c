@@ -81,21 +81,6 @@ static void test_warning_no_route_to_a_peer(void)
 		"  - {prefix: 192.0.0.0/16, via: 192.0.2.254}", "remote: 192.0.2.2\n", "remote: 192.0.255.9\n", NULL);
 }
 
-/* IPv6 neighbours are not asked for. */
-static void test_warning_ipv6_next_hop_without_mac(void)
-{
-	const char *lan = "address: 10.1.0.1/24", *both = "address: 10.1.0.1/24, address6: \"2001:db8:1::1/64\"";
-	const char *routed = "via: 192.0.2.254}\n  - {prefix: \"2001:db8:2::/48\", via: \"2001:db8:1::2\"}";
-	const char *entry = "neighbours:\n  - {interface: lan, address: \"2001:db8:1::2\", mac: \"02:00:00:00:00:02\"}";
-	char with_address[SPOILED_BYTES], with_route[SPOILED_BYTES], text[SPOILED_BYTES];
-
-	spoil(sound_yaml(), lan, both, with_address);
-	spoil(with_address, "via: 192.0.2.254}", routed, with_route);
-	warned_text(with_route, sound_secrets,
-		"gw.yaml:11:38: routes[1].via: 2001:db8:1::2 has no entry in neighbours, so nothing can be sent to it");
-	warned_text(spoil(with_route, "neighbours:", entry, text), sound_secrets, NULL);
-}
-
 static void test_warning_any_peer_needs_no_route(void)
 {
 	char a[SPOILED_BYTES], b[SPOILED_BYTES];
@@ -342,7 +327,6 @@ int main(int argc, char **argv)
 	static const struct test tests[] = {
 		TEST(test_warning_good_configuration_has_none),
 		TEST(test_warning_no_route_to_a_peer),
-		TEST(test_warning_ipv6_next_hop_without_mac),
 		TEST(test_warning_any_peer_needs_no_route),
 		TEST(test_warning_selector_with_host_bits),
 		TEST(test_warning_sides_overlap),

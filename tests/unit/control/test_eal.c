@@ -76,6 +76,17 @@ static void test_eal_virtual_devices_need_no_pci(void)
 	CU_ASSERT_HAS(text, "--log-level=warning ");
 }
 
+/* Interfaces of different VLANs. */
+static void test_eal_shared_device_is_made_once(void)
+{
+	struct config c = make_config("net_af_packet0,iface=lan", "net_af_packet0,iface=lan");
+	struct eal_facts f = make_facts(4);
+	const char *text = joined(&c, &f), *first = strstr(text, "--vdev");
+
+	CU_ASSERT_PTR_NOT_NULL_FATAL(first);
+	CU_ASSERT_LACKS(first + 6, "--vdev");
+}
+
 static void test_eal_pci_devices_are_allowed_by_address(void)
 {
 	struct config c = make_config("0000:01:00.0", "01:00.1,arg=1");
@@ -273,6 +284,7 @@ static void test_eal_missing_network_interface_is_named(void)
 static const struct test tests[] = {
 	TEST(test_eal_missing_network_interface_is_named),
 	TEST(test_eal_virtual_devices_need_no_pci),
+	TEST(test_eal_shared_device_is_made_once),
 	TEST(test_eal_pci_devices_are_allowed_by_address),
 	TEST(test_eal_pci_addresses_are_told_from_names),
 	TEST(test_eal_device_name_ends_at_comma),

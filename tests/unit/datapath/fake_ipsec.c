@@ -8,7 +8,7 @@
 
 #include "ip6.h"
 
-#define DEFERRED_MAX 128
+#define DEFERRED_MAX 8192 /* a whole neighbour table twice */
 #define ESP_BYTES    8
 
 struct fake fake;

@@ -98,7 +98,23 @@ static void neighbour_static(const char *text)
 	addr_parse(text, &a);
 	if (a.family == ADDR_IPV4 ? !rig.four : !rig.six)
 		return;
-	must(datapath_neighbour_add(rig.dp, &a, host_mac) == 0);
+	uint16_t port = prefix_contains(&rig.dp->ports[LAN].prefix, &a) ||
+					prefix_contains(&rig.dp->ports[LAN].prefix6, &a)
+				? LAN
+				: WAN;
+	must(datapath_neighbour_add(rig.dp, port, &a, host_mac) == 0);
+}
+
+/* net_ring's MAC is zero, which neighbour discovery takes for nobody's. */
+static void mac_give(uint16_t port)
+{
+	const uint8_t mac[6] = { 0x02, 0, 0, 0, 1, (uint8_t)port };
+	struct port *p = &rig.dp->ports[port];
+
+	memcpy(rig.dp->devices[p->device].mac, mac, sizeof(mac));
+	memcpy(p->mac, mac, sizeof(mac));
+	for (int i = 0; i < 2; i++)
+		memcpy(p->source_tail[i], mac, sizeof(mac));
 }
 
 static void rig_create(uint16_t workers, bool four, bool six)
@@ -127,7 +143,9 @@ static void rig_create(uint16_t workers, bool four, bool six)
 		printf("# %s\n", text);
 	must(rig.dp != NULL);
 	for (uint16_t p = 0; p < 2; p++)
-		must(port_start(&rig.dp->ports[p]) == 0);
+		must(device_start(rig.dp, p) == 0);
+	for (uint16_t p = 0; p < 2; p++)
+		mac_give(p);
 	for (uint16_t i = 0; i < workers; i++)
 		must(worker_attach(rig.dp->workers[i]) == 0);
 	rig.mbufs = datapath_mbufs_free(rig.dp);
@@ -154,7 +172,7 @@ bool rig_done(void)
 	for (uint16_t i = 0; i < rig.dp->worker_count; i++)
 		worker_detach(rig.dp->workers[i]);
 	for (uint16_t p = 0; p < 2; p++)
-		port_stop(&rig.dp->ports[p]);
+		device_stop(rig.dp, p);
 	datapath_free(rig.dp);
 	ipsec_free(rig.ips);
 	for (uint16_t p = 0; p < 2; p++) {
@@ -184,7 +202,7 @@ static void rule_parse(const char *text, struct spd_rule *ret_rule)
 void rig_policy(const char *const *rules, size_t count)
 {
 	static struct spd_rule parsed[8];
-	struct datapath_route routes[2];
+	struct datapath_route routes[2] = { 0 };
 	const char *reason;
 	size_t n = 0;
 
@@ -420,4 +438,30 @@ bool dropped_as(uint16_t port, const struct probe *p, enum drop_reason reason)
 	rig_send(port, p);
 	rig_step();
 	return all_drops() == all + 1 && rig_drops(reason) == named + 1 && rig_sent(LAN) + rig_sent(WAN) == 0;
+}
+
+bool is_refusal(uint16_t port, uint16_t type_code)
+{
+	struct rte_mbuf *m = rig_receive(port);
+	bool right = false;
+
+	if (!m)
+		return false;
+	const uint8_t *f = rte_pktmbuf_mtod(m, const uint8_t *);
+	if (load_be16(f + 12) == RTE_ETHER_TYPE_IPV4)
+		right = frame_ip(m)->next_proto_id == IPPROTO_ICMP && load_be16(f + 34) == type_code;
+	else if (load_be16(f + 12) == RTE_ETHER_TYPE_IPV6)
+		right = frame_ip6(m)->proto == IPPROTO_ICMPV6 && load_be16(f + 54) == type_code;
+	rte_pktmbuf_free(m);
+	return right;
+}
+
+bool refused_as(uint16_t port, const struct probe *p, enum drop_reason reason, uint16_t type_code)
+{
+	uint64_t all = all_drops(), named = rig_drops(reason);
+
+	rig_send(port, p);
+	rig_step();
+	return all_drops() == all + 1 && rig_drops(reason) == named + 1 && is_refusal(port, type_code) &&
+	       rig_sent(LAN) + rig_sent(WAN) == 0;
 }

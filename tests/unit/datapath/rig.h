@@ -104,3 +104,7 @@ bool ip_checksum_valid(const struct rte_ipv4_hdr *ip);
 
 /* Sends, lets the workers run and says what became of it: exactly one drop of this reason and nothing sent. */
 bool dropped_as(uint16_t port, const struct probe *p, enum drop_reason reason);
+/* The same, but its sender is told by an ICMP error of its family with this type (high byte) and code. */
+bool refused_as(uint16_t port, const struct probe *p, enum drop_reason reason, uint16_t type_code);
+/* The next frame of a port is such an error. */
+bool is_refusal(uint16_t port, uint16_t type_code);

@@ -60,7 +60,7 @@ static uint32_t pin(const char *text)
 	struct addr a;
 
 	CU_ASSERT_EQUAL_FATAL(addr_parse(text, &a), 0);
-	return arp_pin(rig.dp, LAN, &a);
+	return resolve_pin(rig.dp, LAN, &a);
 }
 
 static void after(uint64_t ns)
@@ -109,6 +109,7 @@ static void test_arp_retries_then_gives_up(void)
 	rig_poll();
 	CU_ASSERT_EQUAL(rig_sent(LAN), 0);
 	CU_ASSERT_EQUAL(rig_drops(DROP_NEIGHBOUR), 1);
+	CU_ASSERT(is_refusal(WAN, 0x0301));
 	CU_ASSERT_EQUAL(datapath_neighbours_read(rig.dp, NULL, 0), RIG_NEIGHBOURS);
 	rig_close();
 }
@@ -210,6 +211,7 @@ static void test_arp_used_neighbour_is_asked_again_and_lost_when_silent(void)
 	for (int i = 0; i < 4; i++)
 		after(SECOND_NS);
 	CU_ASSERT_EQUAL(rig_drops(DROP_NEIGHBOUR), 1);
+	CU_ASSERT(is_refusal(WAN, 0x0301));
 	rig_sent(LAN);
 	rig_close();
 }
@@ -241,8 +243,8 @@ static void test_arp_static_and_pinned_neighbours_stay(void)
 	CU_ASSERT_EQUAL(rig_sent(LAN), 3);
 	addr_parse("172.16.0.1", &outside);
 	addr_parse(LAN_OWN, &own);
-	CU_ASSERT_EQUAL(datapath_neighbour_add(rig.dp, &outside, mac_a), -EINVAL);
-	CU_ASSERT_EQUAL(datapath_neighbour_add(rig.dp, &own, mac_a), -EINVAL);
+	CU_ASSERT_EQUAL(datapath_neighbour_add(rig.dp, LAN, &outside, mac_a), -EINVAL);
+	CU_ASSERT_EQUAL(datapath_neighbour_add(rig.dp, LAN, &own, mac_a), -EINVAL);
 	rig_close();
 }
 
@@ -291,6 +293,50 @@ static void test_arp_table_full_and_reused_after_grace(void)
 	fake.hold_reclaim = false;
 	reclaim_poll(rig.ips);
 	CU_ASSERT_EQUAL(ensure(t, LAN, RTE_BE32(0x0a020002)), first);
+	rig_close();
+}
+
+/* Nobody of a flood of requests stays; who answered does. */
+static void test_arp_flood_leaves_neighbours_alone(void)
+{
+	struct neighbour_table *t;
+	char source[ADDR_TEXT_MAX];
+
+	resolution_open();
+	/* a subnet with room for a flood */
+	prefix_parse("10.1.0.1/16", &rig.dp->ports[LAN].prefix);
+	t = rig.dp->neighbours;
+	rig_send(WAN, &to_new_host);
+	rig_step();
+	rig_poll();
+	arp_frame(2, mac_a, "10.1.0.50", LAN_OWN);
+	for (unsigned i = 0; i < 10000; i++) {
+		if (i % 64 == 0)
+			rig.dp->workers[0]->punts[PUNT_ARP].last_cycles = 0;
+		rig_sent(LAN);
+		reclaim_poll(rig.ips);
+		snprintf(source, sizeof(source), "10.1.%u.%u", 1 + i / 250, 1 + i % 250);
+		arp_frame(1, mac_b, source, LAN_OWN);
+	}
+	CU_ASSERT_EQUAL(rig_sent(LAN), 1);
+	CU_ASSERT(t->unproven_count <= NEIGHBOURS_UNPROVEN_MAX && t->unproven_count > 0);
+	CU_ASSERT_EQUAL(t->entry_count, t->unproven_count + RIG_NEIGHBOURS + 1);
+	rig_send(WAN, &to_new_host);
+	rig_step();
+	struct rte_mbuf *m = rig_receive(LAN);
+	CU_ASSERT_PTR_NOT_NULL_FATAL(m);
+	CU_ASSERT_EQUAL(memcmp(rte_pktmbuf_mtod(m, void *), mac_a, 6), 0);
+	rte_pktmbuf_free(m);
+	rig_close();
+}
+
+static void test_arp_claims_of_our_address_are_named(void)
+{
+	resolution_open();
+	arp_frame(1, mac_a, LAN_OWN, LAN_HOST);
+	arp_frame(2, mac_a, WAN_OWN, LAN_OWN);
+	CU_ASSERT_EQUAL(rig_drops(DROP_ADDRESS_CONFLICT), 2);
+	CU_ASSERT_EQUAL(rig_sent(LAN), 0);
 	rig_close();
 }
 
@@ -353,6 +399,8 @@ int main(int argc, char **argv)
 		TEST(test_arp_static_and_pinned_neighbours_stay),
 		TEST(test_arp_next_hop_is_read_without_asking),
 		TEST(test_arp_table_full_and_reused_after_grace),
+		TEST(test_arp_flood_leaves_neighbours_alone),
+		TEST(test_arp_claims_of_our_address_are_named),
 		TEST(test_arp_hash_survives_churn),
 		TEST(test_arp_decode_refuses_every_cut_and_other_kinds),
 	};

@@ -127,6 +127,40 @@ static void test_classify_chained_buffers_are_joined(void)
 	rig_close();
 }
 
+/* In front of the first byte of IP, inside of the Ethernet header, one byte a buffer. */
+static void test_classify_chains_cut_anywhere_are_joined(void)
+{
+	rig_open(1);
+	RIG_POLICY("bypass 0.0.0.0/0 0.0.0.0/0");
+	uint16_t n = frame_make(LAN_HOST, WAN_PEER);
+	for (uint16_t cut = 1; cut < n; cut++) {
+		struct rte_mbuf *head = rte_pktmbuf_alloc(rig.dp->pool), *tail = rte_pktmbuf_alloc(rig.dp->pool);
+		memcpy(rte_pktmbuf_append(head, cut), frame, cut);
+		memcpy(rte_pktmbuf_append(tail, (uint16_t)(n - cut)), frame + cut, (size_t)(n - cut));
+		CU_ASSERT_EQUAL_FATAL(rte_pktmbuf_chain(head, tail), 0);
+		rig_send_mbuf(LAN, head);
+		rig_step();
+		CU_ASSERT_EQUAL(rig_sent(WAN), 1);
+	}
+	rig_close();
+}
+
+/* More than one buffer holds. */
+static void test_classify_chain_that_fits_no_buffer_is_named(void)
+{
+	rig_open(1);
+	struct rte_mbuf *head = rte_pktmbuf_alloc(rig.dp->pool), *tail = rte_pktmbuf_alloc(rig.dp->pool);
+	frame_make(LAN_HOST, WAN_PEER);
+	uint16_t room = rte_pktmbuf_tailroom(head);
+	memcpy(rte_pktmbuf_append(head, room), frame, 34);
+	rte_pktmbuf_append(tail, room);
+	CU_ASSERT_EQUAL_FATAL(rte_pktmbuf_chain(head, tail), 0);
+	rig_send_mbuf(LAN, head);
+	rig_step();
+	CU_ASSERT_EQUAL(rig_drops(DROP_CHAINED), 1);
+	rig_close();
+}
+
 static void test_classify_options_are_forwarded_unchanged(void)
 {
 	rig_open(1);
@@ -329,6 +363,8 @@ int main(int argc, char **argv)
 		TEST(test_classify_martian_sources),
 		TEST(test_classify_padding_is_cut),
 		TEST(test_classify_chained_buffers_are_joined),
+		TEST(test_classify_chains_cut_anywhere_are_joined),
+		TEST(test_classify_chain_that_fits_no_buffer_is_named),
 		TEST(test_classify_options_are_forwarded_unchanged),
 		TEST(test_classify_ipv6_header_drops),
 		TEST(test_classify_ipv6_martians),

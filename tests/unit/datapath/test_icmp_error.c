@@ -12,7 +12,7 @@ static void test_icmp_error_quotes_the_packet_as_it_came(void)
 	rig_open(1);
 	struct rte_mbuf *m = rig_packet(&offending);
 	memcpy(before, rte_pktmbuf_mtod(m, void *), sizeof(before));
-	CU_ASSERT_EQUAL_FATAL(icmp_error_build(m, ip4(LAN_OWN), ICMP_ERROR_TTL, 0, 77), 0);
+	CU_ASSERT_EQUAL_FATAL(icmp4_error_build(m, ip4(LAN_OWN), ICMP_ERROR_TTL, 0, 77), 0);
 	const struct rte_ipv4_hdr *ip = packet_ip(m);
 	const uint8_t *icmp = (const uint8_t *)(ip + 1);
 	CU_ASSERT_EQUAL(m->data_len, 128);
@@ -34,7 +34,7 @@ static void test_icmp_error_is_at_most_576_bytes_and_names_the_mtu(void)
 	rig_open(1);
 	big.bytes = 1500;
 	struct rte_mbuf *m = rig_packet(&big);
-	CU_ASSERT_EQUAL_FATAL(icmp_error_build(m, ip4(LAN_OWN), ICMP_ERROR_TOO_BIG, 1446, 1), 0);
+	CU_ASSERT_EQUAL_FATAL(icmp4_error_build(m, ip4(LAN_OWN), ICMP_ERROR_TOO_BIG, 1446, 1), 0);
 	const uint8_t *icmp = (const uint8_t *)(packet_ip(m) + 1);
 	CU_ASSERT_EQUAL(m->pkt_len, 576);
 	CU_ASSERT_EQUAL(load_be16(icmp), 0x0304);
@@ -49,7 +49,7 @@ static bool forbidden(const struct probe *p)
 {
 	struct rte_mbuf *m = rig_packet(p);
 	uint16_t bytes = m->data_len;
-	bool refused = icmp_error_build(m, ip4(LAN_OWN), ICMP_ERROR_TTL, 0, 1) == -EPERM && m->data_len == bytes;
+	bool refused = icmp4_error_build(m, ip4(LAN_OWN), ICMP_ERROR_TTL, 0, 1) == -EPERM && m->data_len == bytes;
 
 	rte_pktmbuf_free(m);
 	return refused;

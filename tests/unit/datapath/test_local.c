@@ -286,7 +286,7 @@ static void test_local_ipv6_what_nobody_answers(void)
 	CU_ASSERT(dropped_as(LAN, &p, DROP_LOCAL_UNHANDLED));
 	p.payload = solicitation;
 	p.payload_bytes = sizeof(solicitation);
-	CU_ASSERT(dropped_as(LAN, &p, DROP_LOCAL_UNHANDLED));
+	CU_ASSERT(dropped_as(LAN, &p, DROP_ND));
 	p.protocol = IPPROTO_FRAGMENT;
 	p.payload = fragment;
 	p.payload_bytes = sizeof(fragment);

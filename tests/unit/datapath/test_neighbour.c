@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* Neighbours of IPv6: static ones, the ones nobody resolves, and the table under churn of both families. */
+/* Neighbours of IPv6: static and pinned ones, and the table under churn of both families. */
 #include "harness.h"
 #include "rig.h"
 #include "fake_ipsec.h"
@@ -26,7 +26,7 @@ static void test_neighbour_static_ipv6_is_sent_to(void)
 	struct addr a = address("2001:db8:1::50");
 
 	neighbours_open();
-	CU_ASSERT_EQUAL(datapath_neighbour_add(rig.dp, &a, mac), 0);
+	CU_ASSERT_EQUAL(datapath_neighbour_add(rig.dp, LAN, &a, mac), 0);
 	rig_send(WAN, &p);
 	rig_step();
 	struct rte_mbuf *m = rig_receive(LAN);
@@ -38,25 +38,8 @@ static void test_neighbour_static_ipv6_is_sent_to(void)
 	rig_close();
 }
 
-/* Neither kept nor asked for. */
-static void test_neighbour_unknown_ipv6_is_dropped_by_name(void)
-{
-	const struct probe p = { .src = WAN_PEER6, .dst = "2001:db8:1::51" };
-
-	neighbours_open();
-	CU_ASSERT(dropped_as(WAN, &p, DROP_NEIGHBOUR));
-	for (int i = 0; i < 5; i++) {
-		rig.now_ns += SECOND_NS;
-		rig_poll();
-	}
-	CU_ASSERT_EQUAL(rig_sent(LAN), 0);
-	CU_ASSERT_EQUAL(rig_counter(DP_C_HELD), 0);
-	CU_ASSERT_EQUAL(datapath_neighbours_read(rig.dp, NULL, 0), RIG_NEIGHBOURS);
-	rig_close();
-}
-
-/* A route's next hop that is not static is shown, and not asked for by ARP either. */
-static void test_neighbour_pinned_ipv6_is_not_asked_for(void)
+/* A route's next hop is asked for at once, and shown. */
+static void test_neighbour_pinned_ipv6_is_asked_for(void)
 {
 	const struct probe p = { .src = LAN_HOST6, .dst = FAR_HOST6 };
 	struct addr a = address("2001:db8:f::77");
@@ -72,13 +55,12 @@ static void test_neighbour_pinned_ipv6_is_not_asked_for(void)
 	prefix_parse("2001:db8:2::/48", &route.prefix);
 	CU_ASSERT_EQUAL_FATAL(datapath_publish(rig.dp, &s, &reason), 0);
 	rig_poll();
-	CU_ASSERT_EQUAL(rig_sent(WAN), 0);
-	CU_ASSERT(dropped_as(LAN, &p, DROP_NEIGHBOUR));
+	CU_ASSERT_EQUAL(rig_sent(WAN), 1);
 	struct addr far = address(FAR_HOST6);
 	CU_ASSERT_EQUAL(datapath_next_hop_read(rig.dp, &far, &n), 0);
 	CU_ASSERT(addr_equal(&n.addr, &a) && n.state == NEIGHBOUR_INCOMPLETE && n.port == WAN);
 	/* once it is known, the route's index leads there */
-	CU_ASSERT_EQUAL(datapath_neighbour_add(rig.dp, &a, mac), 0);
+	CU_ASSERT_EQUAL(datapath_neighbour_add(rig.dp, WAN, &a, mac), 0);
 	rig_send(LAN, &p);
 	rig_step();
 	CU_ASSERT_EQUAL(rig_sent(WAN), 1);
@@ -90,9 +72,9 @@ static void test_neighbour_ipv6_outside_of_subnets_is_refused(void)
 	struct addr outside = address("2001:db8:99::1"), own = address(LAN_OWN6), none = { .family = ADDR_NONE };
 
 	neighbours_open();
-	CU_ASSERT_EQUAL(datapath_neighbour_add(rig.dp, &outside, mac), -EINVAL);
-	CU_ASSERT_EQUAL(datapath_neighbour_add(rig.dp, &own, mac), -EINVAL);
-	CU_ASSERT_EQUAL(datapath_neighbour_add(rig.dp, &none, mac), -EINVAL);
+	CU_ASSERT_EQUAL(datapath_neighbour_add(rig.dp, LAN, &outside, mac), -EINVAL);
+	CU_ASSERT_EQUAL(datapath_neighbour_add(rig.dp, LAN, &own, mac), -EINVAL);
+	CU_ASSERT_EQUAL(datapath_neighbour_add(rig.dp, LAN, &none, mac), -EINVAL);
 	rig_close();
 }
 
@@ -157,8 +139,7 @@ int main(int argc, char **argv)
 {
 	static const struct test tests[] = {
 		TEST(test_neighbour_static_ipv6_is_sent_to),
-		TEST(test_neighbour_unknown_ipv6_is_dropped_by_name),
-		TEST(test_neighbour_pinned_ipv6_is_not_asked_for),
+		TEST(test_neighbour_pinned_ipv6_is_asked_for),
 		TEST(test_neighbour_ipv6_outside_of_subnets_is_refused),
 		TEST(test_neighbour_hash_survives_churn_of_both_families),
 		TEST(test_neighbour_fingerprints_that_collide),

@@ -532,7 +532,7 @@ static void test_outbound_ipv6_fails_closed(void)
 	rig_close();
 }
 
-/* Never fragmented on the way; hops and size end by name, without an answer. */
+/* Never fragmented on the way; hops and size end by name, and the sender hears of it. */
 static void test_outbound_ipv6_too_far_or_too_big(void)
 {
 	struct probe p = to_far6;
@@ -541,12 +541,12 @@ static void test_outbound_ipv6_too_far_or_too_big(void)
 	RIG_POLICY(PROTECT_FAR6);
 	tunnel_open(1400);
 	p.ttl = 1;
-	CU_ASSERT(dropped_as(LAN, &p, DROP_TTL));
+	CU_ASSERT(refused_as(LAN, &p, DROP_TTL, 0x0300));
 	p.ttl = 0;
 	p.bytes = 1401;
-	CU_ASSERT(dropped_as(LAN, &p, DROP_TOO_BIG));
+	CU_ASSERT(refused_as(LAN, &p, DROP_TOO_BIG, 0x0200));
 	out_sa.wants_ports = true;
-	CU_ASSERT(dropped_as(LAN, &p, DROP_TOO_BIG));
+	CU_ASSERT(refused_as(LAN, &p, DROP_TOO_BIG, 0x0200));
 	p.bytes = 1400;
 	rig_send(LAN, &p);
 	rig_step();
@@ -570,10 +570,10 @@ static void test_outbound_ipv6_in_clear(void)
 	rte_pktmbuf_free(m);
 	CU_ASSERT_EQUAL(rig_counter(DP_C_FORWARD_CLEAR), 1);
 	p.bytes = 1501;
-	CU_ASSERT(dropped_as(LAN, &p, DROP_TOO_BIG));
+	CU_ASSERT(refused_as(LAN, &p, DROP_TOO_BIG, 0x0200));
 	p.bytes = 0;
 	p.ttl = 1;
-	CU_ASSERT(dropped_as(LAN, &p, DROP_TTL));
+	CU_ASSERT(refused_as(LAN, &p, DROP_TTL, 0x0300));
 	rig_close();
 }
 

@@ -68,25 +68,25 @@ static void test_rss_single_queue_is_its_workers(void)
 /* Two queues, two workers: the table decides; a device that tells nothing is not guessed. */
 static void test_rss_queue_of_the_table_is_its_workers(void)
 {
-	struct port *p;
+	struct device *d;
 	struct rss r;
 	struct addr local, peer;
 
 	rig_open(2);
-	p = &rig.dp->ports[WAN];
+	d = &rig.dp->devices[rig.dp->ports[WAN].device];
 	addr_parse(WAN_OWN, &local);
 	addr_parse(WAN_PEER, &peer);
-	p->rx_queues = 2;
+	d->rx_queues = 2;
 	CU_ASSERT_EQUAL(predict(WAN_PEER), WORKER_NONE);
 	rss_fill(&r, 128, 2);
-	p->rss = r;
+	d->rss = r;
 	rig.dp->snapshot->assignment->rx[WAN][0] = 1;
 	rig.dp->snapshot->assignment->rx[WAN][1] = 0;
 	CU_ASSERT_EQUAL(predict(WAN_PEER), 1 - rss_queue(&r, &peer, &local));
 	rig.dp->snapshot->assignment->rx[WAN][0] = WORKER_LEAVING | 1;
 	rig.dp->snapshot->assignment->rx[WAN][1] = WORKER_MOVING;
 	CU_ASSERT_EQUAL(predict(WAN_PEER), WORKER_NONE);
-	p->rx_queues = 1;
+	d->rx_queues = 1;
 	rig_close();
 }
 
