@@ -71,6 +71,11 @@ int icmp_error_build(struct rte_mbuf *m, uint32_t source_be, enum icmp_error err
 #define FRAGMENTS_MAX BURST
 int fragment_packet(struct rte_mempool *pool, const struct rte_mbuf *m, uint16_t mtu, struct rte_mbuf **ret_fragments,
 	uint16_t capacity);
+/* fragment6.c: RFC 8200 4.5, for an IPv6 packet without a fragment header that this gateway makes; identification: of
+ * all its fragments, not to be guessed (RFC 7739). Otherwise as fragment_packet; -EMSGSIZE also when the first fragment
+ * would not show all headers. */
+int fragment6_packet(struct rte_mempool *pool, const struct rte_mbuf *m, uint16_t mtu, uint32_t identification,
+	struct rte_mbuf **ret_fragments, uint16_t capacity);
 /* fragment.c: what becomes of a packet larger than mtu: with DF, or of IPv6, an ICMP error, else at most FRAGMENTS_MAX
  * fragments, the TTL already one less. Takes m; returns how many fragments there are, 0 when the packet ended here. */
 uint16_t fragment_or_answer(
