@@ -43,7 +43,7 @@ enum drop_reason classify_extensions(const struct rte_mbuf *m)
 	if (likely(!ip6_is_extension(packet_ip6(m)->proto)))
 		return DROP_NONE;
 	if (ip6_walk(rte_pktmbuf_mtod(m, const uint8_t *), m->data_len, &l) != IP6_WALK_GOOD)
-		return DROP_IP_HEADER;
+		return packet_is_fragment(m) ? DROP_FRAGMENT_TINY : DROP_IP_HEADER;
 	return ip6_is_later_fragment(&l) && ip6_is_extension(l.protocol) ? DROP_FRAGMENT : DROP_NONE;
 }
 
@@ -88,9 +88,25 @@ static inline bool is_sealed(const struct rte_mbuf *m)
 	return m->data_len >= u.offset + 12 && load_be16(udp + 2) == PORT_NATT && load_be32(udp + 8) != 0;
 }
 
-static inline void own_sort(struct worker *w, struct rte_mbuf *m)
+void classify_own(struct worker *w, struct rte_mbuf *m)
 {
 	list_push(is_sealed(m) ? &w->sealed : &w->local, m);
+}
+
+/* Both families: put together where that is needed, else for those that handle fragments one by one. reason:
+ * DROP_FRAGMENT when the packet can only be put together. */
+static void fragment_sort(struct worker *w, struct rte_mbuf *m, enum drop_reason reason)
+{
+	bool own = destination_own(w->dp, m);
+
+	if (defragment_push(w, m, own ? FRAGMENT_OWN : FRAGMENT_CLEAR))
+		return;
+	if (reason)
+		worker_drop(w, m, reason);
+	else if (own)
+		classify_own(w, m);
+	else
+		list_push(&w->clear, m);
 }
 
 static inline void classify_ip(struct worker *w, struct rte_mbuf *m)
@@ -101,10 +117,12 @@ static inline void classify_ip(struct worker *w, struct rte_mbuf *m)
 	reason = classify_ipv4(m);
 	if (unlikely(reason))
 		worker_drop(w, m, reason);
+	else if (unlikely(ip_is_fragment(packet_ip(m))))
+		fragment_sort(w, m, DROP_NONE);
 	else if (!address_own(w->dp, packet_ip(m)->dst_addr))
 		list_push(&w->clear, m);
 	else
-		own_sort(w, m);
+		classify_own(w, m);
 }
 
 static void classify_ip6(struct worker *w, struct rte_mbuf *m)
@@ -113,10 +131,12 @@ static void classify_ip6(struct worker *w, struct rte_mbuf *m)
 
 	rte_pktmbuf_adj(m, RTE_ETHER_HDR_LEN);
 	reason = classify_ipv6(m);
-	if (unlikely(reason))
+	if (unlikely(reason && reason != DROP_FRAGMENT))
 		worker_drop(w, m, reason);
+	else if (unlikely(packet_is_fragment(m)) && !ipv6_link_local(ip6_source(packet_ip6(m))))
+		fragment_sort(w, m, reason);
 	else if (address6_own(w->dp, ip6_destination(packet_ip6(m))))
-		own_sort(w, m);
+		classify_own(w, m);
 	else if (unlikely(ipv6_link_local(ip6_source(packet_ip6(m)))))
 		worker_drop(w, m, DROP_MARTIAN);
 	else

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* The object: creation, start, stop, and what control publishes into it. All control. */
-#include "datapath_priv.h"
+#include "stages_priv.h"
 
 #include <errno.h>
 #include <rte_cycles.h>
@@ -13,9 +13,8 @@
 #include <time.h>
 #include <unistd.h>
 
-#define DATA_ROOM_MIN    2048
-#define ENCAP_ROOM_BYTES 128 /* Ethernet, VLAN tags, ESP trailer */
-#define START_WAIT_MS    5000
+#define DATA_ROOM_MIN 2048
+#define START_WAIT_MS 5000
 
 static_assert(sizeof(struct datapath_event) % 4 == 0, "element size of rte_ring");
 
@@ -61,6 +60,7 @@ static void worker_drain(struct worker *w)
 {
 	ring_drain(w->inject);
 	ring_drain(w->handoff_in);
+	defragment_flush(w);
 	for (int i = 0; i < PUNT_CLASSES; i++)
 		ring_drain(w->punt[i]);
 }
@@ -70,6 +70,7 @@ static void worker_free(struct worker *w)
 	if (!w)
 		return;
 	worker_drain(w);
+	defragment_free(w);
 	rte_ring_free(w->inject);
 	rte_ring_free(w->handoff_in);
 	rte_ring_free(w->events);
@@ -89,7 +90,7 @@ static unsigned lcore_of(uint16_t n)
 	return lcore < RTE_MAX_LCORE ? lcore : LCORE_ID_ANY;
 }
 
-static struct worker *worker_create(struct datapath *dp, uint16_t id, unsigned instance)
+static struct worker *worker_create(struct datapath *dp, uint16_t id, uint32_t mbufs, unsigned instance)
 {
 	unsigned lcore = lcore_of(id);
 	int socket = lcore == LCORE_ID_ANY ? SOCKET_ID_ANY : (int)rte_lcore_to_socket_id(lcore);
@@ -105,7 +106,7 @@ static struct worker *worker_create(struct datapath *dp, uint16_t id, unsigned i
 	w->lcore = (uint16_t)lcore;
 	for (uint16_t p = 0; p < DATAPATH_PORTS_MAX; p++)
 		w->tx_queue[p] = QUEUE_NONE;
-	if (worker_links(w, instance)) {
+	if (worker_links(w, instance) || defragment_create(w, mbufs)) {
 		worker_free(w);
 		return NULL;
 	}
@@ -150,10 +151,18 @@ static int parts_create(struct datapath *dp, const struct datapath_config *c, ch
 		snprintf(ret_reason, capacity, "no memory for %u packet buffers (system.mbufs)", c->mbufs);
 		return -ENOMEM;
 	}
+	if (c->reassembly.datagrams && c->reassembly.large_buffers) {
+		dp->large_pool = defragment_pool_create(&c->reassembly, instance);
+		if (!dp->large_pool) {
+			snprintf(ret_reason, capacity, "no memory for %u large buffers (system.reassembly)",
+				c->reassembly.large_buffers);
+			return -ENOMEM;
+		}
+	}
 	dp->neighbours = neighbour_table_create(dp->ips);
 	dp->event_fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
 	for (uint16_t i = 0; dp->neighbours && i < dp->worker_count; i++) {
-		dp->workers[i] = worker_create(dp, i, instance);
+		dp->workers[i] = worker_create(dp, i, c->mbufs, instance);
 		if (!dp->workers[i])
 			break;
 	}
@@ -208,6 +217,8 @@ struct datapath *datapath_create(
 	dp->worker_count = config->workers;
 	dp->idle = config->idle;
 	dp->mss_clamp = config->mss_clamp;
+	dp->reassembly = config->reassembly;
+	dp->fragment_seed = (uint32_t)rte_rand();
 	dp->cycles_per_s = rte_get_tsc_hz();
 	dp->event_fd = -1;
 	dp->ip_id = (uint16_t)rte_rand();
@@ -312,6 +323,7 @@ void datapath_free(struct datapath *dp)
 	}
 	snapshot_free(atomic_load_explicit(&dp->snapshot, memory_order_relaxed));
 	rte_mempool_free(dp->pool);
+	rte_mempool_free(dp->large_pool);
 	if (dp->event_fd >= 0)
 		close(dp->event_fd);
 	rte_free(dp);

@@ -22,11 +22,20 @@ struct datapath_port_config {
 	uint16_t mtu;
 };
 
+/* Of fragments for ourselves, and of others where ports decide about them. */
+struct datapath_reassembly {
+	uint16_t datagrams;     /* that wait at once, for each worker; 0: none is put together */
+	uint16_t fragments;     /* of a datagram, at most */
+	uint32_t timeout_ms;    /* for the rest of a datagram */
+	uint32_t large_buffers; /* for datagrams larger than a packet buffer */
+};
+
 struct datapath_config {
 	uint16_t workers; /* EAL worker lcores, in order */
 	enum datapath_idle idle;
 	uint32_t mbufs;
 	bool mss_clamp;
+	struct datapath_reassembly reassembly;
 	size_t port_count;
 	struct datapath_port_config ports[DATAPATH_PORTS_MAX];
 };
@@ -122,6 +131,7 @@ uint64_t datapath_next_deadline(const struct datapath *dp);
 	X(DP_C_HANDOFF, "handed_off")                                                                                  \
 	X(DP_C_PUNT_IKE, "punted_ike")                                                                                 \
 	X(DP_C_PUNT_ARP, "punted_arp")                                                                                 \
+	X(DP_C_REASSEMBLED, "reassembled")                                                                             \
 	X(DP_C_HELD, "held_for_neighbour")                                                                             \
 	X(DP_C_INJECTED, "injected")
 
@@ -167,3 +177,5 @@ int datapath_next_hop_read(const struct datapath *dp, const struct addr *a, stru
 bool datapath_address_local(const struct datapath *dp, const struct addr *a, uint16_t *ret_port);
 /* Free mbufs in the pool: tests compare it before and after. */
 uint32_t datapath_mbufs_free(const struct datapath *dp);
+/* The same of the large ones for reassembled datagrams; 0 when there are none. */
+uint32_t datapath_large_free(const struct datapath *dp);

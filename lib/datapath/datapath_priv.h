@@ -19,6 +19,7 @@
 #define PUNT_RING_SIZE   512
 #define EVENT_RING_SIZE  256
 #define HANDOFF_SIZE     2048
+#define ENCAP_ROOM_BYTES 128 /* of a buffer behind a packet: Ethernet, VLAN tags, ESP trailer */
 #define QUEUE_NONE       0xffff
 #define SLOT_NONE        UINT32_MAX
 #define PORT_QUEUES_MAX  IPSEC_WORKERS_MAX
@@ -48,6 +49,7 @@ struct snapshot {
 	bool protects_both_ways; /* a packet may match protect rules leaving and arriving */
 	struct route_table routes;
 	struct route6_table routes6;
+	bool needs_ports; /* some rule asks for ports: it cannot judge fragments (RFC 4301 7) */
 };
 
 struct list {
@@ -84,10 +86,12 @@ struct worker {
 	uint64_t now_cycles;
 	uint16_t ip_id; /* of ICMP errors and fragments we begin */
 	struct list clear, local;
-	struct list sealed;                /* ESP and AH for us */
-	struct list tunnelled;             /* out of a tunnel, for our own addresses */
-	struct list inner;                 /* out of a tunnel, to go on */
-	uint32_t inner_slot[BURST];        /* tunnel slots these came out of; SLOT_NONE: unknown */
+	struct list fragments;         /* to be put together before they are looked at; their notes say which kind */
+	struct reassembly *reassembly; /* NULL: off */
+	struct list sealed;            /* ESP and AH for us */
+	struct list tunnelled;         /* out of a tunnel, for our own addresses */
+	struct list inner;             /* out of a tunnel, to go on */
+	uint32_t inner_slot[BURST];    /* tunnel slots these came out of; SLOT_NONE: unknown */
 	struct list own_clear, own_tunnel; /* answers made in this loop, before their policy verdict */
 	struct burst_item protect[BURST];
 	uint16_t protect_count;
@@ -120,6 +124,11 @@ struct datapath {
 	/* R: all; constant after create */
 	struct ipsec *ips;
 	struct rte_mempool *pool;
+	struct rte_mempool *large_pool; /* for datagrams that fit no other buffer; NULL: none */
+	struct datapath_reassembly reassembly;
+	uint64_t joined_flag;   /* in ol_flags of a packet that was put together here; its hash.fdir then says how:
+				 * lo its identification, hi the size of its largest fragment */
+	uint32_t fragment_seed; /* which worker puts a datagram together */
 	struct neighbour_table *neighbours;
 	uint16_t worker_count, port_count;
 	enum datapath_idle idle;

@@ -49,7 +49,7 @@ static void protect_too_big(struct worker *w, struct rte_mbuf *m, struct sa *sa,
 	struct rte_mbuf *fragments[FRAGMENTS_MAX];
 	uint16_t n;
 
-	if (!packet_is_ip6(m) && !ip_dont_fragment(packet_ip(m)) && !sa_takes_fragments(sa)) {
+	if (fragment_allowed(w, m, origin) && !sa_takes_fragments(sa)) {
 		/* RFC 4301 7, RFC 4303 3.3.4: the peer could not take them */
 		worker_drop(w, m, DROP_TOO_BIG);
 		return;
@@ -98,6 +98,8 @@ static inline void protect(
 		return;
 	}
 	uint16_t mtu = sa_inner_mtu(sa);
+	if (sa_takes_fragments(sa))
+		mtu = packet_mtu(w, m, mtu);
 	if (unlikely(m->data_len > mtu)) {
 		protect_too_big(w, m, sa, origin, mtu);
 		return;

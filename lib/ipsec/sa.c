@@ -251,6 +251,11 @@ bool sa_takes_fragments(const struct sa *sa)
 	return !(sa->traits & SA_PORTS) && !sa->transport;
 }
 
+bool sa_joins_fragments(const struct sa *sa)
+{
+	return sa->traits & SA_JOINS;
+}
+
 uint8_t sa_owner(const struct sa *sa)
 {
 	return atomic_load_explicit(&sa->owner, memory_order_relaxed);

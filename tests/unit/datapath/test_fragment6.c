@@ -51,10 +51,9 @@ static void test_fragment6_per_fragment_headers_are_repeated(void)
 {
 	static uint8_t payload[600] = { IPPROTO_ROUTING, 0, 1, 4, 0, 0, 0, 0, IPPROTO_DSTOPTS, 0, 0, 0, 0, 0, 0, 0,
 		IPPROTO_UDP, 0, 1, 4, 0, 0, 0, 0 };
-	const struct probe p = { .src = WAN_OWN6,
-		.dst = WAN_PEER6,
-		.payload = payload,
-		.payload_bytes = sizeof(payload) };
+	const struct probe p = {
+		.src = WAN_OWN6, .dst = WAN_PEER6, .payload = payload, .payload_bytes = sizeof(payload)
+	};
 	struct rte_mbuf *f[FRAGMENTS_MAX];
 	uint8_t data[2048];
 
