@@ -13,6 +13,13 @@
 
 enum idle_mode { IDLE_POLL, IDLE_ADAPTIVE };
 
+struct config_reassembly {
+	uint32_t datagrams; /* 0: off */
+	uint32_t fragments;
+	uint64_t timeout_ns;
+	uint32_t large_buffers;
+};
+
 struct config_system {
 	char **eal_args; /* owned words */
 	size_t eal_arg_count;
@@ -21,6 +28,7 @@ struct config_system {
 	uint32_t workers; /* 0: not given */
 	enum idle_mode idle;
 	bool mss_clamp;
+	struct config_reassembly reassembly;
 };
 
 struct config_control {

@@ -166,6 +166,12 @@ static int create_datapath(struct control *c, char *ret_reason, size_t reason_ca
 	dc->idle = s->idle == IDLE_POLL ? DATAPATH_POLL : DATAPATH_ADAPTIVE;
 	dc->mbufs = s->mbufs;
 	dc->mss_clamp = s->mss_clamp;
+	dc->reassembly = (struct datapath_reassembly){
+		.datagrams = (uint16_t)s->reassembly.datagrams,
+		.fragments = (uint16_t)s->reassembly.fragments,
+		.timeout_ms = (uint32_t)(s->reassembly.timeout_ns / 1000000),
+		.large_buffers = s->reassembly.large_buffers,
+	};
 	rc = fill_ports(c->config, dc, ret_reason, reason_capacity);
 	if (!rc)
 		c->dp = datapath_create(c->ips, dc, ret_reason, reason_capacity);

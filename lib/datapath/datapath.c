@@ -141,6 +141,19 @@ static struct rte_mempool *pool_create(const struct datapath_config *c, unsigned
 		name, c->mbufs, MBUF_CACHE, sizeof(struct note), (uint16_t)room, (int)rte_socket_id());
 }
 
+/* What the workers share; nothing when it is off. */
+static int reassembly_create(struct datapath *dp, const struct datapath_reassembly *r, unsigned instance)
+{
+	dp->reassembly = *r;
+	dp->fragment_seed = (uint32_t)rte_rand();
+	if (!r->datagrams)
+		return 0;
+	dp->joined_flag = defragment_flag();
+	if (r->large_buffers)
+		dp->large_pool = defragment_pool_create(r, instance);
+	return dp->joined_flag && (dp->large_pool || !r->large_buffers) ? 0 : -ENOMEM;
+}
+
 static int parts_create(struct datapath *dp, const struct datapath_config *c, char *ret_reason, size_t capacity)
 {
 	static unsigned instances;
@@ -151,13 +164,10 @@ static int parts_create(struct datapath *dp, const struct datapath_config *c, ch
 		snprintf(ret_reason, capacity, "no memory for %u packet buffers (system.mbufs)", c->mbufs);
 		return -ENOMEM;
 	}
-	if (c->reassembly.datagrams && c->reassembly.large_buffers) {
-		dp->large_pool = defragment_pool_create(&c->reassembly, instance);
-		if (!dp->large_pool) {
-			snprintf(ret_reason, capacity, "no memory for %u large buffers (system.reassembly)",
-				c->reassembly.large_buffers);
-			return -ENOMEM;
-		}
+	if (reassembly_create(dp, &c->reassembly, instance)) {
+		snprintf(ret_reason, capacity, "no memory for %u large buffers (system.reassembly)",
+			c->reassembly.large_buffers);
+		return -ENOMEM;
 	}
 	dp->neighbours = neighbour_table_create(dp->ips);
 	dp->event_fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
@@ -217,8 +227,6 @@ struct datapath *datapath_create(
 	dp->worker_count = config->workers;
 	dp->idle = config->idle;
 	dp->mss_clamp = config->mss_clamp;
-	dp->reassembly = config->reassembly;
-	dp->fragment_seed = (uint32_t)rte_rand();
 	dp->cycles_per_s = rte_get_tsc_hz();
 	dp->event_fd = -1;
 	dp->ip_id = (uint16_t)rte_rand();

@@ -6,6 +6,7 @@
 
 #include <rte_cycles.h>
 #include <rte_malloc.h>
+#include <rte_mbuf_dyn.h>
 #include <rte_random.h>
 #include <stdio.h>
 
@@ -56,6 +57,14 @@ void defragment_free(struct worker *w)
 	defragment_flush(w);
 	rte_free(w->reassembly);
 	w->reassembly = NULL;
+}
+
+uint64_t defragment_flag(void)
+{
+	static const struct rte_mbuf_dynflag joined = { .name = "sallyport_joined" };
+	int bit = rte_mbuf_dynflag_register(&joined);
+
+	return bit < 0 ? 0 : RTE_BIT64(bit);
 }
 
 struct rte_mempool *defragment_pool_create(const struct datapath_reassembly *s, unsigned instance)

@@ -23,6 +23,8 @@ int defragment_create(struct worker *w, uint32_t mbufs);
 void defragment_free(struct worker *w);
 /* Ends everything that waits. */
 void defragment_flush(struct worker *w);
+/* The bit of ol_flags for joined_flag; 0: no bit is left. */
+uint64_t defragment_flag(void);
 /* Buffers that hold the largest datagrams, with room for a tunnel's headers. NULL without memory. */
 struct rte_mempool *defragment_pool_create(const struct datapath_reassembly *s, unsigned instance);
 /* Takes a fragment to be put together by whichever worker; it is among the packets again as a whole. False: fragments
