@@ -24,6 +24,13 @@ struct config_icmp {
 /* In the order of enum datapath_rpf. */
 enum rpf_mode { RPF_OFF, RPF_LOOSE, RPF_STRICT };
 
+struct config_reassembly {
+	uint32_t datagrams; /* 0: off */
+	uint32_t fragments;
+	uint64_t timeout_ns;
+	uint32_t large_buffers;
+};
+
 struct config_system {
 	char **eal_args; /* owned words */
 	size_t eal_arg_count;
@@ -34,6 +41,7 @@ struct config_system {
 	bool mss_clamp;
 	uint32_t flow_cache; /* entries of each worker and family; 0: none */
 	struct config_icmp icmp;
+	struct config_reassembly reassembly;
 };
 
 struct config_control {

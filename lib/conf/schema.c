@@ -171,6 +171,40 @@ static const struct row icmp_rows[] = {
 			"`icmp_ignored`, or `log` those that quote an SA that is up. Nothing else follows from them" },
 };
 
+static const struct row reassembly_rows[] = {
+	{ .key = "datagrams",
+		.type = &type_number,
+		FIELD(struct config_reassembly, datagrams),
+		.fallback = "1024",
+		.min = 0,
+		.max = 16384,
+		.help = "datagrams of each worker that wait for fragments at once; the oldest makes room, a source has "
+			"a "
+			"quarter. 0: fragments for the gateway itself are dropped, those of others never joined" },
+	{ .key = "fragments",
+		.type = &type_number,
+		FIELD(struct config_reassembly, fragments),
+		.fallback = "64",
+		.min = 2,
+		.max = 256,
+		.help = "fragments of one datagram; 53 of 1280 bytes carry the longest" },
+	{ .key = "timeout",
+		.type = &type_duration,
+		FIELD(struct config_reassembly, timeout_ns),
+		.fallback = "5s",
+		.min = SECONDS(1),
+		.max = SECONDS(60),
+		.help = "how long the rest of a datagram may take. Fragments leave their sender together: seconds are "
+			"plenty, and less to hold against a flood (RFC 791 says 15 s, RFC 8200 60 s at most)" },
+	{ .key = "large_buffers",
+		.type = &type_number,
+		FIELD(struct config_reassembly, large_buffers),
+		.fallback = "64",
+		.min = 0,
+		.max = 4096,
+		.help = "buffers of 64 KB for datagrams that are larger than a packet buffer" },
+};
+
 static const struct row system_rows[] = {
 	{ .key = "eal_args",
 		.type = &type_words,
@@ -230,6 +264,11 @@ static const struct row system_rows[] = {
 		FIELD(struct config_system, icmp),
 		NESTED(icmp_rows),
 		.help = "ICMP errors about our own SAs: they come from anybody, unauthenticated (RFC 4301 6.1.1)" },
+	{ .key = "reassembly",
+		.kind = ROW_MAP,
+		FIELD(struct config_system, reassembly),
+		NESTED(reassembly_rows),
+		.help = "fragments put together: those for the gateway itself, and others where ports decide" },
 };
 
 static const struct row control_rows[] = {

@@ -180,6 +180,12 @@ static int create_datapath(struct control *c, char *ret_reason, size_t reason_ca
 	dc->mss_clamp = s->mss_clamp;
 	dc->flow_entries = s->flow_cache;
 	dc->icmp = (struct datapath_icmp){ .path_mtu = s->icmp.path_mtu, .errors = s->icmp.errors };
+	dc->reassembly = (struct datapath_reassembly){
+		.datagrams = (uint16_t)s->reassembly.datagrams,
+		.fragments = (uint16_t)s->reassembly.fragments,
+		.timeout_ms = (uint32_t)(s->reassembly.timeout_ns / 1000000),
+		.large_buffers = s->reassembly.large_buffers,
+	};
 	rc = fill_ports(c->config, dc, ret_reason, reason_capacity);
 	if (!rc)
 		c->dp = datapath_create(c->ips, dc, ret_reason, reason_capacity);

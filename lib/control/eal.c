@@ -19,6 +19,9 @@
 #define MBUF_ROOM_MIN    2048u
 #define MBUF_MORE_BYTES  640u /* link and ESP trailers, headroom, private area, header, pool overhead */
 #define FLOW_BYTES       96u  /* entries of both families in a flow cache */
+#define DATAGRAM_BYTES   128u /* that waits for fragments */
+#define PIECE_BYTES      32u  /* one of them, beside its buffer */
+#define LARGE_BYTES      (65536u + MBUF_MORE_BYTES)
 #define TABLES_MEGABYTES 192u /* SAD, policies and routes of two snapshots */
 #define NO_HUGE_BASE     512u /* megabytes; untouched pages cost nothing */
 #define HUGE_FOLDER      "/sys/kernel/mm/hugepages"
@@ -153,6 +156,15 @@ static void push_lcores(const struct config_system *s, const struct eal_facts *f
 	args_push(args, "%s", text);
 }
 
+/* Tables of the workers, and large buffers. */
+static uint64_t reassembly_memory(const struct config_system *s)
+{
+	uint64_t datagrams = (uint64_t)s->reassembly.datagrams * (s->workers ? s->workers : 1);
+
+	return datagrams * (DATAGRAM_BYTES + (uint64_t)s->reassembly.fragments * PIECE_BYTES) +
+	       (datagrams ? (uint64_t)s->reassembly.large_buffers * LARGE_BYTES : 0);
+}
+
 /* Every buffer has room for the largest MTU. */
 static uint32_t mbuf_megabytes(const struct config *config)
 {
@@ -161,7 +173,8 @@ static uint32_t mbuf_megabytes(const struct config *config)
 	for (size_t i = 0; i < config->interface_count; i++)
 		if (config->interfaces[i].mtu > room)
 			room = config->interfaces[i].mtu;
-	return (uint32_t)(config->system.mbufs * (room + MBUF_MORE_BYTES) / MEGABYTE) + 1;
+	uint64_t bytes = config->system.mbufs * (room + MBUF_MORE_BYTES) + reassembly_memory(&config->system);
+	return (uint32_t)(bytes / MEGABYTE) + 1;
 }
 
 /* Beside the buffers: the tables, and what each worker remembers. Workers that only --lcores names count as one. */

@@ -38,7 +38,7 @@ enum drop_reason classify_extensions(const struct rte_mbuf *m)
 	if (likely(!ip6_is_extension(packet_ip6(m)->proto)))
 		return DROP_NONE;
 	if (ip6_walk(rte_pktmbuf_mtod(m, const uint8_t *), m->data_len, &l) != IP6_WALK_GOOD)
-		return DROP_IP_HEADER;
+		return packet_is_fragment(m) ? DROP_FRAGMENT_TINY : DROP_IP_HEADER;
 	return ip6_is_later_fragment(&l) && ip6_is_extension(l.protocol) ? DROP_FRAGMENT : DROP_NONE;
 }
 
@@ -79,9 +79,25 @@ static inline bool is_sealed(const struct rte_mbuf *m)
 	return m->data_len >= u.offset + 12 && load_be16(udp + 2) == PORT_NATT && load_be32(udp + 8) != 0;
 }
 
-static inline void own_sort(struct worker *w, struct rte_mbuf *m)
+void classify_own(struct worker *w, struct rte_mbuf *m)
 {
 	list_push(is_sealed(m) ? &w->sealed : &w->local, m);
+}
+
+/* Both families: put together where that is needed, else for those that handle fragments one by one. reason:
+ * DROP_FRAGMENT when the packet can only be put together. */
+static void fragment_sort(struct worker *w, struct rte_mbuf *m, enum drop_reason reason)
+{
+	bool own = destination_own(w->dp, m);
+
+	if (defragment_push(w, m, own ? FRAGMENT_OWN : FRAGMENT_CLEAR))
+		return;
+	if (reason)
+		worker_drop(w, m, reason);
+	else if (own)
+		classify_own(w, m);
+	else
+		list_push(&w->clear, m);
 }
 
 static inline void classify_ip(struct worker *w, struct rte_mbuf *m)
@@ -92,10 +108,12 @@ static inline void classify_ip(struct worker *w, struct rte_mbuf *m)
 	reason = classify_ipv4(m);
 	if (unlikely(reason))
 		worker_drop(w, m, reason);
+	else if (unlikely(ip_is_fragment(packet_ip(m))))
+		fragment_sort(w, m, DROP_NONE);
 	else if (!address_own(w->dp, packet_ip(m)->dst_addr))
 		list_push(&w->clear, m);
 	else
-		own_sort(w, m);
+		classify_own(w, m);
 }
 
 /* Neighbour discovery for a group or for us; between others it is a packet like any other. Behind extension headers
@@ -137,17 +155,29 @@ enum drop_reason classify_addresses6(const struct datapath *dp, const struct por
 	return DROP_NONE;
 }
 
-static inline void ip6_sort(struct worker *w, const struct port *p, struct rte_mbuf *m)
+/* No SA ends at such an address, and what one link carries needs no fragments. */
+static void own_link_sort(struct worker *w, struct rte_mbuf *m)
+{
+	if (packet_is_fragment(m))
+		worker_drop(w, m, DROP_FRAGMENT);
+	else
+		list_push(&w->local, m);
+}
+
+/* whole: DROP_FRAGMENT when the packet can only be put together. */
+static inline void ip6_sort(struct worker *w, const struct port *p, struct rte_mbuf *m, enum drop_reason whole)
 {
 	const struct rte_ipv6_hdr *ip = packet_ip6(m);
 	enum drop_reason reason = classify_addresses6(w->dp, p, ip);
 
 	if (unlikely(reason))
 		worker_drop(w, m, reason);
-	else if (address6_own(w->dp, ip6_destination(ip)))
-		own_sort(w, m);
 	else if (unlikely(ipv6_link_local(ip6_destination(ip))))
-		list_push(&w->local, m); /* no SA ends at such an address */
+		own_link_sort(w, m);
+	else if (unlikely(packet_is_fragment(m)))
+		fragment_sort(w, m, whole);
+	else if (address6_own(w->dp, ip6_destination(ip)))
+		classify_own(w, m);
 	else
 		list_push(&w->clear, m);
 }
@@ -159,14 +189,14 @@ static void classify_ip6(struct worker *w, const struct port *p, struct rte_mbuf
 
 	rte_pktmbuf_adj(m, RTE_ETHER_HDR_LEN);
 	reason = classify_ipv6(m);
-	if (unlikely(reason))
+	if (unlikely(reason && reason != DROP_FRAGMENT))
 		worker_drop(w, m, reason);
 	else if (unlikely(is_nd(p, m)))
 		nd_sort(w, m);
 	else if (unlikely(rte_is_multicast_ether_addr(&eth->dst_addr)))
 		worker_drop(w, m, DROP_NOT_FOR_US);
 	else
-		ip6_sort(w, p, m);
+		ip6_sort(w, p, m, reason);
 }
 
 static bool is_group_of(const struct port *p, const struct rte_ether_addr *link)

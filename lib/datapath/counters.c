@@ -31,6 +31,11 @@ uint32_t datapath_mbufs_free(const struct datapath *dp)
 	return rte_mempool_avail_count(dp->pool);
 }
 
+uint32_t datapath_large_free(const struct datapath *dp)
+{
+	return dp->large_pool ? rte_mempool_avail_count(dp->large_pool) : 0;
+}
+
 static uint64_t tallied(const _Atomic uint64_t *counter)
 {
 	return atomic_load_explicit((_Atomic uint64_t *)(uintptr_t)counter, memory_order_relaxed);

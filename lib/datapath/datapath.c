@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* The object: creation, start, stop, and what control publishes into it. All control. */
-#include "datapath_priv.h"
+#include "stages_priv.h"
 
 #include <errno.h>
 #include <rte_cycles.h>
@@ -15,9 +15,7 @@
 #include <unistd.h>
 
 #define DATA_ROOM_MIN 2048
-/* Ethernet, VLAN tags, ESP trailer; and net_af_packet's framesz=9216 fits an MTU of 9000. */
-#define ENCAP_ROOM_BYTES 256
-#define START_WAIT_MS    5000
+#define START_WAIT_MS 5000
 
 static_assert(sizeof(struct datapath_event) % 4 == 0, "element size of rte_ring");
 
@@ -85,6 +83,7 @@ static void worker_drain(struct worker *w)
 	ring_drain(w->inject);
 	for (uint16_t from = 0; w->handoff_from && from < w->dp->worker_count; from++)
 		ring_drain(w->handoff_from[from]);
+	defragment_flush(w);
 	for (int i = 0; i < PUNT_CLASSES; i++)
 		ring_drain(w->punt[i]);
 }
@@ -94,6 +93,7 @@ static void worker_free(struct worker *w)
 	if (!w)
 		return;
 	worker_drain(w);
+	defragment_free(w);
 	rte_ring_free(w->inject);
 	for (uint16_t from = 0; w->handoff_from && from < w->dp->worker_count; from++)
 		rte_ring_free(w->handoff_from[from]);
@@ -116,7 +116,7 @@ static unsigned lcore_of(uint16_t n)
 	return lcore < RTE_MAX_LCORE ? lcore : LCORE_ID_ANY;
 }
 
-static struct worker *worker_create(struct datapath *dp, uint16_t id, unsigned instance)
+static struct worker *worker_create(struct datapath *dp, uint16_t id, uint32_t mbufs, unsigned instance)
 {
 	unsigned lcore = lcore_of(id);
 	int socket = lcore == LCORE_ID_ANY ? SOCKET_ID_ANY : (int)rte_lcore_to_socket_id(lcore);
@@ -130,7 +130,7 @@ static struct worker *worker_create(struct datapath *dp, uint16_t id, unsigned i
 	w->neighbours = dp->neighbours;
 	w->id = id;
 	w->lcore = (uint16_t)lcore;
-	if (worker_links(w, instance)) {
+	if (worker_links(w, instance) || defragment_create(w, mbufs)) {
 		worker_free(w);
 		return NULL;
 	}
@@ -151,6 +151,19 @@ static struct rte_mempool *pool_create(const struct datapath_config *c, unsigned
 		name, c->mbufs, MBUF_CACHE, sizeof(struct note), (uint16_t)room, (int)rte_socket_id());
 }
 
+/* What the workers share; nothing when it is off. */
+static int reassembly_create(struct datapath *dp, const struct datapath_reassembly *r, unsigned instance)
+{
+	dp->reassembly = *r;
+	dp->fragment_seed = (uint32_t)rte_rand();
+	if (!r->datagrams)
+		return 0;
+	dp->joined_flag = defragment_flag();
+	if (r->large_buffers)
+		dp->large_pool = defragment_pool_create(r, instance);
+	return dp->joined_flag && (dp->large_pool || !r->large_buffers) ? 0 : -ENOMEM;
+}
+
 static int parts_create(struct datapath *dp, const struct datapath_config *c, char *ret_reason, size_t capacity)
 {
 	static unsigned instances;
@@ -161,10 +174,15 @@ static int parts_create(struct datapath *dp, const struct datapath_config *c, ch
 		snprintf(ret_reason, capacity, "no memory for %u packet buffers (system.mbufs)", c->mbufs);
 		return -ENOMEM;
 	}
+	if (reassembly_create(dp, &c->reassembly, instance)) {
+		snprintf(ret_reason, capacity, "no memory for %u large buffers (system.reassembly)",
+			c->reassembly.large_buffers);
+		return -ENOMEM;
+	}
 	dp->neighbours = neighbour_table_create(dp->ips);
 	dp->event_fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
 	for (uint16_t i = 0; dp->neighbours && i < dp->worker_count; i++) {
-		dp->workers[i] = worker_create(dp, i, instance);
+		dp->workers[i] = worker_create(dp, i, c->mbufs, instance);
 		if (!dp->workers[i])
 			break;
 	}
@@ -340,6 +358,7 @@ void datapath_free(struct datapath *dp)
 	snapshot_free(atomic_load_explicit(&dp->snapshot, memory_order_relaxed));
 	free(dp->move.target);
 	rte_mempool_free(dp->pool);
+	rte_mempool_free(dp->large_pool);
 	if (dp->event_fd >= 0)
 		close(dp->event_fd);
 	rte_free(dp);

@@ -35,6 +35,14 @@ struct datapath_icmp {
 	bool errors;   /* all others: DATAPATH_ICMP_ERROR */
 };
 
+/* Of fragments for ourselves, and of others where ports decide about them. */
+struct datapath_reassembly {
+	uint16_t datagrams;     /* that wait at once, for each worker; 0: none is put together */
+	uint16_t fragments;     /* of a datagram, at most */
+	uint32_t timeout_ms;    /* for the rest of a datagram */
+	uint32_t large_buffers; /* for datagrams larger than a packet buffer */
+};
+
 struct datapath_config {
 	uint16_t workers; /* EAL worker lcores, in order */
 	uint16_t active;  /* the first so many take part, see datapath_workers_set; 0: all */
@@ -43,6 +51,7 @@ struct datapath_config {
 	bool mss_clamp;
 	uint32_t flow_entries; /* of each worker's flow cache and family; 0: no cache */
 	struct datapath_icmp icmp;
+	struct datapath_reassembly reassembly;
 	size_t port_count;
 	struct datapath_port_config ports[DATAPATH_PORTS_MAX];
 };
@@ -179,6 +188,7 @@ uint64_t datapath_next_deadline(const struct datapath *dp);
 	X(DP_C_PUNT_IKE, "punted_ike")                                                                                 \
 	X(DP_C_PUNT_ARP, "punted_arp")                                                                                 \
 	X(DP_C_PUNT_ND, "punted_nd")                                                                                   \
+	X(DP_C_REASSEMBLED, "reassembled")                                                                             \
 	X(DP_C_HELD, "held_for_neighbour")                                                                             \
 	X(DP_C_INJECTED, "injected")
 
@@ -239,6 +249,8 @@ bool datapath_address_local(const struct datapath *dp, const struct addr *a, uin
 void datapath_drop_count(struct datapath *dp, enum drop_reason reason);
 /* Free mbufs in the pool: tests compare it before and after. */
 uint32_t datapath_mbufs_free(const struct datapath *dp);
+/* The same of the large ones for reassembled datagrams; 0 when there are none. */
+uint32_t datapath_large_free(const struct datapath *dp);
 
 /* ---- explain: what a packet would meet --------------------------------------------------------------------------- */
 

@@ -26,6 +26,9 @@
 #define HANDOFF_TOTAL    8192 /* ... for all that lead to one worker, unless that is less than a few bursts each */
 #define HANDOFF_MIN      256
 #define PARKED_MAX       1024 /* packets a worker keeps while an owner changes; a power of two */
+/* Of a buffer behind a packet: Ethernet, VLAN tags, ESP trailer; and net_af_packet's framesz=9216 fits an MTU of 9000.
+ */
+#define ENCAP_ROOM_BYTES 256
 #define QUEUE_NONE       0xffff
 #define RSS_KEY_MAX      64
 #define SLOT_NONE        UINT32_MAX
@@ -84,6 +87,7 @@ struct policies {
 	uint32_t holders;
 	struct spd *spd;         /* NULL: no rules, nothing matches */
 	bool protects_both_ways; /* a packet may match protect rules leaving and arriving */
+	bool needs_ports;        /* some rule asks for ports: it cannot judge fragments (RFC 4301 7) */
 };
 
 struct routes {
@@ -142,10 +146,12 @@ struct worker {
 	uint64_t now_cycles;
 	uint16_t ip_id; /* of ICMP errors and fragments we begin */
 	struct list clear, local;
-	struct list sealed;                /* ESP and AH for us */
-	struct list tunnelled;             /* out of a tunnel, for our own addresses */
-	struct list inner;                 /* out of a tunnel, to go on */
-	uint32_t inner_slot[BURST];        /* tunnel slots these came out of; SLOT_NONE: unknown */
+	struct list fragments;         /* to be put together before they are looked at; their notes say which kind */
+	struct reassembly *reassembly; /* NULL: off */
+	struct list sealed;            /* ESP and AH for us */
+	struct list tunnelled;         /* out of a tunnel, for our own addresses */
+	struct list inner;             /* out of a tunnel, to go on */
+	uint32_t inner_slot[BURST];    /* tunnel slots these came out of; SLOT_NONE: unknown */
 	struct list own_clear, own_tunnel; /* answers made in this loop, before their policy verdict */
 	struct burst_item protect[BURST];
 	uint16_t protect_count;
@@ -201,6 +207,11 @@ struct datapath {
 	/* R: all; constant after create */
 	struct ipsec *ips;
 	struct rte_mempool *pool;
+	struct rte_mempool *large_pool; /* for datagrams that fit no other buffer; NULL: none */
+	struct datapath_reassembly reassembly;
+	uint64_t joined_flag;   /* in ol_flags of a packet that was put together here; its hash.fdir then says how:
+				 * lo its identification, hi the size of its largest fragment */
+	uint32_t fragment_seed; /* which worker puts a datagram together */
 	struct neighbour_table *neighbours;
 	uint16_t worker_count, port_count, device_count;
 	enum datapath_idle idle;

@@ -132,7 +132,7 @@ void forward_along(struct worker *w, struct rte_mbuf *m, enum origin origin, con
 		icmp_error_send(w, m, origin, ICMP_ERROR_TTL, 0, DROP_TTL);
 		return;
 	}
-	uint16_t mtu = w->ports[r->port].mtu;
+	uint16_t mtu = packet_mtu(w, m, w->ports[r->port].mtu);
 	if (unlikely(m->data_len > mtu)) {
 		forward_too_big(w, m, r, origin, mtu);
 		return;

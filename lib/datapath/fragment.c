@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* IPv4 fragmentation by copy into fresh buffers, which every later stage needs in one piece. RFC 791 3.1, 3.2. Makes
- * fragments only; putting them together again is not here. */
+/* IPv4 fragmentation by copy into fresh buffers, which every later stage needs in one piece (RFC 791 3.1, 3.2), and
+ * what becomes of a packet of either family that is too big. Putting fragments together again is not here. */
 #include "stages_priv.h"
 
 #include <errno.h>
+#include <rte_random.h>
 
 #define OPTION_END    0
 #define OPTION_NOP    1
@@ -94,19 +95,37 @@ int fragment_packet(struct rte_mempool *pool, const struct rte_mbuf *m, uint16_t
 	return n;
 }
 
+bool fragment_allowed(const struct worker *w, const struct rte_mbuf *m, enum origin origin)
+{
+	/* routers do not fragment IPv6 (RFC 8200 5): what they put together they only give back as it was */
+	if (packet_is_ip6(m))
+		return !origin_forwarded(origin) || (m->ol_flags & w->dp->joined_flag);
+	return !ip_dont_fragment(packet_ip(m));
+}
+
+/* The family's own way. */
+static int fragments_make(
+	const struct worker *w, const struct rte_mbuf *m, uint16_t mtu, struct rte_mbuf **ret_fragments)
+{
+	uint32_t identification = m->ol_flags & w->dp->joined_flag ? m->hash.fdir.lo : (uint32_t)rte_rand();
+
+	if (!packet_is_ip6(m))
+		return fragment_packet(w->dp->pool, m, mtu, ret_fragments, FRAGMENTS_MAX);
+	return fragment6_packet(w->dp->pool, m, mtu, identification, ret_fragments, FRAGMENTS_MAX);
+}
+
 uint16_t fragment_or_answer(
 	struct worker *w, struct rte_mbuf *m, enum origin origin, uint16_t mtu, struct rte_mbuf **ret_fragments)
 {
 	int n;
 
-	/* routers do not fragment IPv6 (RFC 8200 5) */
-	if (packet_is_ip6(m) || ip_dont_fragment(packet_ip(m))) {
+	if (!fragment_allowed(w, m, origin)) {
 		icmp_error_send(w, m, origin, ICMP_ERROR_TOO_BIG, mtu, DROP_TOO_BIG);
 		return 0;
 	}
 	if (origin_forwarded(origin))
-		ip_ttl_decrement(packet_ip(m));
-	n = fragment_packet(w->dp->pool, m, mtu, ret_fragments, FRAGMENTS_MAX);
+		packet_ttl_decrement(m);
+	n = fragments_make(w, m, mtu, ret_fragments);
 	if (n < 0) {
 		worker_drop(w, m, DROP_TOO_BIG);
 		return 0;

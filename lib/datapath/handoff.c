@@ -82,6 +82,7 @@ void handoff_sort(struct worker *w, struct rte_mbuf **pkts, uint16_t n)
 		case STAGE_SEALED: list_push(&w->sealed, pkts[i]); break;
 		case STAGE_ROUTE: forward_packet(w, pkts[i], ORIGIN_CONTROL); break;
 		case STAGE_EGRESS: egress_again(w, pkts[i], note); break;
+		case STAGE_FRAGMENT: list_push(&w->fragments, pkts[i]); break;
 		case STAGE_TX: forward_frame(w, pkts[i], note->port); break;
 		case STAGE_UNREACHABLE:
 			icmp_error_send(

@@ -99,14 +99,43 @@ static inline enum drop_reason inner_check(const struct worker *w, const struct 
 	return unlikely(source_own(w->dp, m)) ? DROP_MARTIAN : DROP_NONE;
 }
 
+/* Fragments go on as they are unless somebody asks for their ports: the SA's selectors, policy, or we ourselves (RFC
+ * 4301 7). */
+static bool inner_joins(const struct worker *w, const struct rte_mbuf *m, const struct sa *sa)
+{
+	return packet_is_fragment(m) &&
+	       (sa_joins_fragments(sa) || w->snapshot->policies->needs_ports || destination_own(w->dp, m));
+}
+
+/* The datagram that was put together, once it was seen to be the SA's; NULL: not yet, or no more. */
+static struct rte_mbuf *inner_join(struct worker *w, struct rte_mbuf *m, struct sa *sa)
+{
+	struct flow f;
+
+	m = defragment_inner(w, m, sa_spi(sa));
+	if (!m)
+		return NULL;
+	packet_flow(m, false, &f);
+	if (sa_selectors_match(sa, &f))
+		return m;
+	sa_count_drop(sa, DROP_SELECTOR_IN);
+	worker_drop(w, m, DROP_SELECTOR_IN);
+	return NULL;
+}
+
 /* Both families come out of either, and in transport mode what is for ourselves. */
-static inline void inner_sort(struct worker *w, struct rte_mbuf *m, const struct sa *sa)
+static inline void inner_sort(struct worker *w, struct rte_mbuf *m, struct sa *sa)
 {
 	enum drop_reason reason = inner_check(w, m);
 
 	if (unlikely(reason)) {
 		worker_drop(w, m, reason);
 		return;
+	}
+	if (unlikely(inner_joins(w, m, sa))) {
+		m = inner_join(w, m, sa);
+		if (!m)
+			return;
 	}
 	if (unlikely(destination_own(w->dp, m))) {
 		list_push(&w->tunnelled, m);

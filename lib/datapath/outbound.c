@@ -131,7 +131,9 @@ static inline void protect(
 		return;
 	}
 	uint16_t mtu = sa_inner_mtu(sa);
-	if (unlikely(m->data_len > mtu && !oversize_sealed_whole(m, sa, origin))) {
+	if (unlikely(packet_was_joined(w, m)) && sa_takes_fragments(sa))
+		mtu = packet_mtu(w, m, mtu);
+	if (unlikely(m->data_len > mtu && !oversize_sealed_whole(w, m, sa, origin))) {
 		protect_too_big(w, m, sa, origin, mtu);
 		return;
 	}

@@ -10,17 +10,17 @@
 
 #include <rte_random.h>
 
-bool oversize_sealed_whole(const struct rte_mbuf *m, const struct sa *sa, enum origin origin)
+bool oversize_sealed_whole(const struct worker *w, const struct rte_mbuf *m, const struct sa *sa, enum origin origin)
 {
 	const struct header_rules *rules = &sa_path(sa)->spec.header;
 	bool after = rules->fragment == FRAGMENT_AFTER || !sa_takes_fragments(sa);
 	bool df_ignored = rules->fragment == FRAGMENT_AFTER && rules->df == DF_CLEAR;
 
-	if (!packet_is_ip6(m))
-		return after && (df_ignored || !ip_dont_fragment(packet_ip(m)));
+	if (after && (df_ignored || fragment_allowed(w, m, origin)))
+		return true;
 	/* a link that cannot carry 1280 bytes has to fragment below IPv6 (RFC 8200 5, RFC 2473 7.1); of our own packets
 	 * we are the source, who may */
-	return m->data_len <= RTE_IPV6_MIN_MTU || df_ignored || !origin_forwarded(origin);
+	return packet_is_ip6(m) && (m->data_len <= RTE_IPV6_MIN_MTU || !origin_forwarded(origin));
 }
 
 /* The fragments have no DF, whatever the packet says: the path is known to be this small. */

@@ -11,6 +11,7 @@
 
 #include "base.h"
 #include "ip6.h"
+#include "reassembly_priv.h"
 
 #define BURST          64 /* packets a stage handles at once; what the bursts of lib/ipsec take at most */
 #define NEIGHBOUR_NONE UINT32_MAX
@@ -24,6 +25,7 @@ enum stage {
 	STAGE_EGRESS,      /* IP packet whose port and neighbour are known */
 	STAGE_TX,          /* complete frame for the note's port */
 	STAGE_UNREACHABLE, /* IP packet whose neighbour does not answer: its sender is told */
+	STAGE_FRAGMENT,    /* IP packet that its receiver puts together with others */
 };
 
 /* Who made the packet: decides about TTL, ICMP errors and what an unmatched policy means. */
@@ -43,7 +45,8 @@ struct note {
 	uint32_t neighbour; /* index, or NEIGHBOUR_NONE */
 	bool on_link;       /* the next hop is the packet's destination: to be looked up again, as the index of one that
 			     * no path or route pins may have been freed meanwhile */
-	uint8_t reserved[7];
+	uint8_t fragment;   /* enum fragment_context; of packets in the list `fragments` and of STAGE_FRAGMENT */
+	uint8_t reserved[6];
 };
 static_assert(sizeof(struct note) % RTE_MBUF_PRIV_ALIGN == 0, "size of the private area of an mbuf");
 
@@ -175,6 +178,17 @@ static inline bool ipv6_not_unicast(const uint8_t addr[16])
 static inline bool ipv6_link_local(const uint8_t addr[16])
 {
 	return addr[0] == 0xfe && (addr[1] & 0xc0) == 0x80;
+}
+
+/* A part of a datagram; an atomic fragment (RFC 6946) is a whole one. m: a packet whose lengths were checked. */
+static inline bool packet_is_fragment(const struct rte_mbuf *m)
+{
+	uint16_t offset, named_at;
+
+	if (likely(!packet_is_ip6(m)))
+		return ip_is_fragment(packet_ip(m));
+	return ip6_is_extension(packet_ip6(m)->proto) &&
+	       fragment6_find(rte_pktmbuf_mtod(m, const uint8_t *), m->data_len, &offset, &named_at);
 }
 
 /* TTL or hop limit. */

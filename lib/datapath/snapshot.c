@@ -188,6 +188,25 @@ static bool protects_both_ways(const struct datapath_snapshot *s)
 	return count > 1 || overlap;
 }
 
+static bool asks_for_ports(const struct selector_list *l)
+{
+	for (int i = 0; i < l->count; i++)
+		if (l->items[i].port_low <= l->items[i].port_high &&
+			(l->items[i].port_low || l->items[i].port_high != UINT16_MAX))
+			return true;
+	return false;
+}
+
+/* OPAQUE does not: such a rule is for what shows none. */
+static bool needs_ports(const struct datapath_snapshot *s)
+{
+	bool needed = false;
+
+	for (size_t i = 0; i < s->rule_count && !needed; i++)
+		needed = asks_for_ports(&s->rules[i].local) || asks_for_ports(&s->rules[i].remote);
+	return needed;
+}
+
 void policies_free(struct policies *p)
 {
 	if (!p)
@@ -212,6 +231,7 @@ struct policies *policies_create(const struct datapath_snapshot *s, const char *
 		}
 	}
 	p->protects_both_ways = protects_both_ways(s);
+	p->needs_ports = needs_ports(s);
 	return p;
 }
 

@@ -20,6 +20,29 @@ enum drop_reason classify_extensions(const struct rte_mbuf *m);
 enum drop_reason vlan_take(const struct device *d, struct rte_mbuf *m);
 /* vlan.c: puts the tag of an interface with a VLAN into a frame. 0 or -ENOBUFS. */
 int vlan_insert(const struct port *p, struct rte_mbuf *m);
+/* classify.c: a whole packet for one of our addresses into its list. */
+void classify_own(struct worker *w, struct rte_mbuf *m);
+
+/* defragment.c. Control: a worker's table, as large as the configuration says (of which mbufs may wait in it); none
+ * when that is off. 0 or -1 without memory. */
+int defragment_create(struct worker *w, uint32_t mbufs);
+void defragment_free(struct worker *w);
+/* Ends everything that waits. */
+void defragment_flush(struct worker *w);
+/* The bit of ol_flags for joined_flag; 0: no bit is left. */
+uint64_t defragment_flag(void);
+/* Buffers that hold the largest datagrams, with room for a tunnel's headers. NULL without memory. */
+struct rte_mempool *defragment_pool_create(const struct datapath_reassembly *s, unsigned instance);
+/* Takes a fragment to be put together by whichever worker; it is among the packets again as a whole. False: fragments
+ * of this kind are handled one by one, m stays the caller's. */
+bool defragment_push(struct worker *w, struct rte_mbuf *m, enum fragment_context kind);
+/* The stage: the list `fragments` into the table or to another worker. */
+void defragment_burst(struct worker *w);
+/* Takes a fragment out of an SA, whose owner this worker is. The whole datagram when this was what it missed, or NULL.
+ */
+struct rte_mbuf *defragment_inner(struct worker *w, struct rte_mbuf *m, uint32_t spi);
+/* Every loop: ends what waited too long. */
+void defragment_expire(struct worker *w);
 
 /* inbound.c: the list `sealed` (outer IP packets for our addresses) through the SAD; handed over, or decapsulated and
  * routed.
@@ -59,6 +82,19 @@ static inline const struct route *packet_source_route(const struct worker *w, co
 {
 	return packet_is_ip6(m) ? route6_lookup(&w->snapshot->routes->six, ip6_source(packet_ip6(m)))
 				: route_lookup(&w->snapshot->routes->four, packet_ip(m)->src_addr);
+}
+
+static inline bool packet_was_joined(const struct worker *w, const struct rte_mbuf *m)
+{
+	return m->ol_flags & w->dp->joined_flag;
+}
+
+/* What was in fragments goes on in fragments no larger than those: its sender found out what fits. */
+static inline uint16_t packet_mtu(const struct worker *w, const struct rte_mbuf *m, uint16_t mtu)
+{
+	if (likely(!packet_was_joined(w, m)))
+		return mtu;
+	return (uint16_t)RTE_MIN((uint32_t)mtu, m->hash.fdir.hi);
 }
 
 /* forward.c: an IP packet whose policy verdict is in, along its route; forward_packet looks the route up. */
@@ -106,13 +142,16 @@ int fragment_packet(struct rte_mempool *pool, const struct rte_mbuf *m, uint16_t
  * would not show all headers. */
 int fragment6_packet(struct rte_mempool *pool, const struct rte_mbuf *m, uint16_t mtu, uint32_t identification,
 	struct rte_mbuf **ret_fragments, uint16_t capacity);
-/* fragment.c: what becomes of a packet larger than mtu: with DF, or of IPv6, an ICMP error, else at most FRAGMENTS_MAX
- * fragments, the TTL already one less. Takes m; returns how many fragments there are, 0 when the packet ended here. */
+/* fragment.c: whether this worker may cut the packet: IPv4 without DF; IPv6 made here, or put together here. */
+bool fragment_allowed(const struct worker *w, const struct rte_mbuf *m, enum origin origin);
+/* fragment.c: what becomes of a packet larger than mtu: where it may not be cut an ICMP error, else at most
+ * FRAGMENTS_MAX fragments, the TTL already one less. Takes m; returns how many fragments there are, 0 when the packet
+ * ended here. */
 uint16_t fragment_or_answer(
 	struct worker *w, struct rte_mbuf *m, enum origin origin, uint16_t mtu, struct rte_mbuf **ret_fragments);
 
 /* oversize.c: true when a packet too large for the SA is sealed as it is, to be fragmented behind that. */
-bool oversize_sealed_whole(const struct rte_mbuf *m, const struct sa *sa, enum origin origin);
+bool oversize_sealed_whole(const struct worker *w, const struct rte_mbuf *m, const struct sa *sa, enum origin origin);
 /* oversize.c: fragments a sealed packet to the MTU of its path and sends it. */
 void oversize_send(struct worker *w, struct rte_mbuf *m, const struct path *path);
 

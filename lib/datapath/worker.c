@@ -21,6 +21,7 @@
 /* Only the own lists may fill during the last stages: answers are packets too, but none is answered. */
 static void worker_stages(struct worker *w)
 {
+	defragment_burst(w);
 	inbound_sealed(w);
 	outbound_tunnelled(w);
 	if (unlikely(w->dp->reverse_path)) {
@@ -151,6 +152,7 @@ uint32_t worker_step(struct worker *w)
 	/* at the end only what is already here still leaves, however much the ports would bring */
 	if (likely(!atomic_load_explicit(&w->dp->stop, memory_order_relaxed)))
 		n += rx_stage(w);
+	defragment_expire(w);
 	if (n) {
 		forward_flush(w);
 		handoff_flush(w);

@@ -27,7 +27,18 @@
 	X(DROP_ND_IGNORED, "nd_ignored", "router solicitation, router advertisement or redirect: not heeded")          \
 	X(DROP_ADDRESS_CONFLICT, "address_conflict", "another host claims one of our addresses")                       \
 	X(DROP_TOO_BIG, "too_big", "larger than the MTU with DF set, or not fragmentable")                             \
-	X(DROP_FRAGMENT, "fragment", "fragment where ports are needed or reassembly would be")                         \
+	X(DROP_FRAGMENT, "fragment", "fragment that nobody puts together: reassembly off, or a chain it hides")        \
+	X(DROP_FRAGMENT_OVERLAP, "fragment_overlap", "fragments overlap: the whole datagram ended")                    \
+	X(DROP_FRAGMENT_DUPLICATE, "fragment_duplicate", "the same fragment once more")                                \
+	X(DROP_FRAGMENT_TINY, "fragment_tiny", "first fragment without the whole upper header, or aimed at it")        \
+	X(DROP_FRAGMENT_LENGTH, "fragment_length", "empty, or not the last one and not a multiple of 8 bytes")         \
+	X(DROP_FRAGMENT_BEYOND, "fragment_beyond", "datagram would be longer than 65535 bytes")                        \
+	X(DROP_FRAGMENT_LAST, "fragment_last", "last fragments contradict each other, or data behind the last one")    \
+	X(DROP_FRAGMENT_COUNT, "fragment_too_many", "datagram in more fragments than system.reassembly.fragments")     \
+	X(DROP_FRAGMENT_TIMEOUT, "fragment_timeout", "rest of the datagram did not come in time")                      \
+	X(DROP_FRAGMENT_EVICTED, "fragment_evicted",                                                                   \
+		"reassembly table or source over its share: the oldest made room")                                     \
+	X(DROP_FRAGMENT_BUFFER, "fragment_no_buffer", "no buffer for the whole datagram, or longer than a large one")  \
 	X(DROP_CHECKSUM, "checksum", "UDP or ICMP checksum of a packet for us wrong")                                  \
 	X(DROP_LOCAL_UNHANDLED, "local_unhandled", "for our own address, nothing listens")                             \
 	X(DROP_RATE_LIMIT, "rate_limit", "over a rate limit: IKE, answers of ours, ARP, ND, unresolved next hops")     \

@@ -25,6 +25,16 @@ enum drop_reason arrival_header6(struct arrival *a, uint32_t available, uint8_t 
 	return a->end > available || a->end < a->offset ? DROP_SHORT : DROP_NONE;
 }
 
+/* A chain that breaks off behind a fragment header is not asked about: the walk says short. */
+bool inner_is_fragment(const uint8_t *ip, uint32_t bytes)
+{
+	struct ip6_layout l;
+
+	if (!packet_is_ipv6(ip))
+		return ipv4_is_fragment(ip);
+	return ip6_walk(ip, bytes, &l) == IP6_WALK_GOOD && ip6_is_fragment(&l);
+}
+
 static bool came_in_udp(const uint8_t *outer, const uint8_t *esp)
 {
 	struct ip6_layout l;

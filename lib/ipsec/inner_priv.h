@@ -133,6 +133,9 @@ static inline uint8_t tos_read(const uint8_t *ip)
 /* inner.c: RFC 6040 4.2 for two fields that differ. DROP_NONE or DROP_ECN. */
 enum drop_reason ecn_merge(uint8_t *inner, uint8_t outer_tos);
 
+/* inner.c: a part of a datagram. */
+bool inner_is_fragment(const uint8_t *ip, uint32_t bytes);
+
 /* RFC 4301 5.2 step 4: what comes out of an SA must be what was negotiated for it. */
 static inline bool inner_selected(const struct sa *sa, const uint8_t *ip, uint32_t bytes)
 {
@@ -142,6 +145,8 @@ static inline bool inner_selected(const struct sa *sa, const uint8_t *ip, uint32
 	if (likely(!(sa->traits & SA_PORTS) && !packet_is_ipv6(ip)))
 		return sa_selectors_match4(sa, ip4->dst_addr, ip4->src_addr, ip4->next_proto_id);
 	flow_read(ip, bytes, false, &f);
+	if (unlikely(sa->traits & SA_JOINS) && inner_is_fragment(ip, bytes))
+		return sa_addresses_match(sa, &f);
 	return sa_selectors_match(sa, &f);
 }
 

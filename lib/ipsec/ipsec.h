@@ -138,6 +138,9 @@ uint32_t sa_tunnel_slot(const struct sa *sa);
 /* False when fragments cannot pass it: its selectors look at ports, which later fragments have not, or it is in
  * transport mode, which takes whole datagrams only (RFC 4301 7, RFC 4303 3.3.4). */
 bool sa_takes_fragments(const struct sa *sa);
+/* Inbound: its selectors ask for ports that later fragments have not, and none is for such: burst_in lets a fragment
+ * pass by its addresses, and the caller asks sa_selectors_match when it has put the datagram together (RFC 4301 7). */
+bool sa_joins_fragments(const struct sa *sa);
 /* Worker: makes a worker the owner if nobody is. Returns the owner afterwards (compare-and-swap). */
 uint8_t sa_claim(struct sa *sa, uint8_t worker);
 /* Worker: counts a drop on the SA; owner only. */
@@ -278,6 +281,6 @@ struct burst_item {
 uint16_t burst_out(struct ipsec_worker *w, struct burst_item *items, uint16_t n);
 
 /* The other way: packets begin at the outer IP header (ESP raw or UDP-encapsulated, or AH); good ones begin at the
- * header of the packet in clear, whose lengths fit and whose flow is inside the SA's selectors; an inner IPv4 checksum
- * is not looked at. RFC 4303 3.4, RFC 4302 3.4. */
+ * header of the packet in clear, whose lengths fit and whose flow is inside the SA's selectors (but see
+ * sa_joins_fragments); an inner IPv4 checksum is not looked at. RFC 4303 3.4, RFC 4302 3.4. */
 uint16_t burst_in(struct ipsec_worker *w, struct burst_item *items, uint16_t n);

@@ -270,6 +270,11 @@ bool sa_takes_fragments(const struct sa *sa)
 	return !(sa->traits & SA_PORTS) && !sa->transport;
 }
 
+bool sa_joins_fragments(const struct sa *sa)
+{
+	return sa->traits & SA_JOINS;
+}
+
 uint8_t sa_owner(const struct sa *sa)
 {
 	/* relaxed: who finds itself here put it there */

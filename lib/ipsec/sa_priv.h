@@ -20,6 +20,7 @@ enum sa_traits {
 	SA_ACCEPT_RAW = 1 << 1, /* inbound: protocol 50 or 51 */
 	SA_ACCEPT_UDP = 1 << 2, /* inbound: inside UDP */
 	SA_PORTS = 1 << 3,      /* some selector looks at ports */
+	SA_JOINS = 1 << 5,      /* ... and no selector is for packets without */
 	SA_TAIL = 1 << 4,       /* the high half of the sequence number is authenticated behind the packet */
 };
 
@@ -160,6 +161,9 @@ static inline bool sa_selectors_match4(const struct sa *sa, uint32_t local_be, u
 	return side4_match(sa->selectors, sa->local_count, local_be, protocol, false, 0) &&
 	       side4_match(sa->selectors + sa->local_count, sa->remote_count, remote_be, protocol, false, 0);
 }
+
+/* sa_selectors.c. The addresses alone: of a fragment, whose ports are still to come. */
+bool sa_addresses_match(const struct sa *sa, const struct flow *flow);
 
 /* sa_selectors.c, sa_limits.c. Control, from sa_create: the parts of an SA that come from its specification. */
 void sa_selectors_build(struct sa *sa, const struct sa_spec *spec);

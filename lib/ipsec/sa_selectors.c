@@ -25,12 +25,14 @@ static unsigned __int128 ipv6_number(const void *bytes)
 }
 
 /* Appends to the array of its family. */
-static void selector_add(struct sa *sa, const struct selector *s, uint8_t *at4, uint8_t *at6)
+static void selector_add(struct sa *sa, const struct selector *s, uint8_t *at4, uint8_t *at6, bool *ret_opaque)
 {
 	struct sa_ports ports = ports_build(s);
 
 	if (!ports.any)
 		sa->traits |= SA_PORTS;
+	if (ports.opaque)
+		*ret_opaque = true;
 	if (s->low.family == ADDR_IPV6) {
 		unsigned __int128 low = ipv6_number(s->low.bytes);
 		sa->selectors6[(*at6)++] = (struct sa_selector6){ low, ipv6_number(s->high.bytes) - low, ports };
@@ -43,15 +45,18 @@ static void selector_add(struct sa *sa, const struct selector *s, uint8_t *at4, 
 void sa_selectors_build(struct sa *sa, const struct sa_spec *spec)
 {
 	uint8_t at4 = 0, at6 = 0;
+	bool opaque = false;
 
 	for (int i = 0; i < spec->local.count; i++)
-		selector_add(sa, &spec->local.items[i], &at4, &at6);
+		selector_add(sa, &spec->local.items[i], &at4, &at6, &opaque);
 	sa->local_count = at4;
 	sa->local6_count = at6;
 	for (int i = 0; i < spec->remote.count; i++)
-		selector_add(sa, &spec->remote.items[i], &at4, &at6);
+		selector_add(sa, &spec->remote.items[i], &at4, &at6, &opaque);
 	sa->remote_count = at4 - sa->local_count;
 	sa->remote6_count = at6 - sa->local6_count;
+	if (sa->traits & SA_PORTS && !opaque)
+		sa->traits |= SA_JOINS;
 }
 
 static bool side6_match(
@@ -80,4 +85,32 @@ bool sa_selectors_match(const struct sa *sa, const struct flow *flow)
 		       local_port) &&
 	       side4_match(sa->selectors + sa->local_count, sa->remote_count, flow->remote_be[0], flow->protocol,
 		       flow->has_ports, remote_port);
+}
+
+static bool side4_addresses(const struct sa_selector *s, uint8_t count, uint32_t addr)
+{
+	bool fits = false;
+
+	for (uint8_t i = 0; i < count && !fits; i++, s++)
+		fits = addr - s->low <= s->span;
+	return fits;
+}
+
+static bool side6_addresses(const struct sa_selector6 *s, uint8_t count, unsigned __int128 addr)
+{
+	bool fits = false;
+
+	for (uint8_t i = 0; i < count && !fits; i++, s++)
+		fits = addr - s->low <= s->span;
+	return fits;
+}
+
+bool sa_addresses_match(const struct sa *sa, const struct flow *flow)
+{
+	if (flow->family == ADDR_IPV6)
+		return side6_addresses(sa->selectors6, sa->local6_count, ipv6_number(flow->local_be)) &&
+		       side6_addresses(
+			       sa->selectors6 + sa->local6_count, sa->remote6_count, ipv6_number(flow->remote_be));
+	return side4_addresses(sa->selectors, sa->local_count, rte_be_to_cpu_32(flow->local_be[0])) &&
+	       side4_addresses(sa->selectors + sa->local_count, sa->remote_count, rte_be_to_cpu_32(flow->remote_be[0]));
 }

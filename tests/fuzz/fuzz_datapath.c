@@ -30,7 +30,7 @@ int LLVMFuzzerInitialize(int *argc, char ***argv)
 	/* the gateway lives until the end, held by DPDK memory that the leak check does not look into */
 	__lsan_disable();
 	rig_eal();
-	rig_open(1);
+	rig_open_reassembly(1);
 	rig_policy(rules, ARRAY_LEN(rules));
 	addr_parse(WAN_OWN, &spec.local.addr);
 	addr_parse(WAN_PEER, &spec.remote.addr);
@@ -210,6 +210,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		rig.now_ns += SECOND_NS;
 		rig_poll();
 	}
+	rig_forget_fragments();
 	sent_check(LAN);
 	sent_check(WAN);
 	watch_end();

@@ -161,6 +161,12 @@ static void test_number_wrong(void)
 static void test_number_out_of_range(void)
 {
 	refused("workers: 1", "workers: 65", "gw.yaml:3:12: system.workers: 65 is not from 0 to 64");
+	refused("workers: 1", "workers: 1\n  reassembly: {datagrams: 16385}",
+		"gw.yaml:4:27: system.reassembly.datagrams: 16385 is not from 0 to 16384");
+	refused("workers: 1", "workers: 1\n  reassembly: {fragments: 1}",
+		"gw.yaml:4:27: system.reassembly.fragments: 1 is not from 2 to 256");
+	refused("workers: 1", "workers: 1\n  reassembly: {large_buffers: 4097}",
+		"gw.yaml:4:31: system.reassembly.large_buffers: 4097 is not from 0 to 4096");
 	refused("mtu: 1400", "mtu: 575", "gw.yaml:8:73: interfaces.wan.mtu: 575 is not from 576 to 9600");
 	refused("spi_in: 0x1001", "spi_in: 255",
 		"gw.yaml:21:13: manual_sas.to-b.spi_in: 255 is not from 256 to 4294967295");

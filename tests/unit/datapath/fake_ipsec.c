@@ -125,6 +125,11 @@ bool sa_takes_fragments(const struct sa *sa)
 	return !sa->wants_ports;
 }
 
+bool sa_joins_fragments(const struct sa *sa)
+{
+	return sa->wants_ports;
+}
+
 uint8_t sa_owner(const struct sa *sa)
 {
 	return sa->owner;

@@ -11,6 +11,7 @@
 #define RING_FRAMES 512
 #define RIG_MBUFS   4095
 #define RIG_FLOWS   256
+#define RIG_LARGE   8
 
 struct rig rig;
 
@@ -117,7 +118,11 @@ static void mac_give(uint16_t port)
 		memcpy(p->source_tail[i], mac, sizeof(mac));
 }
 
-static void rig_create(uint16_t workers, bool four, bool six)
+static const struct datapath_reassembly reassembly = {
+	.datagrams = 64, .fragments = 64, .timeout_ms = 5000, .large_buffers = RIG_LARGE
+};
+
+static void rig_create(uint16_t workers, bool four, bool six, bool joins)
 {
 	static const char *const neighbours[] = { LAN_HOST, WAN_PEER, WAN_GW, LAN_HOST6, WAN_PEER6, WAN_GW6 };
 	static unsigned serial;
@@ -131,6 +136,8 @@ static void rig_create(uint16_t workers, bool four, bool six)
 	char text[256] = "";
 	const char *reason;
 
+	if (joins)
+		c.reassembly = reassembly;
 	rig = (struct rig){ .four = four, .six = six };
 	for (uint16_t p = 0; p < 2; p++)
 		port_make(serial, p, &c.ports[p]);
@@ -156,18 +163,31 @@ static void rig_create(uint16_t workers, bool four, bool six)
 
 void rig_open(uint16_t workers)
 {
-	rig_create(workers, true, true);
+	rig_create(workers, true, true, false);
+}
+
+void rig_open_reassembly(uint16_t workers)
+{
+	rig_create(workers, true, true, true);
 }
 
 void rig_open_families(bool four, bool six)
 {
-	rig_create(1, four, six);
+	rig_create(1, four, six, false);
+}
+
+void rig_forget_fragments(void)
+{
+	for (uint16_t i = 0; i < rig.dp->worker_count; i++)
+		defragment_flush(rig.dp->workers[i]);
 }
 
 bool rig_done(void)
 {
 	rig_step();
-	bool clean = rig_sent(LAN) + rig_sent(WAN) == 0 && datapath_mbufs_free(rig.dp) == rig.mbufs;
+	rig_forget_fragments();
+	bool clean = rig_sent(LAN) + rig_sent(WAN) == 0 && datapath_mbufs_free(rig.dp) == rig.mbufs &&
+		     datapath_large_free(rig.dp) == (rig.dp->large_pool ? RIG_LARGE : 0);
 
 	for (uint16_t i = 0; i < rig.dp->worker_count; i++)
 		worker_detach(rig.dp->workers[i]);

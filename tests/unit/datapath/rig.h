@@ -52,8 +52,12 @@ void rig_eal(void);
 /* A gateway with so many workers, no rules; LAN_HOST, WAN_PEER and WAN_GW are static neighbours, and their IPv6 likes;
  * default routes WAN_GW and WAN_GW6. */
 void rig_open(uint16_t workers);
+/* The same, and fragments are put together. */
+void rig_open_reassembly(uint16_t workers);
 /* The same with one worker and addresses, neighbours and routes of some families only. */
 void rig_open_families(bool four, bool six);
+/* As if the time of every datagram that waits for fragments were over. */
+void rig_forget_fragments(void);
 /* Takes it down. True when every mbuf had come back to the pool and no frame was left over. */
 bool rig_done(void);
 #define rig_close() CU_ASSERT(rig_done())

@@ -441,9 +441,11 @@ static void test_esp_drops_protocol_and_port_selectors(void)
 	CU_ASSERT_EQUAL(with_selectors("10.1.0.0/16[udp/1001]", "10.2.0.0/16[udp]", NULL), DROP_SELECTOR_IN);
 	CU_ASSERT_EQUAL(with_selectors("10.1.0.0/16[udp]", "10.2.0.0/16[udp/1000]", NULL), DROP_SELECTOR_IN);
 	CU_ASSERT_EQUAL(with_selectors("10.1.0.0/16[udp]", "10.2.0.0/16[udp]", make_tcp), DROP_SELECTOR_IN);
-	/* first fragments show their ports, later ones do not */
+	/* of fragments only the addresses: whoever puts them together asks for the ports of the whole */
 	CU_ASSERT_EQUAL(with_selectors("10.1.0.0/16[udp]", "10.2.0.0/16[udp/2000]", make_first_fragment), DROP_NONE);
-	CU_ASSERT_EQUAL(with_selectors("10.1.0.0/16[udp]", "10.2.0.0/16[udp/2000]", make_fragment), DROP_SELECTOR_IN);
+	CU_ASSERT_EQUAL(with_selectors("10.1.0.0/16[udp]", "10.2.0.0/16[udp/2000]", make_fragment), DROP_NONE);
+	CU_ASSERT_EQUAL(with_selectors("10.1.0.0/16[udp]", "10.3.0.0/16[udp/2000]", make_fragment), DROP_SELECTOR_IN);
+	CU_ASSERT_EQUAL(with_selectors("10.3.0.0/16[udp/1000]", "10.2.0.0/16", make_fragment), DROP_SELECTOR_IN);
 	CU_ASSERT_EQUAL(with_selectors("10.1.0.0/16[udp]", "10.2.0.0/16[udp]", make_fragment), DROP_NONE);
 	CU_ASSERT_EQUAL(with_selectors("10.1.0.0/16[udp/opaque]", "10.2.0.0/16[udp/opaque]", make_fragment), DROP_NONE);
 	CU_ASSERT_EQUAL(with_selectors("10.1.0.0/16[udp/opaque]", "10.2.0.0/16[udp/opaque]", NULL), DROP_SELECTOR_IN);

@@ -1,0 +1,486 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* Fragments through the workers: for ourselves, in clear where rules ask for ports, out of an SA whose selectors do;
+ * and whole datagrams out again in fragments. */
+#include <errno.h>
+
+#include "fake_ipsec.h"
+#include "harness.h"
+#include "rig.h"
+
+#define SPI 0x1001
+
+static struct sa in_sa;
+
+/* ---- big packets, and their fragments as frames ---- */
+
+/* An IP packet without a limit of size; UDP's ports are 5000 and 80, ICMP is an echo request. */
+static struct rte_mbuf *big_packet(const char *src, const char *dst, uint8_t protocol, uint16_t payload)
+{
+	struct rte_mbuf *m = rte_pktmbuf_alloc(rig.dp->large_pool);
+	bool six = strchr(src, ':');
+	struct probe p = { .src = src, .dst = dst, .protocol = protocol, .bytes = six ? 40 : 20 };
+	struct rte_mbuf *small = rig_packet(&p);
+	uint16_t header = small->data_len;
+	uint8_t *at = (uint8_t *)rte_pktmbuf_append(m, (uint16_t)(header + payload));
+
+	memcpy(at, rte_pktmbuf_mtod(small, void *), header);
+	rte_pktmbuf_free(small);
+	for (uint16_t i = 0; i < payload; i++)
+		at[header + i] = (uint8_t)(i * 13 + i / 256);
+	if (six) {
+		store_be16(at + 4, payload);
+	} else {
+		((struct rte_ipv4_hdr *)at)->total_length = rte_cpu_to_be_16(m->data_len);
+		((struct rte_ipv4_hdr *)at)->packet_id = RTE_BE16(0x4711);
+		ip_checksum_set((struct rte_ipv4_hdr *)at);
+	}
+	store_be32(at + header, protocol == IPPROTO_UDP      ? 5000u << 16 | 80
+				: protocol == IPPROTO_ICMP   ? 8u << 24
+				: protocol == IPPROTO_ICMPV6 ? 128u << 24
+							     : SPI);
+	if (protocol == IPPROTO_ICMP || protocol == IPPROTO_ICMPV6) {
+		uint32_t sum = rte_raw_cksum(at + header, payload) + (six ? pseudo_sum(m, protocol, payload) : 0);
+		sum = (sum & 0xffff) + (sum >> 16);
+		uint16_t checksum = (uint16_t) ~((sum & 0xffff) + (sum >> 16));
+		memcpy(at + header + 2, &checksum, 2);
+	}
+	return m;
+}
+
+static void frame_send(uint16_t port, struct rte_mbuf *m)
+{
+	bool six = packet_is_ip6(m);
+	struct rte_ether_hdr *eth = (struct rte_ether_hdr *)rte_pktmbuf_prepend(m, RTE_ETHER_HDR_LEN);
+
+	memset(eth, 0, sizeof(*eth));
+	memcpy(&eth->dst_addr, rig.dp->ports[port].mac, 6);
+	eth->ether_type = six ? RTE_BE16(RTE_ETHER_TYPE_IPV6) : RTE_BE16(RTE_ETHER_TYPE_IPV4);
+	rig_send_mbuf(port, m);
+}
+
+static int fragments_of(const struct rte_mbuf *m, uint16_t mtu, struct rte_mbuf **ret_f)
+{
+	int n = packet_is_ip6(m) ? fragment6_packet(rig.dp->pool, m, mtu, 0x815, ret_f, FRAGMENTS_MAX)
+				 : fragment_packet(rig.dp->pool, m, mtu, ret_f, FRAGMENTS_MAX);
+
+	CU_ASSERT_FATAL(n > 1);
+	return n;
+}
+
+/* The last one first, which no order of arrival may mind. Takes m. */
+static void send_in_fragments(uint16_t port, struct rte_mbuf *m, uint16_t mtu)
+{
+	struct rte_mbuf *f[FRAGMENTS_MAX];
+
+	for (int n = fragments_of(m, mtu, f); n--;)
+		frame_send(port, f[n]);
+	rte_pktmbuf_free(m);
+	rig_step();
+}
+
+/* What a port sent, put together by hand: payload bytes, 0 when there is a gap. */
+static uint32_t received_join(uint16_t port, uint8_t *ret_payload, uint16_t *ret_largest, uint32_t *ret_id)
+{
+	uint32_t bytes = 0, end = 0;
+	struct rte_mbuf *m;
+
+	*ret_largest = 0;
+	while ((m = rig_receive(port))) {
+		bool six = *(uint8_t *)frame_ip(m) >> 4 == 6;
+		const uint8_t *ip = (const uint8_t *)frame_ip(m);
+		uint16_t header = six ? 48 : 20, word = load_be16(ip + (six ? 42 : 6));
+		uint16_t offset = six ? word & 0xfff8 : (uint16_t)(word << 3),
+			 len = (uint16_t)(m->data_len - 14 - header);
+		bool more = six ? word & 1 : word & RTE_IPV4_HDR_MF_FLAG;
+		if (six ? ip[6] != IPPROTO_FRAGMENT : !ip_checksum_valid(frame_ip(m)))
+			bytes = 1u << 30;
+		memcpy(ret_payload + offset, ip + header, len);
+		bytes += len;
+		end = more ? end : (uint32_t)offset + len;
+		*ret_largest = RTE_MAX(*ret_largest, (uint16_t)(m->data_len - 14));
+		*ret_id = six ? load_be32(ip + 44) : load_be16(ip + 4);
+		rte_pktmbuf_free(m);
+	}
+	return bytes == end ? bytes : 0;
+}
+
+static uint8_t joined[65536];
+
+/* ---- for ourselves ---- */
+
+static void test_defragment_big_echo_is_answered_in_fragments(void)
+{
+	uint16_t largest;
+	uint32_t id;
+
+	rig_open_reassembly(1);
+	RIG_POLICY("bypass 10.1.0.0/24 10.1.0.0/24");
+	static const uint16_t sizes[] = { 1400, 1900, 4008, 65000 };
+	for (size_t i = 0; i < ARRAY_LEN(sizes); i++) {
+		struct rte_mbuf *m = big_packet(LAN_HOST, LAN_OWN, IPPROTO_ICMP, sizes[i]);
+		uint8_t *copy = malloc(sizes[i]);
+		memcpy(copy, rte_pktmbuf_mtod_offset(m, uint8_t *, 20), sizes[i]);
+		send_in_fragments(LAN, m, 1300);
+		if (sizes[i] + 20 <= 1500) {
+			CU_ASSERT_EQUAL(rig_sent(LAN), 1);
+		} else {
+			CU_ASSERT_EQUAL(received_join(LAN, joined, &largest, &id), sizes[i]);
+			CU_ASSERT_EQUAL(joined[0] | memcmp(joined + 4, copy + 4, sizes[i] - 4u), 0);
+		}
+		free(copy);
+	}
+	CU_ASSERT_EQUAL(rig_counter(DP_C_REASSEMBLED), 4);
+	CU_ASSERT_EQUAL(rig_counter(DP_C_LOCAL), 4);
+	rig_close();
+}
+
+static void test_defragment_big_ipv6_echo_is_answered_in_fragments(void)
+{
+	uint16_t largest;
+	uint32_t id;
+
+	rig_open_reassembly(1);
+	RIG_POLICY("bypass 2001:db8:1::/64 2001:db8:1::/64");
+	send_in_fragments(LAN, big_packet(LAN_HOST6, LAN_OWN6, IPPROTO_ICMPV6, 4008), 1300);
+	CU_ASSERT_EQUAL(received_join(LAN, joined, &largest, &id), 4008);
+	CU_ASSERT_EQUAL(joined[0], 129);
+	CU_ASSERT(largest > 1400 && largest <= 1500);
+	rig_close();
+}
+
+/* The chain of a datagram may go on behind its first header: only the whole shows it. */
+static void test_defragment_ipv6_chain_in_the_fragmentable_part(void)
+{
+	uint16_t largest;
+	uint32_t id;
+
+	rig_open_reassembly(1);
+	struct rte_mbuf *m = big_packet(LAN_HOST6, LAN_OWN6, IPPROTO_ICMPV6, 2000), *longer;
+	longer = rte_pktmbuf_alloc(rig.dp->large_pool);
+	rte_pktmbuf_append(longer, (uint16_t)(m->data_len + 8));
+	uint8_t *at = rte_pktmbuf_mtod(longer, uint8_t *);
+	memcpy(at, rte_pktmbuf_mtod(m, uint8_t *), 40);
+	memcpy(at + 40, "\x3a\0\1\4\0\0\0\0", 8);
+	memcpy(at + 48, rte_pktmbuf_mtod_offset(m, uint8_t *, 40), 2000);
+	at[6] = IPPROTO_DSTOPTS;
+	store_be16(at + 4, 2008);
+	rte_pktmbuf_free(m);
+	send_in_fragments(LAN, longer, 1300);
+	CU_ASSERT_EQUAL(received_join(LAN, joined, &largest, &id), 2000);
+	rig_close();
+}
+
+/* ESP header and an inner packet behind an outer header that is cut. */
+static struct rte_mbuf *sealed_packet(uint16_t inner_payload, bool udp)
+{
+	struct rte_mbuf *inner = big_packet(FAR_HOST, LAN_HOST, IPPROTO_UDP, inner_payload), *m;
+	uint16_t udp_bytes = udp ? 8 : 0;
+
+	m = big_packet(WAN_PEER, WAN_OWN, udp ? IPPROTO_UDP : IPPROTO_ESP, (uint16_t)(udp_bytes + 8 + inner->data_len));
+	uint8_t *at = rte_pktmbuf_mtod_offset(m, uint8_t *, 20);
+	if (udp) {
+		store_be16(at, PORT_NATT);
+		store_be16(at + 2, PORT_NATT);
+		store_be16(at + 4, (uint16_t)(8 + 8 + inner->data_len));
+		store_be16(at + 6, 0);
+	}
+	store_be32(at + udp_bytes, SPI);
+	memcpy(at + udp_bytes + 8, rte_pktmbuf_mtod(inner, void *), inner->data_len);
+	rte_pktmbuf_free(inner);
+	return m;
+}
+
+static void sa_open(uint16_t workers)
+{
+	rig_open_reassembly(workers);
+	in_sa = (struct sa){ .spi = SPI, .tunnel_slot = 3 };
+	fake.inbound[0] = &in_sa;
+}
+
+static void test_defragment_outer_fragments_are_joined_before_the_sa(void)
+{
+	uint16_t largest;
+	uint32_t id;
+
+	sa_open(1);
+	for (int udp = 0; udp < 2; udp++) {
+		send_in_fragments(WAN, sealed_packet(1400, udp), 800);
+		CU_ASSERT_EQUAL(rig_sent(LAN), 1);
+		send_in_fragments(WAN, sealed_packet(9000, udp), 1500);
+		CU_ASSERT_EQUAL(received_join(LAN, joined, &largest, &id), 9000);
+	}
+	CU_ASSERT_EQUAL(rig_counter(DP_C_DECAP), 4);
+	CU_ASSERT_EQUAL(in_sa.packets, 4);
+	CU_ASSERT_EQUAL(rig_drops(DROP_FRAGMENT), 0);
+	rig_close();
+}
+
+/* RFC 8200 5: what came out of a tunnel in one piece is not cut because its outer packet was. */
+static void test_defragment_outer_fragments_do_not_let_inner_ipv6_be_cut(void)
+{
+	sa_open(1);
+	in_sa.any_source = true;
+	struct rte_mbuf *inner = big_packet(FAR_HOST6, LAN_HOST6, IPPROTO_UDP, 1800), *m;
+	m = big_packet(WAN_PEER, WAN_OWN, IPPROTO_ESP, (uint16_t)(8 + inner->data_len));
+	memcpy(rte_pktmbuf_mtod_offset(m, uint8_t *, 28), rte_pktmbuf_mtod(inner, void *), inner->data_len);
+	rte_pktmbuf_free(inner);
+	send_in_fragments(WAN, m, 1000);
+	CU_ASSERT_EQUAL(rig_drops(DROP_TOO_BIG), 1);
+	CU_ASSERT_EQUAL(rig_sent(LAN), 0);
+	rig_close();
+}
+
+static void test_defragment_ike_in_fragments_reaches_control(void)
+{
+	rig_open_reassembly(1);
+	struct rte_mbuf *m = big_packet(WAN_PEER, WAN_OWN, IPPROTO_UDP, 1808);
+	uint8_t *udp = rte_pktmbuf_mtod_offset(m, uint8_t *, 20);
+	store_be16(udp + 2, PORT_IKE);
+	store_be16(udp + 4, 1808);
+	store_be16(udp + 6, 0);
+	send_in_fragments(WAN, m, 800);
+	rig_poll();
+	CU_ASSERT_EQUAL(rig.ike_count, 1);
+	CU_ASSERT_EQUAL(rig.ike.data.len, 1800);
+	rig_close();
+}
+
+/* ---- several workers ---- */
+
+static void test_defragment_one_worker_gets_all_fragments(void)
+{
+	uint16_t largest;
+	uint32_t id;
+	unsigned wrong = 0;
+
+	sa_open(3);
+	RIG_POLICY("bypass 10.1.0.0/24 10.1.0.0/24");
+	for (uint16_t i = 0; i < 30; i++) {
+		struct rte_mbuf *m = big_packet(LAN_HOST, LAN_OWN, IPPROTO_ICMP, 3000);
+		packet_ip(m)->packet_id = rte_cpu_to_be_16(i);
+		ip_checksum_set(packet_ip(m));
+		send_in_fragments(LAN, m, 1500);
+		wrong += received_join(LAN, joined, &largest, &id) != 3000;
+	}
+	CU_ASSERT_EQUAL(wrong, 0);
+	CU_ASSERT_EQUAL(rig_counter(DP_C_REASSEMBLED), 30);
+	for (uint16_t i = 0; i < 3; i++)
+		CU_ASSERT(atomic_load(&rig.dp->workers[i]->counters[DP_C_REASSEMBLED]) > 0);
+	send_in_fragments(WAN, sealed_packet(5000, false), 1500);
+	CU_ASSERT_EQUAL(received_join(LAN, joined, &largest, &id), 5000);
+	rig_close();
+}
+
+/* ---- in clear ---- */
+
+static void test_defragment_clear_before_rules_with_ports(void)
+{
+	uint16_t largest;
+	uint32_t id;
+
+	rig_open_reassembly(1);
+	RIG_POLICY("bypass 10.1.0.0/24 0.0.0.0/0[udp/80]");
+	send_in_fragments(LAN, big_packet(LAN_HOST, WAN_PEER, IPPROTO_UDP, 3000), 700);
+	CU_ASSERT_EQUAL(received_join(WAN, joined, &largest, &id), 3000);
+	/* no larger than they came */
+	CU_ASSERT(largest <= 700 && id == 0x4711);
+	RIG_POLICY("bypass 10.1.0.0/24 0.0.0.0/0[udp/81]");
+	send_in_fragments(LAN, big_packet(LAN_HOST, WAN_PEER, IPPROTO_UDP, 3000), 700);
+	CU_ASSERT_EQUAL(rig_drops(DROP_NO_POLICY), 1);
+	CU_ASSERT_EQUAL(rig_sent(WAN), 0);
+	/* nobody asks: each for itself */
+	RIG_POLICY("bypass 10.1.0.0/24 0.0.0.0/0");
+	send_in_fragments(LAN, big_packet(LAN_HOST, WAN_PEER, IPPROTO_UDP, 3000), 700);
+	CU_ASSERT_EQUAL(received_join(WAN, joined, &largest, &id), 3000);
+	CU_ASSERT_EQUAL(rig_counter(DP_C_REASSEMBLED), 2);
+	rig_close();
+}
+
+static void test_defragment_clear_ipv6_goes_on_as_it_was_cut(void)
+{
+	uint16_t largest;
+	uint32_t id;
+
+	rig_open_reassembly(1);
+	RIG_POLICY("bypass 2001:db8:1::/64 ::/0[udp/80]");
+	send_in_fragments(LAN, big_packet(LAN_HOST6, WAN_PEER6, IPPROTO_UDP, 1420), 1280);
+	/* the whole would fit the port, but not what the sender found out about the way */
+	CU_ASSERT_EQUAL(received_join(WAN, joined, &largest, &id), 1420);
+	CU_ASSERT(largest <= 1280 && id == 0x815);
+	CU_ASSERT_EQUAL(rig_counter(DP_C_REASSEMBLED), 1);
+	rig_close();
+}
+
+/* Somebody on the other side of the gateway adds nothing to the datagram of a protected host. */
+static void test_defragment_clear_fragments_of_two_ports_do_not_mix(void)
+{
+	struct rte_mbuf *f[FRAGMENTS_MAX];
+
+	rig_open_reassembly(1);
+	RIG_POLICY("bypass 10.1.0.0/24 0.0.0.0/0[udp/80]");
+	struct rte_mbuf *m = big_packet(LAN_HOST, WAN_PEER, IPPROTO_UDP, 1200);
+	CU_ASSERT_EQUAL_FATAL(fragments_of(m, 700, f), 2);
+	frame_send(LAN, f[0]);
+	frame_send(WAN, f[1]);
+	rte_pktmbuf_free(m);
+	rig_step();
+	CU_ASSERT_EQUAL(rig_counter(DP_C_REASSEMBLED), 0);
+	rig_forget_fragments();
+	CU_ASSERT_EQUAL(rig_drops(DROP_FRAGMENT_TIMEOUT), 2);
+	rig_close();
+}
+
+/* ---- out of an SA ---- */
+
+static void inner_fragments_send(void)
+{
+	struct rte_mbuf *f[FRAGMENTS_MAX], *m = big_packet(FAR_HOST, LAN_HOST, IPPROTO_UDP, 2000);
+
+	for (int n = fragments_of(m, 900, f); n--;) {
+		struct rte_mbuf *outer = big_packet(WAN_PEER, WAN_OWN, IPPROTO_ESP, (uint16_t)(8 + f[n]->data_len));
+		memcpy(rte_pktmbuf_mtod_offset(outer, uint8_t *, 28), rte_pktmbuf_mtod(f[n], void *), f[n]->data_len);
+		frame_send(WAN, outer);
+		rte_pktmbuf_free(f[n]);
+	}
+	rte_pktmbuf_free(m);
+	rig_step();
+}
+
+static void test_defragment_inner_before_selectors_with_ports(void)
+{
+	uint16_t largest;
+	uint32_t id;
+
+	sa_open(1);
+	inner_fragments_send();
+	CU_ASSERT_EQUAL(received_join(LAN, joined, &largest, &id), 2000);
+	CU_ASSERT_EQUAL(rig_counter(DP_C_REASSEMBLED), 0);
+	in_sa.wants_ports = true;
+	inner_fragments_send();
+	CU_ASSERT_EQUAL(received_join(LAN, joined, &largest, &id), 2000);
+	CU_ASSERT_EQUAL(rig_counter(DP_C_REASSEMBLED), 1);
+	/* the whole datagram is not what was negotiated */
+	in_sa.outside = true;
+	inner_fragments_send();
+	CU_ASSERT_EQUAL(rig_sent(LAN), 0);
+	CU_ASSERT_EQUAL(rig_drops(DROP_SELECTOR_IN), 1);
+	CU_ASSERT_EQUAL(in_sa.drops[DROP_SELECTOR_IN], 1);
+	rig_close();
+}
+
+/* ---- ends ---- */
+
+static void test_defragment_ends_have_names(void)
+{
+	struct probe p = {
+		.src = LAN_HOST, .dst = LAN_OWN, .protocol = IPPROTO_TCP, .bytes = 36, .fragment = RTE_IPV4_HDR_MF_FLAG
+	};
+
+	rig_open_reassembly(1);
+	CU_ASSERT(dropped_as(LAN, &p, DROP_FRAGMENT_TINY));
+	p.fragment = 1;
+	CU_ASSERT(dropped_as(LAN, &p, DROP_FRAGMENT_TINY));
+	p.protocol = IPPROTO_UDP;
+	p.fragment = 0x1fff;
+	CU_ASSERT(dropped_as(LAN, &p, DROP_FRAGMENT_BEYOND));
+	p.fragment = RTE_IPV4_HDR_MF_FLAG;
+	p.bytes = 35;
+	CU_ASSERT(dropped_as(LAN, &p, DROP_FRAGMENT_LENGTH));
+	p.bytes = 84;
+	rig_send(LAN, &p);
+	rig_step();
+	CU_ASSERT(dropped_as(LAN, &p, DROP_FRAGMENT_DUPLICATE));
+	p.fragment |= 4;
+	rig_send(LAN, &p);
+	rig_step();
+	CU_ASSERT_EQUAL(rig_drops(DROP_FRAGMENT_OVERLAP), 2);
+	rig_close();
+}
+
+static void test_defragment_datagram_too_long_for_a_buffer(void)
+{
+	rig_open_reassembly(1);
+	send_in_fragments(LAN, big_packet(LAN_HOST, LAN_OWN, IPPROTO_UDP, 65370), 1500);
+	CU_ASSERT_EQUAL(rig_drops(DROP_FRAGMENT_BUFFER), 45);
+	rig_close();
+}
+
+/* RFC 3168 5.3. */
+static void test_defragment_congestion_marks_are_kept(void)
+{
+	static const struct {
+		uint8_t first, second;
+		int result; /* -1: dropped */
+	} rows[] = { { 2, 2, 2 }, { 2, 3, 3 }, { 3, 1, 3 }, { 0, 0, 0 }, { 0, 3, -1 }, { 0, 2, 0 } };
+	struct rte_mbuf *f[FRAGMENTS_MAX];
+
+	rig_open_reassembly(1);
+	RIG_POLICY("bypass 10.1.0.0/24 0.0.0.0/0[udp/80]");
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+		struct rte_mbuf *m = big_packet(LAN_HOST, WAN_PEER, IPPROTO_UDP, 1200);
+		CU_ASSERT_EQUAL_FATAL(fragments_of(m, 700, f), 2);
+		packet_ip(f[0])->type_of_service = rows[i].first;
+		packet_ip(f[1])->type_of_service = rows[i].second;
+		for (int k = 0; k < 2; k++) {
+			ip_checksum_set(packet_ip(f[k]));
+			frame_send(LAN, f[k]);
+		}
+		rte_pktmbuf_free(m);
+		rig_step();
+		struct rte_mbuf *sent = rig_receive(WAN);
+		CU_ASSERT_EQUAL(sent ? frame_ip(sent)->type_of_service : -1, rows[i].result);
+		rte_pktmbuf_free(sent);
+		rig_sent(WAN);
+	}
+	CU_ASSERT_EQUAL(rig_drops(DROP_ECN), 2);
+	rig_close();
+}
+
+static void test_defragment_floods_are_bounded_and_forgotten(void)
+{
+	struct probe p = { .src = LAN_HOST, .dst = LAN_OWN, .bytes = 84, .fragment = RTE_IPV4_HDR_MF_FLAG };
+	uint32_t least = UINT32_MAX;
+
+	rig_open_reassembly(2);
+	for (unsigned i = 0; i < 20000; i++) {
+		struct rte_mbuf *m = rig_packet(&p);
+		packet_ip(m)->packet_id = (uint16_t)i;
+		packet_ip(m)->src_addr += rte_cpu_to_be_32(i % 50);
+		ip_checksum_set(packet_ip(m));
+		frame_send(LAN, m);
+		rig_step();
+		least = RTE_MIN(least, datapath_mbufs_free(rig.dp));
+	}
+	CU_ASSERT(least >= rig.mbufs - 2 * 64 - 64);
+	CU_ASSERT(rig_drops(DROP_FRAGMENT_EVICTED) > 19000);
+	/* time passes */
+	for (uint16_t i = 0; i < 2; i++)
+		reassembly_expire(rig.dp->workers[i]->reassembly, UINT64_MAX, 1000);
+	CU_ASSERT_EQUAL(rig_drops(DROP_FRAGMENT_EVICTED) + rig_drops(DROP_FRAGMENT_TIMEOUT), 20000);
+	CU_ASSERT_EQUAL(datapath_mbufs_free(rig.dp), rig.mbufs);
+	rig_close();
+}
+
+int main(int argc, char **argv)
+{
+	static const struct test tests[] = {
+		TEST(test_defragment_big_echo_is_answered_in_fragments),
+		TEST(test_defragment_big_ipv6_echo_is_answered_in_fragments),
+		TEST(test_defragment_ipv6_chain_in_the_fragmentable_part),
+		TEST(test_defragment_outer_fragments_are_joined_before_the_sa),
+		TEST(test_defragment_outer_fragments_do_not_let_inner_ipv6_be_cut),
+		TEST(test_defragment_ike_in_fragments_reaches_control),
+		TEST(test_defragment_one_worker_gets_all_fragments),
+		TEST(test_defragment_clear_before_rules_with_ports),
+		TEST(test_defragment_clear_ipv6_goes_on_as_it_was_cut),
+		TEST(test_defragment_clear_fragments_of_two_ports_do_not_mix),
+		TEST(test_defragment_inner_before_selectors_with_ports),
+		TEST(test_defragment_ends_have_names),
+		TEST(test_defragment_datagram_too_long_for_a_buffer),
+		TEST(test_defragment_congestion_marks_are_kept),
+		TEST(test_defragment_floods_are_bounded_and_forgotten),
+	};
+
+	rig_eal();
+	return test_main("datapath_defragment", tests, ARRAY_LEN(tests), argc, argv);
+}
