@@ -44,9 +44,11 @@ def main():
     out = socket.socket(socket.AF_PACKET, socket.SOCK_RAW)
     out.bind((iface, 0))
     ethernet = bytes.fromhex(mac.replace(":", "")) + bytes.fromhex("020000000099") + b"\x08\x00"
+    # a datagram that ended is remembered for a while: another kind has other numbers
+    number = list(KINDS).index(kind) * 5000 + 1
     for n in range(int(count)):
         for piece in KINDS[kind]:
-            out.send(ethernet + fragment((first + n % SOURCES).packed, dst, n % 65535 + 1, *piece))
+            out.send(ethernet + fragment((first + n % SOURCES).packed, dst, (n + number) % 65536, *piece))
 
 
 if __name__ == "__main__":
