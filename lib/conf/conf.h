@@ -39,6 +39,7 @@ struct config_system {
 	uint32_t workers; /* 0: not given */
 	enum idle_mode idle;
 	bool mss_clamp;
+	bool flow_rules;
 	uint32_t flow_cache; /* entries of each worker and family; 0: none */
 	struct config_icmp icmp;
 	struct config_reassembly reassembly;

@@ -243,6 +243,14 @@ static const struct row system_rows[] = {
 		FIELD(struct config_system, idle),
 		.fallback = "adaptive",
 		.help = "what a worker without packets does: `poll` spins, `adaptive` pauses and then sleeps shortly" },
+	{ .key = "flow_rules",
+		.type = &type_word,
+		.words = boolean_words,
+		FIELD(struct config_system, flow_rules),
+		.fallback = "true",
+		.help = "ask devices with several queues to bring ESP and AH by SPI to the worker that owns the SA; "
+			"where they "
+			"cannot, packets are handed over" },
 	{ .key = "flow_cache",
 		.type = &type_number,
 		FIELD(struct config_system, flow_cache),

@@ -27,6 +27,7 @@ void sa_registry_done(struct sa_registry *r)
 
 	while ((pair = TAILQ_FIRST(&r->pairs))) {
 		TAILQ_REMOVE(&r->pairs, pair, all);
+		datapath_steer_free(r->dp, pair->steer);
 		if (pair->out && !pair->out_published)
 			sa_free(pair->out);
 		free(pair);
@@ -104,6 +105,16 @@ static void pair_age(struct sa_pair *pair, uint64_t now_ns)
 	sa_age(pair->out, now_ns);
 }
 
+static struct datapath_steer *steer_in(struct sa_registry *r, const struct sa_spec *in)
+{
+	const struct datapath_steer_spec s = { .spi = in->spi,
+		.ah = in->protocol == PROTOCOL_AH,
+		.udp = in->path.encap == SA_ENCAP_UDP,
+		.remote = in->path.remote.addr };
+
+	return datapath_steer_create(r->dp, &s);
+}
+
 /* First the path: without a route nothing has to be undone. */
 static int build_out(struct sa_registry *r, struct sa_pair *pair, const struct sa_spec *spec, const char **ret_reason)
 {
@@ -153,6 +164,7 @@ int sa_pair_install(struct sa_registry *r, const struct sa_owner *owner, const s
 		free(pair);
 		return rc;
 	}
+	pair->steer = steer_in(r, in);
 	pair_age(pair, loop_now_ns());
 	TAILQ_INSERT_TAIL(&r->pairs, pair, all);
 	LIST_INSERT_HEAD(&r->buckets[sa_bucket_of(in->spi)], pair, bucket);
@@ -231,6 +243,7 @@ void sa_pair_retire(struct sa_registry *r, struct sa_pair *pair)
 		tunnel_swap(r->ips, pair->tunnel_slot, NULL, &unpublished);
 		r->holders[pair->tunnel_slot] = NULL;
 	}
+	datapath_steer_free(r->dp, pair->steer);
 	sa_retire(r->ips, pair->out);
 	sad_retire(r->ips, pair->in);
 	TAILQ_REMOVE(&r->pairs, pair, all);

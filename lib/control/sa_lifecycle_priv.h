@@ -36,11 +36,12 @@ struct sa_pair {
 	char name[SA_NAME_MAX];
 	struct sa_view in_view, out_view;
 	struct sa *in;
-	struct sa *out;     /* published or not; ours until the pair is retired */
-	bool out_published; /* else ours to free */
-	uint16_t link_mtu;  /* of our own link on the path */
-	uint16_t path_mtu;  /* learnt from a router, lower than that; 0: nothing learnt */
-	uint64_t learnt_ns; /* when */
+	struct datapath_steer *steer; /* the device's rule for the inbound one; NULL: none */
+	struct sa *out;               /* published or not; ours until the pair is retired */
+	bool out_published;           /* else ours to free */
+	uint16_t link_mtu;            /* of our own link on the path */
+	uint16_t path_mtu;            /* learnt from a router, lower than that; 0: nothing learnt */
+	uint64_t learnt_ns;           /* when */
 	uint64_t packets_seen;
 	uint32_t told[2];   /* by direction, of a manual SA: flags that the log has had */
 	bool expiry_told;   /* once is enough for the engine */

@@ -246,6 +246,7 @@ struct datapath *datapath_create(
 	dp->idle = config->idle;
 	dp->mss_clamp = config->mss_clamp;
 	dp->flow_entries = config->flow_entries;
+	dp->flow_rules = config->flow_rules;
 	dp->icmp = config->icmp;
 	dp->cycles_per_s = rte_get_tsc_hz();
 	dp->event_fd = -1;

@@ -45,6 +45,7 @@ struct datapath_reassembly {
 
 struct datapath_config {
 	uint16_t workers; /* EAL worker lcores, in order */
+	bool flow_rules;  /* devices are asked for rules by SPI, see datapath_steer_create */
 	uint16_t active;  /* the first so many take part, see datapath_workers_set; 0: all */
 	enum datapath_idle idle;
 	uint32_t mbufs;
@@ -112,6 +113,18 @@ bool datapath_workers_settled(const struct datapath *dp);
 /* Control: the worker that will receive what a peer sends to an address of ours, or WORKER_NONE: not foreseeable. An
  * inbound SA in one of its buckets needs no handing over. */
 uint8_t datapath_worker_predict(const struct datapath *dp, const struct addr *local, const struct addr *remote);
+
+/* Control: asks the device that receives from a peer to bring the packets of an inbound SA to a queue of the SA's
+ * owner. NULL: it has one queue, or no (more) such rules; the packets are handed over then. Packets go where the rule
+ * says also when the owner has become another: rules are made anew with the next SA. */
+struct datapath_steer_spec {
+	uint32_t spi;
+	bool ah, udp; /* else raw ESP */
+	struct addr remote;
+};
+struct datapath_steer;
+struct datapath_steer *datapath_steer_create(struct datapath *dp, const struct datapath_steer_spec *s);
+void datapath_steer_free(struct datapath *dp, struct datapath_steer *steer); /* accepts NULL */
 
 /* Control: a static neighbour of either family, also a link-local one. 0, -EINVAL (not on the link of that port),
  * -ENOSPC. */

@@ -57,7 +57,10 @@ struct device {
 	uint8_t mac[6];
 	uint8_t ports[VLANS_MAX]; /* interface by VLAN, 0: untagged; PORT_NONE */
 	char name[64];
-	struct rss rss; /* control only */
+	/* control only */
+	struct rss rss;
+	bool steers;      /* has not refused a rule by SPI */
+	uint32_t steered; /* rules it has */
 } __rte_cache_aligned;
 
 /* An interface: a device, or one VLAN of it. */
@@ -216,6 +219,7 @@ struct datapath {
 	uint16_t worker_count, port_count, device_count;
 	enum datapath_idle idle;
 	uint32_t flow_entries;
+	bool flow_rules;
 	bool mss_clamp;
 	bool reverse_path; /* some port checks sources */
 	struct datapath_icmp icmp;

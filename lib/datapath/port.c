@@ -207,6 +207,7 @@ static int device_setup(struct datapath *dp, struct device *d, const struct data
 			"interface %s: no DPDK device \"%s\"; bind PCI devices to "
 			"a DPDK driver with dpdk-devbind.py",
 			c->name, c->device);
+	d->steers = dp->flow_rules;
 	d->rx_queues = rx_queue_count(&info, dp->worker_count);
 	d->tx_queues = RTE_MIN(info.max_tx_queues, dp->worker_count);
 	if (!d->rx_queues || !d->tx_queues)

@@ -6,6 +6,8 @@
 
 # shellcheck source=/dev/null
 . "$(dirname "$0")/../lib/scenario.sh"
+# shellcheck source=/dev/null
+. "$(dirname "$0")/../lib/tsan.sh"
 
 again_and_again() {
 	local i
@@ -15,18 +17,7 @@ again_and_again() {
 	done
 }
 
-no_reports() {
-	local gateway
-	for gateway in gw-a gw-b; do
-		stop $gateway TERM 20 || because "$gateway ended with $?: $(grep -m 1 -h SUMMARY "$work/$gateway.log")" || return 1
-		! grep -q ThreadSanitizer "$work/$gateway.log" ||
-			because "$gateway: first report: $(grep -m 1 SUMMARY "$work/$gateway.log")" || return 1
-	done
-}
-
 gw_workers=2
-gw_eal_args=", \"-d\", \"$gw_build/tests/tsan/libtsan_mempool.so\", \"--mbuf-pool-ops-name\", \"ring_seen\""
-export TSAN_OPTIONS=exitcode=66
 topology_pair
 pair_ike_config initiate respond
 pair_start

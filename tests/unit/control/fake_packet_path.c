@@ -209,3 +209,16 @@ int datapath_next_hop_read(const struct datapath *dp, const struct addr *a, stru
 	*ret_neighbour = fake.next_hop;
 	return fake.no_route ? -EHOSTUNREACH : 0;
 }
+
+struct datapath_steer *datapath_steer_create(struct datapath *dp, const struct datapath_steer_spec *s)
+{
+	(void)dp;
+	(void)s;
+	return NULL;
+}
+
+void datapath_steer_free(struct datapath *dp, struct datapath_steer *steer)
+{
+	(void)dp;
+	(void)steer;
+}

@@ -55,7 +55,7 @@ static void test_fragment6_per_fragment_headers_are_repeated(void)
 		.src = WAN_OWN6, .dst = WAN_PEER6, .payload = payload, .payload_bytes = sizeof(payload)
 	};
 	struct rte_mbuf *f[FRAGMENTS_MAX];
-	uint8_t data[2048];
+	uint8_t data[2048] = { 0 };
 
 	rig_open(1);
 	struct rte_mbuf *m = rig_packet(&p);

@@ -27,6 +27,8 @@ static struct rte_mbuf *tagged(const struct probe *p, const char *tags, uint16_t
 	struct rte_mbuf *m = rig_packet(p);
 	uint8_t *f = (uint8_t *)rte_pktmbuf_prepend(m, (uint16_t)(14 + bytes));
 
+	if (!f)
+		abort();
 	memcpy(f, rig.dp->ports[LAN].mac, 6);
 	memcpy(f + 6, "\2\0\0\0\0\x10", 6);
 	memcpy(f + 12, tags, bytes);

@@ -1,0 +1,116 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* Rules that have a device bring the packets of an inbound SA to a queue of the SA's owner (rte_flow, by SPI). Only
+ * ever an optimisation: where a device has no such rules, or no more of them, packets are handed over. All control. */
+#include "datapath_priv.h"
+
+#include <rte_flow.h>
+#include <stdlib.h>
+
+struct datapath_steer {
+	uint16_t device; /* our index */
+	struct rte_flow *flow;
+};
+
+/* Ethernet, IP, maybe UDP, ESP or AH, end. */
+#define ITEMS_MAX 5
+
+struct pattern {
+	struct rte_flow_item items[ITEMS_MAX];
+	struct rte_flow_item_udp udp, udp_mask;
+	struct rte_flow_item_esp esp;
+	struct rte_flow_item_ah ah, ah_mask;
+};
+
+/* RFC 4303 2.1, RFC 4302 2.4; in UDP the ports' well-known one alone says what it is (RFC 3948). */
+static void pattern_fill(struct pattern *p, const struct datapath_steer_spec *s)
+{
+	bool six = s->remote.family == ADDR_IPV6;
+	unsigned n = 0;
+
+	*p = (struct pattern){
+		.udp.hdr.dst_port = RTE_BE16(PORT_NATT),
+		.udp_mask.hdr.dst_port = RTE_BE16(0xffff),
+		.esp.hdr.spi = rte_cpu_to_be_32(s->spi),
+		.ah.spi = rte_cpu_to_be_32(s->spi),
+		.ah_mask.spi = RTE_BE32(0xffffffff),
+	};
+	p->items[n++].type = RTE_FLOW_ITEM_TYPE_ETH;
+	p->items[n++].type = six ? RTE_FLOW_ITEM_TYPE_IPV6 : RTE_FLOW_ITEM_TYPE_IPV4;
+	if (s->udp)
+		p->items[n++] = (struct rte_flow_item){
+			.type = RTE_FLOW_ITEM_TYPE_UDP, .spec = &p->udp, .mask = &p->udp_mask
+		};
+	if (s->ah)
+		p->items[n++] = (struct rte_flow_item){
+			.type = RTE_FLOW_ITEM_TYPE_AH, .spec = &p->ah, .mask = &p->ah_mask
+		};
+	else
+		p->items[n++] = (struct rte_flow_item){
+			.type = RTE_FLOW_ITEM_TYPE_ESP, .spec = &p->esp, .mask = &rte_flow_item_esp_mask
+		};
+	p->items[n].type = RTE_FLOW_ITEM_TYPE_END;
+}
+
+/* The queue of a device that a worker polls, or QUEUE_NONE. */
+static uint16_t queue_of(const struct datapath *dp, uint16_t device, uint8_t worker)
+{
+	const struct snapshot *snap = atomic_load_explicit(&dp->snapshot, memory_order_relaxed);
+
+	for (uint16_t q = 0; q < dp->devices[device].rx_queues; q++)
+		if (snap->assignment->rx[device][q] == worker)
+			return q;
+	return QUEUE_NONE;
+}
+
+/* A device that refuses to check such a rule is not asked again; one that is full may have room later. */
+static struct rte_flow *flow_create(struct device *d, const struct pattern *p, uint16_t queue)
+{
+	const struct rte_flow_attr attr = { .ingress = 1 };
+	const struct rte_flow_action_queue to = { .index = queue };
+	const struct rte_flow_action actions[] = { { .type = RTE_FLOW_ACTION_TYPE_QUEUE, .conf = &to },
+		{ .type = RTE_FLOW_ACTION_TYPE_END } };
+	struct rte_flow_error error;
+	struct rte_flow *flow;
+
+	if (rte_flow_validate(d->id, &attr, p->items, actions, &error)) {
+		d->steers = false;
+		return NULL;
+	}
+	flow = rte_flow_create(d->id, &attr, p->items, actions, &error);
+	d->steered += flow != NULL;
+	return flow;
+}
+
+struct datapath_steer *datapath_steer_create(struct datapath *dp, const struct datapath_steer_spec *s)
+{
+	const struct snapshot *snap = atomic_load_explicit(&dp->snapshot, memory_order_relaxed);
+	const struct route *r = snapshot_route(snap, &s->remote);
+	uint16_t device = route_leads(r) ? dp->ports[r->port].device : 0, queue;
+	struct datapath_steer *steer;
+	struct pattern p;
+
+	assert_control(dp);
+	if (!route_leads(r) || !dp->devices[device].steers || dp->devices[device].rx_queues < 2)
+		return NULL;
+	queue = queue_of(dp, device, sad_bucket_worker(dp->ips, s->spi));
+	steer = queue != QUEUE_NONE ? malloc(sizeof(*steer)) : NULL;
+	if (!steer)
+		return NULL;
+	pattern_fill(&p, s);
+	*steer = (struct datapath_steer){ .device = device, .flow = flow_create(&dp->devices[device], &p, queue) };
+	if (steer->flow)
+		return steer;
+	free(steer);
+	return NULL;
+}
+
+void datapath_steer_free(struct datapath *dp, struct datapath_steer *steer)
+{
+	struct rte_flow_error error;
+
+	if (!steer)
+		return;
+	dp->devices[steer->device].steered--;
+	rte_flow_destroy(dp->devices[steer->device].id, steer->flow, &error);
+	free(steer);
+}
