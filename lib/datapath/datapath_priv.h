@@ -44,7 +44,7 @@ enum punt_class { PUNT_IKE, PUNT_ARP, PUNT_ND, PUNT_HOLD, PUNT_CLASSES };
 /* How a device spreads what it receives over its queues, when that can be told beforehand. */
 struct rss {
 	bool known;
-	uint8_t key[RSS_KEY_MAX];
+	_Alignas(uint32_t) uint8_t key[RSS_KEY_MAX]; /* read as words */
 	uint16_t reta_size;
 	uint16_t reta[RTE_ETH_RSS_RETA_SIZE_512];
 };
