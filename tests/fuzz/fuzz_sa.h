@@ -8,6 +8,7 @@
 #include <stdlib.h>
 
 #include "burst_priv.h"
+#include "ip6.h"
 #include "rig.h"
 
 #define BYTES_MAX (RIG_ROOM - 600)
@@ -120,6 +121,26 @@ static void scene_close(struct fuzz_scene *s)
 	must(rte_mempool_avail_count(rig_pool()) == RIG_POOL);
 }
 
+static bool is_fragment(const uint8_t *ip, uint32_t bytes)
+{
+	struct ip6_layout l;
+
+	if (ip[0] >> 4 != 6)
+		return load_be16(ip + 6) & (RTE_IPV4_HDR_MF_FLAG | RTE_IPV4_HDR_OFFSET_MASK);
+	return ip6_walk(ip, bytes, &l) == IP6_WALK_GOOD && ip6_is_fragment(&l);
+}
+
+/* A fragment whose ports the caller has to look at in the whole datagram is inside by its addresses, an ICMP error by
+ * the packet it quotes (RFC 4301 7, 6.2). */
+static bool is_inside(const struct sa *sa, const uint8_t *ip, uint32_t bytes, const struct flow *f)
+{
+	if (sa_selectors_match(sa, f))
+		return true;
+	if (sa_joins_fragments(sa) && is_fragment(ip, bytes))
+		return sa_addresses_match(sa, f);
+	return f->protocol == IPPROTO_ICMP || f->protocol == IPPROTO_ICMPV6;
+}
+
 /* A packet in clear: whole, of the right version, inside the selectors. */
 static void packet_check(const struct fuzz_scene *s, const struct rte_mbuf *m)
 {
@@ -132,7 +153,7 @@ static void packet_check(const struct fuzz_scene *s, const struct rte_mbuf *m)
 	must(ipv6 ? load_be16(ip + 4) + 40 == m->data_len : load_be16(ip + 2) == m->data_len);
 	must(ipv6 || ((ip[0] & 15) >= 5 && (ip[0] & 15) * 4 <= m->data_len));
 	flow_read(ip, m->data_len, false, &f);
-	must(sa_selectors_match(s->p.in, &f));
+	must(is_inside(s->p.in, ip, m->data_len, &f));
 }
 
 /* One packet in. Takes it; DROP_NONE or why not. Counted once, and a refused one moves nothing that it must not. */
