@@ -97,9 +97,9 @@ static inline void protect(
 		icmp_error_send(w, m, origin, ICMP_ERROR_TTL, 0, DROP_TTL);
 		return;
 	}
-	uint16_t mtu = sa_inner_mtu(sa);
-	if (sa_takes_fragments(sa))
-		mtu = packet_mtu(w, m, mtu);
+	uint16_t mtu = sa_inner_mtu(sa), cut = packet_mtu(w, m, mtu);
+	if (unlikely(cut != mtu) && sa_takes_fragments(sa))
+		mtu = cut;
 	if (unlikely(m->data_len > mtu)) {
 		protect_too_big(w, m, sa, origin, mtu);
 		return;
