@@ -112,9 +112,10 @@ json_t *show_counters(struct command_call *call)
 		json_array_append_new(workers, json_pack("{s:i,s:o,s:o}", "worker", (int)i, "counters",
 						       counters_json(&stats), "drops", drops_json(&stats)));
 	}
-	return json_pack("{s:o,s:{s:o,s:o},s:o,s:{s:o,s:o}}", "workers", workers, "totals", "counters",
+	return json_pack("{s:o,s:{s:o,s:o},s:o,s:{s:o,s:o,s:o}}", "workers", workers, "totals", "counters",
 		counters_json(&total), "drops", drops_json(&total), "ike", ike_json(c->engine), "mbufs", "size",
-		number(c->config->system.mbufs), "free", number(datapath_mbufs_free(c->dp)));
+		number(c->config->system.mbufs), "free", number(datapath_mbufs_free(c->dp)), "large_free",
+		number(datapath_large_free(c->dp)));
 }
 
 /* The subnet of an interface: its address without host bits. */

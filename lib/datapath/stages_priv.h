@@ -89,12 +89,14 @@ static inline bool packet_was_joined(const struct worker *w, const struct rte_mb
 	return m->ol_flags & w->dp->joined_flag;
 }
 
-/* What was in fragments goes on in fragments no larger than those: its sender found out what fits. */
+/* What was in fragments goes on in fragments no larger than those, since its sender found out what fits; nor smaller
+ * than what fits everywhere (RFC 8200 5; RFC 791 3.1 has every host take it). */
 static inline uint16_t packet_mtu(const struct worker *w, const struct rte_mbuf *m, uint16_t mtu)
 {
 	if (likely(!packet_was_joined(w, m)))
 		return mtu;
-	return (uint16_t)RTE_MIN((uint32_t)mtu, m->hash.fdir.hi);
+	uint32_t came = RTE_MAX(m->hash.fdir.hi, packet_is_ip6(m) ? 1280u : 576u);
+	return (uint16_t)RTE_MIN((uint32_t)mtu, came);
 }
 
 /* forward.c: an IP packet whose policy verdict is in, along its route; forward_packet looks the route up. */

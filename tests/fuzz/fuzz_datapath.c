@@ -22,7 +22,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 int LLVMFuzzerInitialize(int *argc, char ***argv)
 {
 	static const char *const rules[] = { "protect 3 10.1.0.0/24 10.2.0.0/24", "bypass 10.1.0.0/24 192.0.2.0/24",
-		"protect 4 2001:db8:1::/64 2001:db8:2::/64", "bypass 2001:db8:1::/64 2001:db8:f::/64" };
+		"protect 4 2001:db8:1::/64 2001:db8:2::/64", "bypass 2001:db8:1::/64 2001:db8:f::/64",
+		"discard 10.1.0.0/24 192.0.2.9/32[udp/7]" };
 	struct path_spec spec = { 0 };
 
 	(void)argc;
