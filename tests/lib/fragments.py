@@ -44,9 +44,11 @@ def main():
     out = socket.socket(socket.AF_PACKET, socket.SOCK_RAW)
     out.bind((iface, 0))
     ethernet = bytes.fromhex(mac.replace(":", "")) + bytes.fromhex("020000000099") + b"\x08\x00"
+    # what one kind left in a table must not meet the next kind
+    start = list(KINDS).index(kind) * 5000
     for n in range(int(count)):
         for piece in KINDS[kind]:
-            out.send(ethernet + fragment((first + n % SOURCES).packed, dst, n % 65535 + 1, *piece))
+            out.send(ethernet + fragment((first + n % SOURCES).packed, dst, (start + n) % 65536, *piece))
 
 
 if __name__ == "__main__":
