@@ -125,7 +125,7 @@ static enum move_phase leave(struct datapath *dp, struct assignment *between)
 		return MOVE_NONE;
 	}
 	buckets_leave(dp);
-	tunnel_owners_leave(dp->ips, mv->losers);
+	sa_owners_leave(dp->ips, mv->losers);
 	grace_begin(dp);
 	return MOVE_LEAVING;
 }
@@ -140,7 +140,7 @@ static enum move_phase drain_begin(struct datapath *dp)
 	if (!dp->move.grace)
 		return MOVE_LEAVING;
 	/* those claimed by a worker that had not seen yet that it is to claim none */
-	tunnel_owners_leave(dp->ips, dp->move.losers);
+	sa_owners_leave(dp->ips, dp->move.losers);
 	for (uint16_t w = 0; w < dp->worker_count; w++)
 		dp->move.loops[w] = loops_of(dp, w);
 	return MOVE_DRAINING;
@@ -180,7 +180,7 @@ static enum move_phase hold(struct datapath *dp)
 	if (!is_drained(dp) || queues_hold(dp))
 		return MOVE_DRAINING;
 	buckets_hold(dp);
-	tunnel_owners_hold(dp->ips);
+	sa_owners_hold(dp->ips);
 	grace_begin(dp);
 	return MOVE_HELD;
 }
@@ -195,7 +195,7 @@ static enum move_phase give(struct datapath *dp)
 		return MOVE_HELD;
 	dp->move.target = NULL;
 	buckets_give(dp);
-	tunnel_owners_release(dp->ips);
+	sa_owners_release(dp->ips);
 	return MOVE_NONE;
 }
 

@@ -192,11 +192,11 @@ int tunnel_publish(struct ipsec *ips, uint32_t slot, struct sa *sa);
 int tunnel_swap(struct ipsec *ips, uint32_t slot, struct sa *sa, struct sa **ret_before);
 /* Control: reclaims an outbound SA that is in no slot (any more). Takes it; accepts NULL. */
 void sa_retire(struct ipsec *ips, struct sa *sa);
-/* Control, with a grace period between each: the outbound SAs in slots whose owners are in a set of workers (bit n:
- * worker n) leave them, are nobody's, and may be claimed again. */
-void tunnel_owners_leave(struct ipsec *ips, uint64_t workers);
-void tunnel_owners_hold(struct ipsec *ips);
-void tunnel_owners_release(struct ipsec *ips);
+/* Control, with a grace period between each: the outbound SAs whose owners are in a set of workers (bit n: worker n)
+ * leave them, are nobody's, and may be claimed again. All SAs, since one that is in no slot may come back into one. */
+void sa_owners_leave(struct ipsec *ips, uint64_t workers);
+void sa_owners_hold(struct ipsec *ips);
+void sa_owners_release(struct ipsec *ips);
 /* Worker: outbound SA of the slot, or NULL, also for a child that was removed. Valid until the next quiescent report.
  */
 struct sa *tunnel_lookup(const struct ipsec *ips, uint32_t slot);

@@ -6,6 +6,7 @@
 #include <rte_hash.h>
 #include <rte_rcu_qsbr.h>
 #include <stdatomic.h>
+#include <sys/queue.h>
 
 #include "tunnel_child_priv.h"
 #include "crypto_priv.h"
@@ -27,6 +28,7 @@ struct ipsec {
 	_Atomic uint32_t spi_out[SPI_FILTER_CELLS]; /* W: control, R: workers */
 	struct children children;
 	uint32_t slots;                               /* of tunnels, then of children */
+	LIST_HEAD(, sa) outbound;                     /* control: all that are not freed, in a slot or not */
 	_Atomic uint64_t *tunnels;                    /* W: control, R: workers: outbound SAs (sa_word.h) */
 	_Atomic int worker_socket[IPSEC_WORKERS_MAX]; /* NUMA node of a worker, once it runs; W: worker, R: control */
 };

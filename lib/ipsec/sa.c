@@ -209,6 +209,7 @@ struct sa *sa_create(struct ipsec *ips, const struct sa_spec *spec, struct path 
 	if (sa->outbound) {
 		sa->ips = ips;
 		spi_filter_add(ips, sa->spi);
+		LIST_INSERT_HEAD(&ips->outbound, sa, link);
 	}
 	return sa;
 }
@@ -217,8 +218,10 @@ void sa_free(struct sa *sa)
 {
 	if (!sa)
 		return;
-	if (sa->outbound && sa->ips)
+	if (sa->outbound && sa->ips) {
 		spi_filter_remove(sa->ips, sa->spi);
+		LIST_REMOVE(sa, link);
+	}
 	path_free(atomic_load_explicit(&sa->path, memory_order_relaxed));
 	if (sa->suite->key_done)
 		sa->suite->key_done(sa->key);
@@ -285,7 +288,7 @@ uint8_t sa_claim(struct sa *sa, uint8_t worker)
 {
 	uint8_t owner = WORKER_NONE;
 
-	/* acquire: pairs with tunnel_owners_release; what an owner before did to the SA is seen */
+	/* acquire: pairs with sa_owners_release; what an owner before did to the SA is seen */
 	if (atomic_compare_exchange_strong_explicit(
 		    &sa->owner, &owner, worker, memory_order_acquire, memory_order_relaxed))
 		return worker;

@@ -8,6 +8,7 @@
 #include <rte_common.h>
 #include <rte_prefetch.h>
 #include <stdatomic.h>
+#include <sys/queue.h>
 
 #include "crypto_priv.h"
 #include "ipsec.h"
@@ -110,7 +111,8 @@ struct sa {
 	uint64_t packets_end;   /* packets until the sequence number ends */
 	uint64_t packets_early; /* ... until a soft expiry warns of that */
 	const struct crypto_suite *suite;
-	struct ipsec *ips;       /* whose SAD it is in; outbound: whose filter of SPIs */
+	struct ipsec *ips;       /* whose SAD it is in; outbound: whose filter of SPIs and list */
+	LIST_ENTRY(sa) link;     /* outbound, when ips is set */
 	size_t size_bytes;       /* of the whole piece of memory */
 	uint32_t spi;            /* host order */
 	struct addr destination; /* inbound: where its packets are sent to */

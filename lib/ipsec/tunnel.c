@@ -50,47 +50,39 @@ struct sa *tunnel_lookup(const struct ipsec *ips, uint32_t slot)
 	return likely(sa_word_is(word, slot)) ? sa_word_sa(word) : NULL;
 }
 
-/* The SA at an index as control sees it, which put it there. */
-static struct sa *indexed_sa(struct ipsec *ips, uint32_t index)
-{
-	return sa_word_sa(atomic_load_explicit(&ips->tunnels[index], memory_order_relaxed));
-}
-
 /* A worker may claim an SA at the same moment, but nobody takes one from its owner. */
 static void owner_change(struct sa *sa, uint8_t from, uint8_t to, memory_order order)
 {
 	atomic_compare_exchange_strong_explicit(&sa->owner, &from, to, order, memory_order_relaxed);
 }
 
-void tunnel_owners_leave(struct ipsec *ips, uint64_t workers)
+void sa_owners_leave(struct ipsec *ips, uint64_t workers)
 {
-	for (uint32_t i = 0; i < ips->slots; i++) {
-		struct sa *sa = indexed_sa(ips, i);
-		uint8_t owner = sa ? sa_owner(sa) : WORKER_NONE;
+	struct sa *sa;
 
+	LIST_FOREACH (sa, &ips->outbound, link) {
+		uint8_t owner = sa_owner(sa);
 		if (owner < IPSEC_WORKERS_MAX && workers >> owner & 1)
 			owner_change(sa, owner, WORKER_LEAVING | owner, memory_order_relaxed);
 	}
 }
 
-void tunnel_owners_hold(struct ipsec *ips)
+void sa_owners_hold(struct ipsec *ips)
 {
-	for (uint32_t i = 0; i < ips->slots; i++) {
-		struct sa *sa = indexed_sa(ips, i);
-		uint8_t owner = sa ? sa_owner(sa) : WORKER_NONE;
+	struct sa *sa;
 
+	LIST_FOREACH (sa, &ips->outbound, link) {
+		uint8_t owner = sa_owner(sa);
 		if (owner >= WORKER_LEAVING && owner < WORKER_MOVING)
 			owner_change(sa, owner, WORKER_MOVING, memory_order_relaxed);
 	}
 }
 
-void tunnel_owners_release(struct ipsec *ips)
+void sa_owners_release(struct ipsec *ips)
 {
-	for (uint32_t i = 0; i < ips->slots; i++) {
-		struct sa *sa = indexed_sa(ips, i);
+	struct sa *sa;
 
-		/* release: pairs with sa_claim, after the grace period in which the last owner stopped */
-		if (sa)
-			owner_change(sa, WORKER_MOVING, WORKER_NONE, memory_order_release);
-	}
+	/* release: pairs with sa_claim, after the grace period in which the last owner stopped */
+	LIST_FOREACH (sa, &ips->outbound, link)
+		owner_change(sa, WORKER_MOVING, WORKER_NONE, memory_order_release);
 }

@@ -202,19 +202,19 @@ static void owners_change(uint64_t workers, uint8_t low, uint8_t high, uint8_t s
 	}
 }
 
-void tunnel_owners_leave(struct ipsec *ips, uint64_t workers)
+void sa_owners_leave(struct ipsec *ips, uint64_t workers)
 {
 	(void)ips;
 	owners_change(workers, 0, IPSEC_WORKERS_MAX - 1, WORKER_LEAVING, 0);
 }
 
-void tunnel_owners_hold(struct ipsec *ips)
+void sa_owners_hold(struct ipsec *ips)
 {
 	(void)ips;
 	owners_change(0, WORKER_LEAVING, WORKER_MOVING - 1, WORKER_MOVING, 1);
 }
 
-void tunnel_owners_release(struct ipsec *ips)
+void sa_owners_release(struct ipsec *ips)
 {
 	(void)ips;
 	owners_change(0, WORKER_MOVING, WORKER_MOVING, WORKER_NONE, 0);

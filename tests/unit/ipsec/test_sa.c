@@ -117,18 +117,43 @@ static void test_sa_owner_changes_in_steps(void)
 	CU_ASSERT_EQUAL(tunnel_publish(ips, 1, sa), 0);
 	CU_ASSERT_EQUAL(owner_turn(sa_owner(sa), 0), WORKER_NONE);
 	CU_ASSERT_EQUAL(sa_claim(sa, 1), 1);
-	tunnel_owners_leave(ips, 1u << 0);
+	sa_owners_leave(ips, 1u << 0);
 	CU_ASSERT_EQUAL(owner_turn(sa_owner(sa), 0), 1);
-	tunnel_owners_leave(ips, 1u << 1);
+	sa_owners_leave(ips, 1u << 1);
 	CU_ASSERT_EQUAL(owner_turn(sa_owner(sa), 0), WORKER_MOVING);
 	CU_ASSERT_EQUAL(owner_turn(sa_owner(sa), 1), 1);
 	CU_ASSERT_EQUAL(owner_turn(sa_claim(sa, 0), 0), WORKER_MOVING);
-	tunnel_owners_hold(ips);
+	sa_owners_hold(ips);
 	CU_ASSERT_EQUAL(owner_turn(sa_owner(sa), 1), WORKER_MOVING);
 	CU_ASSERT_EQUAL(owner_turn(sa_claim(sa, 1), 1), WORKER_MOVING);
-	tunnel_owners_release(ips);
+	sa_owners_release(ips);
 	CU_ASSERT_EQUAL(sa_claim(sa, 0), 0);
 	CU_ASSERT_EQUAL(owner_turn(sa_owner(sa), 1), 0);
+	ipsec_free(ips);
+}
+
+/* An SA that a successor replaced may be put back: it must not be left between two owners. */
+static void test_sa_owner_changes_of_an_sa_in_no_slot(void)
+{
+	const struct rig_options o = { 0 };
+	struct ipsec *ips = rig_ipsec(2, 256, 2);
+	struct sa *sa, *before;
+	struct sa_spec spec;
+	const char *reason;
+
+	rig_spec(&o, SA_OUT, &spec);
+	sa = sa_create(ips, &spec, rig_path(&spec), &reason);
+	sa_spec_done(&spec);
+	CU_ASSERT_PTR_NOT_NULL_FATAL(sa);
+	CU_ASSERT_EQUAL(tunnel_publish(ips, 1, sa), 0);
+	CU_ASSERT_EQUAL(sa_claim(sa, 1), 1);
+	sa_owners_leave(ips, 1u << 1);
+	CU_ASSERT_EQUAL(tunnel_swap(ips, 1, NULL, &before), 0);
+	CU_ASSERT_PTR_EQUAL(before, sa);
+	sa_owners_hold(ips);
+	sa_owners_release(ips);
+	CU_ASSERT_EQUAL(tunnel_swap(ips, 1, sa, &before), 0);
+	CU_ASSERT_EQUAL(sa_claim(sa, 0), 0);
 	ipsec_free(ips);
 }
 
@@ -491,6 +516,7 @@ int main(int argc, char **argv)
 		TEST(test_sa_create_refuses),
 		TEST(test_sa_owner_is_claimed_once),
 		TEST(test_sa_owner_changes_in_steps),
+		TEST(test_sa_owner_changes_of_an_sa_in_no_slot),
 		TEST(test_sa_keys_are_wiped),
 		TEST(test_sa_inner_mtu_is_exact),
 		TEST(test_sa_selectors_agree_with_the_model_room),
