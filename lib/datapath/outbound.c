@@ -83,7 +83,8 @@ static inline struct sa *decided_sa(struct worker *w, const struct flow *flow, s
 	struct sa *sa = tunnel_lookup(w->ips, d->slot);
 
 	*ret_fits = likely(sa != NULL) && sa_selectors_match(sa, flow);
-	if (likely(*ret_fits || d->slot == d->tunnel))
+	/* no SA: a child may have got one since, and only children that an SA hides from this flow change the epoch */
+	if (likely(*ret_fits || (sa && d->slot == d->tunnel)))
 		return sa;
 	d->slot = tunnel_child_lookup(w->ips, d->tunnel, flow);
 	sa = tunnel_lookup(w->ips, d->slot);

@@ -197,6 +197,33 @@ static void test_decide_children_come_and_go(void)
 	rig_close();
 }
 
+/* Flows that found neither an SA of the tunnel nor of a child remember that only until a child has one. */
+static void test_decide_child_of_a_tunnel_without_an_sa(void)
+{
+	const struct probe p = { .src = LAN_HOST, .dst = FAR_HOST };
+	struct path_spec spec = { 0 };
+
+	rig_open(1);
+	RIG_POLICY("protect 3 10.1.0.0/24 10.2.0.0/24");
+	addr_parse(WAN_OWN, &spec.local.addr);
+	addr_parse(WAN_PEER, &spec.remote.addr);
+	child_sa = (struct sa){ .spi = 0x1005, .inner_mtu = 1400 };
+	CU_ASSERT_EQUAL_FATAL(datapath_path_create(rig.dp, &spec, &child_sa.path), 0);
+	rig_send(LAN, &p);
+	rig_step();
+	CU_ASSERT_EQUAL(rig_drops(DROP_NO_SA), 1);
+	fake.child = 5;
+	fake.child_of = 3;
+	fake.child_addr_be = ip4(FAR_HOST);
+	fake.tunnels[5] = &child_sa;
+	rig_send(LAN, &p);
+	rig_step();
+	CU_ASSERT_EQUAL(child_sa.packets, 1);
+	CU_ASSERT_EQUAL(rig_sent(WAN), 1);
+	path_free(child_sa.path);
+	rig_close();
+}
+
 int main(int argc, char **argv)
 {
 	static const struct test tests[] = {
@@ -206,6 +233,7 @@ int main(int argc, char **argv)
 		TEST(test_decide_overlapping_sides_are_asked_each_time),
 		TEST(test_decide_own_answers_are_not_remembered),
 		TEST(test_decide_children_come_and_go),
+		TEST(test_decide_child_of_a_tunnel_without_an_sa),
 	};
 
 	rig_eal();
