@@ -82,16 +82,29 @@ static bool is_link_local(const struct rte_mbuf *m)
 	       (ipv6_link_local(ip6_source(packet_ip6(m))) || ipv6_link_local(ip6_destination(packet_ip6(m))));
 }
 
+/* To our link-local address, from an address that is not on that link: the answer would go where neither policy nor a
+ * route leads. */
+static bool is_from_beyond_the_link(const struct worker *w, const struct rte_mbuf *m)
+{
+	if (!packet_is_ip6(m) || !ipv6_link_local(ip6_destination(packet_ip6(m))) ||
+		ipv6_link_local(ip6_source(packet_ip6(m))))
+		return false;
+	const struct route *r = packet_source_route(w, m);
+	return r->kind != ROUTE_CONNECTED || r->port != m->port;
+}
+
 /* What policy wants protected is not believed in clear (RFC 4301 5.2 step 3b), and a discard rule is obeyed. */
 static enum drop_reason local_policy(struct worker *w, const struct rte_mbuf *m)
 {
 	struct spd_verdict v;
 	struct flow f;
 
+	if (unlikely(is_from_beyond_the_link(w, m)))
+		return DROP_REVERSE_PATH;
 	packet_flow(m, false, &f);
 	policy_lookup(w, &f, 1, &v);
-	/* no tunnel brings what is known on its own link only */
-	if (is_link_local(m) && is_protect(&v))
+	/* no tunnel brings what comes from an address that is known on its own link only */
+	if (packet_is_ip6(m) && ipv6_link_local(ip6_source(packet_ip6(m))) && is_protect(&v))
 		return DROP_NONE;
 	return local_verdict(&v);
 }

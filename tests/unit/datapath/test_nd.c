@@ -472,6 +472,11 @@ static void test_nd_link_local_echo_is_answered_on_its_link(void)
 	answer(LINK_HOST, mac_b, SOLICITED | OVERRIDE);
 	CU_ASSERT(sent_to(mac_b));
 	CU_ASSERT_EQUAL(rig_counter(DP_C_LOCAL), 1);
+	/* who is on the link by another address is asked what policy asks of that, who is not is not answered */
+	const struct probe beyond = { .src = FAR_HOST6, .dst = text, .protocol = IPPROTO_ICMPV6 };
+	const struct probe global = { .src = LAN_HOST6, .dst = text, .protocol = IPPROTO_ICMPV6 };
+	CU_ASSERT(dropped_as(LAN, &beyond, DROP_REVERSE_PATH));
+	CU_ASSERT(dropped_as(LAN, &global, DROP_INBOUND_CLEAR));
 	/* it is no address of the other link, where the ring has the same MAC */
 	rig.dp->ports[WAN].link_local[15] = 9;
 	CU_ASSERT(dropped_as(WAN, &echo, DROP_MARTIAN));
