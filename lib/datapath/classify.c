@@ -280,8 +280,10 @@ void classify_burst(struct worker *w, uint16_t device, struct rte_mbuf **frames,
 	for (uint16_t i = 0; i < n; i++) {
 		if (i + PREFETCH_AHEAD < n)
 			rte_prefetch0(rte_pktmbuf_mtod(frames[i + PREFETCH_AHEAD], void *));
-		/* from here on our index of the interface, which later stages ask */
+		/* from here on our index of the interface, which later stages ask; a device may hand on others' marks
+		 */
 		frames[i]->port = d->ports[0];
+		frames[i]->ol_flags &= ~w->dp->joined_flag;
 		classify_frame(w, d, frames[i]);
 	}
 	worker_count(w, DP_C_RX, n);

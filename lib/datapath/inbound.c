@@ -85,18 +85,19 @@ static void mss_clamp_tunnelled(struct worker *w, struct rte_mbuf *m)
 /* The burst has checked the inner lengths and the SA's selectors. */
 static inline enum drop_reason inner_check(const struct worker *w, const struct rte_mbuf *m)
 {
+	enum drop_reason chain = DROP_NONE;
 	bool good;
 
-	if (packet_is_ip6(m))
-		good = !ipv6_not_unicast(ip6_source(packet_ip6(m))) && !ipv6_link_local(ip6_source(packet_ip6(m))) &&
-		       !classify_extensions(m);
-	else
+	if (packet_is_ip6(m)) {
+		good = !ipv6_not_unicast(ip6_source(packet_ip6(m))) && !ipv6_link_local(ip6_source(packet_ip6(m)));
+		chain = classify_extensions(m);
+	} else
 		good = ip_checksum_good(packet_ip(m), ip_header_bytes(packet_ip(m))) &&
 		       !ipv4_not_unicast(packet_ip(m)->src_addr);
-	if (unlikely(!good))
+	if (unlikely(!good || (chain && chain != DROP_FRAGMENT)))
 		return DROP_INNER_HEADER;
 	/* nobody speaks in our name, to whom an SA may protect what we say */
-	return unlikely(source_own(w->dp, m)) ? DROP_MARTIAN : DROP_NONE;
+	return unlikely(source_own(w->dp, m)) ? DROP_MARTIAN : chain;
 }
 
 /* Fragments go on as they are unless somebody asks for their ports: the SA's selectors, policy, or we ourselves (RFC
@@ -115,6 +116,10 @@ static struct rte_mbuf *inner_join(struct worker *w, struct rte_mbuf *m, struct 
 	m = defragment_inner(w, m, sa_spi(sa));
 	if (!m)
 		return NULL;
+	if (packet_is_ip6(m) && classify_extensions(m)) {
+		worker_drop(w, m, DROP_INNER_HEADER);
+		return NULL;
+	}
 	packet_flow(m, false, &f);
 	if (sa_selectors_match(sa, &f))
 		return m;
@@ -128,11 +133,13 @@ static inline void inner_sort(struct worker *w, struct rte_mbuf *m, struct sa *s
 {
 	enum drop_reason reason = inner_check(w, m);
 
-	if (unlikely(reason)) {
+	bool joins = inner_joins(w, m, sa);
+
+	if (unlikely(reason && !(reason == DROP_FRAGMENT && joins))) {
 		worker_drop(w, m, reason);
 		return;
 	}
-	if (unlikely(inner_joins(w, m, sa))) {
+	if (unlikely(joins)) {
 		m = inner_join(w, m, sa);
 		if (!m)
 			return;

@@ -148,6 +148,22 @@ static void test_defragment_big_ipv6_echo_is_answered_in_fragments(void)
 	rig_close();
 }
 
+static struct rte_mbuf *echo_behind_options(const char *src, const char *dst, uint16_t bytes)
+{
+	struct rte_mbuf *m = big_packet(src, dst, IPPROTO_ICMPV6, bytes), *longer;
+
+	longer = rte_pktmbuf_alloc(rig.dp->large_pool);
+	rte_pktmbuf_append(longer, (uint16_t)(m->data_len + 8));
+	uint8_t *at = rte_pktmbuf_mtod(longer, uint8_t *);
+	memcpy(at, rte_pktmbuf_mtod(m, uint8_t *), 40);
+	memcpy(at + 40, "\x3a\0\1\4\0\0\0\0", 8);
+	memcpy(at + 48, rte_pktmbuf_mtod_offset(m, uint8_t *, 40), bytes);
+	at[6] = IPPROTO_DSTOPTS;
+	store_be16(at + 4, (uint16_t)(bytes + 8));
+	rte_pktmbuf_free(m);
+	return longer;
+}
+
 /* The chain of a datagram may go on behind its first header: only the whole shows it. */
 static void test_defragment_ipv6_chain_in_the_fragmentable_part(void)
 {
@@ -155,17 +171,7 @@ static void test_defragment_ipv6_chain_in_the_fragmentable_part(void)
 	uint32_t id;
 
 	rig_open_reassembly(1);
-	struct rte_mbuf *m = big_packet(LAN_HOST6, LAN_OWN6, IPPROTO_ICMPV6, 2000), *longer;
-	longer = rte_pktmbuf_alloc(rig.dp->large_pool);
-	rte_pktmbuf_append(longer, (uint16_t)(m->data_len + 8));
-	uint8_t *at = rte_pktmbuf_mtod(longer, uint8_t *);
-	memcpy(at, rte_pktmbuf_mtod(m, uint8_t *), 40);
-	memcpy(at + 40, "\x3a\0\1\4\0\0\0\0", 8);
-	memcpy(at + 48, rte_pktmbuf_mtod_offset(m, uint8_t *, 40), 2000);
-	at[6] = IPPROTO_DSTOPTS;
-	store_be16(at + 4, 2008);
-	rte_pktmbuf_free(m);
-	send_in_fragments(LAN, longer, 1300);
+	send_in_fragments(LAN, echo_behind_options(LAN_HOST6, LAN_OWN6, 2000), 1300);
 	CU_ASSERT_EQUAL(received_join(LAN, joined, &largest, &id), 2000);
 	rig_close();
 }
@@ -332,9 +338,10 @@ static void test_defragment_clear_fragments_of_two_ports_do_not_mix(void)
 
 /* ---- out of an SA ---- */
 
-static void inner_fragments_send(void)
+/* Takes m. */
+static void inner_fragments_send_of(struct rte_mbuf *m)
 {
-	struct rte_mbuf *f[FRAGMENTS_MAX], *m = big_packet(FAR_HOST, LAN_HOST, IPPROTO_UDP, 2000);
+	struct rte_mbuf *f[FRAGMENTS_MAX];
 
 	for (int n = fragments_of(m, 900, f); n--;) {
 		struct rte_mbuf *outer = big_packet(WAN_PEER, WAN_OWN, IPPROTO_ESP, (uint16_t)(8 + f[n]->data_len));
@@ -344,6 +351,25 @@ static void inner_fragments_send(void)
 	}
 	rte_pktmbuf_free(m);
 	rig_step();
+}
+
+static void inner_fragments_send(void)
+{
+	inner_fragments_send_of(big_packet(FAR_HOST, LAN_HOST, IPPROTO_UDP, 2000));
+}
+
+/* Later fragments alone say nothing of what is behind the destination options. */
+static void test_defragment_inner_ipv6_with_options_in_the_fragmentable_part(void)
+{
+	sa_open(1);
+	inner_fragments_send_of(echo_behind_options(FAR_HOST6, LAN_OWN6, 2000));
+	CU_ASSERT_EQUAL(rig_counter(DP_C_REASSEMBLED), 1);
+	CU_ASSERT_EQUAL(rig_drops(DROP_INNER_HEADER), 0);
+	inner_fragments_send_of(echo_behind_options(FAR_HOST6, LAN_HOST6, 2000));
+	CU_ASSERT_EQUAL(rig_counter(DP_C_REASSEMBLED), 1);
+	CU_ASSERT_EQUAL(rig_sent(LAN), 1); /* the first fragment shows all */
+	CU_ASSERT(rig_drops(DROP_FRAGMENT) > 0);
+	rig_close();
 }
 
 static void test_defragment_inner_before_selectors_with_ports(void)
@@ -475,6 +501,7 @@ int main(int argc, char **argv)
 		TEST(test_defragment_clear_ipv6_goes_on_as_it_was_cut),
 		TEST(test_defragment_clear_fragments_of_two_ports_do_not_mix),
 		TEST(test_defragment_inner_before_selectors_with_ports),
+		TEST(test_defragment_inner_ipv6_with_options_in_the_fragmentable_part),
 		TEST(test_defragment_ends_have_names),
 		TEST(test_defragment_datagram_too_long_for_a_buffer),
 		TEST(test_defragment_congestion_marks_are_kept),
