@@ -41,6 +41,7 @@ const char *datapath_trace_class_name(uint16_t class)
 		[PUNT_IKE] = "IKE",
 		[PUNT_ARP] = "ARP",
 		[PUNT_HOLD] = "to wait for its neighbour",
+		[PUNT_ND] = "neighbour discovery",
 	};
 
 	return class < ARRAY_LEN(names) && names[class] ? names[class] : "unknown";
@@ -138,6 +139,14 @@ static bool slot_fits(const struct datapath_trace_spec *s, uint32_t slot)
 	return !s->slot_count || slot - s->first_slot < s->slot_count;
 }
 
+static uint16_t link_header_bytes(const struct rte_mbuf *m)
+{
+	const struct rte_ether_hdr *eth = rte_pktmbuf_mtod(m, const struct rte_ether_hdr *);
+	bool tagged = m->data_len >= RTE_ETHER_HDR_LEN && eth->ether_type == rte_cpu_to_be_16(RTE_ETHER_TYPE_VLAN);
+
+	return (uint16_t)(RTE_ETHER_HDR_LEN + (tagged ? sizeof(struct rte_vlan_hdr) : 0));
+}
+
 /* A device may hand on what others left in ol_flags. */
 void trace_frames(struct worker *w, uint16_t port, struct rte_mbuf **frames, uint16_t n)
 {
@@ -146,9 +155,10 @@ void trace_frames(struct worker *w, uint16_t port, struct rte_mbuf **frames, uin
 
 	for (uint16_t i = 0; i < n; i++) {
 		struct rte_mbuf *m = frames[i];
-		uint16_t bytes = m->data_len > RTE_ETHER_HDR_LEN ? (uint16_t)(m->data_len - RTE_ETHER_HDR_LEN) : 0;
+		uint16_t header = link_header_bytes(m);
+		uint16_t bytes = m->data_len > header ? (uint16_t)(m->data_len - header) : 0;
 		m->ol_flags &= ~w->trace->flag;
-		if (here && addresses_fit(s, rte_pktmbuf_mtod_offset(m, const uint8_t *, RTE_ETHER_HDR_LEN), bytes))
+		if (here && addresses_fit(s, rte_pktmbuf_mtod_offset(m, const uint8_t *, header), bytes))
 			sample(w, m);
 		trace_push(w, m, TRACE_RECEIVED, port, m->pkt_len);
 	}

@@ -144,6 +144,26 @@ static void test_trace_chooses_by_address_turn_and_count(void)
 	end();
 }
 
+static void test_trace_chooses_by_address_behind_a_vlan_tag(void)
+{
+	uint8_t frame[64] = { 0 };
+
+	begin(1);
+	store_be16(frame + 12, RTE_ETHER_TYPE_VLAN);
+	store_be16(frame + 16, RTE_ETHER_TYPE_IPV4);
+	frame[18] = 0x45;
+	memcpy(frame + 18 + 12, (const uint8_t[]){ 10, 1, 0, 2, 10, 2, 0, 2 }, 8);
+	start("10.1.0.0/24", "10.2.0.2/32", 9, 1);
+	rig_send_frame(LAN, frame, sizeof(frame));
+	rig_step();
+	CU_ASSERT_EQUAL(sampled(), 1);
+	frame[18 + 19] = 3;
+	rig_send_frame(LAN, frame, sizeof(frame));
+	rig_step();
+	CU_ASSERT_EQUAL(sampled(), 0);
+	end();
+}
+
 static void test_trace_of_a_tunnel_begins_where_it_is_known(void)
 {
 	const struct datapath_trace_spec spec = { .count = 9, .every = 1, .first_slot = 3, .slot_count = 1 };
@@ -217,6 +237,7 @@ int main(int argc, char **argv)
 		TEST(test_trace_mark_goes_with_the_packet_to_another_worker),
 		TEST(test_trace_names_the_drop),
 		TEST(test_trace_chooses_by_address_turn_and_count),
+		TEST(test_trace_chooses_by_address_behind_a_vlan_tag),
 		TEST(test_trace_of_a_tunnel_begins_where_it_is_known),
 		TEST(test_trace_frames_too_short_match_no_address),
 		TEST(test_trace_full_ring_loses_records_not_packets),
