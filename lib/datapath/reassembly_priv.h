@@ -26,7 +26,8 @@ struct reassembly_key {
 };
 static_assert(sizeof(struct reassembly_key) == 44, "no padding");
 
-/* Fragments of different contexts never meet: nobody adds his to a datagram of another's. */
+/* Fragments of different contexts never meet. Those for us have one: the ways to us may differ, and ESP and AH have an
+ * ICV that says whose the whole is. */
 enum fragment_context {
 	FRAGMENT_OWN,   /* for one of our addresses */
 	FRAGMENT_CLEAR, /* to go on, by the port they came from */
