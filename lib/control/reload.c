@@ -219,8 +219,36 @@ static void manual_install(struct reload_run *r, const struct config_manual_sa *
 	log_line(LOG_NOTICE, "manual-sa-up %s spi-in %08x spi-out %08x", m->name, m->in.spi, m->out.spi);
 }
 
+/* Does a manual SA in force leave its inbound SPI to another one? */
+static bool leaves_spi_to(const struct reload_run *r, size_t k, const struct config_manual_sa *next)
+{
+	const struct config_manual_sa *now = &r->c->config->manual_sas[k];
+
+	return now->in.spi == next->in.spi && strcmp(now->name, next->name) != 0 &&
+	       (is_removed(r, k) ||
+		       manual_change(r, (size_t)r->policy.slots[now->out.tunnel_slot].manual) != CHANGE_NONE);
+}
+
+/* SAs that were renamed or changed SPIs with each other find theirs free. Before any is installed. */
+static void spis_in_use_retire(struct reload_run *r)
+{
+	for (size_t i = 0; i < r->next->manual_sa_count; i++) {
+		if (manual_change(r, i) == CHANGE_NONE)
+			continue;
+		for (size_t k = 0; k < r->c->config->manual_sa_count; k++) {
+			struct sa_pair *pair = leaves_spi_to(r, k, &r->next->manual_sas[i])
+						       ? sa_pair_of_slot(&r->c->sas,
+								 r->c->config->manual_sas[k].out.tunnel_slot)
+						       : NULL;
+			if (pair)
+				sa_pair_retire(&r->c->sas, pair);
+		}
+	}
+}
+
 static void manual_sas_install(struct reload_run *r)
 {
+	spis_in_use_retire(r);
 	for (size_t i = 0; i < r->next->manual_sa_count; i++) {
 		const struct config_manual_sa *m = &r->next->manual_sas[i];
 		enum change change = manual_change(r, i);
