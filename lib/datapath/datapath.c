@@ -356,6 +356,8 @@ void datapath_free(struct datapath *dp)
 		/* behind the table's own entries in the queue of the deferred */
 		reclaim_later(dp->ips, table_free, dp->neighbours);
 	}
+	/* no worker is left to wait for: what is still queued may look at dp */
+	reclaim_poll(dp->ips);
 	snapshot_free(atomic_load_explicit(&dp->snapshot, memory_order_relaxed));
 	free(dp->move.target);
 	rte_mempool_free(dp->pool);
