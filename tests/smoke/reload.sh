@@ -115,7 +115,7 @@ workers_come_and_go() {
 	local rc=$?
 	wait $! || because "a reload failed: $(cat "$work/reload.out")" || return 1
 	[ $rc = 0 ] || return 1
-	# the kernel's packet sockets under the ports may turn two round where a queue changes hands: at most one each change
+	# order is the rule; one late packet in 4,000 was seen on a busy machine, from where is not known
 	grep -Eq ' [0-8] late' "$work/udp-receiver.log" || because "$(tail -n 1 "$work/udp-receiver.log")"
 }
 
