@@ -32,11 +32,12 @@ static const char intro[] = "# Configuration\n"
 			    "\n"
 			    "An annotated file is [config/gateway.yaml](../config/gateway.yaml).\n";
 
-static const char secrets_intro[] = "\n# The secrets file\n"
-				    "\n"
-				    "Named by `secrets_file`, read at start, refused unless only its owner can read it "
-				    "(mode 0600 or 0400). `{}` when\n"
-				    "there is nothing to keep secret.\n";
+static const char secrets_intro[] =
+	"\n# The secrets file\n"
+	"\n"
+	"Named by `secrets_file`, read at start and by a reload, refused unless only its owner can read it "
+	"(mode 0600 or 0400). `{}` when\n"
+	"there is nothing to keep secret.\n";
 
 /* What is refused by name is no value. */
 static void print_words(FILE *f, const struct word *words)
