@@ -95,9 +95,9 @@ struct datapath_prepared *datapath_prepare(
 	struct datapath *dp, const struct datapath_snapshot *s, const char **ret_reason);
 /* Control: whether the routes to come lead to an address. */
 bool datapath_prepared_reaches(const struct datapath_prepared *p, const struct addr *a);
-/* Control: publish the part that was prepared, once each. 0, or -ENOMEM: nothing has changed. */
-int datapath_publish_routes(struct datapath *dp, struct datapath_prepared *p);
-int datapath_publish_policies(struct datapath *dp, struct datapath_prepared *p);
+/* Control: publish the part that was prepared, once each. */
+void datapath_publish_routes(struct datapath *dp, struct datapath_prepared *p);
+void datapath_publish_policies(struct datapath *dp, struct datapath_prepared *p);
 void datapath_prepared_free(struct datapath_prepared *p); /* with what was not published; accepts NULL */
 
 /* Control: routes spec->remote and builds the path (neighbour looked up or created, its resolution started). 0,

@@ -124,6 +124,16 @@ struct rx_queue {
 	uint16_t queue;
 };
 
+/* Packets that wait until it is known who has what they need. An owner may appear in the middle of a worker's loop:
+ * what comes after a packet that waits for the same waits too, or it would overtake. */
+struct parked {
+	uint32_t head, count; /* positions count on for ever; their place is modulo PARKED_MAX */
+	uint32_t kept;        /* from this position on they were put here in this loop */
+	uint64_t filter[4];   /* bits by what these wait for */
+	struct rte_mbuf *m[PARKED_MAX];
+	uint32_t what[PARKED_MAX]; /* PARKED_*: what each waits for */
+};
+
 struct worker {
 	/* constant after create */
 	struct datapath *dp;
@@ -161,10 +171,7 @@ struct worker {
 	uint8_t protect_origin;
 	struct list tx[DATAPATH_PORTS_MAX];
 	struct list *handoff; /* one per worker */
-	struct {
-		struct rte_mbuf *m[PARKED_MAX];
-		uint32_t head, count;
-	} parked; /* until their owner is known */
+	struct parked parked;
 	struct bucket icmp_errors, icmp_reports, echo_replies, spi_events, sa_events;
 	struct bucket punts[PUNT_CLASSES];
 	struct bucket ike_sources[IKE_BUCKETS];

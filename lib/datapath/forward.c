@@ -37,7 +37,7 @@ void forward_frame(struct worker *w, struct rte_mbuf *m, uint16_t port)
 
 	if (unlikely(w->tx_queue[port] == QUEUE_NONE)) {
 		uint8_t owner = w->snapshot->assignment->tx[w->ports[port].device][0];
-		handoff_turn(w, m, owner_turn(owner, (uint8_t)w->id), &note);
+		handoff_turn(w, m, owner_turn(owner, (uint8_t)w->id), &note, parked_for_port(port));
 		return;
 	}
 	if (unlikely(w->ports[port].vlan) && vlan_insert(&w->ports[port], m)) {

@@ -25,22 +25,59 @@ void handoff_push(struct worker *w, struct rte_mbuf *m, uint16_t to, const struc
 		receiver_flush(w, to);
 }
 
-static void packet_park(struct worker *w, struct rte_mbuf *m, const struct note *note)
+static uint64_t *filter_word(struct parked *p, uint32_t what)
 {
-	if (w->parked.count == PARKED_MAX) {
+	return &p->filter[what / 64 % ARRAY_LEN(p->filter)];
+}
+
+bool parked_has(const struct parked *p, uint32_t what)
+{
+	if (!(p->filter[what / 64 % ARRAY_LEN(p->filter)] >> what % 64 & 1))
+		return false;
+	for (uint32_t i = p->kept; i != p->head + p->count; i++)
+		if (p->what[i % PARKED_MAX] == what)
+			return true;
+	return false;
+}
+
+void parked_begin(struct parked *p)
+{
+	p->kept = p->head + p->count;
+	memset(p->filter, 0, sizeof(p->filter));
+}
+
+uint16_t parked_take(struct parked *p, struct rte_mbuf **ret_pkts, uint16_t max)
+{
+	uint32_t n = RTE_MIN(p->kept - p->head, (uint32_t)max);
+
+	for (uint32_t i = 0; i < n; i++)
+		ret_pkts[i] = p->m[p->head++ % PARKED_MAX];
+	p->count -= n;
+	return (uint16_t)n;
+}
+
+static void packet_park(struct worker *w, struct rte_mbuf *m, const struct note *note, uint32_t what)
+{
+	struct parked *p = &w->parked;
+	uint32_t at = (p->head + p->count) % PARKED_MAX;
+
+	if (p->count == PARKED_MAX) {
 		worker_drop(w, m, DROP_OWNER_MOVING);
 		return;
 	}
 	*packet_note(m) = *note;
 	if (unlikely(w->trace != NULL))
 		trace_push(w, m, TRACE_PARKED, 0, 0);
-	w->parked.m[(w->parked.head + w->parked.count++) % PARKED_MAX] = m;
+	p->m[at] = m;
+	p->what[at] = what;
+	p->count++;
+	*filter_word(p, what) |= 1ull << what % 64;
 }
 
-void handoff_turn(struct worker *w, struct rte_mbuf *m, uint8_t turn, const struct note *note)
+void handoff_turn(struct worker *w, struct rte_mbuf *m, uint8_t turn, const struct note *note, uint32_t what)
 {
 	if (turn == WORKER_MOVING)
-		packet_park(w, m, note);
+		packet_park(w, m, note, what);
 	else
 		handoff_push(w, m, turn, note);
 }

@@ -41,8 +41,10 @@ static inline bool sa_find(struct worker *w, struct rte_mbuf *m, struct sa **ret
 		return false;
 	}
 	uint8_t turn = owner_turn(sad_bucket_worker(w->ips, spi), (uint8_t)w->id);
+	if (packet_waits(w, parked_for_bucket(spi)))
+		turn = WORKER_MOVING;
 	if (unlikely(turn != w->id)) {
-		handoff_turn(w, m, turn, &note);
+		handoff_turn(w, m, turn, &note, parked_for_bucket(spi));
 		return false;
 	}
 	*ret_sa = sad_lookup(w->ips, spi, protocol, rte_pktmbuf_mtod(m, const uint8_t *));

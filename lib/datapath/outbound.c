@@ -106,10 +106,12 @@ static inline struct sa *sa_for(
 		return NULL;
 	}
 	uint8_t turn = owner_turn(sa_owner(sa), (uint8_t)w->id);
-	if (unlikely(turn == WORKER_NONE))
+	if (packet_waits(w, parked_for_slot(d->slot)))
+		turn = WORKER_MOVING;
+	else if (unlikely(turn == WORKER_NONE))
 		turn = sa_claim_turn(w, sa);
 	if (turn != w->id) {
-		handoff_turn(w, m, turn, &note);
+		handoff_turn(w, m, turn, &note, parked_for_slot(d->slot));
 		return NULL;
 	}
 	if (unlikely(!fits)) {

@@ -252,13 +252,10 @@ void snapshot_free(void *snapshot)
 	free(snap);
 }
 
-int snapshot_publish(
-	struct datapath *dp, struct policies *policies, struct routes *routes, struct assignment *assignment)
+/* Takes fresh, which has room for one. */
+static void snapshot_swap(struct datapath *dp, struct snapshot *fresh, struct policies *policies, struct routes *routes,
+	struct assignment *assignment)
 {
-	struct snapshot *fresh = malloc(sizeof(*fresh));
-
-	if (!fresh)
-		return -ENOMEM;
 	*fresh = (struct snapshot){
 		.epoch = ++dp->epoch, .policies = policies, .routes = routes, .assignment = assignment
 	};
@@ -267,6 +264,16 @@ int snapshot_publish(
 	assignment->holders++;
 	/* release: pairs with worker_step */
 	reclaim_later(dp->ips, snapshot_free, atomic_exchange_explicit(&dp->snapshot, fresh, memory_order_acq_rel));
+}
+
+int snapshot_publish(
+	struct datapath *dp, struct policies *policies, struct routes *routes, struct assignment *assignment)
+{
+	struct snapshot *fresh = malloc(sizeof(*fresh));
+
+	if (!fresh)
+		return -ENOMEM;
+	snapshot_swap(dp, fresh, policies, routes, assignment);
 	return 0;
 }
 
@@ -283,6 +290,7 @@ int assignment_publish(struct datapath *dp, struct assignment *assignment)
 struct datapath_prepared {
 	struct policies *policies;
 	struct routes *routes;
+	struct snapshot *with_policies, *with_routes; /* room for them, so that to publish cannot fail */
 };
 
 struct datapath_prepared *datapath_prepare(
@@ -294,7 +302,10 @@ struct datapath_prepared *datapath_prepare(
 	*ret_reason = "out of memory";
 	if (!p)
 		return NULL;
-	p->policies = policies_create(s, ret_reason);
+	p->with_policies = malloc(sizeof(*p->with_policies));
+	p->with_routes = malloc(sizeof(*p->with_routes));
+	if (p->with_policies && p->with_routes)
+		p->policies = policies_create(s, ret_reason);
 	if (p->policies)
 		p->routes = routes_create(dp, s, ret_reason);
 	if (p->routes)
@@ -309,6 +320,8 @@ void datapath_prepared_free(struct datapath_prepared *p)
 		return;
 	policies_free(p->policies);
 	routes_free(p->routes);
+	free(p->with_policies);
+	free(p->with_routes);
 	free(p);
 }
 
@@ -320,37 +333,36 @@ bool datapath_prepared_reaches(const struct datapath_prepared *p, const struct a
 	return route_leads(r);
 }
 
-int datapath_publish_routes(struct datapath *dp, struct datapath_prepared *p)
+void datapath_publish_routes(struct datapath *dp, struct datapath_prepared *p)
 {
 	const struct snapshot *now = atomic_load_explicit(&dp->snapshot, memory_order_relaxed);
-	int error = snapshot_publish(dp, now->policies, p->routes, now->assignment);
 
-	if (!error)
-		p->routes = NULL;
-	return error;
+	snapshot_swap(dp, p->with_routes, now->policies, p->routes, now->assignment);
+	p->with_routes = NULL;
+	p->routes = NULL;
 }
 
-int datapath_publish_policies(struct datapath *dp, struct datapath_prepared *p)
+void datapath_publish_policies(struct datapath *dp, struct datapath_prepared *p)
 {
 	const struct snapshot *now = atomic_load_explicit(&dp->snapshot, memory_order_relaxed);
-	int error = snapshot_publish(dp, p->policies, now->routes, now->assignment);
 
-	if (!error)
-		p->policies = NULL;
-	return error;
+	snapshot_swap(dp, p->with_policies, p->policies, now->routes, now->assignment);
+	p->with_policies = NULL;
+	p->policies = NULL;
 }
 
 int datapath_publish(struct datapath *dp, const struct datapath_snapshot *s, const char **ret_reason)
 {
 	const struct snapshot *now = atomic_load_explicit(&dp->snapshot, memory_order_relaxed);
 	struct datapath_prepared *p = datapath_prepare(dp, s, ret_reason);
-	int error = p ? snapshot_publish(dp, p->policies, p->routes, now->assignment) : -EINVAL;
 
-	if (!error) {
-		p->policies = NULL;
-		p->routes = NULL;
-		*ret_reason = NULL;
-	}
+	if (!p)
+		return -EINVAL;
+	snapshot_swap(dp, p->with_policies, p->policies, p->routes, now->assignment);
+	p->with_policies = NULL;
+	p->policies = NULL;
+	p->routes = NULL;
+	*ret_reason = NULL;
 	datapath_prepared_free(p);
-	return error;
+	return 0;
 }

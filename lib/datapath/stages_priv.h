@@ -178,8 +178,34 @@ bool mss_is_syn(const uint8_t *ip, uint16_t total_bytes);
 
 /* handoff.c: gives the packet to another worker, to continue at a stage. */
 void handoff_push(struct worker *w, struct rte_mbuf *m, uint16_t to, const struct note *note);
-/* The same for whoever's turn it is: another worker, or WORKER_MOVING: the packet waits here. */
-void handoff_turn(struct worker *w, struct rte_mbuf *m, uint8_t turn, const struct note *note);
+/* What packets wait for: the next owner of a bucket of inbound SAs, of a slot's outbound SA, of a port's TX queue. */
+static inline uint32_t parked_for_bucket(uint32_t spi)
+{
+	return spi % SA_BUCKETS;
+}
+
+static inline uint32_t parked_for_slot(uint32_t slot)
+{
+	return slot | 1u << 31;
+}
+
+static inline uint32_t parked_for_port(uint16_t port)
+{
+	return port | 1u << 30;
+}
+
+/* handoff.c: the same for whoever's turn it is: another worker, or WORKER_MOVING: the packet waits here. */
+void handoff_turn(struct worker *w, struct rte_mbuf *m, uint8_t turn, const struct note *note, uint32_t what);
+/* handoff.c: the slow half of packet_waits. */
+bool parked_has(const struct parked *p, uint32_t what);
+/* A packet that came earlier waits for this: it is this one's turn after that. */
+static inline bool packet_waits(const struct worker *w, uint32_t what)
+{
+	return unlikely(w->parked.count != 0) && parked_has(&w->parked, what);
+}
+/* handoff.c: up to `max` packets to be tried again, in order. Call parked_begin before the first. */
+void parked_begin(struct parked *p);
+uint16_t parked_take(struct parked *p, struct rte_mbuf **ret_pkts, uint16_t max);
 void handoff_flush(struct worker *w);
 /* Sorts packets that came by ring into this worker's lists or sends them. */
 void handoff_sort(struct worker *w, struct rte_mbuf **pkts, uint16_t n);

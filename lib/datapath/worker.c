@@ -80,14 +80,11 @@ static uint32_t parked_stage(struct worker *w)
 {
 	struct rte_mbuf *pkts[BURST];
 	uint32_t total = w->parked.count;
+	uint16_t n;
 
-	for (uint32_t left = total; left;) {
-		uint32_t n = RTE_MIN(left, (uint32_t)BURST);
-		for (uint32_t i = 0; i < n; i++)
-			pkts[i] = w->parked.m[w->parked.head++ % PARKED_MAX];
-		w->parked.count -= n;
-		left -= n;
-		handoff_sort(w, pkts, (uint16_t)n);
+	parked_begin(&w->parked);
+	while ((n = parked_take(&w->parked, pkts, BURST))) {
+		handoff_sort(w, pkts, n);
 		worker_stages(w);
 	}
 	return total;

@@ -104,7 +104,7 @@ hangup_takes_over() {
 	counts gw-a policy_discard pings_fail ha 10.2.0.2 && udp_numbers ha 10.1.0.2 hb 10.2.0.2 200
 }
 
-# workers go and come back while numbered packets pass, all of them once, and in order but for a few
+# workers go and come back while numbered packets pass, all of them once and in order
 workers_come_and_go() {
 	local i
 	(for i in 1 2 1 2 1 2 1 2; do
@@ -115,8 +115,7 @@ workers_come_and_go() {
 	local rc=$?
 	wait $! || because "a reload failed: $(cat "$work/reload.out")" || return 1
 	[ $rc = 0 ] || return 1
-	# order is the rule; one late packet in 4,000 was seen on a busy machine, from where is not known
-	grep -Eq ' [0-8] late' "$work/udp-receiver.log" || because "$(tail -n 1 "$work/udp-receiver.log")"
+	grep -q ' 0 late' "$work/udp-receiver.log" || because "$(tail -n 1 "$work/udp-receiver.log")"
 }
 
 one_works() {

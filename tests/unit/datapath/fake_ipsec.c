@@ -130,9 +130,14 @@ bool sa_joins_fragments(const struct sa *sa)
 	return sa->wants_ports;
 }
 
+static bool still_moving(void)
+{
+	return fake.moving_reads && fake.moving_reads--;
+}
+
 uint8_t sa_owner(const struct sa *sa)
 {
-	return sa->owner;
+	return still_moving() ? WORKER_MOVING : sa->owner;
 }
 
 uint8_t sa_claim(struct sa *sa, uint8_t worker)
@@ -184,7 +189,7 @@ struct sa *sad_lookup(const struct ipsec *ips, uint32_t spi, uint8_t protocol, c
 uint8_t sad_bucket_worker(const struct ipsec *ips, uint32_t spi)
 {
 	(void)ips;
-	return fake.buckets[spi % SA_BUCKETS];
+	return still_moving() ? WORKER_MOVING : fake.buckets[spi % SA_BUCKETS];
 }
 
 void sad_bucket_publish(struct ipsec *ips, uint8_t bucket, uint8_t owner)

@@ -3,6 +3,7 @@
 #include "harness.h"
 #include "rig.h"
 #include "fake_ipsec.h"
+#include "stages_priv.h"
 
 #define SPI 0x1001 /* bucket 1 */
 
@@ -31,10 +32,15 @@ static void moving_close(void)
 	rig_close();
 }
 
-/* The n-th packet each way: in clear from the LAN, sealed from the WAN. */
-static void both_send(uint16_t n)
+static void clear_send(uint16_t n)
 {
 	const struct probe clear = { .src = LAN_HOST, .dst = FAR_HOST, .sport = n };
+
+	rig_send(LAN, &clear);
+}
+
+static void sealed_send(uint16_t n)
+{
 	const struct probe inner = { .src = FAR_HOST, .dst = LAN_HOST, .sport = n };
 	uint8_t payload[68] = { 0 };
 	const struct probe outer = { .src = WAN_PEER,
@@ -47,8 +53,19 @@ static void both_send(uint16_t n)
 	store_be32(payload, SPI);
 	memcpy(payload + 8, rte_pktmbuf_mtod(m, void *), 60);
 	rte_pktmbuf_free(m);
-	rig_send(LAN, &clear);
 	rig_send(WAN, &outer);
+}
+
+/* The n-th packet each way: in clear from the LAN, sealed from the WAN. */
+static void both_send(uint16_t n)
+{
+	clear_send(n);
+	sealed_send(n);
+}
+
+static void one_send(bool outbound, uint16_t n)
+{
+	(outbound ? clear_send : sealed_send)(n);
 }
 
 /* What left a port since, whose ports of UDP stand at `offset` of the IP packet: counts on from *next. */
@@ -219,6 +236,63 @@ static void test_ownership_outbound_packet_waits_for_the_next_owner(void)
 	moving_close();
 }
 
+/* The new owner appears between two packets of a burst, in a loop that began with the first one waiting or not. */
+static void owner_appears(bool outbound)
+{
+	struct worker *w;
+	uint16_t out = 0;
+
+	moving_open(1);
+	w = rig.dp->workers[0];
+	fake.moving_reads = 1;
+	for (uint16_t n = 0; n < 3; n++)
+		one_send(outbound, n);
+	worker_step(w);
+	CU_ASSERT_EQUAL(fake.moving_reads, 0);
+	CU_ASSERT_EQUAL(w->parked.count, 3);
+	CU_ASSERT_EQUAL(rig_drops(DROP_OWNER_MOVING), 0);
+	/* and between the first of those that wait and the others */
+	fake.moving_reads = 1;
+	one_send(outbound, 3);
+	worker_step(w);
+	CU_ASSERT_EQUAL(w->parked.count, 4);
+	rig_step();
+	CU_ASSERT_EQUAL(w->parked.count, 0);
+	CU_ASSERT(in_order(outbound ? WAN : LAN, outbound ? 48 : 20, &out));
+	CU_ASSERT_EQUAL(out, 4);
+	moving_close();
+}
+
+static void test_ownership_owner_appears_in_the_middle_of_a_burst(void)
+{
+	owner_appears(true);
+	owner_appears(false);
+}
+
+/* What waits for something else does not hold up others, though the filter cannot tell them apart. */
+static void test_ownership_only_packets_for_the_same_wait(void)
+{
+	struct worker *w;
+
+	moving_open(1);
+	w = rig.dp->workers[0];
+	out_sa.owner = WORKER_MOVING;
+	one_send(true, 0);
+	worker_step(w);
+	CU_ASSERT_EQUAL(w->parked.count, 1);
+	CU_ASSERT(packet_waits(w, parked_for_slot(3)));
+	CU_ASSERT(!packet_waits(w, parked_for_slot(3 + 256)));
+	CU_ASSERT(!packet_waits(w, parked_for_bucket(3)));
+	CU_ASSERT(!packet_waits(w, parked_for_slot(4)));
+	one_send(false, 0);
+	worker_step(w);
+	CU_ASSERT_EQUAL(rig_sent(LAN), 1);
+	out_sa.owner = 0;
+	rig_step();
+	CU_ASSERT_EQUAL(rig_sent(WAN), 1);
+	moving_close();
+}
+
 static void test_ownership_no_room_to_wait_is_counted(void)
 {
 	const struct probe p = { .src = LAN_HOST, .dst = FAR_HOST };
@@ -249,6 +323,8 @@ int main(int argc, char **argv)
 		TEST(test_ownership_wish_changed_while_moving),
 		TEST(test_ownership_one_bucket_to_another_worker),
 		TEST(test_ownership_outbound_packet_waits_for_the_next_owner),
+		TEST(test_ownership_owner_appears_in_the_middle_of_a_burst),
+		TEST(test_ownership_only_packets_for_the_same_wait),
 		TEST(test_ownership_no_room_to_wait_is_counted),
 	};
 
