@@ -81,12 +81,26 @@ uint16_t path_mtus_lookup(struct path_mtus *m, const struct addr *local, const s
 	return e ? e->mtu : 0;
 }
 
+/* Not of an empty one. Claims that are believed are few: each lowers an MTU. */
+static struct path_mtu_entry *oldest(struct path_mtus *m)
+{
+	struct path_mtu_entry *e, *found = NULL;
+
+	for (size_t i = 0; i < PATH_MTU_BUCKETS; i++)
+		LIST_FOREACH (e, &m->buckets[i], bucket)
+			if (!found || e->learnt_ns < found->learnt_ns)
+				found = e;
+	return found;
+}
+
 void path_mtus_note(
 	struct path_mtus *m, const struct addr *local, const struct addr *remote, uint16_t mtu, uint64_t now_ns)
 {
 	struct path_mtu_entry *e = entry_lookup(m, local, remote);
 
-	if (!e && m->count < PATH_MTU_PEERS_MAX) {
+	if (!e) {
+		if (m->count == PATH_MTU_PEERS_MAX)
+			entry_free(m, oldest(m));
 		e = calloc(1, sizeof(*e));
 		if (!e)
 			return;
@@ -95,8 +109,6 @@ void path_mtus_note(
 		LIST_INSERT_HEAD(&m->buckets[bucket_of(remote)], e, bucket);
 		m->count++;
 	}
-	if (!e)
-		return;
 	e->mtu = mtu;
 	e->learnt_ns = now_ns;
 }

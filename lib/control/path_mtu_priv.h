@@ -41,8 +41,8 @@ struct path_mtus {
 /* The MTU learnt of this path less than hold_ns ago, or 0; what is older is forgotten. ret_learnt_ns: when. */
 uint16_t path_mtus_lookup(struct path_mtus *m, const struct addr *local, const struct addr *remote, uint64_t now_ns,
 	uint64_t hold_ns, uint64_t *ret_learnt_ns);
-/* Remembers it in place of what was known. Without memory, or with too many peers, the others of this peer's SAs learn
- * it for themselves. */
+/* Remembers it in place of what was known, or of the oldest where there are too many. Without memory it is not
+ * remembered. */
 void path_mtus_note(
 	struct path_mtus *m, const struct addr *local, const struct addr *remote, uint16_t mtu, uint64_t now_ns);
 void path_mtus_done(struct path_mtus *m);

@@ -96,7 +96,8 @@ static enum change manual_change(const struct reload_run *r, size_t i)
 
 	if (k < 0)
 		return CHANGE_ADDED;
-	if (config_item_equal(now, (size_t)k, r->next, i, "manual_sas") &&
+	if (!r->c->policy.slots[next->out.tunnel_slot].missing &&
+		config_item_equal(now, (size_t)k, r->next, i, "manual_sas") &&
 		specs_keys_equal(&now->manual_sas[k].in, &next->in) &&
 		specs_keys_equal(&now->manual_sas[k].out, &next->out))
 		return CHANGE_NONE;
@@ -212,6 +213,7 @@ static void manual_install(struct reload_run *r, const struct config_manual_sa *
 	}
 	if (sa_pair_install(sas, &nobody, &m->in, &m->out, true, &reason)) {
 		failed(r, "manual SA", m->name, reason);
+		r->policy.slots[m->out.tunnel_slot].missing = true;
 		return;
 	}
 	if (before)
@@ -291,23 +293,20 @@ static void config_take_over(struct reload_run *r)
 	log_set_level(c->config->control.log_level);
 }
 
-static int take_over(struct reload_run *r)
+static void take_over(struct reload_run *r)
 {
 	struct control *c = r->c;
 
 	neighbours_add(r);
-	if (datapath_publish_routes(c->dp, r->prepared))
-		return refuse(r, -ENOMEM, "no memory");
+	datapath_publish_routes(c->dp, r->prepared);
 	sa_registry_repath(&c->sas);
 	manual_sas_install(r);
 	/* the policies in force still lead to SAs that are there */
-	if (datapath_publish_policies(c->dp, r->prepared))
-		failed(r, "policies", "", "no memory");
+	datapath_publish_policies(c->dp, r->prepared);
 	manual_sas_retire(r);
 	neighbours_remove(r);
 	datapath_workers_set(c->dp, (uint16_t)r->report.workers);
 	config_take_over(r);
-	return 0;
 }
 
 static void log_taken(const struct reload_report *p)
@@ -336,9 +335,8 @@ int reload(struct control *c, bool check_only, struct reload_report *ret_report,
 	if (!rc)
 		count_changes(&r);
 	if (!rc && !check_only) {
-		rc = take_over(&r);
-		if (!rc)
-			log_taken(&r.report);
+		take_over(&r);
+		log_taken(&r.report);
 	}
 	*ret_report = r.report;
 	datapath_prepared_free(r.prepared);

@@ -51,7 +51,7 @@ static void targets_collect(const struct config *config, struct targets *t)
 
 static bool is_free(const struct policy *p, const struct policy *before, uint32_t slot)
 {
-	static const struct slot_owner nobody = { -1, -1, -1 };
+	static const struct slot_owner nobody = { .tunnel = -1, .child = -1, .manual = -1 };
 	bool was = before && slot < before->slot_count && memcmp(&before->slots[slot], &nobody, sizeof(nobody)) != 0;
 
 	return !was && !memcmp(&p->slots[slot], &nobody, sizeof(nobody));
@@ -107,7 +107,7 @@ static int tunnel_slots(
 
 	for (uint8_t child = 0; !rc && child < tunnel->child_count; child++) {
 		tunnel->children[child].tunnel_slot = first + child;
-		p->slots[first + child] = (struct slot_owner){ (int32_t)i, child, -1 };
+		p->slots[first + child] = (struct slot_owner){ .tunnel = (int32_t)i, .child = child, .manual = -1 };
 	}
 	return rc;
 }
@@ -121,7 +121,7 @@ static int manual_slot(
 
 	if (!rc) {
 		m->in.tunnel_slot = m->out.tunnel_slot = slot;
-		p->slots[slot] = (struct slot_owner){ -1, -1, (int32_t)i };
+		p->slots[slot] = (struct slot_owner){ .tunnel = -1, .child = -1, .manual = (int32_t)i };
 	}
 	return rc;
 }
@@ -134,7 +134,7 @@ static int slots_assign(struct config *config, struct policy *p, const struct po
 	targets_collect(config, t);
 	qsort(t->items, t->count, sizeof(*t->items), name_compare);
 	for (size_t slot = 0; slot < POLICY_SLOTS_MAX; slot++)
-		p->slots[slot] = (struct slot_owner){ -1, -1, -1 };
+		p->slots[slot] = (struct slot_owner){ .tunnel = -1, .child = -1, .manual = -1 };
 	for (size_t i = 0; !rc && i < config->tunnel_count; i++)
 		rc = tunnel_slots(config, p, before, t, i);
 	for (size_t i = 0; !rc && i < config->manual_sa_count; i++)

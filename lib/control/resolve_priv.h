@@ -9,6 +9,7 @@
 struct slot_owner {
 	int32_t tunnel, child; /* -1: a manual SA */
 	int32_t manual;        /* -1: a tunnel's child */
+	bool missing;          /* a manual SA that a reload could not install: the next one tries again */
 };
 
 /* The slots of a tunnel or manual SA, which stay its own from one configuration to the next. */

@@ -95,12 +95,13 @@ static void test_path_mtu_memory_is_bounded(void)
 
 	for (uint32_t i = 0; i <= PATH_MTU_PEERS_MAX; i++) {
 		struct addr them = addr_from_ipv4(0x0a000000 + i);
-		path_mtus_note(&m, &us, &them, 1300, 1);
+		path_mtus_note(&m, &us, &them, 1300, 1 + i);
 	}
 	struct addr last = addr_from_ipv4(0x0a000000 + PATH_MTU_PEERS_MAX), first = addr_from_ipv4(0x0a000000);
 	CU_ASSERT_EQUAL(m.count, PATH_MTU_PEERS_MAX);
-	CU_ASSERT_EQUAL(path_mtus_lookup(&m, &us, &last, 2, 600, &learnt), 0);
-	CU_ASSERT_EQUAL(path_mtus_lookup(&m, &us, &first, 2, 600, &learnt), 1300);
+	/* the oldest made room */
+	CU_ASSERT_EQUAL(path_mtus_lookup(&m, &us, &last, 2 * PATH_MTU_PEERS_MAX, 1u << 30, &learnt), 1300);
+	CU_ASSERT_EQUAL(path_mtus_lookup(&m, &us, &first, 2 * PATH_MTU_PEERS_MAX, 1u << 30, &learnt), 0);
 	path_mtus_done(&m);
 	CU_ASSERT_EQUAL(m.count, 0);
 }
