@@ -892,7 +892,7 @@ static const struct row config_rows[] = {
 		ITEMS(struct config, manual_sas),
 		COUNT(struct config, manual_sa_count),
 		NESTED(manual_rows),
-		.max = 16384,
+		.max = 65536,
 		.reload = RELOAD_LIVE,
 		.help = "pairs of ESP or AH SAs with keys from the secrets file, without IKE" },
 	{ .key = "tunnels",
@@ -962,7 +962,7 @@ static const struct row secrets_rows[] = {
 		ITEMS(struct secrets, keys),
 		COUNT(struct secrets, key_count),
 		NESTED(key_rows),
-		.max = 16384,
+		.max = 65536,
 		.reload = RELOAD_LIVE,
 		.help = "keys of `manual_sas`" },
 };
