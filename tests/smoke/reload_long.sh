@@ -49,7 +49,7 @@ socket_answers() {
 }
 
 tunnel_comes_up() {
-	gw_ctl gw-a initiate to-b || because "initiate failed" || return 1
+	gw_ctl gw-a initiate to-b >/dev/null || because "initiate failed" || return 1
 	both_up 5 || return 1
 	alive reload || because "the reload had ended already"
 }
