@@ -191,6 +191,7 @@ struct ike_tunnel_status {
 	uint64_t spi_i, spi_r;
 	struct endpoint local, remote;
 	char suite[PROPOSAL_TEXT_MAX];
+	char weak[256]; /* why one should not rely on the suite; empty: nothing to say */
 	char remote_id[IDENTITY_TEXT_MAX];
 	bool local_nat, remote_nat;
 	uint64_t up_since_ns;

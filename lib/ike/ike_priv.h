@@ -73,7 +73,7 @@ struct handshake {
 	uint8_t cookie[COOKIE_BYTES_MAX];
 	uint8_t cookie_len;
 	uint8_t restarts;        /* INVALID_KE_PAYLOAD and COOKIE answers followed so far */
-	uint32_t tried_groups;   /* bit per group number (all are below 32) */
+	uint64_t tried_groups;   /* bit per group number (all are below 64) */
 	uint16_t noted_error;    /* an unauthenticated error notify; believed only once the timer fires */
 	bool initial_contact;    /* responder: the peer said so */
 	struct ike_failure *why; /* initiator: what noted_error means; owned */

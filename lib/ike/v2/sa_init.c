@@ -167,7 +167,7 @@ enum step sa_init_on_key(struct ike_engine *e, struct ike_sa *sa, const struct i
 
 	if (!take_key(h, in->job) || !send_request(e, sa))
 		return give_up_internal(e, sa);
-	h->tried_groups |= 1u << (h->group->id & 31);
+	h->tried_groups |= 1ull << (h->group->id & 63);
 	return STEP_NEXT;
 }
 
@@ -210,7 +210,7 @@ static enum step on_invalid_ke(struct ike_engine *e, struct ike_sa *sa, const st
 	/* a duplicate of the answer that led here */
 	if (group == h->group->id && h->restarts)
 		return STEP_STAY;
-	if (!alg || !proposals_have_group(offer, group) || h->tried_groups & 1u << (group & 31) ||
+	if (!alg || !proposals_have_group(offer, group) || h->tried_groups & 1ull << (group & 63) ||
 		h->restarts >= RESTARTS_MAX) {
 		struct ike_failure f = failure_make(1, IKE_SA_INIT, true, NOTIFY_INVALID_KE_PAYLOAD,
 			"the peer wants a key exchange group that we do not offer", hint_proposals);

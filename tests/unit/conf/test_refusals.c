@@ -400,8 +400,8 @@ static void test_proposal_unknown_algorithm(void)
 		"\"aes256gcm16\"?");
 	refused("-ecp384", "-ecp348",
 		"gw.yaml:33:41: tunnels.paris.phase1.proposals: unknown \"ecp348\"; did you mean \"ecp384\"?");
-	refused("-modp2048", "-modp1024",
-		"gw.yaml:33:64: tunnels.paris.phase1.proposals: unknown \"modp1024\"; did you mean \"modp2048\"?");
+	refused("-modp2048", "-modp2047",
+		"gw.yaml:33:64: tunnels.paris.phase1.proposals: unknown \"modp2047\"; did you mean \"modp2048\"?");
 	refused("[aes256gcm16, aes", "[aes256gcm61, aes",
 		"gw.yaml:39:21: tunnels.paris.phase2.net.proposals: unknown \"aes256gcm61\"; did you mean "
 		"\"aes256gcm16\"?");
@@ -420,7 +420,8 @@ static void test_proposal_makes_no_sense(void)
 	refused("[aes256gcm16, aes", "[aes256gcm16-prfsha256, aes",
 		"gw.yaml:39:33: tunnels.paris.phase2.net.proposals: \"prfsha256\" is not supported in ESP");
 	refused("[aes256gcm16, aes", "[aes256-md5, aes",
-		"gw.yaml:39:28: tunnels.paris.phase2.net.proposals: \"md5\": HMAC-MD5 must not be used (RFC 8221 6)");
+		"gw.yaml:39:28: tunnels.paris.phase2.net.proposals: \"md5\": HMAC-MD5 must not be used (RFC 8221 6, "
+		"RFC 8247 2.3)");
 	refused("-prfsha384-ecp384", "-esn",
 		"gw.yaml:33:31: tunnels.paris.phase1.proposals: \"esn\" is not supported in phase1");
 }
