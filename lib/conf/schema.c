@@ -722,6 +722,27 @@ static const struct row phase1_rows[] = {
 		.help = "life of the IKE SA; when it ends, the whole IKE SA is negotiated anew (there is no rekeying "
 			"yet): a short interruption. 0s: no limit" },
 	{ .key = "dpd", .kind = ROW_MAP, NESTED(dpd_rows), .help = "dead peer detection" },
+	{ .key = "fragmentation",
+		.type = &type_word,
+		.words = boolean_words,
+		FIELD(struct tunnel_profile, fragmentation),
+		.fallback = "yes",
+		.help = "offer IKE fragmentation (RFC 7383): messages too large for a packet travel in pieces that no "
+			"router cuts" },
+	{ .key = "fragment_size_ipv4",
+		.type = &type_number,
+		FIELD(struct tunnel_profile, fragment_bytes_ipv4),
+		.fallback = "576",
+		.min = 256,
+		.max = 9000,
+		.help = "largest IP packet of a protected IKE message to a peer with an IPv4 address, in bytes" },
+	{ .key = "fragment_size_ipv6",
+		.type = &type_number,
+		FIELD(struct tunnel_profile, fragment_bytes_ipv6),
+		.fallback = "1280",
+		.min = 1280,
+		.max = 9000,
+		.help = "the same for IPv6" },
 };
 
 static const struct row phase2_rows[] = {

@@ -17,6 +17,7 @@ gw_psk=tunnel-psk-0123456789abcdef
 gw_ike_proposals=aes256gcm16-prfsha384-ecp384
 gw_esp_proposals=aes256gcm16
 gw_dpd="{interval: 30s, timeout: 15s}"
+gw_phase1_more=""      # further lines of "phase1:", each indented as it must be
 gw_encap=auto
 gw_allow_weak=false
 gw_tunnel_name="" # the tunnel asked about, where there are several
@@ -74,6 +75,7 @@ tunnel() {
 		      proposals: [$gw_ike_proposals]
 		      lifetime: 4h
 		      dpd: $gw_dpd
+		$gw_phase1_more
 		    phase2:
 		      - name: net
 		        mode: tunnel

@@ -180,6 +180,17 @@ static void test_number_out_of_range(void)
 		"gw.yaml:24:20: manual_sas.to-b.replay_window: 63 is not 0 or from 64 to 8192");
 }
 
+/* An IPv6 path carries 1280 bytes at least, and no fragment of ours is smaller than its headers are worth. */
+static void test_ike_fragment_size_wrong(void)
+{
+	refused("lifetime: 4h", "fragment_size_ipv4: 255",
+		"gw.yaml:34:27: tunnels.paris.phase1.fragment_size_ipv4: 255 is not from 256 to 9000");
+	refused("lifetime: 4h", "fragment_size_ipv6: 1279",
+		"gw.yaml:34:27: tunnels.paris.phase1.fragment_size_ipv6: 1279 is not from 1280 to 9000");
+	refused("lifetime: 4h", "fragmentation: maybe",
+		"gw.yaml:34:22: tunnels.paris.phase1.fragmentation: unknown \"maybe\"; known: true, false, yes, no");
+}
+
 static void test_duration_wrong(void)
 {
 	refused("lifetime: 4h", "lifetime: 14400",
@@ -493,6 +504,7 @@ int main(int argc, char **argv)
 		TEST(test_kind_wrong),
 		TEST(test_number_wrong),
 		TEST(test_number_out_of_range),
+		TEST(test_ike_fragment_size_wrong),
 		TEST(test_duration_wrong),
 		TEST(test_word_unknown),
 		TEST(test_word_known_but_not_supported),
