@@ -252,6 +252,7 @@ struct datapath *datapath_create(
 	dp->event_fd = -1;
 	dp->ip_id = (uint16_t)rte_rand();
 	if (parts_create(dp, config, ret_reason, reason_capacity) ||
+	TAILQ_INIT(&dp->steers);
 		ports_create(dp, config, ret_reason, reason_capacity) ||
 		empty_publish(dp, ret_reason, reason_capacity)) {
 		datapath_free(dp);

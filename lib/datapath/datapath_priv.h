@@ -8,6 +8,7 @@
 #include <rte_mbuf.h>
 #include <rte_ring.h>
 #include <stdatomic.h>
+#include <sys/queue.h>
 
 #include "assignment_priv.h"
 #include "capture_priv.h"
@@ -258,7 +259,9 @@ struct datapath {
 	uint32_t epoch; /* of the newest snapshot */
 	uint16_t workers_wanted;
 	struct move move;
-	struct capture *captured; /* running, or not emptied yet */
+	TAILQ_HEAD(, datapath_steer) steers;
+	uint32_t steer_generation; /* one more each time that owners have changed */
+	struct capture *captured;  /* running, or not emptied yet */
 	uint8_t trace_generation;
 	uint64_t drops[DROP_REASON_COUNT]; /* of packets control held or made */
 	uint64_t port_drops[DATAPATH_PORTS_MAX][DROP_REASON_COUNT];
@@ -427,6 +430,11 @@ uint16_t ownership_sender(const struct datapath *dp, uint16_t port);
 
 /* snapshot.c */
 /* NULL with a reason. */
+/* steer.c, control. Rules whose SA may have another owner by now. */
+bool steer_is_behind(const struct datapath *dp);
+/* Makes some of them anew. */
+void steer_tick(struct datapath *dp);
+
 struct policies *policies_create(const struct datapath_snapshot *s, const char **ret_reason);
 struct routes *routes_create(struct datapath *dp, const struct datapath_snapshot *s, const char **ret_reason);
 /* Parts that no snapshot holds. Accept NULL. */
