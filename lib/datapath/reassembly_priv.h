@@ -117,6 +117,10 @@ enum drop_reason reassembly_insert(
 void reassembly_take(struct reassembly *r, struct incomplete *d);
 /* Drops at most `most` of the datagrams whose time is over. */
 void reassembly_expire(struct reassembly *r, uint64_t now, unsigned most);
+/* Gives up datagrams that are not this table's any more: pieces of those for which `stays` is false go to `leave`,
+ * which takes their buffers. Both get the config's context. */
+void reassembly_part(struct reassembly *r, bool (*stays)(void *context, const struct reassembly_key *key),
+	void (*leave)(void *context, const struct reassembly_key *key, void *buffer));
 /* Drops all. */
 void reassembly_flush(struct reassembly *r);
 

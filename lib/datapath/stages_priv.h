@@ -41,6 +41,9 @@ void defragment_burst(struct worker *w);
 /* Takes a fragment out of an SA, whose owner this worker is. The whole datagram when this was what it missed, or NULL.
  */
 struct rte_mbuf *defragment_inner(struct worker *w, struct rte_mbuf *m, uint32_t spi);
+/* Another assignment: what waits here and is now another worker's goes there, so that no rest of it is left to meet a
+ * later datagram of the same identification. */
+void defragment_part(struct worker *w);
 /* Every loop: ends what waited too long. */
 void defragment_expire(struct worker *w);
 
