@@ -84,6 +84,7 @@ static void worker_drain(struct worker *w)
 	for (uint16_t from = 0; w->handoff_from && from < w->dp->worker_count; from++)
 		ring_drain(w->handoff_from[from]);
 	defragment_flush(w);
+	parked_flush(w);
 	for (int i = 0; i < PUNT_CLASSES; i++)
 		ring_drain(w->punt[i]);
 }

@@ -209,6 +209,8 @@ static inline bool packet_waits(const struct worker *w, uint32_t what)
 /* handoff.c: up to `max` packets to be tried again, in order. Call parked_begin before the first. */
 void parked_begin(struct parked *p);
 uint16_t parked_take(struct parked *p, struct rte_mbuf **ret_pkts, uint16_t max);
+/* handoff.c: ends all that wait; the worker has ended. */
+void parked_flush(struct worker *w);
 void handoff_flush(struct worker *w);
 /* Sorts packets that came by ring into this worker's lists or sends them. */
 void handoff_sort(struct worker *w, struct rte_mbuf **pkts, uint16_t n);
