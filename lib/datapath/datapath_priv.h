@@ -96,6 +96,8 @@ struct policies {
 
 struct routes {
 	uint32_t holders;
+	struct neighbour_table *neighbours;
+	uint64_t pinned[NEIGHBOURS_MAX / 64]; /* control only: neighbours that routes lead to, a bit each */
 	struct route_table four;
 	struct route6_table six;
 };
@@ -428,13 +430,13 @@ void ownership_tick(struct datapath *dp, uint64_t now_ns);
 /* A worker that can send on a port now. */
 uint16_t ownership_sender(const struct datapath *dp, uint16_t port);
 
-/* snapshot.c */
-/* NULL with a reason. */
 /* steer.c, control. Rules whose SA may have another owner by now. */
 bool steer_is_behind(const struct datapath *dp);
 /* Makes some of them anew. */
 void steer_tick(struct datapath *dp);
 
+/* snapshot.c */
+/* NULL with a reason. */
 struct policies *policies_create(const struct datapath_snapshot *s, const char **ret_reason);
 struct routes *routes_create(struct datapath *dp, const struct datapath_snapshot *s, const char **ret_reason);
 /* Parts that no snapshot holds. Accept NULL. */
@@ -489,7 +491,8 @@ void resolve_doubt(struct datapath *dp, uint32_t index, uint64_t now_ns);
 void resolve_hold(struct datapath *dp, struct rte_mbuf *m, uint64_t now_ns);
 /* Retries, ageing, ends of waiting. */
 void resolve_tick(struct datapath *dp, uint64_t now_ns);
-/* An entry that is never freed, for a path or route; its resolution starts at the next poll. NEIGHBOUR_NONE: full. */
+/* An entry for a path or route, to be unpinned with that; its resolution starts at the next poll. NEIGHBOUR_NONE: full.
+ */
 uint32_t resolve_pin(struct datapath *dp, uint16_t port, const struct addr *a);
 
 /* arp.c, control. */

@@ -58,6 +58,7 @@ static void egress_hold(
 		.origin = (uint8_t)origin,
 		.port = port,
 		.neighbour = neighbour,
+		.turn = on_link ? 0 : neighbour_turn(w->neighbours, neighbour),
 		.on_link = on_link,
 	};
 	punt_push(w, m, PUNT_HOLD);

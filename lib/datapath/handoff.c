@@ -102,8 +102,13 @@ static void egress_again(struct worker *w, struct rte_mbuf *m, const struct note
 {
 	uint32_t neighbour = note->neighbour;
 
-	if (note->on_link)
+	if (note->on_link) {
 		neighbour = packet_neighbour(w, m, note->port);
+	} else if (unlikely(neighbour_turn(w->neighbours, neighbour) != note->turn)) {
+		/* the route or path it was sent by is gone, and so is its next hop */
+		worker_drop(w, m, DROP_NEIGHBOUR);
+		return;
+	}
 	forward_egress(w, m, note->port, neighbour, note->on_link);
 }
 

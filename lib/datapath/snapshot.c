@@ -13,6 +13,7 @@ struct entry {
 };
 
 struct entries {
+	struct routes *routes; /* they are for */
 	struct entry *items;
 	uint32_t count;
 };
@@ -64,6 +65,26 @@ int snapshot_connected_port(const struct datapath *dp, const struct addr *a)
 	return -1;
 }
 
+/* One pin for each neighbour, whatever the number of routes. */
+static uint32_t router_pin(struct routes *r, struct datapath *dp, uint16_t port, const struct addr *via)
+{
+	uint32_t index = resolve_pin(dp, port, via);
+
+	if (index == NEIGHBOUR_NONE)
+		return index;
+	if (r->pinned[index / 64] >> index % 64 & 1)
+		neighbour_unpin(dp->neighbours, index);
+	r->pinned[index / 64] |= 1ull << index % 64;
+	return index;
+}
+
+static void routers_unpin(struct routes *r)
+{
+	for (uint32_t i = 0; i < NEIGHBOURS_MAX; i++)
+		if (r->pinned[i / 64] >> i % 64 & 1)
+			neighbour_unpin(r->neighbours, i);
+}
+
 static int via_add(struct entries *e, struct datapath *dp, const struct datapath_route *r, const char **ret_reason)
 {
 	int port = r->on_port ? r->port : snapshot_connected_port(dp, &r->via);
@@ -73,7 +94,7 @@ static int via_add(struct entries *e, struct datapath *dp, const struct datapath
 		*ret_reason = "route via an address that is no neighbour of an interface";
 		return -EINVAL;
 	}
-	uint32_t neighbour = resolve_pin(dp, (uint16_t)port, &r->via);
+	uint32_t neighbour = router_pin(e->routes, dp, (uint16_t)port, &r->via);
 	if (neighbour == NEIGHBOUR_NONE) {
 		*ret_reason = "neighbour table full";
 		return -ENOMEM;
@@ -128,7 +149,7 @@ static int routes_fill(
 	struct routes *r, struct datapath *dp, const struct datapath_snapshot *s, const char **ret_reason)
 {
 	size_t most = ARRAY_LEN(nowhere) + s->route_count + (size_t)ENTRIES_OF_PORT * dp->port_count;
-	struct entries e = { .items = calloc(most, sizeof(*e.items)) };
+	struct entries e = { .routes = r, .items = calloc(most, sizeof(*e.items)) };
 	int error = e.items ? route_table_init(&r->four) : -ENOMEM;
 
 	if (!error)
@@ -145,6 +166,7 @@ void routes_free(struct routes *r)
 {
 	if (!r)
 		return;
+	routers_unpin(r);
 	route_table_done(&r->four);
 	route6_table_done(&r->six);
 	free(r);
@@ -155,6 +177,8 @@ struct routes *routes_create(struct datapath *dp, const struct datapath_snapshot
 	struct routes *r = calloc(1, sizeof(*r));
 
 	*ret_reason = "out of memory";
+	if (r)
+		r->neighbours = dp->neighbours;
 	if (r && !routes_fill(r, dp, s, ret_reason))
 		return r;
 	routes_free(r);
