@@ -376,7 +376,7 @@ static void next_hop_release(void *neighbours, uint32_t neighbour)
 int datapath_path_create(struct datapath *dp, const struct path_spec *spec, struct path **ret_path)
 {
 	const struct snapshot *snap = atomic_load_explicit(&dp->snapshot, memory_order_relaxed);
-	const struct route *r = snapshot_route(snap, &spec->remote.addr);
+	const struct route *r = snapshot_route(snap, spec->table_id, &spec->remote.addr);
 	uint32_t neighbour = r->neighbour;
 
 	if (spec->remote.addr.family == ADDR_NONE || !route_leads(r))
@@ -400,7 +400,7 @@ int datapath_path_create(struct datapath *dp, const struct path_spec *spec, stru
 int datapath_next_hop_read(const struct datapath *dp, const struct addr *a, struct datapath_neighbour *ret_neighbour)
 {
 	const struct snapshot *snap = atomic_load_explicit(&dp->snapshot, memory_order_relaxed);
-	const struct route *r = snapshot_route(snap, a);
+	const struct route *r = snapshot_route(snap, TABLE_ID_MAIN, a);
 	const struct neighbour *n;
 	uint32_t index;
 

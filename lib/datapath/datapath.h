@@ -121,6 +121,7 @@ struct datapath_steer_spec {
 	uint32_t spi;
 	bool ah, udp; /* else raw ESP */
 	struct addr remote;
+	uint16_t table_id; /* of remote */
 };
 struct datapath_steer;
 struct datapath_steer *datapath_steer_create(struct datapath *dp, const struct datapath_steer_spec *s);

@@ -311,7 +311,7 @@ static void fragment_dispatch(struct worker *w, struct rte_mbuf *m)
 	}
 	if (fragment_steer(w, m, &f, kind))
 		return;
-	m = fragment_insert(w, m, &f, kind, kind == FRAGMENT_CLEAR ? m->port : 0);
+	m = fragment_insert(w, m, &f, kind, kind == FRAGMENT_CLEAR ? m->port : packet_table_id(w->dp, m));
 	if (m && kind == FRAGMENT_OWN)
 		classify_own(w, m);
 	else if (m)

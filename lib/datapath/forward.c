@@ -147,5 +147,5 @@ void forward_along(struct worker *w, struct rte_mbuf *m, enum origin origin, con
 
 void forward_packet(struct worker *w, struct rte_mbuf *m, enum origin origin)
 {
-	forward_along(w, m, origin, packet_route(w->snapshot, m));
+	forward_along(w, m, origin, packet_route(w, m));
 }

@@ -50,8 +50,7 @@ struct neighbour_table {
 	 */
 	_Atomic uint64_t words[NEIGHBOURS_MAX];
 	/* R: workers; W: control. IPv4 address or fingerprint (32 bits) | port (8) | index + 2 (24); 0: free, 1: was
-	 * used
-	 */
+	 * used. The port stands for its table_id: it has one, and its link is the same whichever that is */
 	_Atomic uint64_t slots[NEIGHBOUR_SLOTS];
 	/* W: workers set, control clears */
 	_Atomic uint8_t used[NEIGHBOURS_MAX];

@@ -8,6 +8,7 @@
 
 struct entry {
 	struct prefix prefix;
+	uint16_t table_id;
 	uint32_t order; /* of two with the same prefix the later one holds */
 	struct route route;
 };
@@ -32,15 +33,15 @@ static const char *const nowhere[] = {
 	"ff00::/8",
 };
 
-static void entry_add(struct entries *e, struct prefix p, struct route r)
+static void entry_add(struct entries *e, uint16_t table_id, struct prefix p, struct route r)
 {
-	e->items[e->count] = (struct entry){ .prefix = p, .order = e->count, .route = r };
+	e->items[e->count] = (struct entry){ .prefix = p, .table_id = table_id, .order = e->count, .route = r };
 	e->count++;
 }
 
 /* The subnet, its first and last address, which no host has (of an IPv6 subnet only the first: RFC 4291 2.6.1), and our
  * own. */
-static void connected_add(struct entries *e, uint16_t port, const struct prefix *p)
+static void connected_add(struct entries *e, uint16_t table_id, uint16_t port, const struct prefix *p)
 {
 	const uint8_t bits = (uint8_t)(addr_len(&p->addr) * 8);
 	struct prefix own = { p->addr, bits }, low = own, high = own;
@@ -48,12 +49,13 @@ static void connected_add(struct entries *e, uint16_t port, const struct prefix 
 	if (p->addr.family == ADDR_NONE)
 		return;
 	prefix_range(p, &low.addr, &high.addr);
-	entry_add(e, (struct prefix){ low.addr, p->len }, (struct route){ .kind = ROUTE_CONNECTED, .port = port });
+	entry_add(e, table_id, (struct prefix){ low.addr, p->len },
+		(struct route){ .kind = ROUTE_CONNECTED, .port = port });
 	if (p->len < bits - 1)
-		entry_add(e, low, (struct route){ .kind = ROUTE_NOWHERE });
+		entry_add(e, table_id, low, (struct route){ .kind = ROUTE_NOWHERE });
 	if (p->len < bits - 1 && p->addr.family == ADDR_IPV4)
-		entry_add(e, high, (struct route){ .kind = ROUTE_NOWHERE });
-	entry_add(e, own, (struct route){ .kind = ROUTE_LOCAL, .port = port });
+		entry_add(e, table_id, high, (struct route){ .kind = ROUTE_NOWHERE });
+	entry_add(e, table_id, own, (struct route){ .kind = ROUTE_LOCAL, .port = port });
 }
 
 int snapshot_connected_port(const struct datapath *dp, const struct addr *a)
@@ -99,7 +101,7 @@ static int via_add(struct entries *e, struct datapath *dp, const struct datapath
 		*ret_reason = "neighbour table full";
 		return -ENOMEM;
 	}
-	entry_add(e, r->prefix,
+	entry_add(e, dp->ports[port].table_id, r->prefix,
 		(struct route){ .kind = ROUTE_VIA,
 			.is_default = r->prefix.len == 0,
 			.port = (uint16_t)port,
@@ -123,15 +125,16 @@ static int entries_collect(
 
 	for (size_t i = 0; i < ARRAY_LEN(nowhere); i++)
 		if (!prefix_parse(nowhere[i], &p))
-			entry_add(e, p, (struct route){ .kind = ROUTE_NOWHERE });
+			for (uint16_t id = 0; id < TABLE_IDS; id++)
+				entry_add(e, id, p, (struct route){ .kind = ROUTE_NOWHERE });
 	for (size_t i = 0; i < s->route_count; i++) {
 		int error = via_add(e, dp, &s->routes[i], ret_reason);
 		if (error)
 			return error;
 	}
 	for (uint16_t i = 0; i < dp->port_count; i++) {
-		connected_add(e, i, &dp->ports[i].prefix);
-		connected_add(e, i, &dp->ports[i].prefix6);
+		connected_add(e, dp->ports[i].table_id, i, &dp->ports[i].prefix);
+		connected_add(e, dp->ports[i].table_id, i, &dp->ports[i].prefix6);
 	}
 	qsort(e->items, e->count, sizeof(*e->items), entry_compare);
 	return 0;
@@ -140,24 +143,27 @@ static int entries_collect(
 static int entry_insert(struct routes *r, const struct entry *e)
 {
 	const struct prefix *p = &e->prefix;
+	struct routes_of_table *t = &r->tables[e->table_id];
 
-	return p->addr.family == ADDR_IPV6 ? route6_insert(&r->six, p->addr.bytes, p->len, &e->route)
-					   : route_insert(&r->four, addr_ipv4(&p->addr), p->len, &e->route);
+	return p->addr.family == ADDR_IPV6 ? route6_insert(&t->six, p->addr.bytes, p->len, &e->route)
+					   : route_insert(&t->four, addr_ipv4(&p->addr), p->len, &e->route);
 }
 
 static int routes_fill(
 	struct routes *r, struct datapath *dp, const struct datapath_snapshot *s, const char **ret_reason)
 {
-	size_t most = ARRAY_LEN(nowhere) + s->route_count + (size_t)ENTRIES_OF_PORT * dp->port_count;
+	size_t most = ARRAY_LEN(nowhere) * TABLE_IDS + s->route_count + (size_t)ENTRIES_OF_PORT * dp->port_count;
 	struct entries e = { .routes = r, .items = calloc(most, sizeof(*e.items)) };
-	int error = e.items ? route_table_init(&r->four) : -ENOMEM;
+	int error = e.items ? 0 : -ENOMEM;
 
+	for (uint16_t id = 0; !error && id < TABLE_IDS; id++)
+		error = route_table_init(&r->tables[id].four);
 	if (!error)
 		error = entries_collect(&e, dp, s, ret_reason);
 	for (uint32_t i = 0; !error && i < e.count; i++)
 		error = entry_insert(r, &e.items[i]);
-	if (!error)
-		error = route6_finish(&r->six);
+	for (uint16_t id = 0; !error && id < TABLE_IDS; id++)
+		error = route6_finish(&r->tables[id].six);
 	free(e.items);
 	return error;
 }
@@ -167,8 +173,10 @@ void routes_free(struct routes *r)
 	if (!r)
 		return;
 	routers_unpin(r);
-	route_table_done(&r->four);
-	route6_table_done(&r->six);
+	for (uint16_t id = 0; id < TABLE_IDS; id++) {
+		route_table_done(&r->tables[id].four);
+		route6_table_done(&r->tables[id].six);
+	}
 	free(r);
 }
 
@@ -352,7 +360,7 @@ void datapath_prepared_free(struct datapath_prepared *p)
 bool datapath_prepared_reaches(const struct datapath_prepared *p, const struct addr *a)
 {
 	const struct snapshot next = { .routes = p->routes };
-	const struct route *r = snapshot_route(&next, a);
+	const struct route *r = snapshot_route(&next, TABLE_ID_MAIN, a);
 
 	return route_leads(r);
 }

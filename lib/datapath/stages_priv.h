@@ -64,9 +64,10 @@ void outbound_tunnelled(struct worker *w);
 /* Encrypts and sends what these collected. */
 void outbound_flush(struct worker *w);
 /* The packet's selector as if it left (local = source) or arrived (local = destination). */
-static inline void packet_flow(const struct rte_mbuf *m, bool leaving, struct flow *ret_flow)
+static inline void packet_flow(const struct datapath *dp, const struct rte_mbuf *m, bool leaving, struct flow *ret_flow)
 {
 	flow_read(rte_pktmbuf_mtod(m, const uint8_t *), m->data_len, leaving, ret_flow);
+	ret_flow->table_id = packet_table_id(dp, m);
 }
 
 /* outbound.c: verdicts of the snapshot of this loop; without rules nothing matches. */
@@ -83,8 +84,10 @@ enum drop_reason echo_reply(struct rte_mbuf *m);
 /* The way back to its source; never NULL. */
 static inline const struct route *packet_source_route(const struct worker *w, const struct rte_mbuf *m)
 {
-	return packet_is_ip6(m) ? route6_lookup(&w->snapshot->routes->six, ip6_source(packet_ip6(m)))
-				: route_lookup(&w->snapshot->routes->four, packet_ip(m)->src_addr);
+	const struct routes_of_table *t = &w->snapshot->routes->tables[packet_table_id(w->dp, m)];
+
+	return packet_is_ip6(m) ? route6_lookup(&t->six, ip6_source(packet_ip6(m)))
+				: route_lookup(&t->four, packet_ip(m)->src_addr);
 }
 
 static inline bool packet_was_joined(const struct worker *w, const struct rte_mbuf *m)

@@ -121,7 +121,7 @@ static void rule_renew(struct datapath *dp, struct datapath_steer *s)
 struct datapath_steer *datapath_steer_create(struct datapath *dp, const struct datapath_steer_spec *s)
 {
 	const struct snapshot *snap = atomic_load_explicit(&dp->snapshot, memory_order_relaxed);
-	const struct route *r = snapshot_route(snap, &s->remote);
+	const struct route *r = snapshot_route(snap, s->table_id, &s->remote);
 	uint16_t device = route_leads(r) ? dp->ports[r->port].device : 0;
 	struct datapath_steer *steer;
 

@@ -233,6 +233,7 @@ struct flow {
 	uint8_t family;   /* enum addr_family */
 	bool has_ports;
 	uint8_t reserved;
+	uint16_t table_id;                  /* which table the addresses are of: the caller says */
 	uint32_t local_be[4], remote_be[4]; /* IPv4 in the first word, the others zero */
 	uint16_t local_port_be,
 		remote_port_be; /* ICMP, ICMPv6: type and code in local_port (RFC 4301 4.4.1.1), 0 remote */
