@@ -104,10 +104,15 @@ struct routes_of_table {
 	struct route6_table six;
 };
 
+/* Neighbours pinned for one list of routes, a bit each: taken and let go by control. */
+struct pins {
+	struct neighbour_table *neighbours; /* NULL: none */
+	uint64_t taken[NEIGHBOURS_MAX / 64];
+};
+
 struct routes {
 	uint32_t holders;
-	struct neighbour_table *neighbours;
-	uint64_t pinned[NEIGHBOURS_MAX / 64];     /* control only: neighbours that routes lead to, a bit each */
+	struct pins pins;                         /* of the neighbours that they lead to */
 	struct routes_of_table tables[TABLE_IDS]; /* by table_id */
 };
 

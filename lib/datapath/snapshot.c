@@ -14,7 +14,7 @@ struct entry {
 };
 
 struct entries {
-	struct routes *routes; /* they are for */
+	struct pins pins; /* of their next hops */
 	struct entry *items;
 	uint32_t count;
 };
@@ -68,23 +68,30 @@ int snapshot_connected_port(const struct datapath *dp, const struct addr *a)
 }
 
 /* One pin for each neighbour, whatever the number of routes. */
-static uint32_t router_pin(struct routes *r, struct datapath *dp, uint16_t port, const struct addr *via)
+static uint32_t router_pin(struct pins *p, struct datapath *dp, uint16_t port, const struct addr *via)
 {
 	uint32_t index = resolve_pin(dp, port, via);
 
 	if (index == NEIGHBOUR_NONE)
 		return index;
-	if (r->pinned[index / 64] >> index % 64 & 1)
+	if (p->taken[index / 64] >> index % 64 & 1)
 		neighbour_unpin(dp->neighbours, index);
-	r->pinned[index / 64] |= 1ull << index % 64;
+	p->neighbours = dp->neighbours;
+	p->taken[index / 64] |= 1ull << index % 64;
 	return index;
 }
 
-static void routers_unpin(struct routes *r)
+static void pins_pass(struct pins *from, struct pins *ret_to)
 {
-	for (uint32_t i = 0; i < NEIGHBOURS_MAX; i++)
-		if (r->pinned[i / 64] >> i % 64 & 1)
-			neighbour_unpin(r->neighbours, i);
+	*ret_to = *from;
+	*from = (struct pins){ .neighbours = NULL };
+}
+
+static void pins_release(struct pins *p)
+{
+	for (uint32_t i = 0; p->neighbours && i < NEIGHBOURS_MAX; i++)
+		if (p->taken[i / 64] >> i % 64 & 1)
+			neighbour_unpin(p->neighbours, i);
 }
 
 static int via_add(struct entries *e, struct datapath *dp, const struct datapath_route *r, const char **ret_reason)
@@ -96,7 +103,7 @@ static int via_add(struct entries *e, struct datapath *dp, const struct datapath
 		*ret_reason = "route via an address that is no neighbour of an interface";
 		return -EINVAL;
 	}
-	uint32_t neighbour = router_pin(e->routes, dp, (uint16_t)port, &r->via);
+	uint32_t neighbour = router_pin(&e->pins, dp, (uint16_t)port, &r->via);
 	if (neighbour == NEIGHBOUR_NONE) {
 		*ret_reason = "neighbour table full";
 		return -ENOMEM;
@@ -118,11 +125,17 @@ static int entry_compare(const void *a, const void *b)
 	return x->order < y->order ? -1 : x->order > y->order;
 }
 
+/* Control: looks next hops up. What is in *e, also after an error, is the caller's. */
 static int entries_collect(
 	struct entries *e, struct datapath *dp, const struct datapath_snapshot *s, const char **ret_reason)
 {
+	size_t most = ARRAY_LEN(nowhere) * TABLE_IDS + s->route_count + (size_t)ENTRIES_OF_PORT * dp->port_count;
 	struct prefix p;
 
+	*ret_reason = "out of memory";
+	e->items = calloc(most, sizeof(*e->items));
+	if (!e->items)
+		return -ENOMEM;
 	for (size_t i = 0; i < ARRAY_LEN(nowhere); i++)
 		if (!prefix_parse(nowhere[i], &p))
 			for (uint16_t id = 0; id < TABLE_IDS; id++)
@@ -136,7 +149,6 @@ static int entries_collect(
 		connected_add(e, dp->ports[i].table_id, i, &dp->ports[i].prefix);
 		connected_add(e, dp->ports[i].table_id, i, &dp->ports[i].prefix6);
 	}
-	qsort(e->items, e->count, sizeof(*e->items), entry_compare);
 	return 0;
 }
 
@@ -149,22 +161,17 @@ static int entry_insert(struct routes *r, const struct entry *e)
 					   : route_insert(&t->four, addr_ipv4(&p->addr), p->len, &e->route);
 }
 
-static int routes_fill(
-	struct routes *r, struct datapath *dp, const struct datapath_snapshot *s, const char **ret_reason)
+static int routes_fill(struct routes *r, struct entries *e)
 {
-	size_t most = ARRAY_LEN(nowhere) * TABLE_IDS + s->route_count + (size_t)ENTRIES_OF_PORT * dp->port_count;
-	struct entries e = { .routes = r, .items = calloc(most, sizeof(*e.items)) };
-	int error = e.items ? 0 : -ENOMEM;
+	int error = 0;
 
+	qsort(e->items, e->count, sizeof(*e->items), entry_compare);
 	for (uint16_t id = 0; !error && id < TABLE_IDS; id++)
 		error = route_table_init(&r->tables[id].four);
-	if (!error)
-		error = entries_collect(&e, dp, s, ret_reason);
-	for (uint32_t i = 0; !error && i < e.count; i++)
-		error = entry_insert(r, &e.items[i]);
+	for (uint32_t i = 0; !error && i < e->count; i++)
+		error = entry_insert(r, &e->items[i]);
 	for (uint16_t id = 0; !error && id < TABLE_IDS; id++)
 		error = route6_finish(&r->tables[id].six);
-	free(e.items);
 	return error;
 }
 
@@ -172,7 +179,7 @@ void routes_free(struct routes *r)
 {
 	if (!r)
 		return;
-	routers_unpin(r);
+	pins_release(&r->pins);
 	for (uint16_t id = 0; id < TABLE_IDS; id++) {
 		route_table_done(&r->tables[id].four);
 		route6_table_done(&r->tables[id].six);
@@ -180,17 +187,33 @@ void routes_free(struct routes *r)
 	free(r);
 }
 
-struct routes *routes_create(struct datapath *dp, const struct datapath_snapshot *s, const char **ret_reason)
+/* Any thread: touches nothing but the entries, which it sorts. */
+static struct routes *routes_build(struct entries *e, const char **ret_reason)
 {
 	struct routes *r = calloc(1, sizeof(*r));
 
 	*ret_reason = "out of memory";
-	if (r)
-		r->neighbours = dp->neighbours;
-	if (r && !routes_fill(r, dp, s, ret_reason))
+	if (r && !routes_fill(r, e)) {
+		pins_pass(&e->pins, &r->pins);
 		return r;
+	}
 	routes_free(r);
 	return NULL;
+}
+
+static void entries_done(struct entries *e)
+{
+	pins_release(&e->pins);
+	free(e->items);
+}
+
+struct routes *routes_create(struct datapath *dp, const struct datapath_snapshot *s, const char **ret_reason)
+{
+	struct entries e = { 0 };
+	struct routes *r = entries_collect(&e, dp, s, ret_reason) ? NULL : routes_build(&e, ret_reason);
+
+	entries_done(&e);
+	return r;
 }
 
 /* One packet may have both its addresses on both sides. */
@@ -318,8 +341,10 @@ int assignment_publish(struct datapath *dp, struct assignment *assignment)
 
 /* ---- what control publishes ---- */
 
-/* Parts not published yet; NULL: they have been. */
+/* Parts not published yet; NULL: not built yet, or they have been published. */
 struct datapath_prepared {
+	struct datapath_snapshot recipe; /* its rules borrowed until they are compiled; the routes are in entries */
+	struct entries entries;
 	struct policies *policies;
 	struct routes *routes;
 	struct snapshot *with_policies, *with_routes; /* room for them, so that to publish cannot fail */
@@ -334,16 +359,24 @@ struct datapath_prepared *datapath_prepare(
 	*ret_reason = "out of memory";
 	if (!p)
 		return NULL;
+	p->recipe = (struct datapath_snapshot){ .rules = s->rules, .rule_count = s->rule_count };
 	p->with_policies = malloc(sizeof(*p->with_policies));
 	p->with_routes = malloc(sizeof(*p->with_routes));
-	if (p->with_policies && p->with_routes)
-		p->policies = policies_create(s, ret_reason);
-	if (p->policies)
-		p->routes = routes_create(dp, s, ret_reason);
-	if (p->routes)
+	if (p->with_policies && p->with_routes && !entries_collect(&p->entries, dp, s, ret_reason))
 		return p;
 	datapath_prepared_free(p);
 	return NULL;
+}
+
+int datapath_compile(struct datapath_prepared *p, const char **ret_reason)
+{
+	p->policies = policies_create(&p->recipe, ret_reason);
+	if (p->policies)
+		p->routes = routes_build(&p->entries, ret_reason);
+	if (!p->routes)
+		return -EINVAL;
+	*ret_reason = NULL;
+	return 0;
 }
 
 void datapath_prepared_free(struct datapath_prepared *p)
@@ -352,6 +385,7 @@ void datapath_prepared_free(struct datapath_prepared *p)
 		return;
 	policies_free(p->policies);
 	routes_free(p->routes);
+	entries_done(&p->entries);
 	free(p->with_policies);
 	free(p->with_routes);
 	free(p);
@@ -387,14 +421,14 @@ int datapath_publish(struct datapath *dp, const struct datapath_snapshot *s, con
 {
 	const struct snapshot *now = atomic_load_explicit(&dp->snapshot, memory_order_relaxed);
 	struct datapath_prepared *p = datapath_prepare(dp, s, ret_reason);
+	int error = p ? datapath_compile(p, ret_reason) : -EINVAL;
 
-	if (!p)
-		return -EINVAL;
-	snapshot_swap(dp, p->with_policies, p->policies, p->routes, now->assignment);
-	p->with_policies = NULL;
-	p->policies = NULL;
-	p->routes = NULL;
-	*ret_reason = NULL;
+	if (!error) {
+		snapshot_swap(dp, p->with_policies, p->policies, p->routes, now->assignment);
+		p->with_policies = NULL;
+		p->policies = NULL;
+		p->routes = NULL;
+	}
 	datapath_prepared_free(p);
-	return 0;
+	return error;
 }
