@@ -83,7 +83,7 @@ static uint32_t last_telling(const uint32_t *words, uint32_t count, uint32_t fir
  * in between. A prefix is one. */
 static uint32_t range_split(const struct selector *s, uint32_t words, struct block *ret_blocks)
 {
-	uint32_t low[WORDS_MAX], high[WORDS_MAX], n = 0, fork = 0;
+	uint32_t low[WORDS_MAX] = { 0 }, high[WORDS_MAX] = { 0 }, n = 0, fork = 0;
 
 	addr_words(&s->low, words, low);
 	addr_words(&s->high, words, high);
