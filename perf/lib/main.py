@@ -9,8 +9,10 @@ import sys
 import traceback
 
 import captures
+import extras
 import marks
 import plan
+import plots
 import report
 import rounds
 import secgw
@@ -90,14 +92,31 @@ class Run:
         return problems
 
 
-def finish(o, run, rows, problems):
-    judged = marks.judged(rows)
+def measure_parts(o, run):
+    """{} in profiles that are about the gateways alone"""
+    counts = plan.PROFILES[o.profile].ike_sas
+    if not counts or o.only:
+        return {}
+    try:
+        return {"micro": extras.micro(run.lab, run.exclusive), "ike": extras.ike(run.lab, run.exclusive, "ecp256", counts)}
+    finally:
+        run.exclusive.release()
+
+
+def finish(o, run, rows, problems, parts):
+    judged = marks.judged(rows) + extras.ike_marks(parts.get("ike", []))
     report.print_commands(rows)
     report.print_rows(rows, run.hz, captures.IMIX)
     report.print_engines(marks.engines(rows))
+    if parts:
+        extras.print_micro(parts["micro"])
+        extras.print_ike(parts["ike"])
     report.print_marks(judged)
     path = o.out or report.default_path(o.repo)
-    report.write_json(path, report.machine(o.repo, run.hz), rows, judged, run.hz, {"profile": o.profile, "problems": problems})
+    report.write_json(path, report.machine(o.repo, run.hz), rows, judged, run.hz, {"profile": o.profile, "problems": problems, **parts})
+    if o.profile != "smoke":
+        for plot in plots.draw(rows, run.hz, path.removesuffix(".json")):
+            print(f"plot: {plot}")
     print(f"\nresults: {path}")
     failures = problems + [f"{t.point.name()} {t.system}: {r.failure}" for t, r in rows.items()
                            if r.failure and t.system != "secgw"] + [f"mark {m.name}" for m in judged if not m.holds]
@@ -119,7 +138,8 @@ def main():
         problems = run.check_samples(o.profile)
         if o.profile != "smoke":
             run.best_secgw_modes()
-        return finish(o, run, rounds.run(run.lab, run.tasks, run.system_of, run.rounds, run.exclusive), problems)
+        rows = rounds.run(run.lab, run.tasks, run.system_of, run.rounds, run.exclusive)
+        return finish(o, run, rows, problems, measure_parts(o, run))
     finally:
         systems.stop_all()
 

@@ -68,12 +68,13 @@ def more_tables():
                     ("sallyport",))
 
 
-Profile = namedtuple("Profile", "rounds seconds parts extras")  # extras: other programs, by name in extras.py
+Profile = namedtuple("Profile", "rounds seconds parts ike_sas")  # ike_sas: none, no micro-benchmarks either
 PROFILES = {
     "smoke": Profile(1, 0.2, (base,), ()),
     "core": Profile(5, 1.0, (core,), ()),
-    "quick": Profile(5, 1.0, (sizes, mark_sas, mark_tables), ()),
-    "full": Profile(5, 1.0, (sizes, mark_sas, mark_tables, crypto_burst, algorithms, more_sas, more_tables), ()),
+    "quick": Profile(5, 1.0, (sizes, mark_sas, mark_tables), (1000, 10000)),
+    "full": Profile(5, 1.0, (sizes, mark_sas, mark_tables, crypto_burst, algorithms, more_sas, more_tables),
+                    (1000, 10000, 100000)),
 }
 
 # what passes into a file and is opened, before anything is measured
