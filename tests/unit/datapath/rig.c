@@ -215,8 +215,8 @@ static void rule_parse(const char *text, struct spd_rule *ret_rule)
 		abort();
 	if (selector_parse(a, &local) || selector_parse(b, &remote))
 		abort();
-	ret_rule->local = (struct selector_list){ 1, { local } };
-	ret_rule->remote = (struct selector_list){ 1, { remote } };
+	ret_rule->local = (struct selector_list){ .count = 1, .items = { local } };
+	ret_rule->remote = (struct selector_list){ .count = 1, .items = { remote } };
 }
 
 void rig_policy(const char *const *rules, size_t count)

@@ -505,7 +505,7 @@ static void test_nd_route_through_a_link_local_next_hop(void)
 
 	nd_open();
 	selector_parse("::/0", &any);
-	all.local = all.remote = (struct selector_list){ 1, { any } };
+	all.local = all.remote = (struct selector_list){ .count = 1, .items = { any } };
 	prefix_parse("2001:db8:2::/48", &route.prefix);
 	addr_parse("fe80::1", &route.via);
 	const struct datapath_snapshot s = { &all, 1, &route, 1 };
