@@ -140,6 +140,19 @@ static int start_ipsec(struct control *c, char *ret_reason, size_t reason_capaci
 	return c->ips ? 0 : -EIO;
 }
 
+/* A pool lends addresses that look as if they were on the link. */
+static bool lends_from(const struct config *config, const struct prefix *subnet)
+{
+	const struct selector on_link = selector_from_prefix(subnet);
+	struct selector common;
+
+	for (size_t i = 0; i < config->pool_count; i++)
+		for (int k = 0; k < config->pools[i].addresses.count; k++)
+			if (selector_intersect(&config->pools[i].addresses.items[k], &on_link, &common))
+				return true;
+	return false;
+}
+
 static int fill_ports(const struct config *config, struct datapath_config *dc, char *ret_reason, size_t reason_capacity)
 {
 	if (config->interface_count > DATAPATH_PORTS_MAX) {
@@ -161,6 +174,7 @@ static int fill_ports(const struct config *config, struct datapath_config *dc, c
 		to->vlan = (uint16_t)from->vlan;
 		to->mtu = (uint16_t)from->mtu;
 		to->rpf = (enum datapath_rpf)from->rpf;
+		to->proxies = from->address6.addr.family && lends_from(config, &from->address6);
 	}
 	return 0;
 }

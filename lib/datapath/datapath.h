@@ -27,6 +27,7 @@ struct datapath_port_config {
 	uint16_t mtu;
 	enum datapath_rpf rpf;
 	uint16_t vlan; /* 0: untagged. Ports of one device differ in it */
+	bool proxies;  /* IPv6 addresses of its subnet may lie behind tunnels: see answers_for */
 };
 
 /* What is believed of ICMP errors that come from the unprotected side about our own SAs (RFC 4301 6.1.1). */
@@ -170,6 +171,9 @@ struct datapath_host {
 	void *context;
 	void (*ike)(void *context, const struct datapath_ike *d);
 	void (*event)(void *context, const struct datapath_event *e);
+	/* Whether an address inside the subnet of a port lies behind a tunnel, so that we answer for it there; NULL:
+	 * none does. */
+	bool (*answers_for)(void *context, const struct addr *a);
 };
 
 /* Readable when punts or events wait: for control's epoll. */

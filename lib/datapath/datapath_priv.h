@@ -76,6 +76,7 @@ struct port {
 	uint8_t mac[6];
 	uint8_t rpf;            /* enum datapath_rpf */
 	bool six;               /* has IPv6, and so a link-local address */
+	bool proxies;           /* IPv6 addresses of its subnet may lie behind tunnels */
 	uint8_t link_local[16]; /* RFC 4291 2.5.6; zero without IPv6 */
 	uint8_t group_count;    /* of link addresses of multicast groups we listen to: all nodes, solicited-node ones */
 	uint8_t groups[PORT_GROUPS_MAX][6];
@@ -451,6 +452,11 @@ int inject_push(struct datapath *dp, uint16_t worker, struct rte_mbuf *m);
 /* Control: the end of a packet, by name. */
 void control_drop(struct datapath *dp, struct rte_mbuf *m, enum drop_reason reason);
 
+static inline bool host_answers_for(const struct datapath_host *host, const struct addr *a)
+{
+	return host->answers_for && host->answers_for(host->context, a);
+}
+
 /* True when an address is one that this port itself answers to, global or link-local. */
 static inline bool port_has6(const struct port *p, const uint8_t addr[16])
 {
@@ -493,7 +499,8 @@ struct arp {
 /* A frame with its Ethernet header. False: not Ethernet/IPv4 ARP, or malformed. RFC 826. */
 bool arp_decode(struct bytes frame, struct arp *ret_arp);
 /* DROP_NONE: heeded, or nobody's business here. */
-enum drop_reason arp_input(struct datapath *dp, const struct rte_mbuf *m, uint64_t now_ns);
+enum drop_reason arp_input(
+	struct datapath *dp, const struct rte_mbuf *m, const struct datapath_host *host, uint64_t now_ns);
 /* Who has this address? mac: asked alone; NULL: everybody. */
 void arp_ask(struct datapath *dp, uint16_t port, const struct addr *target, const uint8_t *mac);
 
@@ -517,7 +524,8 @@ struct nd {
 /* Any thread: a frame with its Ethernet header. DROP_NONE, DROP_ND (RFC 4861 7.1), DROP_ND_IGNORED. */
 enum drop_reason nd_decode(struct bytes frame, struct nd *ret_nd);
 /* Control. DROP_NONE: heeded, or nobody's business here. */
-enum drop_reason nd_input(struct datapath *dp, const struct rte_mbuf *m, uint64_t now_ns);
+enum drop_reason nd_input(
+	struct datapath *dp, const struct rte_mbuf *m, const struct datapath_host *host, uint64_t now_ns);
 /* Control: the same question as arp_ask. RFC 4861 7.2.2, 7.3.3. */
 void nd_ask(struct datapath *dp, uint16_t port, const struct addr *target, const uint8_t *mac);
 /* Control: tells the links what addresses we take; who has one already will say so (RFC 4862 5.4). */

@@ -125,6 +125,7 @@ static void identity_fill(struct port *p, const struct datapath_port_config *c)
 	p->vlan = c->vlan;
 	p->prefix = c->address;
 	p->prefix6 = c->address6;
+	p->proxies = c->proxies;
 	p->addr_be = ipv4_be(&c->address.addr);
 	source_tail_fill(p, RTE_ETHER_TYPE_IPV4, p->source_tail[0]);
 	source_tail_fill(p, RTE_ETHER_TYPE_IPV6, p->source_tail[1]);
@@ -273,15 +274,17 @@ static void groups_join(const struct datapath *dp, uint16_t device)
 {
 	struct rte_ether_addr groups[DATAPATH_PORTS_MAX * PORT_GROUPS_MAX];
 	uint32_t n = 0;
+	bool all = false;
 
 	for (uint16_t i = 0; i < dp->port_count; i++) {
 		const struct port *p = &dp->ports[i];
 		if (p->device != device)
 			continue;
+		all |= p->proxies;
 		memcpy(groups + n, p->groups, p->group_count * sizeof(groups[0]));
 		n += p->group_count;
 	}
-	if (n && rte_eth_dev_set_mc_addr_list(dp->devices[device].id, groups, n))
+	if (all || (n && rte_eth_dev_set_mc_addr_list(dp->devices[device].id, groups, n)))
 		rte_eth_allmulticast_enable(dp->devices[device].id);
 }
 
