@@ -280,6 +280,22 @@ static unsigned pool_threads(const cpu_set_t *cpus)
 	return n > POOL_THREADS_MAX ? POOL_THREADS_MAX : n ? n : 1;
 }
 
+/* A gateway that forgets who had which address is better than none: the fault is logged. */
+static int start_leases(struct control *c, char *ret_reason, size_t reason_capacity)
+{
+	const char *reason;
+	const char *path = c->config->pool_count ? c->config->control.leases : NULL;
+
+	c->leases = leases_create(c->config->pools, c->config->pool_count, path, &reason);
+	if (!c->leases) {
+		snprintf(ret_reason, reason_capacity, "no memory");
+		return -ENOMEM;
+	}
+	if (reason)
+		log_line(LOG_ERROR, "leases: %s: %s; addresses lent now are forgotten at a restart", path, reason);
+	return 0;
+}
+
 static int start_engine(struct control *c, char *ret_reason, size_t reason_capacity)
 {
 	const struct ike_host host = ike_host_functions(c);
@@ -368,6 +384,8 @@ static int start(struct control *c, char *ret_reason, size_t reason_capacity)
 	rc = eal_start(c->config, &c->eal, ret_reason, reason_capacity);
 	if (!rc)
 		rc = start_packet_path(c, ret_reason, reason_capacity);
+	if (!rc)
+		rc = start_leases(c, ret_reason, reason_capacity);
 	if (!rc)
 		rc = start_engine(c, ret_reason, reason_capacity);
 	if (!rc)
@@ -500,6 +518,7 @@ void control_free(struct control *c)
 	capture_close(c);
 	crypto_pool_free(c->pool);
 	ike_engine_free(c->engine);
+	leases_free(c->leases);
 	ike_actions_done(&c->actions);
 	sa_registry_done(&c->sas);
 	datapath_free(c->dp);

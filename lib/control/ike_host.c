@@ -43,6 +43,21 @@ static void host_spi_release(void *context, uint32_t spi)
 	spi_release(c->ips, spi);
 }
 
+static int host_lease_take(void *context, const struct address_pool *pool, uint8_t family, const struct identity *peer,
+	const struct addr *wanted, struct addr *ret_addr)
+{
+	const struct control *c = context;
+
+	return leases_take(c->leases, pool, family, peer, wanted, c->now_ns, ret_addr);
+}
+
+static void host_lease_give_back(void *context, const struct address_pool *pool, const struct addr *addr)
+{
+	const struct control *c = context;
+
+	leases_give_back(c->leases, pool, addr, c->now_ns);
+}
+
 struct ike_host ike_host_functions(struct control *c)
 {
 	return (struct ike_host){
@@ -51,6 +66,8 @@ struct ike_host ike_host_functions(struct control *c)
 		.psk_lookup = host_psk_lookup,
 		.spi_reserve = host_spi_reserve,
 		.spi_release = host_spi_release,
+		.lease_take = host_lease_take,
+		.lease_give_back = host_lease_give_back,
 	};
 }
 

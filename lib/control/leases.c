@@ -415,6 +415,21 @@ uint64_t leases_pool_size(const struct address_pool *pool, uint8_t family)
 	return sum;
 }
 
+const struct address_pool *leases_pool(const struct leases *l, size_t i)
+{
+	return &l->pools[i];
+}
+
+bool leases_lent(const struct leases *l, const struct addr *addr)
+{
+	const struct lease *lease;
+
+	for (size_t i = 0; i < l->pool_count; i++)
+		if ((lease = find_addr(l, &l->pools[i], addr)))
+			return lease->taken;
+	return false;
+}
+
 uint32_t leases_taken(const struct leases *l, const struct address_pool *pool, uint8_t family)
 {
 	return range_of(l, pool, family)->taken;

@@ -32,6 +32,10 @@ struct lease_view {
 
 /* All, in no order. */
 void leases_visit(const struct leases *l, void (*visit)(void *context, const struct lease_view *view), void *context);
+/* The pool of this number. */
+const struct address_pool *leases_pool(const struct leases *l, size_t i);
+/* Whether somebody has this address now, of any pool. */
+bool leases_lent(const struct leases *l, const struct addr *addr);
 /* Addresses of a pool in this family, and how many of them are taken; at most UINT64_MAX. */
 uint64_t leases_pool_size(const struct address_pool *pool, uint8_t family);
 uint32_t leases_taken(const struct leases *l, const struct address_pool *pool, uint8_t family);

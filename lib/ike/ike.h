@@ -24,6 +24,12 @@ struct ike_host {
 	 * spi_release or, once installed, until RETIRE. */
 	uint32_t (*spi_reserve)(void *context, const struct addr *local, const struct addr *remote);
 	void (*spi_release)(void *context, uint32_t spi);
+	/* Lends a peer that proved this identity an address of the family, the wanted one (ADDR_NONE: any) if it can
+	 * be. It is the peer's until given back as often as it was lent. 0, -ENOENT: the pool has none of the family,
+	 * -ENOSPC: all are lent, -ENOMEM. */
+	int (*lease_take)(void *context, const struct address_pool *pool, uint8_t family, const struct identity *peer,
+		const struct addr *wanted, struct addr *ret_addr);
+	void (*lease_give_back)(void *context, const struct address_pool *pool, const struct addr *addr);
 };
 
 struct ike_settings {
