@@ -65,26 +65,34 @@ static json_t *report_json(const struct reload_report *p)
 		(json_int_t)p->neighbours_removed, "workers", (int)p->workers);
 }
 
+static void answer_reload(
+	struct control *c, uint64_t ticket, int rc, const struct reload_report *report, const char *reason)
+{
+	struct api_error error = { "no memory" };
+	json_t *result = NULL;
+
+	if (rc)
+		snprintf(error.text, sizeof(error.text), "%s", reason);
+	else if (report->failed[0])
+		snprintf(error.text, sizeof(error.text), "taken over, but %.200s", report->failed);
+	else
+		result = report_json(report);
+	api_reply(c->api, ticket, result, &error);
+}
+
+/* Answered when it has ended; the socket serves others meanwhile. */
 static json_t *reload_command(struct command_call *call)
 {
-	struct reload_report report;
-	bool check = call->arg_count > 0;
+	struct reload_request request = { .check_only = call->arg_count > 0, .told = answer_reload };
 
-	if (check && strcmp(call->args[0], "check") != 0) {
+	if (request.check_only && strcmp(call->args[0], "check") != 0) {
 		snprintf(call->error, sizeof(call->error), "reload: \"%.80s\" is not \"check\"", call->args[0]);
 		return NULL;
 	}
-	if (call->control->stopping) {
-		snprintf(call->error, sizeof(call->error), "the gateway is stopping");
-		return NULL;
-	}
-	if (reload(call->control, check, &report, call->error, sizeof(call->error)))
-		return NULL;
-	if (report.failed[0]) {
-		snprintf(call->error, sizeof(call->error), "taken over, but %.200s", report.failed);
-		return NULL;
-	}
-	return report_json(&report);
+	request.ticket = api_ticket(call->control->api);
+	if (!reload_start(call->control, &request, call->error, sizeof(call->error)))
+		api_defer(call->control->api, request.ticket);
+	return NULL;
 }
 
 struct command {

@@ -22,8 +22,8 @@ static bool engine_init(struct ike_engine *e, const struct tunnel_profile *profi
 {
 	e->crypto = crypto_create();
 	e->plain = malloc(IKE_MESSAGE_BYTES_MAX);
-	e->sealed = malloc(IKE_MESSAGE_BYTES_MAX);
-	return e->crypto && e->plain && e->sealed && !table_init(&e->by_spi, profile_count) &&
+	e->built = malloc(IKE_MESSAGE_BYTES_MAX);
+	return e->crypto && e->plain && e->built && !table_init(&e->by_spi, profile_count) &&
 	       !table_init(&e->by_init, 0) && !table_init(&e->by_identity, profile_count) &&
 	       !table_init(&e->by_child, profile_count) && !tunnels_init(e, profiles, profile_count);
 }
@@ -59,8 +59,10 @@ void ike_engine_free(struct ike_engine *e)
 	crypto_free(e->crypto);
 	if (e->plain)
 		secret_wipe(e->plain, IKE_MESSAGE_BYTES_MAX);
+	if (e->built)
+		secret_wipe(e->built, IKE_MESSAGE_BYTES_MAX);
 	free(e->plain);
-	free(e->sealed);
+	free(e->built);
 	free(e);
 }
 
@@ -130,6 +132,34 @@ static void receive_opened(struct ike_engine *e, struct ike_sa *sa, const struct
 		sa_heard(e, sa);
 }
 
+/* Opens the SK or SKF payload. False: counted, not authentic. */
+static bool open_or_count(struct ike_engine *e, const struct ike_sa *sa, const struct ike_datagram *d,
+	const struct payload *sk, struct bytes *ret_plain)
+{
+	if (!protect_open(e, sa, d, sk, ret_plain))
+		return true;
+	e->counters[IKE_C_BAD_ICV]++;
+	return false;
+}
+
+/* RFC 7383 2.6: authenticated first, kept then; the whole is what one SK payload would have held. */
+static void receive_fragment(struct ike_engine *e, struct ike_sa *sa, const struct ike_datagram *d, struct message *m,
+	struct payload *fragment)
+{
+	struct bytes plain;
+
+	e->counters[IKE_C_FRAGMENTS]++;
+	if (!skf_wants(e, sa, m, fragment) || !open_or_count(e, sa, d, fragment, &plain))
+		return;
+	struct skf_set *whole = skf_add(e, sa, d, m, fragment, plain);
+	if (!whole)
+		return;
+	struct ike_datagram first = { d->local, d->remote, BYTES(whole->head, whole->head_len) };
+	fragment->type = PAYLOAD_SK;
+	receive_opened(e, sa, &first, m, skf_join(e, whole), whole->first);
+	skf_free(whole);
+}
+
 static void receive_protected(struct ike_engine *e, struct ike_sa *sa, const struct ike_datagram *d)
 {
 	struct message m;
@@ -140,30 +170,32 @@ static void receive_protected(struct ike_engine *e, struct ike_sa *sa, const str
 		e->counters[error.reason == WIRE_CRITICAL ? IKE_C_UNKNOWN_CRITICAL : IKE_C_MALFORMED]++;
 		return;
 	}
-	const struct payload *sk = message_find(&m, PAYLOAD_SK);
-	if (!sk) {
+	/* nothing follows either of them in a message */
+	struct payload *sk = m.count ? &m.payloads[m.count - 1] : NULL;
+	if (sk && sk->type == PAYLOAD_SKF) {
+		receive_fragment(e, sa, d, &m, sk);
+	} else if (!sk || sk->type != PAYLOAD_SK) {
 		e->counters[IKE_C_MALFORMED]++;
-		return;
+	} else if (open_or_count(e, sa, d, sk, &plain)) {
+		skf_drop(e, sa, m.header.flags & IKE_FLAG_RESPONSE);
+		receive_opened(e, sa, d, &m, plain, sk->sk.first_inner);
 	}
-	if (protect_open(e, sa, d, sk, &plain)) {
-		e->counters[IKE_C_BAD_ICV]++;
-		return;
-	}
-	receive_opened(e, sa, d, &m, plain, sk->sk.first_inner);
 }
 
-/* Keys came after the IKE_AUTH request that asked for them. */
+/* Keys came after the IKE_AUTH request, or fragments of it, that asked for them. */
 static void receive_held(struct ike_engine *e, struct ike_sa *sa)
 {
-	struct handshake *h = sa->handshake;
-
-	if (sa->state != ST_KEYED || !h->held)
+	if (sa->state != ST_KEYED)
 		return;
-	uint8_t *held = h->held;
-	struct ike_datagram d = { h->held_local, h->held_remote, BYTES(held, h->held_len) };
-	h->held = NULL;
-	receive_protected(e, sa, &d);
-	free(held);
+	struct held *held = sa->handshake->held, *next;
+	sa->handshake->held = NULL;
+	for (; held; held = next) {
+		struct ike_datagram d = { held->local, held->remote, BYTES(held->data, held->len) };
+		next = held->next;
+		if (sa->state == ST_KEYED)
+			receive_protected(e, sa, &d);
+		free(held);
+	}
 }
 
 /* Half-open, an SA talks to the addresses of its IKE_SA_INIT; only a NAT may show others. A port may always change
@@ -176,6 +208,32 @@ static bool from_elsewhere(const struct ike_sa *sa, const struct ike_datagram *d
 	       (!sa->local_nat && !addr_equal(&sa->local.addr, &d->local.addr));
 }
 
+/* RFC 7383 2.6.1: of a request that was answered, fragment 1 alone brings the answer again. It may be cut differently
+ * now, so that only its ICV tells what it is. */
+static void receive_old_fragment(struct ike_engine *e, struct ike_sa *sa, const struct ike_datagram *d)
+{
+	struct message m;
+	struct wire_error error;
+	struct bytes plain;
+
+	e->counters[IKE_C_FRAGMENT_REPEATED]++;
+	const struct payload *p = message_decode(d->data, &m, &error) ? NULL : message_find(&m, PAYLOAD_SKF);
+	if (p && p->sk.number == 1 && open_or_count(e, sa, d, p, &plain))
+		outbox_repeat(e, sa, d);
+}
+
+/* The request answered last came again, or something that looks like it. */
+static bool receive_repeated(
+	struct ike_engine *e, struct ike_sa *sa, const struct ike_datagram *d, const struct ike_header *h)
+{
+	if (outbox_answer_again(e, sa, d))
+		return true;
+	if (h->next_payload != PAYLOAD_SKF || !sa->fragmentation || !sa->keys.len)
+		return false;
+	receive_old_fragment(e, sa, d);
+	return true;
+}
+
 /* RFC 7296 2.3: the window is 1. The last request is answered again, byte for byte; everything else is dropped. */
 static void receive_request(
 	struct ike_engine *e, struct ike_sa *sa, const struct ike_datagram *d, const struct ike_header *h)
@@ -183,7 +241,7 @@ static void receive_request(
 	struct outbox *o = &sa->outbox;
 	struct input in = { .d = d };
 
-	if (h->message_id + 1 == o->peer_request_id && outbox_answer_again(e, sa, d))
+	if (h->message_id + 1 == o->peer_request_id && receive_repeated(e, sa, d, h))
 		return;
 	if (h->message_id != o->peer_request_id)
 		e->counters[IKE_C_BAD_MESSAGE_ID]++;
@@ -193,7 +251,7 @@ static void receive_request(
 		receive_protected(e, sa, d);
 	else if (h->exchange != IKE_AUTH)
 		e->counters[IKE_C_UNEXPECTED]++;
-	else if (sa->state != ST_RESPONDER_DERIVE)
+	else
 		step_or_count(e, sa, EV_AUTH_HELD, &in);
 }
 
@@ -343,6 +401,8 @@ void ike_tick(struct ike_engine *e, uint64_t now_ns, struct ike_actions *out)
 	while ((timer = timers_pull(&e->timers, now_ns))) {
 		if (timer->kind == TIMER_RETRY)
 			tunnel_initiate(e, timer->owner);
+		else if (timer->kind == TIMER_REASSEMBLY)
+			skf_expire(e, timer->owner);
 		else
 			on_sa_timer(e, timer->owner, (enum timer_kind)timer->kind);
 	}

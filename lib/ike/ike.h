@@ -197,6 +197,7 @@ struct ike_tunnel_status {
 	uint64_t spi_i, spi_r;
 	struct endpoint local, remote;
 	char suite[PROPOSAL_TEXT_MAX];
+	char weak[256]; /* why one should not rely on the suite; empty: nothing to say */
 	char remote_id[IDENTITY_TEXT_MAX];
 	bool local_nat, remote_nat;
 	uint64_t up_since_ns;
@@ -220,6 +221,11 @@ int ike_tunnel_status(const struct ike_engine *e, uint32_t tunnel, struct ike_tu
 	X(IKE_C_UNKNOWN_SPI, "unknown_ike_spi")                                                                        \
 	X(IKE_C_BAD_ICV, "bad_icv")                                                                                    \
 	X(IKE_C_BAD_MESSAGE_ID, "message_id_outside_window")                                                           \
+	X(IKE_C_FRAGMENTS, "fragments_received")                                                                       \
+	X(IKE_C_REASSEMBLED, "messages_reassembled")                                                                   \
+	X(IKE_C_FRAGMENT_REPEATED, "fragment_repeated")                                                                \
+	X(IKE_C_FRAGMENT_REFUSED, "fragment_refused")                                                                  \
+	X(IKE_C_REASSEMBLY_TIMEOUT, "reassembly_timeout")                                                              \
 	X(IKE_C_UNEXPECTED, "unexpected_message")                                                                      \
 	X(IKE_C_NO_TUNNEL, "no_matching_tunnel")                                                                       \
 	X(IKE_C_HALF_OPEN_LIMIT, "half_open_limit")                                                                    \

@@ -56,6 +56,29 @@ enum afterwards {
 	AFTER_BACKOFF, /* try again after a pause that doubles: it failed */
 };
 
+/* A datagram that waits. */
+struct held {
+	struct held *next;
+	struct endpoint local, remote;
+	size_t len;
+	uint8_t data[];
+};
+
+/* A message of the peer that comes in fragments (RFC 7383 2.6). Each was authenticated before it got in here. */
+struct skf_set {
+	struct timer timer; /* TIMER_REASSEMBLY: the rest does not come */
+	uint32_t message_id;
+	uint16_t total, have;
+	uint8_t first; /* type of the first payload inside */
+	size_t bytes;  /* of all parts so far */
+	uint8_t *head; /* fragment 1 as it came: a repetition of the message is known by it (RFC 7383 2.6.1); owned */
+	size_t head_len;
+	struct part {
+		uint8_t *data; /* owned; NULL: missing */
+		size_t len;
+	} parts[]; /* total */
+};
+
 /* Only while a handshake runs. */
 struct handshake {
 	uint8_t nonce_i[NONCE_BYTES_MAX], nonce_r[NONCE_BYTES_MAX];
@@ -66,21 +89,19 @@ struct handshake {
 	size_t public_len, peer_public_len;
 	uint8_t *init_ours, *init_peers; /* the two IKE_SA_INIT messages, for AUTH (RFC 7296 2.15); owned */
 	size_t init_ours_len, init_peers_len;
-	uint8_t *held; /* responder: the IKE_AUTH request that waits for the keys; owned */
-	size_t held_len;
-	struct endpoint held_local, held_remote;
+	struct held *held;      /* responder: the IKE_AUTH request, or its fragments, waits for the keys; owned */
 	struct proposal chosen; /* responder: the IKE proposal to answer */
 	uint8_t cookie[COOKIE_BYTES_MAX];
 	uint8_t cookie_len;
 	uint8_t restarts;        /* INVALID_KE_PAYLOAD and COOKIE answers followed so far */
-	uint32_t tried_groups;   /* bit per group number (all are below 32) */
+	uint64_t tried_groups;   /* bit per group number (all are below 64) */
 	uint16_t noted_error;    /* an unauthenticated error notify; believed only once the timer fires */
 	bool initial_contact;    /* responder: the peer said so */
 	struct ike_failure *why; /* initiator: what noted_error means; owned */
 };
 
 struct outbox {
-	uint8_t *request; /* outstanding; owned; NULL: none */
+	uint8_t *request; /* outstanding: a datagram or its fragments, back to back; owned; NULL: none */
 	size_t request_len;
 	uint8_t *response; /* to the peer's last request; owned */
 	size_t response_len;
@@ -118,6 +139,7 @@ struct ike_sa {
 	bool counted;                 /* in the engine's half_open */
 	bool proven;                  /* the peer has shown that the SA is established on its side too */
 	bool local_nat, remote_nat;
+	bool fragmentation; /* both sides understand IKE fragments (RFC 7383 2.3) */
 	uint8_t state;      /* enum sa_state; sa_set_state alone writes it */
 	uint8_t wants;      /* enum want */
 	uint8_t asking;     /* enum want of the outstanding INFORMATIONAL request */
@@ -136,6 +158,7 @@ struct ike_sa {
 	struct handshake *handshake; /* NULL once over */
 	uint32_t reserved_spi;       /* initiator: inbound SPI of the offer */
 	struct outbox outbox;
+	struct skf_set *skf[2]; /* of the peer's request, of its response; owned; NULL: none */
 	struct timer timers[SA_TIMERS];
 };
 
@@ -169,8 +192,8 @@ struct ike_engine {
 	/* of the entry point that runs */
 	uint64_t now_ns;
 	struct ike_actions *out;
-	uint8_t *plain;  /* IKE_MESSAGE_BYTES_MAX: the message being opened; decoded messages borrow it */
-	uint8_t *sealed; /* IKE_MESSAGE_BYTES_MAX: the message being built */
+	uint8_t *plain; /* IKE_MESSAGE_BYTES_MAX: the message being opened; decoded messages borrow it */
+	uint8_t *built; /* IKE_MESSAGE_BYTES_MAX: the message being built, in clear */
 };
 
 /* ---- actions.c ---- */
@@ -243,7 +266,7 @@ void cookie_add(const struct handshake *h, struct message *m);
 
 /* ---- outbox.c ---- */
 
-/* Takes bytes (heap). Sends it and keeps it until outbox_answered. */
+/* Takes bytes (heap): a datagram or fragments back to back. Sends it and keeps it until outbox_answered. */
 void outbox_push_request(struct ike_engine *e, struct ike_sa *sa, uint8_t exchange, uint8_t *bytes, size_t len);
 void outbox_answered(struct ike_engine *e, struct ike_sa *sa);
 /* Retransmits, or returns false: gave up. */
@@ -253,6 +276,8 @@ void outbox_push_response(
 	struct ike_engine *e, struct ike_sa *sa, const struct ike_datagram *d, uint8_t *bytes, size_t len);
 /* True when d is byte for byte the request answered last; it is answered again from the cache. */
 bool outbox_answer_again(struct ike_engine *e, struct ike_sa *sa, const struct ike_datagram *d);
+/* The same for a repetition that is known by other means. */
+void outbox_repeat(struct ike_engine *e, const struct ike_sa *sa, const struct ike_datagram *d);
 void outbox_done(struct outbox *o);
 
 /* ---- sa.c ---- */

@@ -78,6 +78,8 @@ static void sa_free(struct ike_sa *sa)
 {
 	handshake_free(sa);
 	secret_done(&sa->keys);
+	skf_free(sa->skf[0]);
+	skf_free(sa->skf[1]);
 	outbox_done(&sa->outbox);
 	secret_wipe(sa, sizeof(*sa));
 	free(sa);
@@ -122,6 +124,14 @@ void sa_remember_init(struct ike_engine *e, struct ike_sa *sa, const struct ike_
 	table_insert(&e->by_init, &sa->by_init, hash_u64(sa->spi_i));
 }
 
+static void held_free(struct held *held)
+{
+	for (struct held *next; held; held = next) {
+		next = held->next;
+		free(held);
+	}
+}
+
 void handshake_free(struct ike_sa *sa)
 {
 	struct handshake *h = sa->handshake;
@@ -131,7 +141,7 @@ void handshake_free(struct ike_sa *sa)
 	kex_free(h->key);
 	free(h->init_ours);
 	free(h->init_peers);
-	free(h->held);
+	held_free(h->held);
 	free(h->why);
 	secret_wipe(h, sizeof(*h));
 	free(h);
@@ -216,6 +226,8 @@ static void sa_detach(struct ike_engine *e, struct ike_sa *sa, const char *reaso
 		event_emit(e, IKE_EV_PHASE1_DOWN, sa->tunnel, sa, "%s", reason);
 	sa_not_half_open(e, sa);
 	handshake_free(sa);
+	skf_drop(e, sa, false);
+	skf_drop(e, sa, true);
 	secret_done(&sa->keys);
 	tunnel_unlink(sa);
 	identity_unlink(e, sa);

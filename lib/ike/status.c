@@ -169,6 +169,7 @@ static void fill_sa(const struct ike_sa *sa, struct ike_tunnel_status *ret)
 	ret->up_since_ns = sa->up_since_ns;
 	if (sa->suite.encr)
 		suite_format(&sa->suite, ret->suite);
+	suite_weakness(&sa->suite, ret->weak, sizeof(ret->weak));
 	if (sa->remote_id.type)
 		identity_format(&sa->remote_id, ret->remote_id);
 	/* phase 2 rides on IKE_AUTH */

@@ -13,12 +13,13 @@ enum timer_kind {
 	TIMER_LIVENESS,       /* idle time before a liveness check */
 	TIMER_KEEPALIVE,      /* NAT keepalive */
 	SA_TIMERS,
-	TIMER_RETRY, /* of a tunnel: time to try again */
+	TIMER_RETRY,      /* of a tunnel: time to try again */
+	TIMER_REASSEMBLY, /* of a reassembly: the rest does not come */
 };
 
 struct timer {
 	uint64_t at_ns;
-	void *owner;    /* struct ike_sa, or struct tunnel for TIMER_RETRY */
+	void *owner;    /* struct ike_sa, or struct tunnel for TIMER_RETRY; of a reassembly its IKE SA */
 	uint32_t place; /* 1 + index in the heap; 0: not set */
 	uint8_t kind;   /* enum timer_kind */
 };

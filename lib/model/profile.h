@@ -64,9 +64,12 @@ struct tunnel_profile {
 	struct identity local_id, remote_id; /* remote ID_NONE: any identity */
 	enum auth_method local_auth, remote_auth;
 	struct proposal_list proposals; /* PROTOCOL_IKE */
+	bool allow_weak;                /* proposals may have weak algorithms; looked at by the loader only */
 	uint64_t lifetime_ns;           /* of the IKE SA; 0: none */
 	uint64_t dpd_interval_ns;       /* idle time before a liveness check; 0: off */
 	uint64_t dpd_timeout_ns;        /* unanswered time before the peer is dead */
+	bool fragmentation;             /* of large IKE messages (RFC 7383) */
+	uint32_t fragment_bytes_ipv4, fragment_bytes_ipv6; /* IP packets of IKE fragments are at most so large */
 	enum encap_wish encap;
 	enum virtual_ip virtual_ip; /* we ask for these */
 	const struct address_pool

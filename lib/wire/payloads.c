@@ -69,7 +69,7 @@ static const struct field vendor_fields[] = {
 	FIELD(FIELD_REST, struct payload, vendor),
 };
 
-/* RFC 7296 3.14, RFC 7383 2.5: what is inside has another table, behind the decryption */
+/* RFC 7296 3.14: what is inside has another table, behind the decryption */
 static const struct field sk_fields[] = {
 	FIELD(FIELD_REST, struct payload, sk.data),
 };
@@ -81,6 +81,17 @@ static const struct field cp_fields[] = {
 	FIELD(FIELD_U8, struct payload, cp.type),
 	FIELD_ZERO(3),
 	FIELD(FIELD_REST, struct payload, cp.attributes),
+};
+
+/* RFC 7383 2.5
+ *  |        Fragment Number        |        Total Fragments        |
+ *  |                     Initialization Vector                     |
+ *  |            Encrypted content, padding, pad length             |
+ *  |                      Integrity Checksum Data                  | */
+static const struct field skf_fields[] = {
+	FIELD(FIELD_U16, struct payload, sk.number),
+	FIELD(FIELD_U16, struct payload, sk.total),
+	FIELD(FIELD_REST, struct payload, sk.data),
 };
 
 /* RFC 7296 3.16: kept as they are */
@@ -104,6 +115,11 @@ static enum wire_reason cp_check(const struct payload *p)
 	return attributes_check(p->cp.attributes);
 }
 
+static enum wire_reason fragment_check(const struct payload *p)
+{
+	return p->sk.number && p->sk.number <= p->sk.total ? WIRE_OK : WIRE_VALUE;
+}
+
 static const struct payload_row {
 	uint8_t type;
 	struct desc desc;                                   /* empty: the body is a list of its own */
@@ -125,7 +141,7 @@ static const struct payload_row {
 	{ PAYLOAD_SK, DESC(sk_fields), NULL },
 	{ PAYLOAD_CP, DESC(cp_fields), cp_check },
 	{ PAYLOAD_EAP, DESC(raw_fields), NULL },
-	{ PAYLOAD_SKF, DESC(sk_fields), NULL },
+	{ PAYLOAD_SKF, DESC(skf_fields), fragment_check },
 };
 
 /* What payloads of unknown types are encoded and printed with. */

@@ -361,6 +361,9 @@ static void profile_init(struct tunnel_profile *p, const struct node *n, const s
 	proposals_set(&p->proposals, PROTOCOL_IKE, "aes256gcm16-prfsha384-x25519");
 	p->dpd_interval_ns = 10 * S;
 	p->dpd_timeout_ns = 20 * S;
+	p->fragmentation = true;
+	p->fragment_bytes_ipv4 = 576;
+	p->fragment_bytes_ipv6 = 1280;
 	p->child_count = 1;
 	snprintf(c->name, sizeof(c->name), "net");
 	proposals_set(&c->proposals, PROTOCOL_ESP, "aes128gcm16");
@@ -661,7 +664,7 @@ size_t node_sa_bytes(const struct node *n)
 	       (child->local_count + (size_t)child->remote_count) * sizeof(struct selector);
 }
 
-size_t seal_raw(struct node *sender, uint8_t exchange, bool response, uint32_t message_id, uint8_t first,
+size_t seal_fragment(struct node *sender, uint8_t exchange, bool response, uint32_t message_id, struct fragment f,
 	struct bytes plain, uint8_t *ret_data, size_t capacity)
 {
 	struct ike_sa *sa = node_sa(sender);
@@ -669,16 +672,21 @@ size_t seal_raw(struct node *sender, uint8_t exchange, bool response, uint32_t m
 	struct aead_params p = { encr, sa->suite.integ, keymat_part(sa, sa->initiator ? KEY_EI : KEY_ER),
 		keymat_part(sa, sa->initiator ? KEY_AI : KEY_AR) };
 	size_t over = (plain.len + 1) % encr->block_bytes, pad = over ? encr->block_bytes - over : 0;
-	size_t body = encr->iv_bytes + plain.len + pad + 1 + aead_icv_bytes(&p);
+	size_t body = (f.total ? 4 : 0) + encr->iv_bytes + plain.len + pad + 1 + aead_icv_bytes(&p);
 	struct writer w = writer_init(ret_data, capacity);
-	struct ike_header h = { sa->spi_i, sa->spi_r, PAYLOAD_SK, 0x20, exchange,
+	struct ike_header h = { sa->spi_i, sa->spi_r, f.total ? PAYLOAD_SKF : PAYLOAD_SK, 0x20, exchange,
 		(uint8_t)((sa->initiator ? IKE_FLAG_INITIATOR : 0) | (response ? IKE_FLAG_RESPONSE : 0)), message_id,
 		(uint32_t)(IKE_HEADER_BYTES + PAYLOAD_HEADER_BYTES + body) };
 
 	header_encode(&h, &w);
-	writer_u8(&w, first);
+	writer_u8(&w, f.first);
 	writer_u8(&w, 0);
 	writer_u16(&w, (uint16_t)(PAYLOAD_HEADER_BYTES + body));
+	if (f.total) {
+		writer_u16(&w, f.number);
+		writer_u16(&w, f.total);
+	}
+	size_t head = w.len;
 	uint8_t *iv = writer_reserve(&w, encr->iv_bytes);
 	uint8_t *data = writer_reserve(&w, plain.len + pad + 1);
 	uint8_t *icv = writer_reserve(&w, aead_icv_bytes(&p));
@@ -688,9 +696,16 @@ size_t seal_raw(struct node *sender, uint8_t exchange, bool response, uint32_t m
 	if (plain.len)
 		memcpy(data, plain.data, plain.len);
 	data[plain.len + pad] = sender->bad_pad ? sender->bad_pad : (uint8_t)pad;
-	int err = aead_seal(sender->engine->crypto, &p, BYTES(iv, encr->iv_bytes), BYTES(ret_data, 32), data,
+	int err = aead_seal(sender->engine->crypto, &p, BYTES(iv, encr->iv_bytes), BYTES(ret_data, head), data,
 		plain.len + pad + 1, icv);
 	assert(!err);
 	(void)err;
 	return w.len;
+}
+
+size_t seal_raw(struct node *sender, uint8_t exchange, bool response, uint32_t message_id, uint8_t first,
+	struct bytes plain, uint8_t *ret_data, size_t capacity)
+{
+	return seal_fragment(
+		sender, exchange, response, message_id, (struct fragment){ .first = first }, plain, ret_data, capacity);
 }

@@ -121,6 +121,13 @@ size_t node_sa_bytes(const struct node *n);
 /* Seals plaintext as the body of an SK payload whose first payload has type `first`. Returns the length written. */
 size_t seal_raw(struct node *sender, uint8_t exchange, bool response, uint32_t message_id, uint8_t first,
 	struct bytes plain, uint8_t *ret_data, size_t capacity);
+/* The same as one SKF payload. */
+struct fragment {
+	uint16_t number, total;
+	uint8_t first;
+};
+size_t seal_fragment(struct node *sender, uint8_t exchange, bool response, uint32_t message_id, struct fragment f,
+	struct bytes plain, uint8_t *ret_data, size_t capacity);
 
 /* Profile parts. */
 void proposals_set(struct proposal_list *list, enum security_protocol protocol, const char *text);

@@ -10,6 +10,8 @@
 /* an IKE_AUTH request with a few certificates fits; junk does not take more */
 #define HELD_BYTES_MAX 16384
 
+#define NEXT_PAYLOAD_OFFSET 16 /* of the IKE header */
+
 #define ID_BODY_MAX (4 + IDENTITY_BYTES_MAX)
 
 static const char hint_psk[] = "compare the pre-shared keys of both gateways, byte for byte";
@@ -226,22 +228,42 @@ enum step auth_on_silence(struct ike_engine *e, struct ike_sa *sa, const struct 
 
 /* ---- responder ---- */
 
+/* Appends a copy to what waits for the keys. False: no room, no memory, or it waits already. */
+static bool hold(struct handshake *h, const struct ike_datagram *d)
+{
+	struct held **at = &h->held;
+	size_t bytes = d->data.len;
+
+	for (; *at; at = &(*at)->next) {
+		if (bytes_equal(BYTES((*at)->data, (*at)->len), d->data))
+			return false;
+		bytes += (*at)->len;
+	}
+	struct held *held = bytes > HELD_BYTES_MAX ? NULL : malloc(sizeof(*held) + d->data.len);
+	if (!held)
+		return false;
+	*held = (struct held){ .local = d->local, .remote = d->remote, .len = d->data.len };
+	memcpy(held->data, d->data.data, d->data.len);
+	*at = held;
+	return true;
+}
+
 enum step auth_hold(struct ike_engine *e, struct ike_sa *sa, const struct input *in)
 {
-	struct handshake *h = sa->handshake;
-
-	if (in->d->data.len > HELD_BYTES_MAX)
+	if (!hold(sa->handshake, in->d))
 		return STEP_STAY;
-	h->held = malloc(in->d->data.len);
-	if (!h->held)
-		return STEP_STAY;
-	memcpy(h->held, in->d->data.data, in->d->data.len);
-	h->held_len = in->d->data.len;
-	h->held_local = in->d->local;
-	h->held_remote = in->d->remote;
 	if (sa_init_derive(e, sa))
 		return STEP_NEXT;
 	sa_fail(e, sa);
+	return STEP_STAY;
+}
+
+/* Nobody can tell yet whether they are genuine: they wait as they are, for the milliseconds the secret takes. */
+enum step auth_hold_more(struct ike_engine *e, struct ike_sa *sa, const struct input *in)
+{
+	(void)e;
+	if (sa->fragmentation && in->d->data.data[NEXT_PAYLOAD_OFFSET] == PAYLOAD_SKF)
+		hold(sa->handshake, in->d);
 	return STEP_STAY;
 }
 

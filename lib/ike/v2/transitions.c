@@ -31,6 +31,8 @@ static const struct transition {
 	/* only an IKE_AUTH request makes us pay for the shared secret */
 	{ ST_INIT_ANSWERED, EV_AUTH_HELD, auth_hold, ST_RESPONDER_DERIVE, ST_DEAD },
 	{ ST_INIT_ANSWERED, EV_TIME_OUT, auth_on_time_out, ST_DEAD, ST_DEAD },
+	/* its other fragments, which come while the secret is computed */
+	{ ST_RESPONDER_DERIVE, EV_AUTH_HELD, auth_hold_more, ST_DEAD, ST_DEAD },
 	{ ST_RESPONDER_DERIVE, EV_SECRET_READY, auth_on_secret, ST_KEYED, ST_DEAD },
 	{ ST_RESPONDER_DERIVE, EV_TIME_OUT, auth_on_time_out, ST_DEAD, ST_DEAD },
 	/* the request that was held, or a later one when that was forged */

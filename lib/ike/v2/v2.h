@@ -63,6 +63,7 @@ int sa_init_take_secret(struct ike_engine *e, struct ike_sa *sa, struct crypto_j
 enum step auth_send_request(struct ike_engine *e, struct ike_sa *sa, const struct input *in);
 enum step auth_on_response(struct ike_engine *e, struct ike_sa *sa, const struct input *in);
 enum step auth_hold(struct ike_engine *e, struct ike_sa *sa, const struct input *in);
+enum step auth_hold_more(struct ike_engine *e, struct ike_sa *sa, const struct input *in);
 enum step auth_on_secret(struct ike_engine *e, struct ike_sa *sa, const struct input *in);
 enum step auth_on_request(struct ike_engine *e, struct ike_sa *sa, const struct input *in);
 enum step auth_on_bad_request(struct ike_engine *e, struct ike_sa *sa, const struct input *in);
@@ -114,15 +115,32 @@ enum step informational_on_closed(struct ike_engine *e, struct ike_sa *sa, const
 /* The liveness timer fired. */
 void informational_check_liveness(struct ike_engine *e, struct ike_sa *sa);
 
+/* ---- skf.c ---- */
+
+/* Whether a fragment, still closed, is worth opening: it is missing, of the newest set, and asks for no more than may
+ * be kept. Counts it otherwise. */
+bool skf_wants(struct ike_engine *e, const struct ike_sa *sa, const struct message *m, const struct payload *fragment);
+/* Keeps an opened fragment. Returns the set once it is complete, owned by the caller; else NULL. */
+struct skf_set *skf_add(struct ike_engine *e, struct ike_sa *sa, const struct ike_datagram *d, const struct message *m,
+	const struct payload *fragment, struct bytes plain);
+/* The plaintext of a complete set in the engine's buffer. */
+struct bytes skf_join(struct ike_engine *e, const struct skf_set *r);
+void skf_free(struct skf_set *r); /* accepts NULL */
+/* The peer's request or response came otherwise, or is not waited for any more. */
+void skf_drop(struct ike_engine *e, struct ike_sa *sa, bool response);
+/* Its time is over. */
+void skf_expire(struct ike_engine *e, struct ike_sa *sa);
+
 /* ---- protect.c ---- */
 
 /* A protected request or response of ours, ready for payloads. */
 void protect_init_message(
 	const struct ike_sa *sa, enum ike_exchange exchange, bool response, uint32_t id, struct message *ret_message);
-/* Encodes and seals; *ret_bytes is heap memory of the caller. 0, -EMSGSIZE, -ENOMEM or -EIO. */
+/* Encodes and seals, cut into fragments when the peer understands them and the message is too large for a packet (RFC
+ * 7383): the datagrams stand back to back. *ret_bytes is heap memory of the caller. 0, -EMSGSIZE, -ENOMEM or -EIO. */
 int protect_seal(
 	struct ike_engine *e, struct ike_sa *sa, const struct message *m, uint8_t **ret_bytes, size_t *ret_len);
-/* Opens the SK payload of a decoded message; the plaintext is in the engine's buffer. 0 or -EBADMSG. */
+/* Opens the SK or SKF payload of a decoded message; the plaintext is in the engine's buffer. 0 or -EBADMSG. */
 int protect_open(struct ike_engine *e, const struct ike_sa *sa, const struct ike_datagram *d, const struct payload *sk,
 	struct bytes *ret_plain);
 /* Seals and sends the answer to the peer's request in d. 0 or negative: then nothing was sent. */
