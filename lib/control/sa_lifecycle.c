@@ -288,10 +288,13 @@ static void tell_expiry(struct sa_pair *pair, enum sa_direction direction, uint3
 
 static void check_expiry(struct sa_pair *pair, enum sa_direction direction, uint32_t flags, struct sa_facts *facts)
 {
-	/* of negotiated ones the engine knows the lifetime itself */
-	if (pair->tunnel < 0)
+	if (pair->tunnel < 0) {
 		tell_expiry(pair, direction, flags);
-	else if ((flags & (SA_HARD_EXPIRED | SA_SEQUENCE_END)) && !pair->expiry_told)
+		return;
+	}
+	if ((flags & SA_SOFT_EXPIRED) && !pair->soft_told)
+		pair->soft_told = facts_push(facts, IKE_SOFT_EXPIRE, pair, NULL);
+	if ((flags & (SA_HARD_EXPIRED | SA_SEQUENCE_END)) && !pair->expiry_told)
 		pair->expiry_told = facts_push(facts, IKE_EXPIRE, pair, NULL);
 }
 

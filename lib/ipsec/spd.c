@@ -16,7 +16,7 @@
 
 #define SPD_BURST    64
 #define EXPANDED_MAX (1u << 17) /* rules of one trie after expansion */
-#define COVERS_MAX   4096       /* of them, the first so many are looked at for what they hide */
+#define COVERS_MAX   1024       /* of them, the first so many are looked at for what they hide */
 #define SAMPLE_MAX   512        /* rules that tell which side is to be asked first */
 #define WORDS_MAX    4          /* 32-bit words of an address */
 #define BLOCKS_MAX   7          /* of one IPv6 range; an IPv4 one is one */
