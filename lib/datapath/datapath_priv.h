@@ -399,6 +399,7 @@ static inline const struct route *packet_route(const struct snapshot *s, const s
 
 /* worker.c. In the worker's thread: what must be local to it. 0 or -ENOMEM. */
 int worker_attach(struct worker *w);
+/* By control, once the worker has ended. */
 void worker_detach(struct worker *w);
 /* One loop: rings, ports, stages, TX, quiescent report. Returns the packets it handled. */
 uint32_t worker_step(struct worker *w);
