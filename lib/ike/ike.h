@@ -91,6 +91,7 @@ enum ike_action_kind {
 	IKE_SWITCH,  /* send on the outbound SA of this child now */
 	IKE_RETIRE,  /* remove the pair */
 	IKE_UPDATE,  /* new path for the pair */
+	IKE_ADDRESS, /* the peer gave us a virtual address, or it is gone */
 	IKE_CRYPTO,  /* run this job, then ike_job_done */
 	IKE_EVENT,   /* a fact for log, metrics, diagnosis */
 };
@@ -159,8 +160,14 @@ struct ike_action {
 			uint32_t tunnel, child, spi_in, spi_out;
 			struct path_spec path; /* of UPDATE; local and remote as for the outbound SA */
 		} child;                       /* of SWITCH, RETIRE, UPDATE */
-		struct crypto_job *job;        /* owned: the host takes it and sets NULL */
-		struct ike_event *event;       /* owned by the action list */
+		struct {
+			uint32_t tunnel;
+			bool given;           /* else it is gone; as often as it was given */
+			struct addr addrs[2]; /* ADDR_NONE: none of the family */
+			struct dns_list dns;  /* name servers that came with it */
+		} address;
+		struct crypto_job *job;  /* owned: the host takes it and sets NULL */
+		struct ike_event *event; /* owned by the action list */
 	};
 };
 
@@ -206,6 +213,7 @@ struct ike_tunnel_status {
 	char suite[PROPOSAL_TEXT_MAX];
 	char weak[256]; /* why one should not rely on the suite; empty: nothing to say */
 	char remote_id[IDENTITY_TEXT_MAX];
+	struct addr virtual[2]; /* that the peer gave us or was lent; ADDR_NONE: none of the family */
 	bool local_nat, remote_nat;
 	uint64_t up_since_ns;
 	uint32_t child_count;

@@ -99,8 +99,8 @@ static void take_dns(const struct payload *cp, struct dns_list *ret_dns)
 	while (cp_attribute_next(&r, &a))
 		for (int i = 0; i < VIRTUAL_FAMILIES; i++)
 			if (a.type == family_rows[i].dns && a.value.len && ret_dns->count < POOL_DNS_MAX)
-				ret_dns->items[ret_dns->count++] =
-					addr_from_bytes((enum addr_family)family_rows[i].family, a.value.data);
+				ret_dns->items[ret_dns->count++] = addr_from_bytes(
+					(enum addr_family)family_rows[i].family, a.value.data);
 }
 
 static bool has_address(const struct ike_sa *sa)
@@ -178,7 +178,7 @@ static void add_subnets(struct writer *w, const struct family_row *row, const st
 		memcpy(value, s->low.bytes, row->bytes);
 		value[row->bytes] = prefix_length(s, row->bytes);
 		for (int b = 0; b < row->bytes && row->subnet_has_mask; b++)
-			value[row->bytes + b] = (uint8_t)~(s->low.bytes[b] ^ s->high.bytes[b]);
+			value[row->bytes + b] = (uint8_t) ~(s->low.bytes[b] ^ s->high.bytes[b]);
 		cp_attribute_add(w, row->subnet, BYTES(value, row->bytes + (row->subnet_has_mask ? row->bytes : 1u)));
 	}
 }
@@ -205,7 +205,8 @@ static struct ike_failure refusal(const struct ike_sa *sa, uint16_t notify)
 	const char *pool = sa->tunnel->profile->pool->name;
 	bool full = notify == NOTIFY_INTERNAL_ADDRESS_FAILURE;
 	struct ike_failure f = failure_make(2, IKE_AUTH, false, notify,
-		full ? "the pool has no address for this peer" : "the peer asks for no address, but the tunnel lends them",
+		full ? "the pool has no address for this peer"
+		     : "the peer asks for no address, but the tunnel lends them",
 		full ? "show leases says who has them; the peer may want the other IP version"
 		     : "let the peer ask for a virtual IP");
 
@@ -240,7 +241,10 @@ struct selector_list config_side(const struct ike_sa *sa, const struct selector_
 	const struct tunnel_profile *p = sa->tunnel->profile;
 	struct selector_list list = { 0 };
 
-	if (!side->dynamic || !has_address(sa) || (local ? !p->virtual_ip : !p->pool))
+	if (!side->dynamic || (local ? !p->virtual_ip : !p->pool))
+		return *side;
+	/* before IKE_AUTH has brought us an address it may be any; a peer that was lent none has no side */
+	if (local && !has_address(sa))
 		return *side;
 	for (int i = 0; i < VIRTUAL_FAMILIES; i++)
 		if (sa->virtual[i].family) {
@@ -256,14 +260,19 @@ void config_move(struct ike_sa *from, struct ike_sa *to)
 	memset(from->virtual, 0, sizeof(from->virtual));
 }
 
-void config_release(struct ike_engine *e, struct ike_sa *sa)
+void config_give_back(struct ike_engine *e, struct ike_sa *sa)
 {
 	const struct address_pool *pool = sa->tunnel ? sa->tunnel->profile->pool : NULL;
 
-	if (has_address(sa) && !pool)
-		action_virtual(e, sa, &(struct dns_list){ 0 }, false);
 	for (int i = 0; i < VIRTUAL_FAMILIES; i++)
 		if (sa->virtual[i].family && pool)
 			e->host.lease_give_back(e->host.context, pool, &sa->virtual[i]);
 	memset(sa->virtual, 0, sizeof(sa->virtual));
+}
+
+void config_release(struct ike_engine *e, struct ike_sa *sa)
+{
+	if (has_address(sa) && !sa->tunnel->profile->pool)
+		action_virtual(e, sa, &(struct dns_list){ 0 }, false);
+	config_give_back(e, sa);
 }
