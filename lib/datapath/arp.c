@@ -101,7 +101,7 @@ enum drop_reason arp_input(
 	if (!p->addr_be)
 		return DROP_NONE;
 	/* nothing of it is believed (RFC 5227 2.4) */
-	if (address_own(dp, a.sender_be))
+	if (address_own(dp, p->table_id, a.sender_be))
 		return DROP_ADDRESS_CONFLICT;
 	bool for_us = a.target_be == p->addr_be;
 	bool answer = a.operation == RTE_ARP_OP_REQUEST && (for_us || arp_proxies(p, a.target_be, host));
