@@ -278,7 +278,7 @@ static int start_leases(struct control *c, char *ret_reason, size_t reason_capac
 	const char *reason;
 	const char *path = c->config->pool_count ? c->config->control.leases : NULL;
 
-	c->leases = leases_create(c->config->pools, c->config->pool_count, path, &reason);
+	c->leases = leases_create(c->config->pools, c->config->pool_count, path, c->now_ns, &reason);
 	if (!c->leases) {
 		snprintf(ret_reason, reason_capacity, "no memory");
 		return -ENOMEM;

@@ -144,6 +144,24 @@ static void do_update(struct control *c, struct ike_action *a)
 			a->child.spi_in, endpoint_format(&a->child.path.remote, peer), strerror(-rc));
 }
 
+/* Where the peer takes packets from: what comes to it is for us. */
+static void do_address(struct control *c, struct ike_action *a)
+{
+	char text[ADDR_TEXT_MAX];
+
+	for (size_t i = 0; i < ARRAY_LEN(a->address.addrs); i++) {
+		const struct addr *addr = &a->address.addrs[i];
+		if (!addr->family)
+			continue;
+		if (!a->address.given)
+			datapath_address_remove(c->dp, addr);
+		else if (datapath_address_add(c->dp, addr))
+			log_line(LOG_ERROR, "virtual-ip %s: too many addresses of ours", addr_format(addr, text));
+		log_line(LOG_NOTICE, "virtual-ip-%s tunnel %s address %s", a->address.given ? "up" : "down",
+			c->config->tunnels[a->address.tunnel].name, addr_format(addr, text));
+	}
+}
+
 static void do_crypto(struct control *c, struct ike_action *a)
 {
 	if (crypto_pool_push(c->pool, a->job))
@@ -162,6 +180,7 @@ static void (*const doers[])(struct control *c, struct ike_action *a) = {
 	[IKE_SWITCH] = do_switch,
 	[IKE_RETIRE] = do_retire,
 	[IKE_UPDATE] = do_update,
+	[IKE_ADDRESS] = do_address,
 	[IKE_CRYPTO] = do_crypto,
 	[IKE_EVENT] = do_event,
 };

@@ -42,6 +42,7 @@ struct leases {
 	const char *path;        /* NULL: nothing is kept */
 	struct lease_file *file; /* NULL as well when it cannot be written */
 	size_t lines;            /* of the file */
+	uint64_t start_ns;
 };
 
 /* ---- keys ---- */
@@ -313,7 +314,10 @@ static int remember(void *context, const char *pool_name, const struct addr *add
 	struct lease *same_id = find_id(l, pool, addr->family, id);
 	if (same_id)
 		lease_remove(l, same_id);
-	return lease_insert(l, pool, addr, id) ? 0 : -ENOMEM;
+	struct lease *lease = lease_insert(l, pool, addr, id);
+	if (lease)
+		lease->since_ns = l->start_ns;
+	return lease ? 0 : -ENOMEM;
 }
 
 /* Reads what was lent before, and writes it anew without what was overtaken. */
@@ -328,7 +332,7 @@ static const char *open_file(struct leases *l, const char *path)
 }
 
 struct leases *leases_create(
-	const struct address_pool *pools, size_t pool_count, const char *path, const char **ret_reason)
+	const struct address_pool *pools, size_t pool_count, const char *path, uint64_t now_ns, const char **ret_reason)
 {
 	struct leases *l = calloc(1, sizeof(*l));
 
@@ -337,6 +341,7 @@ struct leases *leases_create(
 		return NULL;
 	l->pools = pools;
 	l->pool_count = pool_count;
+	l->start_ns = now_ns;
 	l->ranges = calloc(pool_count * FAMILIES + 1, sizeof(*l->ranges));
 	if (!l->ranges) {
 		free(l);

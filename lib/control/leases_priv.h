@@ -8,10 +8,10 @@
 struct leases;
 
 /* pools: borrowed. path: of the file, which is read now and written whenever an identity gets another address; NULL:
- * nothing is kept. *ret_reason says what was wrong with it: then the leases are those that could be read. NULL without
- * memory. */
-struct leases *leases_create(
-	const struct address_pool *pools, size_t pool_count, const char *path, const char **ret_reason);
+ * nothing is kept. What is in it counts as given back now. *ret_reason says what was wrong with it: then the leases are
+ * those that could be read. NULL without memory. */
+struct leases *leases_create(const struct address_pool *pools, size_t pool_count, const char *path, uint64_t now_ns,
+	const char **ret_reason);
 void leases_free(struct leases *l); /* accepts NULL */
 
 /* Lends the identity its address of this family: the one it has or had, else the wanted one (ADDR_NONE: any) where that
@@ -27,7 +27,7 @@ struct lease_view {
 	struct addr addr;
 	struct identity id;
 	uint32_t taken;    /* how often; 0: remembered for its identity */
-	uint64_t since_ns; /* taken or given back; 0: before the start */
+	uint64_t since_ns; /* taken or given back */
 };
 
 /* All, in no order. */

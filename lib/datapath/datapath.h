@@ -266,6 +266,12 @@ size_t datapath_neighbours_read(const struct datapath *dp, struct datapath_neigh
 /* Where packets to this address go next: the neighbour, its port and state (NEIGHBOUR_FREE: nothing is known of it).
  * Control; changes nothing. 0, -EHOSTUNREACH. */
 int datapath_next_hop_read(const struct datapath *dp, const struct addr *a, struct datapath_neighbour *ret_neighbour);
+/* Most addresses of a family beside those of ports. */
+#define DATAPATH_VIRTUAL_MAX 64
+/* Control: an address of ours that no port has, such as one that a peer gave us: what comes to it is for us. It is one
+ * until it is removed as often as it was added. 0, -ENOSPC. */
+int datapath_address_add(struct datapath *dp, const struct addr *a);
+void datapath_address_remove(struct datapath *dp, const struct addr *a);
 /* True when this address is one of the ports' own; *ret_port its port (may be NULL). */
 bool datapath_address_local(const struct datapath *dp, const struct addr *a, uint16_t *ret_port);
 /* Control: counts what a worker reported and control ended, by name; shown with the drops of worker 0. */

@@ -231,6 +231,27 @@ struct move {
 
 enum worker_state { WORKER_STOPPED, WORKER_RUNNING, WORKER_FAILED };
 
+#define OWN_ADDRESSES_MAX (DATAPATH_PORTS_MAX + DATAPATH_VIRTUAL_MAX)
+
+/* An address as two words, an IPv4 one in the low. */
+struct own_words {
+	uint64_t high, low;
+};
+
+/* One of our own addresses. W: control; R: workers. An empty entry is zero, which no packet is for. */
+struct own_address {
+	_Atomic uint64_t high, low;
+	uint16_t table_id;
+	uint16_t holders; /* control only: how often it was added */
+};
+
+/* Those of a family. */
+struct own_addresses {
+	_Atomic uint64_t filter; /* a bit per hash of an address: a clear bit is "not ours" without a look */
+	_Atomic uint16_t count;
+	struct own_address items[OWN_ADDRESSES_MAX];
+};
+
 struct datapath {
 	/* R: all; constant after create */
 	struct ipsec *ips;
@@ -249,13 +270,7 @@ struct datapath {
 	bool reverse_path; /* some port checks sources */
 	struct datapath_icmp icmp;
 	int event_fd;
-	uint64_t own_filter,
-		own6_filter; /* one bit per hash of an own address: a clear bit is "not ours" without a look
-			      */
-	uint16_t own_count, own6_count;
-	uint32_t own_be[DATAPATH_PORTS_MAX];
-	uint8_t own6[DATAPATH_PORTS_MAX][16];
-	uint16_t own_table_id[DATAPATH_PORTS_MAX], own6_table_id[DATAPATH_PORTS_MAX]; /* of own_be, of own6 */
+	struct own_addresses own4, own6;
 	struct port ports[DATAPATH_PORTS_MAX];
 	struct device devices[DATAPATH_PORTS_MAX];
 	struct worker *workers[IPSEC_WORKERS_MAX];
@@ -362,15 +377,44 @@ static inline uint32_t own_filter_bit(uint32_t addr_be)
 	return (addr_be * 0x9e3779b1u) >> 26;
 }
 
+static inline struct own_words own_words_of(const uint8_t *addr, size_t len)
+{
+	struct own_words w = { 0, 0 };
+
+	memcpy(&w.low, addr + len - RTE_MIN(len, sizeof(w.low)), RTE_MIN(len, sizeof(w.low)));
+	if (len > sizeof(w.low))
+		memcpy(&w.high, addr, sizeof(w.high));
+	return w;
+}
+
+static inline bool own_address_is(const struct own_address *o, uint16_t table_id, struct own_words words)
+{
+	return atomic_load_explicit(&o->low, memory_order_relaxed) == words.low &&
+	       atomic_load_explicit(&o->high, memory_order_relaxed) == words.high && o->table_id == table_id;
+}
+
+/* The slow half: the filter does not say no. */
+static inline bool own_has(const struct own_addresses *own, uint16_t table_id, struct own_words words)
+{
+	/* acquire: pairs with own_address_add */
+	uint16_t count = atomic_load_explicit(&own->count, memory_order_acquire);
+
+	for (uint16_t i = 0; i < count; i++)
+		if (own_address_is(&own->items[i], table_id, words))
+			return true;
+	return false;
+}
+
+static inline bool own_may_have(const struct own_addresses *own, uint32_t bit)
+{
+	return atomic_load_explicit(&own->filter, memory_order_relaxed) >> bit & 1;
+}
+
 /* Any thread: is this one of our own addresses? */
 static inline bool address_own(const struct datapath *dp, uint16_t table_id, uint32_t addr_be)
 {
-	if (!(dp->own_filter & 1ull << own_filter_bit(addr_be)))
-		return false;
-	for (uint16_t i = 0; i < dp->own_count; i++)
-		if (dp->own_be[i] == addr_be && dp->own_table_id[i] == table_id)
-			return true;
-	return false;
+	return own_may_have(&dp->own4, own_filter_bit(addr_be)) &&
+	       own_has(&dp->own4, table_id, own_words_of((const uint8_t *)&addr_be, sizeof(addr_be)));
 }
 
 /* The low word of an address is what differs between hosts and ports. */
@@ -384,12 +428,7 @@ static inline uint32_t own6_filter_bit(const uint8_t addr[16])
 
 static inline bool address6_own(const struct datapath *dp, uint16_t table_id, const uint8_t addr[16])
 {
-	if (!(dp->own6_filter & 1ull << own6_filter_bit(addr)))
-		return false;
-	for (uint16_t i = 0; i < dp->own6_count; i++)
-		if (!memcmp(dp->own6[i], addr, 16) && dp->own6_table_id[i] == table_id)
-			return true;
-	return false;
+	return own_may_have(&dp->own6, own6_filter_bit(addr)) && own_has(&dp->own6, table_id, own_words_of(addr, 16));
 }
 
 /* What came from no port is made here. */
@@ -492,6 +531,9 @@ int snapshot_connected_port(const struct datapath *dp, const struct addr *a);
 /* capture.c, control. Workers have ended: the data path is about to be freed. */
 void capture_abandon(struct datapath *dp);
 void capture_free(struct capture *c);
+
+/* own.c. Control: one more address of ours. 0, -ENOSPC. */
+int own_address_add(struct datapath *dp, uint16_t table_id, const struct addr *a);
 
 /* inject.c. Control: a packet to a worker, its note is filled in. Takes m; a full ring is a counted drop. */
 int inject_push(struct datapath *dp, uint16_t worker, struct rte_mbuf *m);

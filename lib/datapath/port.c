@@ -132,20 +132,13 @@ static void identity_fill(struct port *p, const struct datapath_port_config *c)
 	six_fill(p, c);
 }
 
+/* There is room for those of every port. */
 static void own_add(struct datapath *dp, const struct port *p)
 {
-	const uint8_t *six = p->prefix6.addr.bytes;
-
-	if (p->addr_be) {
-		dp->own_filter |= 1ull << own_filter_bit(p->addr_be);
-		dp->own_table_id[dp->own_count] = p->table_id;
-		dp->own_be[dp->own_count++] = p->addr_be;
-	}
-	if (p->prefix6.addr.family == ADDR_IPV6) {
-		dp->own6_filter |= 1ull << own6_filter_bit(six);
-		dp->own6_table_id[dp->own6_count] = p->table_id;
-		memcpy(dp->own6[dp->own6_count++], six, 16);
-	}
+	if (p->addr_be)
+		own_address_add(dp, p->table_id, &p->prefix.addr);
+	if (p->prefix6.addr.family == ADDR_IPV6)
+		own_address_add(dp, p->table_id, &p->prefix6.addr);
 }
 
 /* NULL: addresses and MTU are ones a port can have (RFC 791 3.2, RFC 8200 5). */

@@ -37,7 +37,7 @@ static struct addr addr_of(const char *text)
 static void begin(const char *first, const char *second, const char *path)
 {
 	pool = pool_of("staff", first, second);
-	leases = leases_create(&pool, 1, path, &reason);
+	leases = leases_create(&pool, 1, path, 0, &reason);
 	CU_ASSERT_PTR_NOT_NULL_FATAL(leases);
 }
 
@@ -195,9 +195,14 @@ static void test_lease_survives_a_restart(void)
 	taken_as("a.example", ANY, 1, "10.8.0.5");
 	taken_as("keyid:0x00ff0a20", ANY, 1, "2001:db8::");
 	leases_free(leases);
-	/* the pool got smaller */
+	/* who is remembered keeps it for the hold from the start on */
+	begin("10.8.0.5", NULL, path);
+	taken_as("c.example", ANY, 59, "-28");
+	taken_as("c.example", ANY, 60, "10.8.0.5");
+	leases_free(leases);
+	/* the pool got smaller: who had what is forgotten */
 	begin("10.8.0.0/30", NULL, path);
-	taken_as("a.example", ANY, 1, "10.8.0.1");
+	taken_as("a.example", ANY, 1, "10.8.0.0");
 	leases_free(leases);
 }
 
