@@ -731,7 +731,8 @@ static const struct row phase1_rows[] = {
 	{ .key = "proposals",
 		.type = &type_ike_proposals,
 		FIELD(struct tunnel_profile, proposals),
-		.fallback = "aes256gcm16-prfsha384-ecp384, aes128gcm16-prfsha256-x25519, aes256-sha256-modp2048",
+		.fallback = "aes256gcm16-prfsha384-x25519-ecp384, aes128gcm16-prfsha256-x25519-ecp256, "
+			    "aes256-sha256-x25519-ecp256-modp2048",
 		.min = 1,
 		.max = PROPOSALS_MAX,
 		.help = "IKE suites in order of preference: encryption, integrity or PRF, key exchange group. An AEAD "
