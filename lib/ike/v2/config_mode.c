@@ -167,20 +167,26 @@ static uint8_t prefix_length(const struct selector *s, uint8_t bytes)
 	return len;
 }
 
+/* RFC 7296 3.15.1: an IPv4 subnet has its netmask, an IPv6 one the length of its prefix. */
+static size_t subnet_write(const struct family_row *row, const struct selector *s, uint8_t ret_value[17])
+{
+	uint32_t mask = ~(addr_ipv4(&s->low) ^ addr_ipv4(&s->high));
+
+	memcpy(ret_value, s->low.bytes, row->bytes);
+	if (row->subnet_has_mask)
+		store_be32(ret_value + row->bytes, mask);
+	else
+		ret_value[row->bytes] = prefix_length(s, row->bytes);
+	return row->bytes + (row->subnet_has_mask ? sizeof(mask) : 1u);
+}
+
 static void add_subnets(struct writer *w, const struct family_row *row, const struct selector_list *subnets)
 {
 	uint8_t value[17];
 
-	for (int k = 0; k < subnets->count; k++) {
-		const struct selector *s = &subnets->items[k];
-		if (s->low.family != row->family)
-			continue;
-		memcpy(value, s->low.bytes, row->bytes);
-		value[row->bytes] = prefix_length(s, row->bytes);
-		for (int b = 0; b < row->bytes && row->subnet_has_mask; b++)
-			value[row->bytes + b] = (uint8_t) ~(s->low.bytes[b] ^ s->high.bytes[b]);
-		cp_attribute_add(w, row->subnet, BYTES(value, row->bytes + (row->subnet_has_mask ? row->bytes : 1u)));
-	}
+	for (int k = 0; k < subnets->count; k++)
+		if (subnets->items[k].low.family == row->family)
+			cp_attribute_add(w, row->subnet, BYTES(value, subnet_write(row, &subnets->items[k], value)));
 }
 
 static void add_reply(struct ike_sa *sa, const struct payload *request, struct message *response, uint8_t *ret_data)

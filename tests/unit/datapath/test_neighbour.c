@@ -50,7 +50,9 @@ static void test_neighbour_pinned_ipv6_is_asked_for(void)
 	struct selector any;
 	const char *reason;
 	CU_ASSERT_EQUAL_FATAL(selector_parse("::/0", &any), 0);
-	struct spd_rule all = { .action = SPD_BYPASS, .local = { 1, { any } }, .remote = { 1, { any } } };
+	struct spd_rule all = { .action = SPD_BYPASS,
+		.local = { .count = 1, .items = { any } },
+		.remote = { .count = 1, .items = { any } } };
 	const struct datapath_snapshot s = { &all, 1, &route, 1 };
 	prefix_parse("2001:db8:2::/48", &route.prefix);
 	CU_ASSERT_EQUAL_FATAL(datapath_publish(rig.dp, &s, &reason), 0);
