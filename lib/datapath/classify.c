@@ -122,12 +122,17 @@ static inline bool is_nd(const struct port *p, const struct rte_mbuf *m)
 {
 	const struct rte_ipv6_hdr *ip = packet_ip6(m);
 	const uint8_t *type = (const uint8_t *)(ip + 1);
+	struct addr to;
 
 	if (likely(ip->proto != IPPROTO_ICMPV6) || m->data_len == sizeof(*ip))
 		return false;
 	if (*type < ND_ROUTER_SOLICITATION || *type > ND_REDIRECT)
 		return false;
-	return ip6_destination(ip)[0] == 0xff || port_has6(p, ip6_destination(ip));
+	if (ip6_destination(ip)[0] == 0xff || port_has6(p, ip6_destination(ip)))
+		return true;
+	/* whether the address behind a tunnel, for which we answer, is still there: asked of us by unicast */
+	to = addr_from_bytes(ADDR_IPV6, ip6_destination(ip));
+	return p->proxies && *type == ND_SOLICITATION && prefix_contains(&p->prefix6, &to);
 }
 
 /* With its Ethernet header, like ARP. What control would only throw away ends here. */
@@ -201,6 +206,9 @@ static void classify_ip6(struct worker *w, const struct port *p, struct rte_mbuf
 
 static bool is_group_of(const struct port *p, const struct rte_ether_addr *link)
 {
+	/* RFC 4291 2.7.1, RFC 2464 7: solicited-node groups, of any address that may lie behind a tunnel */
+	if (p->proxies && !memcmp(link, "\x33\x33\xff", 3))
+		return true;
 	for (uint8_t i = 0; i < p->group_count; i++)
 		if (!memcmp(p->groups[i], link, RTE_ETHER_ADDR_LEN))
 			return true;

@@ -321,6 +321,7 @@ void datapath_stop(struct datapath *dp)
 		/* acquire: pairs with worker_main, of which EAL's wait says no more than that it has ended */
 		while (atomic_load_explicit(&dp->workers[i]->state, memory_order_acquire) == WORKER_RUNNING)
 			rte_pause();
+		worker_detach(dp->workers[i]);
 	}
 	for (uint16_t i = 0; i < dp->device_count; i++)
 		device_stop(dp, i);

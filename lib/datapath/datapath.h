@@ -27,6 +27,7 @@ struct datapath_port_config {
 	uint16_t mtu;
 	enum datapath_rpf rpf;
 	uint16_t vlan; /* 0: untagged. Ports of one device differ in it */
+	bool proxies;  /* IPv6 addresses of its subnet may lie behind tunnels: see answers_for */
 };
 
 /* What is believed of ICMP errors that come from the unprotected side about our own SAs (RFC 4301 6.1.1). */
@@ -176,6 +177,9 @@ struct datapath_host {
 	void *context;
 	void (*ike)(void *context, const struct datapath_ike *d);
 	void (*event)(void *context, const struct datapath_event *e);
+	/* Whether an address inside the subnet of a port lies behind a tunnel, so that we answer for it there; NULL:
+	 * none does. */
+	bool (*answers_for)(void *context, const struct addr *a);
 };
 
 /* Readable when punts or events wait: for control's epoll. */
@@ -262,6 +266,12 @@ size_t datapath_neighbours_read(const struct datapath *dp, struct datapath_neigh
 /* Where packets to this address go next: the neighbour, its port and state (NEIGHBOUR_FREE: nothing is known of it).
  * Control; changes nothing. 0, -EHOSTUNREACH. */
 int datapath_next_hop_read(const struct datapath *dp, const struct addr *a, struct datapath_neighbour *ret_neighbour);
+/* Most addresses of a family beside those of ports. */
+#define DATAPATH_VIRTUAL_MAX 64
+/* Control: an address of ours that no port has, such as one that a peer gave us: what comes to it is for us. It is one
+ * until it is removed as often as it was added. 0, -ENOSPC. */
+int datapath_address_add(struct datapath *dp, const struct addr *a);
+void datapath_address_remove(struct datapath *dp, const struct addr *a);
 /* True when this address is one of the ports' own; *ret_port its port (may be NULL). */
 bool datapath_address_local(const struct datapath *dp, const struct addr *a, uint16_t *ret_port);
 /* Control: counts what a worker reported and control ended, by name; shown with the drops of worker 0. */

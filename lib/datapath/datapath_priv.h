@@ -79,6 +79,7 @@ struct port {
 	uint8_t mac[6];
 	uint8_t rpf;            /* enum datapath_rpf */
 	bool six;               /* has IPv6, and so a link-local address */
+	bool proxies;           /* IPv6 addresses of its subnet may lie behind tunnels */
 	uint8_t link_local[16]; /* RFC 4291 2.5.6; zero without IPv6 */
 	uint8_t group_count;    /* of link addresses of multicast groups we listen to: all nodes, solicited-node ones */
 	uint8_t groups[PORT_GROUPS_MAX][6];
@@ -230,6 +231,27 @@ struct move {
 
 enum worker_state { WORKER_STOPPED, WORKER_RUNNING, WORKER_FAILED };
 
+#define OWN_ADDRESSES_MAX (DATAPATH_PORTS_MAX + DATAPATH_VIRTUAL_MAX)
+
+/* An address as two words, an IPv4 one in the low. */
+struct own_words {
+	uint64_t high, low;
+};
+
+/* One of our own addresses. W: control; R: workers. An empty entry is zero, which no packet is for. */
+struct own_address {
+	_Atomic uint64_t high, low;
+	uint16_t table_id;
+	uint16_t holders; /* control only: how often it was added */
+};
+
+/* Those of a family. */
+struct own_addresses {
+	_Atomic uint64_t filter; /* a bit per hash of an address: a clear bit is "not ours" without a look */
+	_Atomic uint16_t count;
+	struct own_address items[OWN_ADDRESSES_MAX];
+};
+
 struct datapath {
 	/* R: all; constant after create */
 	struct ipsec *ips;
@@ -248,13 +270,7 @@ struct datapath {
 	bool reverse_path; /* some port checks sources */
 	struct datapath_icmp icmp;
 	int event_fd;
-	uint64_t own_filter,
-		own6_filter; /* one bit per hash of an own address: a clear bit is "not ours" without a look
-			      */
-	uint16_t own_count, own6_count;
-	uint32_t own_be[DATAPATH_PORTS_MAX];
-	uint8_t own6[DATAPATH_PORTS_MAX][16];
-	uint16_t own_table_id[DATAPATH_PORTS_MAX], own6_table_id[DATAPATH_PORTS_MAX]; /* of own_be, of own6 */
+	struct own_addresses own4, own6;
 	struct port ports[DATAPATH_PORTS_MAX];
 	struct device devices[DATAPATH_PORTS_MAX];
 	struct worker *workers[IPSEC_WORKERS_MAX];
@@ -361,15 +377,44 @@ static inline uint32_t own_filter_bit(uint32_t addr_be)
 	return (addr_be * 0x9e3779b1u) >> 26;
 }
 
+static inline struct own_words own_words_of(const uint8_t *addr, size_t len)
+{
+	struct own_words w = { 0, 0 };
+
+	memcpy(&w.low, addr + len - RTE_MIN(len, sizeof(w.low)), RTE_MIN(len, sizeof(w.low)));
+	if (len > sizeof(w.low))
+		memcpy(&w.high, addr, sizeof(w.high));
+	return w;
+}
+
+static inline bool own_address_is(const struct own_address *o, uint16_t table_id, struct own_words words)
+{
+	return atomic_load_explicit(&o->low, memory_order_relaxed) == words.low &&
+	       atomic_load_explicit(&o->high, memory_order_relaxed) == words.high && o->table_id == table_id;
+}
+
+/* The slow half: the filter does not say no. */
+static inline bool own_has(const struct own_addresses *own, uint16_t table_id, struct own_words words)
+{
+	/* acquire: pairs with own_address_add */
+	uint16_t count = atomic_load_explicit(&own->count, memory_order_acquire);
+
+	for (uint16_t i = 0; i < count; i++)
+		if (own_address_is(&own->items[i], table_id, words))
+			return true;
+	return false;
+}
+
+static inline bool own_may_have(const struct own_addresses *own, uint32_t bit)
+{
+	return atomic_load_explicit(&own->filter, memory_order_relaxed) >> bit & 1;
+}
+
 /* Any thread: is this one of our own addresses? */
 static inline bool address_own(const struct datapath *dp, uint16_t table_id, uint32_t addr_be)
 {
-	if (!(dp->own_filter & 1ull << own_filter_bit(addr_be)))
-		return false;
-	for (uint16_t i = 0; i < dp->own_count; i++)
-		if (dp->own_be[i] == addr_be && dp->own_table_id[i] == table_id)
-			return true;
-	return false;
+	return own_may_have(&dp->own4, own_filter_bit(addr_be)) &&
+	       own_has(&dp->own4, table_id, own_words_of((const uint8_t *)&addr_be, sizeof(addr_be)));
 }
 
 /* The low word of an address is what differs between hosts and ports. */
@@ -383,12 +428,7 @@ static inline uint32_t own6_filter_bit(const uint8_t addr[16])
 
 static inline bool address6_own(const struct datapath *dp, uint16_t table_id, const uint8_t addr[16])
 {
-	if (!(dp->own6_filter & 1ull << own6_filter_bit(addr)))
-		return false;
-	for (uint16_t i = 0; i < dp->own6_count; i++)
-		if (!memcmp(dp->own6[i], addr, 16) && dp->own6_table_id[i] == table_id)
-			return true;
-	return false;
+	return own_may_have(&dp->own6, own6_filter_bit(addr)) && own_has(&dp->own6, table_id, own_words_of(addr, 16));
 }
 
 /* What came from no port is made here. */
@@ -438,6 +478,7 @@ static inline const struct route *packet_route(const struct worker *w, const str
 
 /* worker.c. In the worker's thread: what must be local to it. 0 or -ENOMEM. */
 int worker_attach(struct worker *w);
+/* By control, once the worker has ended. */
 void worker_detach(struct worker *w);
 /* One loop: rings, ports, stages, TX, quiescent report. Returns the packets it handled. */
 uint32_t worker_step(struct worker *w);
@@ -491,10 +532,18 @@ int snapshot_connected_port(const struct datapath *dp, const struct addr *a);
 void capture_abandon(struct datapath *dp);
 void capture_free(struct capture *c);
 
+/* own.c. Control: one more address of ours. 0, -ENOSPC. */
+int own_address_add(struct datapath *dp, uint16_t table_id, const struct addr *a);
+
 /* inject.c. Control: a packet to a worker, its note is filled in. Takes m; a full ring is a counted drop. */
 int inject_push(struct datapath *dp, uint16_t worker, struct rte_mbuf *m);
 /* Control: the end of a packet, by name. */
 void control_drop(struct datapath *dp, struct rte_mbuf *m, enum drop_reason reason);
+
+static inline bool host_answers_for(const struct datapath_host *host, const struct addr *a)
+{
+	return host->answers_for && host->answers_for(host->context, a);
+}
 
 /* True when an address is one that this port itself answers to, global or link-local. */
 static inline bool port_has6(const struct port *p, const uint8_t addr[16])
@@ -539,7 +588,8 @@ struct arp {
 /* A frame with its Ethernet header. False: not Ethernet/IPv4 ARP, or malformed. RFC 826. */
 bool arp_decode(struct bytes frame, struct arp *ret_arp);
 /* DROP_NONE: heeded, or nobody's business here. */
-enum drop_reason arp_input(struct datapath *dp, const struct rte_mbuf *m, uint64_t now_ns);
+enum drop_reason arp_input(
+	struct datapath *dp, const struct rte_mbuf *m, const struct datapath_host *host, uint64_t now_ns);
 /* Who has this address? mac: asked alone; NULL: everybody. */
 void arp_ask(struct datapath *dp, uint16_t port, const struct addr *target, const uint8_t *mac);
 
@@ -563,7 +613,8 @@ struct nd {
 /* Any thread: a frame with its Ethernet header. DROP_NONE, DROP_ND (RFC 4861 7.1), DROP_ND_IGNORED. */
 enum drop_reason nd_decode(struct bytes frame, struct nd *ret_nd);
 /* Control. DROP_NONE: heeded, or nobody's business here. */
-enum drop_reason nd_input(struct datapath *dp, const struct rte_mbuf *m, uint64_t now_ns);
+enum drop_reason nd_input(
+	struct datapath *dp, const struct rte_mbuf *m, const struct datapath_host *host, uint64_t now_ns);
 /* Control: the same question as arp_ask. RFC 4861 7.2.2, 7.3.3. */
 void nd_ask(struct datapath *dp, uint16_t port, const struct addr *target, const uint8_t *mac);
 /* Control: tells the links what addresses we take; who has one already will say so (RFC 4862 5.4). */

@@ -24,7 +24,10 @@ static const uint8_t *error_source6(const struct worker *w, const struct port *p
 {
 	if (p && p->prefix6.addr.family == ADDR_IPV6)
 		return p->prefix6.addr.bytes;
-	return w->dp->own6_count ? w->dp->own6[0] : NULL;
+	for (uint16_t i = 0; i < w->dp->port_count; i++)
+		if (w->ports[i].prefix6.addr.family == ADDR_IPV6)
+			return w->ports[i].prefix6.addr.bytes;
+	return NULL;
 }
 
 static bool error_forbidden(

@@ -257,7 +257,6 @@ int worker_main(void *worker)
 	atomic_store_explicit(&w->state, WORKER_RUNNING, memory_order_release);
 	worker_loop(w);
 	worker_drain_injected(w);
-	worker_detach(w);
 	/* release: pairs with datapath_stop */
 	atomic_store_explicit(&w->state, WORKER_STOPPED, memory_order_release);
 	return 0;

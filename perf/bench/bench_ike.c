@@ -238,7 +238,11 @@ static void profile_init(struct tunnel_profile *p, const struct options *o, uint
 
 static struct ike_engine *engine_create(struct side *s, const struct tunnel_profile *profiles, size_t count)
 {
-	const struct ike_host host = { s, host_random, host_psk, host_reserve, host_release };
+	const struct ike_host host = { .context = s,
+		.random = host_random,
+		.psk_lookup = host_psk,
+		.spi_reserve = host_reserve,
+		.spi_release = host_release };
 	struct ike_engine *e = ike_engine_create(&ike_default_settings, &host, profiles, count);
 
 	if (!e)

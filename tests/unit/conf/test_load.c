@@ -308,9 +308,9 @@ static void test_load_defaults(void)
 	CU_ASSERT(c->system.workers == 0 && c->system.idle == IDLE_ADAPTIVE && c->system.eal_arg_count == 0);
 	CU_ASSERT_STRING_EQUAL(c->control.socket, "/run/sallyport/control.sock");
 	CU_ASSERT_EQUAL(c->control.log_level, LOG_NOTICE);
-	check_proposals(&t->proposals,
-		"AES-GCM-256/PRF-HMAC-SHA2-384/ECP-384, AES-GCM-128/PRF-HMAC-SHA2-256/CURVE25519, "
-		"AES-CBC-256/HMAC-SHA2-256-128/MODP-2048/PRF-HMAC-SHA2-256");
+	check_proposals(&t->proposals, "AES-GCM-256/PRF-HMAC-SHA2-384/CURVE25519/ECP-384, "
+				       "AES-GCM-128/PRF-HMAC-SHA2-256/CURVE25519/ECP-256, "
+				       "AES-CBC-256/HMAC-SHA2-256-128/CURVE25519/ECP-256/MODP-2048/PRF-HMAC-SHA2-256");
 	check_proposals(&t->children[0].proposals, "AES-GCM-256/ESN/NO-ESN, AES-GCM-128/ESN/NO-ESN");
 	CU_ASSERT(t->lifetime_ns == 4 * 3600 * SECONDS && t->children[0].lifetime_ns == 3600 * SECONDS);
 	CU_ASSERT(t->dpd_interval_ns == 30 * SECONDS && t->dpd_timeout_ns == 15 * SECONDS);
