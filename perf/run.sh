@@ -55,6 +55,7 @@ install_packages
 build_all
 [ $peer = 0 ] || secgw_build
 hugepages_take
+export SALLYPORT_BUILD_DIR=$build
 /usr/bin/python3 "$repo/perf/lib/main.py" --repo "$repo" --work "$work" --captures "$build/perf/captures" --bench "$build/perf" \
 	--sallyportd "$installed_sallyportd" --sallyctl "$installed_sallyctl" --secgw "$([ $peer = 0 ] || echo "$secgw_binary")" --profile $profile \
 	${pass_on[@]+"${pass_on[@]}"} &

@@ -22,7 +22,7 @@ def lines_of(name, command, seconds):
 
 def micro(lab, exclusive):
     exclusive.take()
-    return lines_of("micro", [os.path.join(lab.bench, "micro"), *eal(), "--log-level", "error"], MICRO_SECONDS)
+    return lines_of("micro", [os.path.join(lab.bench, "micro"), *eal("1,0"), "--main-lcore", str(CORE), "--log-level", "error"], MICRO_SECONDS)
 
 
 def ike(lab, exclusive, group, counts):
@@ -32,6 +32,22 @@ def ike(lab, exclusive, group, counts):
         command = ["taskset", "-c", str(CORE), os.path.join(lab.bench, "bench_ike"), group, str(count)]
         found += lines_of("bench_ike", command, IKE_SECONDS)
     return found
+
+
+def daemons(repo, exclusive):
+    """sallyportd and Debian's charon: CPU of both for the same handshakes"""
+    exclusive.take()
+    try:
+        return lines_of("ike_daemons.sh", [os.path.join(repo, "perf", "ike_daemons.sh"), "100"], IKE_SECONDS)
+    except Failed as e:
+        print(f"  {e}", flush=True)
+        return []
+
+
+def print_daemons(found):
+    for row in found:
+        print(f"\nwhole daemons, {row['handshakes']} tunnels up and down, CPU a tunnel: sallyportd {row['sallyportd_us']} us, "
+              f"charon {row['charon']} {row['charon_us']} us (with what swanctl asks of it)")
 
 
 def print_micro(found):

@@ -98,7 +98,8 @@ def measure_parts(o, run):
     if not counts or o.only:
         return {}
     try:
-        return {"micro": extras.micro(run.lab, run.exclusive), "ike": extras.ike(run.lab, run.exclusive, "ecp256", counts)}
+        return {"micro": extras.micro(run.lab, run.exclusive), "ike": extras.ike(run.lab, run.exclusive, "ecp256", counts),
+                "daemons": extras.daemons(o.repo, run.exclusive)}
     finally:
         run.exclusive.release()
 
@@ -111,6 +112,7 @@ def finish(o, run, rows, problems, parts):
     if parts:
         extras.print_micro(parts["micro"])
         extras.print_ike(parts["ike"])
+        extras.print_daemons(parts["daemons"])
     report.print_marks(judged)
     path = o.out or report.default_path(o.repo)
     report.write_json(path, report.machine(o.repo, run.hz), rows, judged, run.hz, {"profile": o.profile, "problems": problems, **parts})

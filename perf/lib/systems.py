@@ -95,9 +95,9 @@ class SampleLab(Lab):
         return f"net_pcap{device},tx_pcap={self.output()}"
 
 
-def eal():
+def eal(cores=str(CORE)):
     """the same core and memory for all"""
-    return ["-l", str(CORE), "--no-pci", "--in-memory", "--no-telemetry", "--file-prefix", f"perf{os.getpid()}"]
+    return ["-l", cores, "--no-pci", "--in-memory", "--no-telemetry", "--file-prefix", f"perf{os.getpid()}"]
 
 
 # ---- processes ----
