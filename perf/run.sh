@@ -14,6 +14,7 @@ usage: perf/run.sh [--quick|--smoke|--core] [OPTION...]     (as root)
   --rounds N         instead of the profile's                    --seconds S  of each measurement
   --only REGEX       only "DIRECTION SIZE ... SYSTEM" that match
   --out FILE         instead of perf/results/<date>-<cpu>.json
+  --no-peer          without ipsec-secgw, whose source has to be fetched and built once; no mark against it
   --exclusive CMD    run measurements under CMD, which waits for its turn on a machine that others measure on too
 environment: SALLYPORT_BUILD_DIR (a release build, default build/release), SALLYPORT_SKIP_INSTALL=1, SALLYPORT_TEST_CACHE
 END
@@ -21,10 +22,12 @@ END
 
 repo=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 profile=full
+peer=1
 pass_on=()
 while [ $# -gt 0 ]; do
 	case $1 in
 	--quick | --smoke | --core) profile=${1#--} ;;
+	--no-peer) peer=0 ;;
 	--rounds | --seconds | --only | --out | --exclusive) pass_on+=("$1" "${2:?}") && shift ;;
 	-h | --help) usage && exit 0 ;;
 	*) usage >&2 && exit 2 ;;
@@ -50,10 +53,10 @@ last_words() { [ $said_verdict = 1 ] || echo "perf: FAIL ${trouble:-ended early,
 [ "$(id -u)" = 0 ] || die "run it as root"
 install_packages
 build_all
-secgw_build
+[ $peer = 0 ] || secgw_build
 hugepages_take
 /usr/bin/python3 "$repo/perf/lib/main.py" --repo "$repo" --work "$work" --captures "$build/perf/captures" --bench "$build/perf" \
-	--sallyportd "$installed_sallyportd" --sallyctl "$installed_sallyctl" --secgw "$secgw_binary" --profile $profile \
+	--sallyportd "$installed_sallyportd" --sallyctl "$installed_sallyctl" --secgw "$([ $peer = 0 ] || echo "$secgw_binary")" --profile $profile \
 	${pass_on[@]+"${pass_on[@]}"} &
 pids[main]=$!
 wait "${pids[main]}"

@@ -70,6 +70,21 @@ static const struct column neighbour_columns[] = {
 	{ "STATE", "state", false },
 };
 
+static const struct column lease_columns[] = {
+	{ "POOL", "pool", false },
+	{ "ADDRESS", "address", false },
+	{ "IDENTITY", "identity", false },
+	{ "STATE", "state", false },
+	{ "SECONDS", "seconds", true },
+};
+
+static const struct column pool_columns[] = {
+	{ "POOL", "name", false },
+	{ "FAMILY", "family", false },
+	{ "ADDRESSES", "addresses", true },
+	{ "LENT", "lent", true },
+};
+
 /* Which member of the answer is the list, and how its rows look. */
 static const struct {
 	int command;
@@ -233,12 +248,19 @@ static void render_ports(FILE *out, const json_t *result)
 	}
 }
 
+static void render_leases(FILE *out, const json_t *result)
+{
+	table_print(out, json_object_get(result, "pools"), pool_columns, COUNT(pool_columns));
+	table_print(out, json_object_get(result, "leases"), lease_columns, COUNT(lease_columns));
+}
+
 static const struct {
 	int command;
 	void (*print)(FILE *out, const json_t *result);
 } reports[] = {
 	{ COMMAND_SHOW_COUNTERS, render_counters },
 	{ COMMAND_SHOW_PORTS, render_ports },
+	{ COMMAND_SHOW_LEASES, render_leases },
 	{ COMMAND_SHOW_WORKERS, render_workers },
 	{ COMMAND_EXPLAIN, render_explain },
 	{ COMMAND_SHOW_VERSION, render_members },

@@ -41,6 +41,7 @@ static void print_phase1(FILE *out, const json_t *phase)
 {
 	bool nat_local = json_is_true(json_object_get(phase, "nat_local"));
 	bool nat_remote = json_is_true(json_object_get(phase, "nat_remote"));
+	char addresses[2 * 48];
 
 	print_state(out, "Phase 1", phase);
 	if (strcmp(text_of(phase, "state"), "down") != 0)
@@ -52,6 +53,9 @@ static void print_phase1(FILE *out, const json_t *phase)
 	fputc('\n', out);
 	if (has_text(phase, "spi_i"))
 		fprintf(out, "  %-8s %-12s SPIs %s %s\n", "", "", text_of(phase, "spi_i"), text_of(phase, "spi_r"));
+	if (json_array_size(json_object_get(phase, "virtual_ips")))
+		fprintf(out, "  %-8s %-12s virtual IP %s\n", "", "",
+			table_cell(json_object_get(phase, "virtual_ips"), addresses, sizeof(addresses)));
 	if (has_text(phase, "weak"))
 		fprintf(out, "  %-8s %-12s WEAK: %s\n", "", "", text_of(phase, "weak"));
 	if (nat_local || nat_remote)

@@ -9,6 +9,7 @@
 
 #define CONFIG_NAME_MAX   64
 #define CONFIG_DEVICE_MAX 256
+#define CONFIG_PATH_MAX   256
 #define CONFIG_SOCKET_MAX 108 /* sun_path */
 
 enum idle_mode { IDLE_POLL, IDLE_ADAPTIVE };
@@ -48,6 +49,7 @@ struct config_system {
 struct config_control {
 	char socket[CONFIG_SOCKET_MAX];
 	enum log_level log_level;
+	char leases[CONFIG_PATH_MAX]; /* file of what was lent from pools */
 };
 
 struct config_interface {
@@ -110,6 +112,8 @@ struct config {
 	size_t policy_count;
 	struct config_manual_sa *manual_sas;
 	size_t manual_sa_count;
+	struct address_pool *pools;
+	size_t pool_count;
 	struct tunnel_profile *tunnels;
 	size_t tunnel_count;
 	struct config_psk *psks;

@@ -170,7 +170,8 @@ struct row_table schema_secrets(void);
 
 extern const struct type type_number, type_number_or_word, type_duration, type_word, type_name, type_text, type_path,
 	type_words, type_address, type_address_or_any, type_prefix, type_mac, type_identity, type_identity_or_any,
-	type_selectors, type_ike_proposals, type_esp_proposals, type_suite, type_psk, type_key;
+	type_selectors, type_selectors_or_dynamic, type_dns, type_ike_proposals, type_esp_proposals, type_suite,
+	type_psk, type_key;
 
 /* Fills base from a map by its rows; map may be NULL: defaults only. `at` is where missing settings are reported. */
 void interpret_map(struct load *l, struct row_table t, const struct node *map, struct place at, void *base);
@@ -231,6 +232,7 @@ void check_outer(struct load *l, const char *list, size_t i, uint8_t family, con
 
 void check_network(struct load *l);    /* interfaces, routes, neighbours */
 void check_manual_sas(struct load *l); /* completes both directions of each */
+void check_pools(struct load *l);      /* completes pools of tunnels and dynamic selectors */
 void check_tunnels(struct load *l);    /* completes identities */
 void check_policies(struct load *l);   /* completes selectors of protect entries; names of tunnels and manual SAs */
 void check_weak(struct load *l);       /* weak algorithms without allow_weak */

@@ -56,6 +56,7 @@ static void run_checks(struct load *l)
 		return;
 	check_network(l);
 	check_manual_sas(l);
+	check_pools(l);
 	check_tunnels(l);
 	check_policies(l);
 	check_weak(l);
@@ -156,6 +157,7 @@ void config_free(struct config *c)
 	free(c->neighbours);
 	free(c->policies);
 	free(c->manual_sas);
+	free(c->pools);
 	free(c->tunnels);
 	free(c->psks);
 	free(c);

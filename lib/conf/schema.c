@@ -117,6 +117,13 @@ static const struct word start_words[] = {
 	{ "respond", START_RESPOND, NULL },
 	{ 0 },
 };
+static const struct word virtual_ip_words[] = {
+	{ "none", VIRTUAL_NONE, NULL },
+	{ "ipv4", VIRTUAL_IPV4, NULL },
+	{ "ipv6", VIRTUAL_IPV6, NULL },
+	{ "both", VIRTUAL_BOTH, NULL },
+	{ 0 },
+};
 static const struct word version_words[] = {
 	{ "2", 2, NULL },
 	{ "1", 1, "IKEv1 is not supported; use 2" },
@@ -292,6 +299,11 @@ static const struct row control_rows[] = {
 		.fallback = "notice",
 		.reload = RELOAD_LIVE,
 		.help = "the least important lines that are logged" },
+	{ .key = "leases",
+		.type = &type_path,
+		FIELD(struct config_control, leases),
+		.fallback = "/var/lib/sallyport/leases",
+		.help = "file that remembers, over restarts, which identity has which address of a pool" },
 };
 
 static const struct row interface_rows[] = {
@@ -662,6 +674,13 @@ static const struct row local_rows[] = {
 		FIELD(struct tunnel_profile, local_auth),
 		.fallback = "psk",
 		.help = "how we prove who we are" },
+	{ .key = "virtual_ip",
+		.type = &type_word,
+		.words = virtual_ip_words,
+		FIELD(struct tunnel_profile, virtual_ip),
+		.fallback = "none",
+		.help = "addresses we ask the peer for (RFC 7296 2.19); with `local_selectors: [dynamic]` they are our "
+			"side of the traffic" },
 };
 
 static const struct row remote_rows[] = {
@@ -681,6 +700,12 @@ static const struct row remote_rows[] = {
 		FIELD(struct tunnel_profile, remote_auth),
 		.fallback = "psk",
 		.help = "how the peer proves who it is" },
+	{ .key = "pool",
+		.type = &type_name,
+		.sink = true,
+		.size = CONFIG_NAME_MAX,
+		.help = "pool the peer gets an address from; with `remote_selectors: [dynamic]` that is its side of "
+			"the traffic" },
 };
 
 static const struct row dpd_rows[] = {
@@ -786,19 +811,21 @@ static const struct row phase2_rows[] = {
 			"group gives each Child SA a key exchange of its own, but not the one that comes with the IKE "
 			"SA (RFC 7296 1.2)" },
 	{ .key = "local_selectors",
-		.type = &type_selectors,
+		.type = &type_selectors_or_dynamic,
 		.required = true,
 		FIELD(struct child_profile, local),
 		.min = 1,
 		.max = SELECTORS_MAX,
-		.help = "our side of the protected traffic" },
+		.help = "our side of the protected traffic; `[dynamic]`: our address of the tunnel, or the virtual one "
+			"that the peer gave us" },
 	{ .key = "remote_selectors",
-		.type = &type_selectors,
+		.type = &type_selectors_or_dynamic,
 		.required = true,
 		FIELD(struct child_profile, remote),
 		.min = 1,
 		.max = SELECTORS_MAX,
-		.help = "the peer's side of the protected traffic" },
+		.help = "the peer's side of the protected traffic; `[dynamic]`: its address, or the one it got of the "
+			"pool" },
 	{ .key = "lifetime",
 		.type = &type_duration,
 		FIELD(struct child_profile, lifetime_ns),
@@ -902,6 +929,41 @@ static const struct row tunnel_rows[] = {
 			"it" },
 };
 
+static const struct row pool_rows[] = {
+	{ .key = "name",
+		.type = &type_name,
+		.required = true,
+		FIELD(struct address_pool, name),
+		.help = "name that `remote.pool` of tunnels refers to" },
+	{ .key = "addresses",
+		.type = &type_selectors,
+		.required = true,
+		FIELD(struct address_pool, addresses),
+		.min = 1,
+		.max = SELECTORS_MAX,
+		.help = "prefixes and ranges that are lent, such as 10.9.0.10-10.9.0.250 and 2001:db8:9::/64. Those "
+			"inside the subnet of an interface are answered for there by ARP and neighbour discovery" },
+	{ .key = "dns",
+		.type = &type_dns,
+		FIELD(struct address_pool, dns),
+		.max = POOL_DNS_MAX,
+		.help = "name servers that the peer is told of" },
+	{ .key = "split_include",
+		.type = &type_selectors,
+		FIELD(struct address_pool, split_include),
+		.max = SELECTORS_MAX,
+		.help = "subnets that the peer is told to send through the tunnel; the selectors decide" },
+	{ .key = "hold",
+		.type = &type_duration,
+		FIELD(struct address_pool, hold_ns),
+		.fallback = "1h",
+		.min = SECONDS(1),
+		.max = HOURS(365 * 24),
+		.zero_allowed = true,
+		.help = "how long an address is kept for the identity that gave it back when no other address is left; "
+			"with others left it keeps it for good" },
+};
+
 static const struct row config_rows[] = {
 	{ .key = "system",
 		.kind = ROW_MAP,
@@ -959,9 +1021,16 @@ static const struct row config_rows[] = {
 		ITEMS(struct config, manual_sas),
 		COUNT(struct config, manual_sa_count),
 		NESTED(manual_rows),
-		.max = 16384,
+		.max = 65536,
 		.reload = RELOAD_LIVE,
 		.help = "pairs of ESP or AH SAs with keys from the secrets file, without IKE" },
+	{ .key = "pools",
+		.kind = ROW_LIST,
+		ITEMS(struct config, pools),
+		COUNT(struct config, pool_count),
+		NESTED(pool_rows),
+		.max = 256,
+		.help = "addresses for peers that ask for one (RFC 7296 2.19)" },
 	{ .key = "tunnels",
 		.kind = ROW_LIST,
 		ITEMS(struct config, tunnels),
@@ -1029,7 +1098,7 @@ static const struct row secrets_rows[] = {
 		ITEMS(struct secrets, keys),
 		COUNT(struct secrets, key_count),
 		NESTED(key_rows),
-		.max = 16384,
+		.max = 65536,
 		.reload = RELOAD_LIVE,
 		.help = "keys of `manual_sas`" },
 };

@@ -408,6 +408,32 @@ static bool parse_selector(struct load *l, const struct row *row, const struct n
 	return true;
 }
 
+/* The word stands for addresses that are known later; check_pools.c says where they may be. */
+static bool parse_selector_or_dynamic(
+	struct load *l, const struct row *row, const struct node *node, const char *text, void *base)
+{
+	struct selector_list *list = field(l, row, base);
+	bool dynamic = strcmp(text, "dynamic") == 0;
+
+	if (list->dynamic || (dynamic && list->count)) {
+		fault(l, node->place, "`dynamic` stands alone in its list");
+		return false;
+	}
+	list->dynamic = dynamic;
+	return dynamic || parse_selector(l, row, node, text, base);
+}
+
+static bool parse_dns(struct load *l, const struct row *row, const struct node *node, const char *text, void *base)
+{
+	struct dns_list *list = field(l, row, base);
+	struct addr a;
+
+	if (addr_parse(text, &a) || addr_is_any(&a) || addr_is_multicast(&a))
+		return refuse(l, row, node, text);
+	list->items[list->count++] = a;
+	return true;
+}
+
 static bool known_elsewhere(const char *word, size_t len)
 {
 	for (int type = TRANSFORM_ENCR; type < TRANSFORM_TYPES; type++)
@@ -596,6 +622,10 @@ const struct type type_identity_or_any = { "identity or any",
 	parse_identity_or_any };
 const struct type type_selectors = { "list of selectors",
 	"a selector (10.1.0.0/24, 10.1.0.5-10.1.0.9, 10.1.0.0/24[tcp/80], 10.1.0.0/24[icmp])", true, parse_selector };
+const struct type type_selectors_or_dynamic = { "list of selectors, or [dynamic]",
+	"a selector (10.1.0.0/24, 10.1.0.5-10.1.0.9, 10.1.0.0/24[tcp/80], 10.1.0.0/24[icmp]) or dynamic", true,
+	parse_selector_or_dynamic };
+const struct type type_dns = { "list of addresses", "the address of a name server", true, parse_dns };
 const struct type type_ike_proposals = { "list of IKE proposals",
 	"algorithms such as aes256gcm16-prfsha384-ecp384 or aes256-sha256-modp2048", true, parse_ike_proposal };
 const struct type type_esp_proposals = { "list of ESP proposals", "algorithms such as aes256gcm16", true,

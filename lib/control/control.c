@@ -132,6 +132,19 @@ static int start_ipsec(struct control *c, char *ret_reason, size_t reason_capaci
 	return c->ips ? 0 : -EIO;
 }
 
+/* A pool lends addresses that look as if they were on the link. */
+static bool lends_from(const struct config *config, const struct prefix *subnet)
+{
+	const struct selector on_link = selector_from_prefix(subnet);
+	struct selector common;
+
+	for (size_t i = 0; i < config->pool_count; i++)
+		for (int k = 0; k < config->pools[i].addresses.count; k++)
+			if (selector_intersect(&config->pools[i].addresses.items[k], &on_link, &common))
+				return true;
+	return false;
+}
+
 static int fill_ports(const struct config *config, struct datapath_config *dc, char *ret_reason, size_t reason_capacity)
 {
 	if (config->interface_count > DATAPATH_PORTS_MAX) {
@@ -153,6 +166,7 @@ static int fill_ports(const struct config *config, struct datapath_config *dc, c
 		to->vlan = (uint16_t)from->vlan;
 		to->mtu = (uint16_t)from->mtu;
 		to->rpf = (enum datapath_rpf)from->rpf;
+		to->proxies = from->address6.addr.family && lends_from(config, &from->address6);
 	}
 	return 0;
 }
@@ -258,6 +272,22 @@ static unsigned pool_threads(const cpu_set_t *cpus)
 	return n > POOL_THREADS_MAX ? POOL_THREADS_MAX : n ? n : 1;
 }
 
+/* A gateway that forgets who had which address is better than none: the fault is logged. */
+static int start_leases(struct control *c, char *ret_reason, size_t reason_capacity)
+{
+	const char *reason;
+	const char *path = c->config->pool_count ? c->config->control.leases : NULL;
+
+	c->leases = leases_create(c->config->pools, c->config->pool_count, path, c->now_ns, &reason);
+	if (!c->leases) {
+		snprintf(ret_reason, reason_capacity, "no memory");
+		return -ENOMEM;
+	}
+	if (reason)
+		log_line(LOG_ERROR, "leases: %s: %s; addresses lent now are forgotten at a restart", path, reason);
+	return 0;
+}
+
 static int start_engine(struct control *c, char *ret_reason, size_t reason_capacity)
 {
 	const struct ike_host host = ike_host_functions(c);
@@ -346,6 +376,8 @@ static int start(struct control *c, char *ret_reason, size_t reason_capacity)
 	rc = eal_start(c->config, &c->eal, ret_reason, reason_capacity);
 	if (!rc)
 		rc = start_packet_path(c, ret_reason, reason_capacity);
+	if (!rc)
+		rc = start_leases(c, ret_reason, reason_capacity);
 	if (!rc)
 		rc = start_engine(c, ret_reason, reason_capacity);
 	if (!rc)
@@ -483,6 +515,7 @@ int control_free(struct control *c)
 	}
 	crypto_pool_free(c->pool);
 	ike_engine_free(c->engine);
+	leases_free(c->leases);
 	ike_actions_done(&c->actions);
 	sa_registry_done(&c->sas);
 	datapath_free(c->dp);

@@ -11,6 +11,7 @@
 #include "eal_priv.h"
 #include "history_priv.h"
 #include "ike.h"
+#include "leases_priv.h"
 #include "limit_priv.h"
 #include "loop_priv.h"
 #include "reload_priv.h"
@@ -70,6 +71,7 @@ struct control {
 	struct policy policy; /* slots kept, rules freed once published */
 	struct sa_registry sas;
 	struct ike_engine *engine;
+	struct leases *leases;
 	struct crypto_pool *pool;
 	struct api *api;
 	struct history *histories; /* one per tunnel */
@@ -155,6 +157,7 @@ json_t *show_counters(struct command_call *call);
 json_t *show_routes(struct command_call *call);
 json_t *show_neighbours(struct command_call *call);
 json_t *show_workers(struct command_call *call);
+json_t *show_leases(struct command_call *call);
 json_t *show_version(struct command_call *call);
 /* Samples of what workers counted, once a sweep; show workers tells the difference. */
 void worker_loads_sweep(struct control *c);

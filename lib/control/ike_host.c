@@ -43,6 +43,21 @@ static void host_spi_release(void *context, uint32_t spi)
 	spi_release(c->ips, spi);
 }
 
+static int host_lease_take(void *context, const struct address_pool *pool, uint8_t family, const struct identity *peer,
+	const struct addr *wanted, struct addr *ret_addr)
+{
+	const struct control *c = context;
+
+	return leases_take(c->leases, pool, family, peer, wanted, c->now_ns, ret_addr);
+}
+
+static void host_lease_give_back(void *context, const struct address_pool *pool, const struct addr *addr)
+{
+	const struct control *c = context;
+
+	leases_give_back(c->leases, pool, addr, c->now_ns);
+}
+
 struct ike_host ike_host_functions(struct control *c)
 {
 	return (struct ike_host){
@@ -51,6 +66,8 @@ struct ike_host ike_host_functions(struct control *c)
 		.psk_lookup = host_psk_lookup,
 		.spi_reserve = host_spi_reserve,
 		.spi_release = host_spi_release,
+		.lease_take = host_lease_take,
+		.lease_give_back = host_lease_give_back,
 	};
 }
 
@@ -127,6 +144,24 @@ static void do_update(struct control *c, struct ike_action *a)
 			a->child.spi_in, endpoint_format(&a->child.path.remote, peer), strerror(-rc));
 }
 
+/* Where the peer takes packets from: what comes to it is for us. */
+static void do_address(struct control *c, struct ike_action *a)
+{
+	char text[ADDR_TEXT_MAX];
+
+	for (size_t i = 0; i < ARRAY_LEN(a->address.addrs); i++) {
+		const struct addr *addr = &a->address.addrs[i];
+		if (!addr->family)
+			continue;
+		if (!a->address.given)
+			datapath_address_remove(c->dp, addr);
+		else if (datapath_address_add(c->dp, addr))
+			log_line(LOG_ERROR, "virtual-ip %s: too many addresses of ours", addr_format(addr, text));
+		log_line(LOG_NOTICE, "virtual-ip-%s tunnel %s address %s", a->address.given ? "up" : "down",
+			c->config->tunnels[a->address.tunnel].name, addr_format(addr, text));
+	}
+}
+
 static void do_crypto(struct control *c, struct ike_action *a)
 {
 	if (crypto_pool_push(c->pool, a->job))
@@ -145,6 +180,7 @@ static void (*const doers[])(struct control *c, struct ike_action *a) = {
 	[IKE_SWITCH] = do_switch,
 	[IKE_RETIRE] = do_retire,
 	[IKE_UPDATE] = do_update,
+	[IKE_ADDRESS] = do_address,
 	[IKE_CRYPTO] = do_crypto,
 	[IKE_EVENT] = do_event,
 };

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* ARP on the control core: what is sent and understood, answers for our own addresses, and whom to believe: an entry we
- * have or asked for, and hosts of the subnet that ask for us. When to ask is resolve.c. RFC 826, RFC 5227. */
+/* ARP on the control core: what is sent and understood, answers for our own addresses and for those behind tunnels, and
+ * whom to believe: an entry we have or asked for, and hosts of the subnet that ask for us. When to ask is resolve.c.
+ * RFC 826, RFC 5227. */
 #include "datapath_priv.h"
 
 #include <rte_arp.h>
@@ -31,8 +32,8 @@ bool arp_decode(struct bytes frame, struct arp *ret_arp)
 	return true;
 }
 
-static void arp_send(
-	struct datapath *dp, uint16_t port, uint16_t operation, const uint8_t target_mac[6], uint32_t target_be)
+static void arp_send(struct datapath *dp, uint16_t port, uint16_t operation, uint32_t sender_be,
+	const uint8_t target_mac[6], uint32_t target_be)
 {
 	static const uint8_t broadcast[6] = { 0xff, 0xff, 0xff, 0xff, 0xff, 0xff };
 	const struct port *p = &dp->ports[port];
@@ -50,7 +51,7 @@ static void arp_send(
 	writer_u8(&w, 4);
 	writer_u16(&w, operation);
 	writer_bytes(&w, BYTES_OF(p->mac));
-	writer_bytes(&w, BYTES(&p->addr_be, 4));
+	writer_bytes(&w, BYTES(&sender_be, 4));
 	if (target_mac)
 		writer_bytes(&w, BYTES(target_mac, 6));
 	else
@@ -63,7 +64,7 @@ static void arp_send(
 
 void arp_ask(struct datapath *dp, uint16_t port, const struct addr *target, const uint8_t *mac)
 {
-	arp_send(dp, port, RTE_ARP_OP_REQUEST, mac, ipv4_be(target));
+	arp_send(dp, port, RTE_ARP_OP_REQUEST, dp->ports[port].addr_be, mac, ipv4_be(target));
 }
 
 /* Who asks for us is known from then on, if it can be a host of the link. */
@@ -79,7 +80,16 @@ static uint32_t sender_index(struct datapath *dp, uint16_t port, const struct ar
 	return index;
 }
 
-enum drop_reason arp_input(struct datapath *dp, const struct rte_mbuf *m, uint64_t now_ns)
+/* An address that lies behind a tunnel, though it looks as if it were on this link (RFC 1027). */
+static bool arp_proxies(const struct port *p, uint32_t addr_be, const struct datapath_host *host)
+{
+	struct addr a = addr_from_ipv4(rte_be_to_cpu_32(addr_be));
+
+	return port_is_on_link(p, &a) && host_answers_for(host, &a);
+}
+
+enum drop_reason arp_input(
+	struct datapath *dp, const struct rte_mbuf *m, const struct datapath_host *host, uint64_t now_ns)
 {
 	bool full = false;
 	struct arp a;
@@ -91,15 +101,16 @@ enum drop_reason arp_input(struct datapath *dp, const struct rte_mbuf *m, uint64
 	if (!p->addr_be)
 		return DROP_NONE;
 	/* nothing of it is believed (RFC 5227 2.4) */
-	if (address_own(dp, a.sender_be))
+	if (address_own(dp, p->table_id, a.sender_be))
 		return DROP_ADDRESS_CONFLICT;
 	bool for_us = a.target_be == p->addr_be;
-	uint32_t index = sender_index(dp, port, &a, for_us && a.operation == RTE_ARP_OP_REQUEST, &full);
+	bool answer = a.operation == RTE_ARP_OP_REQUEST && (for_us || arp_proxies(p, a.target_be, host));
+	uint32_t index = sender_index(dp, port, &a, answer, &full);
 	if (index != NEIGHBOUR_NONE && for_us && a.operation == RTE_ARP_OP_REPLY && resolve_is_asked(dp, index))
 		resolve_answered(dp, index, a.sender_mac, now_ns);
 	else if (index != NEIGHBOUR_NONE)
 		resolve_heard(dp, index, a.sender_mac, now_ns);
-	if (for_us && a.operation == RTE_ARP_OP_REQUEST)
-		arp_send(dp, port, RTE_ARP_OP_REPLY, a.sender_mac, a.sender_be);
+	if (answer)
+		arp_send(dp, port, RTE_ARP_OP_REPLY, a.target_be, a.sender_mac, a.sender_be);
 	return full ? DROP_NEIGHBOURS_FULL : DROP_NONE;
 }

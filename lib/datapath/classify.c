@@ -110,7 +110,7 @@ static inline void classify_ip(struct worker *w, struct rte_mbuf *m)
 		worker_drop(w, m, reason);
 	else if (unlikely(ip_is_fragment(packet_ip(m))))
 		fragment_sort(w, m, DROP_NONE);
-	else if (!address_own(w->dp, packet_ip(m)->dst_addr))
+	else if (!address_own(w->dp, packet_table_id(w->dp, m), packet_ip(m)->dst_addr))
 		list_push(&w->clear, m);
 	else
 		classify_own(w, m);
@@ -122,12 +122,17 @@ static inline bool is_nd(const struct port *p, const struct rte_mbuf *m)
 {
 	const struct rte_ipv6_hdr *ip = packet_ip6(m);
 	const uint8_t *type = (const uint8_t *)(ip + 1);
+	struct addr to;
 
 	if (likely(ip->proto != IPPROTO_ICMPV6) || m->data_len == sizeof(*ip))
 		return false;
 	if (*type < ND_ROUTER_SOLICITATION || *type > ND_REDIRECT)
 		return false;
-	return ip6_destination(ip)[0] == 0xff || port_has6(p, ip6_destination(ip));
+	if (ip6_destination(ip)[0] == 0xff || port_has6(p, ip6_destination(ip)))
+		return true;
+	/* whether the address behind a tunnel, for which we answer, is still there: asked of us by unicast */
+	to = addr_from_bytes(ADDR_IPV6, ip6_destination(ip));
+	return p->proxies && *type == ND_SOLICITATION && prefix_contains(&p->prefix6, &to);
 }
 
 /* With its Ethernet header, like ARP. What control would only throw away ends here. */
@@ -151,7 +156,7 @@ enum drop_reason classify_addresses6(const struct datapath *dp, const struct por
 	if (unlikely(ipv6_link_local(ip6_destination(ip))))
 		return port_has6(p, ip6_destination(ip)) ? DROP_NONE : DROP_MARTIAN;
 	if (unlikely(ipv6_link_local(ip6_source(ip))))
-		return address6_own(dp, ip6_destination(ip)) ? DROP_NONE : DROP_MARTIAN;
+		return address6_own(dp, p->table_id, ip6_destination(ip)) ? DROP_NONE : DROP_MARTIAN;
 	return DROP_NONE;
 }
 
@@ -176,7 +181,7 @@ static inline void ip6_sort(struct worker *w, const struct port *p, struct rte_m
 		own_link_sort(w, m);
 	else if (unlikely(packet_is_fragment(m)))
 		fragment_sort(w, m, whole);
-	else if (address6_own(w->dp, ip6_destination(ip)))
+	else if (address6_own(w->dp, p->table_id, ip6_destination(ip)))
 		classify_own(w, m);
 	else
 		list_push(&w->clear, m);
@@ -201,6 +206,9 @@ static void classify_ip6(struct worker *w, const struct port *p, struct rte_mbuf
 
 static bool is_group_of(const struct port *p, const struct rte_ether_addr *link)
 {
+	/* RFC 4291 2.7.1, RFC 2464 7: solicited-node groups, of any address that may lie behind a tunnel */
+	if (p->proxies && !memcmp(link, "\x33\x33\xff", 3))
+		return true;
 	for (uint8_t i = 0; i < p->group_count; i++)
 		if (!memcmp(p->groups[i], link, RTE_ETHER_ADDR_LEN))
 			return true;

@@ -38,8 +38,8 @@ static void punt_take(struct datapath *dp, enum punt_class class, struct rte_mbu
 		ike_deliver(host, m);
 		rte_pktmbuf_free(m);
 		break;
-	case PUNT_ARP: link_end(dp, m, arp_input(dp, m, now_ns)); break;
-	case PUNT_ND: link_end(dp, m, nd_input(dp, m, now_ns)); break;
+	case PUNT_ARP: link_end(dp, m, arp_input(dp, m, host, now_ns)); break;
+	case PUNT_ND: link_end(dp, m, nd_input(dp, m, host, now_ns)); break;
 	case PUNT_HOLD:
 	default: resolve_hold(dp, m, now_ns); break;
 	}

@@ -27,6 +27,7 @@ struct datapath_port_config {
 	uint16_t mtu;
 	enum datapath_rpf rpf;
 	uint16_t vlan; /* 0: untagged. Ports of one device differ in it */
+	bool proxies;  /* IPv6 addresses of its subnet may lie behind tunnels: see answers_for */
 };
 
 /* What is believed of ICMP errors that come from the unprotected side about our own SAs (RFC 4301 6.1.1). */
@@ -120,12 +121,13 @@ bool datapath_workers_settled(const struct datapath *dp);
 uint8_t datapath_worker_predict(const struct datapath *dp, const struct addr *local, const struct addr *remote);
 
 /* Control: asks the device that receives from a peer to bring the packets of an inbound SA to a queue of the SA's
- * owner. NULL: it has one queue, or no (more) such rules; the packets are handed over then. Packets go where the rule
- * says also when the owner has become another: rules are made anew with the next SA. */
+ * owner, and after owners have changed to the new one's. NULL: it has one queue, or no such rules; the packets are
+ * handed over then, as they are while a device has no room for the rule. */
 struct datapath_steer_spec {
 	uint32_t spi;
 	bool ah, udp; /* else raw ESP */
 	struct addr remote;
+	uint16_t table_id; /* of remote */
 };
 struct datapath_steer;
 struct datapath_steer *datapath_steer_create(struct datapath *dp, const struct datapath_steer_spec *s);
@@ -175,6 +177,9 @@ struct datapath_host {
 	void *context;
 	void (*ike)(void *context, const struct datapath_ike *d);
 	void (*event)(void *context, const struct datapath_event *e);
+	/* Whether an address inside the subnet of a port lies behind a tunnel, so that we answer for it there; NULL:
+	 * none does. */
+	bool (*answers_for)(void *context, const struct addr *a);
 };
 
 /* Readable when punts or events wait: for control's epoll. */
@@ -261,6 +266,12 @@ size_t datapath_neighbours_read(const struct datapath *dp, struct datapath_neigh
 /* Where packets to this address go next: the neighbour, its port and state (NEIGHBOUR_FREE: nothing is known of it).
  * Control; changes nothing. 0, -EHOSTUNREACH. */
 int datapath_next_hop_read(const struct datapath *dp, const struct addr *a, struct datapath_neighbour *ret_neighbour);
+/* Most addresses of a family beside those of ports. */
+#define DATAPATH_VIRTUAL_MAX 64
+/* Control: an address of ours that no port has, such as one that a peer gave us: what comes to it is for us. It is one
+ * until it is removed as often as it was added. 0, -ENOSPC. */
+int datapath_address_add(struct datapath *dp, const struct addr *a);
+void datapath_address_remove(struct datapath *dp, const struct addr *a);
 /* True when this address is one of the ports' own; *ret_port its port (may be NULL). */
 bool datapath_address_local(const struct datapath *dp, const struct addr *a, uint16_t *ret_port);
 /* Control: counts what a worker reported and control ended, by name; shown with the drops of worker 0. */

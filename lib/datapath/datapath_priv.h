@@ -8,6 +8,7 @@
 #include <rte_mbuf.h>
 #include <rte_ring.h>
 #include <stdatomic.h>
+#include <sys/queue.h>
 
 #include "assignment_priv.h"
 #include "capture_priv.h"
@@ -72,10 +73,13 @@ struct port {
 	uint16_t device;           /* our index */
 	uint16_t vlan;             /* 0: untagged */
 	uint16_t mtu;
-	uint32_t addr_be; /* IPv4; 0: none */
+	uint16_t table_id; /* in the key of whatever is keyed by an address: what comes in here, goes out here, and our
+			    * addresses here; 0 */
+	uint32_t addr_be;  /* IPv4; 0: none */
 	uint8_t mac[6];
 	uint8_t rpf;            /* enum datapath_rpf */
 	bool six;               /* has IPv6, and so a link-local address */
+	bool proxies;           /* IPv6 addresses of its subnet may lie behind tunnels */
 	uint8_t link_local[16]; /* RFC 4291 2.5.6; zero without IPv6 */
 	uint8_t group_count;    /* of link addresses of multicast groups we listen to: all nodes, solicited-node ones */
 	uint8_t groups[PORT_GROUPS_MAX][6];
@@ -93,10 +97,24 @@ struct policies {
 	bool needs_ports;        /* some rule asks for ports: it cannot judge fragments (RFC 4301 7) */
 };
 
-struct routes {
-	uint32_t holders;
+#define TABLE_IDS     1 /* of routes; what is keyed by an address has one in its key */
+#define TABLE_ID_MAIN 0 /* of IKE and of what we send ourselves */
+
+struct routes_of_table {
 	struct route_table four;
 	struct route6_table six;
+};
+
+/* Neighbours pinned for one list of routes, a bit each: taken and let go by control. */
+struct pins {
+	struct neighbour_table *neighbours; /* NULL: none */
+	uint64_t taken[NEIGHBOURS_MAX / 64];
+};
+
+struct routes {
+	uint32_t holders;
+	struct pins pins;                         /* of the neighbours that they lead to */
+	struct routes_of_table tables[TABLE_IDS]; /* by table_id */
 };
 
 /* Everything configured that a verdict depends on. */
@@ -213,6 +231,27 @@ struct move {
 
 enum worker_state { WORKER_STOPPED, WORKER_RUNNING, WORKER_FAILED };
 
+#define OWN_ADDRESSES_MAX (DATAPATH_PORTS_MAX + DATAPATH_VIRTUAL_MAX)
+
+/* An address as two words, an IPv4 one in the low. */
+struct own_words {
+	uint64_t high, low;
+};
+
+/* One of our own addresses. W: control; R: workers. An empty entry is zero, which no packet is for. */
+struct own_address {
+	_Atomic uint64_t high, low;
+	uint16_t table_id;
+	uint16_t holders; /* control only: how often it was added */
+};
+
+/* Those of a family. */
+struct own_addresses {
+	_Atomic uint64_t filter; /* a bit per hash of an address: a clear bit is "not ours" without a look */
+	_Atomic uint16_t count;
+	struct own_address items[OWN_ADDRESSES_MAX];
+};
+
 struct datapath {
 	/* R: all; constant after create */
 	struct ipsec *ips;
@@ -231,12 +270,7 @@ struct datapath {
 	bool reverse_path; /* some port checks sources */
 	struct datapath_icmp icmp;
 	int event_fd;
-	uint64_t own_filter,
-		own6_filter; /* one bit per hash of an own address: a clear bit is "not ours" without a look
-			      */
-	uint16_t own_count, own6_count;
-	uint32_t own_be[DATAPATH_PORTS_MAX];
-	uint8_t own6[DATAPATH_PORTS_MAX][16];
+	struct own_addresses own4, own6;
 	struct port ports[DATAPATH_PORTS_MAX];
 	struct device devices[DATAPATH_PORTS_MAX];
 	struct worker *workers[IPSEC_WORKERS_MAX];
@@ -258,7 +292,9 @@ struct datapath {
 	uint32_t epoch; /* of the newest snapshot */
 	uint16_t workers_wanted;
 	struct move move;
-	struct capture *captured; /* running, or not emptied yet */
+	TAILQ_HEAD(, datapath_steer) steers;
+	uint32_t steer_generation; /* one more each time that owners have changed */
+	struct capture *captured;  /* running, or not emptied yet */
 	uint8_t trace_generation;
 	uint64_t drops[DROP_REASON_COUNT]; /* of packets control held or made */
 	uint64_t port_drops[DATAPATH_PORTS_MAX][DROP_REASON_COUNT];
@@ -341,15 +377,44 @@ static inline uint32_t own_filter_bit(uint32_t addr_be)
 	return (addr_be * 0x9e3779b1u) >> 26;
 }
 
-/* Any thread: is this one of our own addresses? */
-static inline bool address_own(const struct datapath *dp, uint32_t addr_be)
+static inline struct own_words own_words_of(const uint8_t *addr, size_t len)
 {
-	if (!(dp->own_filter & 1ull << own_filter_bit(addr_be)))
-		return false;
-	for (uint16_t i = 0; i < dp->own_count; i++)
-		if (dp->own_be[i] == addr_be)
+	struct own_words w = { 0, 0 };
+
+	memcpy(&w.low, addr + len - RTE_MIN(len, sizeof(w.low)), RTE_MIN(len, sizeof(w.low)));
+	if (len > sizeof(w.low))
+		memcpy(&w.high, addr, sizeof(w.high));
+	return w;
+}
+
+static inline bool own_address_is(const struct own_address *o, uint16_t table_id, struct own_words words)
+{
+	return atomic_load_explicit(&o->low, memory_order_relaxed) == words.low &&
+	       atomic_load_explicit(&o->high, memory_order_relaxed) == words.high && o->table_id == table_id;
+}
+
+/* The slow half: the filter does not say no. */
+static inline bool own_has(const struct own_addresses *own, uint16_t table_id, struct own_words words)
+{
+	/* acquire: pairs with own_address_add */
+	uint16_t count = atomic_load_explicit(&own->count, memory_order_acquire);
+
+	for (uint16_t i = 0; i < count; i++)
+		if (own_address_is(&own->items[i], table_id, words))
 			return true;
 	return false;
+}
+
+static inline bool own_may_have(const struct own_addresses *own, uint32_t bit)
+{
+	return atomic_load_explicit(&own->filter, memory_order_relaxed) >> bit & 1;
+}
+
+/* Any thread: is this one of our own addresses? */
+static inline bool address_own(const struct datapath *dp, uint16_t table_id, uint32_t addr_be)
+{
+	return own_may_have(&dp->own4, own_filter_bit(addr_be)) &&
+	       own_has(&dp->own4, table_id, own_words_of((const uint8_t *)&addr_be, sizeof(addr_be)));
 }
 
 /* The low word of an address is what differs between hosts and ports. */
@@ -361,43 +426,59 @@ static inline uint32_t own6_filter_bit(const uint8_t addr[16])
 	return own_filter_bit(low);
 }
 
-static inline bool address6_own(const struct datapath *dp, const uint8_t addr[16])
+static inline bool address6_own(const struct datapath *dp, uint16_t table_id, const uint8_t addr[16])
 {
-	if (!(dp->own6_filter & 1ull << own6_filter_bit(addr)))
-		return false;
-	for (uint16_t i = 0; i < dp->own6_count; i++)
-		if (!memcmp(dp->own6[i], addr, 16))
-			return true;
-	return false;
+	return own_may_have(&dp->own6, own6_filter_bit(addr)) && own_has(&dp->own6, table_id, own_words_of(addr, 16));
+}
+
+/* What came from no port is made here. */
+static inline uint16_t port_table_id(const struct datapath *dp, uint16_t port)
+{
+	return port < DATAPATH_PORTS_MAX ? dp->ports[port].table_id : TABLE_ID_MAIN;
+}
+
+/* Of the port it came from, in whatever it came. */
+static inline uint16_t packet_table_id(const struct datapath *dp, const struct rte_mbuf *m)
+{
+	return port_table_id(dp, m->port);
 }
 
 static inline bool destination_own(const struct datapath *dp, const struct rte_mbuf *m)
 {
-	return packet_is_ip6(m) ? address6_own(dp, ip6_destination(packet_ip6(m)))
-				: address_own(dp, packet_ip(m)->dst_addr);
+	uint16_t table_id = packet_table_id(dp, m);
+
+	return packet_is_ip6(m) ? address6_own(dp, table_id, ip6_destination(packet_ip6(m)))
+				: address_own(dp, table_id, packet_ip(m)->dst_addr);
 }
 
 static inline bool source_own(const struct datapath *dp, const struct rte_mbuf *m)
 {
-	return packet_is_ip6(m) ? address6_own(dp, ip6_source(packet_ip6(m))) : address_own(dp, packet_ip(m)->src_addr);
+	uint16_t table_id = packet_table_id(dp, m);
+
+	return packet_is_ip6(m) ? address6_own(dp, table_id, ip6_source(packet_ip6(m)))
+				: address_own(dp, table_id, packet_ip(m)->src_addr);
 }
 
 /* Where packets to an address go, of either family; never NULL. */
-static inline const struct route *snapshot_route(const struct snapshot *s, const struct addr *a)
+static inline const struct route *snapshot_route(const struct snapshot *s, uint16_t table_id, const struct addr *a)
 {
-	return a->family == ADDR_IPV6 ? route6_lookup(&s->routes->six, a->bytes)
-				      : route_lookup(&s->routes->four, ipv4_be(a));
+	const struct routes_of_table *t = &s->routes->tables[table_id];
+
+	return a->family == ADDR_IPV6 ? route6_lookup(&t->six, a->bytes) : route_lookup(&t->four, ipv4_be(a));
 }
 
 /* Where a packet goes. */
-static inline const struct route *packet_route(const struct snapshot *s, const struct rte_mbuf *m)
+static inline const struct route *packet_route(const struct worker *w, const struct rte_mbuf *m)
 {
-	return packet_is_ip6(m) ? route6_lookup(&s->routes->six, ip6_destination(packet_ip6(m)))
-				: route_lookup(&s->routes->four, packet_ip(m)->dst_addr);
+	const struct routes_of_table *t = &w->snapshot->routes->tables[packet_table_id(w->dp, m)];
+
+	return packet_is_ip6(m) ? route6_lookup(&t->six, ip6_destination(packet_ip6(m)))
+				: route_lookup(&t->four, packet_ip(m)->dst_addr);
 }
 
 /* worker.c. In the worker's thread: what must be local to it. 0 or -ENOMEM. */
 int worker_attach(struct worker *w);
+/* By control, once the worker has ended. */
 void worker_detach(struct worker *w);
 /* One loop: rings, ports, stages, TX, quiescent report. Returns the packets it handled. */
 uint32_t worker_step(struct worker *w);
@@ -425,6 +506,11 @@ void ownership_tick(struct datapath *dp, uint64_t now_ns);
 /* A worker that can send on a port now. */
 uint16_t ownership_sender(const struct datapath *dp, uint16_t port);
 
+/* steer.c, control. Rules whose SA may have another owner by now. */
+bool steer_is_behind(const struct datapath *dp);
+/* Makes some of them anew. */
+void steer_tick(struct datapath *dp);
+
 /* snapshot.c */
 /* NULL with a reason. */
 struct policies *policies_create(const struct datapath_snapshot *s, const char **ret_reason);
@@ -446,10 +532,18 @@ int snapshot_connected_port(const struct datapath *dp, const struct addr *a);
 void capture_abandon(struct datapath *dp);
 void capture_free(struct capture *c);
 
+/* own.c. Control: one more address of ours. 0, -ENOSPC. */
+int own_address_add(struct datapath *dp, uint16_t table_id, const struct addr *a);
+
 /* inject.c. Control: a packet to a worker, its note is filled in. Takes m; a full ring is a counted drop. */
 int inject_push(struct datapath *dp, uint16_t worker, struct rte_mbuf *m);
 /* Control: the end of a packet, by name. */
 void control_drop(struct datapath *dp, struct rte_mbuf *m, enum drop_reason reason);
+
+static inline bool host_answers_for(const struct datapath_host *host, const struct addr *a)
+{
+	return host->answers_for && host->answers_for(host->context, a);
+}
 
 /* True when an address is one that this port itself answers to, global or link-local. */
 static inline bool port_has6(const struct port *p, const uint8_t addr[16])
@@ -481,7 +575,8 @@ void resolve_doubt(struct datapath *dp, uint32_t index, uint64_t now_ns);
 void resolve_hold(struct datapath *dp, struct rte_mbuf *m, uint64_t now_ns);
 /* Retries, ageing, ends of waiting. */
 void resolve_tick(struct datapath *dp, uint64_t now_ns);
-/* An entry that is never freed, for a path or route; its resolution starts at the next poll. NEIGHBOUR_NONE: full. */
+/* An entry for a path or route, to be unpinned with that; its resolution starts at the next poll. NEIGHBOUR_NONE: full.
+ */
 uint32_t resolve_pin(struct datapath *dp, uint16_t port, const struct addr *a);
 
 /* arp.c, control. */
@@ -493,7 +588,8 @@ struct arp {
 /* A frame with its Ethernet header. False: not Ethernet/IPv4 ARP, or malformed. RFC 826. */
 bool arp_decode(struct bytes frame, struct arp *ret_arp);
 /* DROP_NONE: heeded, or nobody's business here. */
-enum drop_reason arp_input(struct datapath *dp, const struct rte_mbuf *m, uint64_t now_ns);
+enum drop_reason arp_input(
+	struct datapath *dp, const struct rte_mbuf *m, const struct datapath_host *host, uint64_t now_ns);
 /* Who has this address? mac: asked alone; NULL: everybody. */
 void arp_ask(struct datapath *dp, uint16_t port, const struct addr *target, const uint8_t *mac);
 
@@ -517,7 +613,8 @@ struct nd {
 /* Any thread: a frame with its Ethernet header. DROP_NONE, DROP_ND (RFC 4861 7.1), DROP_ND_IGNORED. */
 enum drop_reason nd_decode(struct bytes frame, struct nd *ret_nd);
 /* Control. DROP_NONE: heeded, or nobody's business here. */
-enum drop_reason nd_input(struct datapath *dp, const struct rte_mbuf *m, uint64_t now_ns);
+enum drop_reason nd_input(
+	struct datapath *dp, const struct rte_mbuf *m, const struct datapath_host *host, uint64_t now_ns);
 /* Control: the same question as arp_ask. RFC 4861 7.2.2, 7.3.3. */
 void nd_ask(struct datapath *dp, uint16_t port, const struct addr *target, const uint8_t *mac);
 /* Control: tells the links what addresses we take; who has one already will say so (RFC 4862 5.4). */

@@ -14,7 +14,7 @@ static const struct port *error_port(const struct worker *w, const struct rte_mb
 
 	if (origin == ORIGIN_CLEAR)
 		return m->port < w->dp->port_count ? &w->ports[m->port] : NULL;
-	r = packet_route(w->snapshot, m);
+	r = packet_route(w, m);
 	return r->kind == ROUTE_NONE || r->kind == ROUTE_NOWHERE ? NULL : &w->ports[r->port];
 }
 
@@ -24,7 +24,10 @@ static const uint8_t *error_source6(const struct worker *w, const struct port *p
 {
 	if (p && p->prefix6.addr.family == ADDR_IPV6)
 		return p->prefix6.addr.bytes;
-	return w->dp->own6_count ? w->dp->own6[0] : NULL;
+	for (uint16_t i = 0; i < w->dp->port_count; i++)
+		if (w->ports[i].prefix6.addr.family == ADDR_IPV6)
+			return w->ports[i].prefix6.addr.bytes;
+	return NULL;
 }
 
 static bool error_forbidden(

@@ -204,14 +204,16 @@ void nd_ask(struct datapath *dp, uint16_t port, const struct addr *target, const
 /* RFC 4861 7.2.4, 7.2.6: to who asked, or to everybody when who asked has no address yet. */
 static void advertise(struct datapath *dp, uint16_t port, const struct nd *nd)
 {
+	/* for others (RFC 4861 7.2.8) what the node itself says comes before what we say */
+	uint32_t override = port_has6(&dp->ports[port], nd->target.bytes) ? FLAG_OVERRIDE : 0;
 	const struct message m = {
 		.type = ND_ADVERTISEMENT,
 		.option = OPTION_TARGET_MAC,
-		.flags = FLAG_ROUTER | FLAG_OVERRIDE | (nd->dad ? 0 : FLAG_SOLICITED),
+		.flags = FLAG_ROUTER | override | (nd->dad ? 0 : FLAG_SOLICITED),
 		.mac = nd->dad       ? NULL
 		       : nd->has_mac ? nd->mac
 				     : nd->frame_mac,
-		.source = nd->target.bytes,
+		.source = override ? nd->target.bytes : dp->ports[port].link_local,
 		.destination = nd->dad ? all_nodes : nd->source.bytes,
 		.target = nd->target.bytes,
 	};
@@ -244,15 +246,18 @@ void nd_announce(struct datapath *dp)
 /* ---- believed ---- */
 
 /* RFC 4861 7.2.3. Who asks for us is known from then on, if it can be a host of the link. */
-static enum drop_reason solicited(struct datapath *dp, uint16_t port, const struct nd *nd, uint64_t now_ns)
+static enum drop_reason solicited(
+	struct datapath *dp, uint16_t port, const struct nd *nd, const struct datapath_host *host, uint64_t now_ns)
 {
 	const struct port *p = &dp->ports[port];
+	bool ours = port_has6(p, nd->target.bytes);
 	uint32_t index;
 
-	if (!port_has6(p, nd->target.bytes))
+	/* an address behind a tunnel, though it looks as if it were on this link (RFC 4861 7.2.8) */
+	if (!ours && (!port_is_on_link(p, &nd->target) || !host_answers_for(host, &nd->target)))
 		return DROP_NONE;
 	/* it stays ours; nothing else of it is believed */
-	if (nd->dad || address6_own(dp, nd->source.bytes) || port_has6(p, nd->source.bytes)) {
+	if (nd->dad || address6_own(dp, p->table_id, nd->source.bytes) || port_has6(p, nd->source.bytes)) {
 		if (nd->dad)
 			advertise(dp, port, nd);
 		return DROP_ADDRESS_CONFLICT;
@@ -276,7 +281,8 @@ static enum drop_reason advertised(struct datapath *dp, uint16_t port, const str
 	const struct neighbour *n;
 	uint32_t index;
 
-	if (port_has6(&dp->ports[port], nd->target.bytes) || address6_own(dp, nd->target.bytes))
+	if (port_has6(&dp->ports[port], nd->target.bytes) ||
+		address6_own(dp, dp->ports[port].table_id, nd->target.bytes))
 		return DROP_ADDRESS_CONFLICT;
 	index = neighbour_find(dp->neighbours, port, &nd->target);
 	if (index == NEIGHBOUR_NONE)
@@ -295,7 +301,8 @@ static enum drop_reason advertised(struct datapath *dp, uint16_t port, const str
 	return DROP_NONE;
 }
 
-enum drop_reason nd_input(struct datapath *dp, const struct rte_mbuf *m, uint64_t now_ns)
+enum drop_reason nd_input(
+	struct datapath *dp, const struct rte_mbuf *m, const struct datapath_host *host, uint64_t now_ns)
 {
 	enum drop_reason reason;
 	struct nd nd;
@@ -305,5 +312,6 @@ enum drop_reason nd_input(struct datapath *dp, const struct rte_mbuf *m, uint64_
 	reason = nd_decode(BYTES(rte_pktmbuf_mtod(m, const uint8_t *), m->data_len), &nd);
 	if (reason || !dp->ports[m->port].six)
 		return reason;
-	return nd.type == ND_SOLICITATION ? solicited(dp, m->port, &nd, now_ns) : advertised(dp, m->port, &nd, now_ns);
+	return nd.type == ND_SOLICITATION ? solicited(dp, m->port, &nd, host, now_ns)
+					  : advertised(dp, m->port, &nd, now_ns);
 }

@@ -125,24 +125,20 @@ static void identity_fill(struct port *p, const struct datapath_port_config *c)
 	p->vlan = c->vlan;
 	p->prefix = c->address;
 	p->prefix6 = c->address6;
+	p->proxies = c->proxies;
 	p->addr_be = ipv4_be(&c->address.addr);
 	source_tail_fill(p, RTE_ETHER_TYPE_IPV4, p->source_tail[0]);
 	source_tail_fill(p, RTE_ETHER_TYPE_IPV6, p->source_tail[1]);
 	six_fill(p, c);
 }
 
+/* There is room for those of every port. */
 static void own_add(struct datapath *dp, const struct port *p)
 {
-	const uint8_t *six = p->prefix6.addr.bytes;
-
-	if (p->addr_be) {
-		dp->own_filter |= 1ull << own_filter_bit(p->addr_be);
-		dp->own_be[dp->own_count++] = p->addr_be;
-	}
-	if (p->prefix6.addr.family == ADDR_IPV6) {
-		dp->own6_filter |= 1ull << own6_filter_bit(six);
-		memcpy(dp->own6[dp->own6_count++], six, 16);
-	}
+	if (p->addr_be)
+		own_address_add(dp, p->table_id, &p->prefix.addr);
+	if (p->prefix6.addr.family == ADDR_IPV6)
+		own_address_add(dp, p->table_id, &p->prefix6.addr);
 }
 
 /* NULL: addresses and MTU are ones a port can have (RFC 791 3.2, RFC 8200 5). */
@@ -273,15 +269,17 @@ static void groups_join(const struct datapath *dp, uint16_t device)
 {
 	struct rte_ether_addr groups[DATAPATH_PORTS_MAX * PORT_GROUPS_MAX];
 	uint32_t n = 0;
+	bool all = false;
 
 	for (uint16_t i = 0; i < dp->port_count; i++) {
 		const struct port *p = &dp->ports[i];
 		if (p->device != device)
 			continue;
+		all |= p->proxies;
 		memcpy(groups + n, p->groups, p->group_count * sizeof(groups[0]));
 		n += p->group_count;
 	}
-	if (n && rte_eth_dev_set_mc_addr_list(dp->devices[device].id, groups, n))
+	if (all || (n && rte_eth_dev_set_mc_addr_list(dp->devices[device].id, groups, n)))
 		rte_eth_allmulticast_enable(dp->devices[device].id);
 }
 

@@ -113,6 +113,7 @@ static void assignment_take(struct worker *w, const struct assignment *a)
 				};
 	for (uint16_t p = 0; p < w->dp->port_count; p++)
 		w->tx_queue[p] = tx_queue_of(w, a, w->ports[p].device);
+	defragment_part(w);
 }
 
 /* What the operator wants to see of this loop. */
@@ -256,7 +257,6 @@ int worker_main(void *worker)
 	atomic_store_explicit(&w->state, WORKER_RUNNING, memory_order_release);
 	worker_loop(w);
 	worker_drain_injected(w);
-	worker_detach(w);
 	/* release: pairs with datapath_stop */
 	atomic_store_explicit(&w->state, WORKER_STOPPED, memory_order_release);
 	return 0;

@@ -16,6 +16,7 @@ static void action_release(struct ike_action *a)
 		break;
 	case IKE_CRYPTO: crypto_job_free(a->job); break;
 	case IKE_EVENT: free(a->event); break;
+	case IKE_ADDRESS:
 	case IKE_SWITCH:
 	case IKE_RETIRE:
 	case IKE_UPDATE: break;
@@ -143,4 +144,16 @@ bool action_install(struct ike_engine *e, const struct child_sa *child, struct s
 	a->install.child = child->index;
 	a->install.switch_now = child->sending;
 	return true;
+}
+
+void action_virtual(struct ike_engine *e, const struct ike_sa *sa, const struct dns_list *dns, bool given)
+{
+	struct ike_action *a = actions_push(e->out, IKE_ADDRESS);
+
+	if (!a)
+		return;
+	a->address.tunnel = sa->tunnel->index;
+	a->address.given = given;
+	memcpy(a->address.addrs, sa->virtual, sizeof(a->address.addrs));
+	a->address.dns = *dns;
 }

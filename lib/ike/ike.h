@@ -24,6 +24,12 @@ struct ike_host {
 	 * spi_release or, once installed, until RETIRE. */
 	uint32_t (*spi_reserve)(void *context, const struct addr *local, const struct addr *remote);
 	void (*spi_release)(void *context, uint32_t spi);
+	/* Lends a peer that proved this identity an address of the family, the wanted one (ADDR_NONE: any) if it can
+	 * be. It is the peer's until given back as often as it was lent. 0, -ENOENT: the pool has none of the family,
+	 * -ENOSPC: all are lent, -ENOMEM. */
+	int (*lease_take)(void *context, const struct address_pool *pool, uint8_t family, const struct identity *peer,
+		const struct addr *wanted, struct addr *ret_addr);
+	void (*lease_give_back)(void *context, const struct address_pool *pool, const struct addr *addr);
 };
 
 struct ike_settings {
@@ -85,6 +91,7 @@ enum ike_action_kind {
 	IKE_SWITCH,  /* send on the outbound SA of this child now */
 	IKE_RETIRE,  /* remove the pair */
 	IKE_UPDATE,  /* new path for the pair */
+	IKE_ADDRESS, /* the peer gave us a virtual address, or it is gone */
 	IKE_CRYPTO,  /* run this job, then ike_job_done */
 	IKE_EVENT,   /* a fact for log, metrics, diagnosis */
 };
@@ -154,8 +161,14 @@ struct ike_action {
 			uint32_t tunnel, child, spi_in, spi_out;
 			struct path_spec path; /* of UPDATE; local and remote as for the outbound SA */
 		} child;                       /* of SWITCH, RETIRE, UPDATE */
-		struct crypto_job *job;        /* owned: the host takes it and sets NULL */
-		struct ike_event *event;       /* owned by the action list */
+		struct {
+			uint32_t tunnel;
+			bool given;           /* else it is gone; as often as it was given */
+			struct addr addrs[2]; /* ADDR_NONE: none of the family */
+			struct dns_list dns;  /* name servers that came with it */
+		} address;
+		struct crypto_job *job;  /* owned: the host takes it and sets NULL */
+		struct ike_event *event; /* owned by the action list */
 	};
 };
 
@@ -201,6 +214,7 @@ struct ike_tunnel_status {
 	char suite[PROPOSAL_TEXT_MAX];
 	char weak[256]; /* why one should not rely on the suite; empty: nothing to say */
 	char remote_id[IDENTITY_TEXT_MAX];
+	struct addr virtual[2]; /* that the peer gave us or was lent; ADDR_NONE: none of the family */
 	bool local_nat, remote_nat;
 	uint64_t up_since_ns;
 	uint32_t child_count;

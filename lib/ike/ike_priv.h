@@ -14,6 +14,7 @@
 #define NONCE_BYTES_MAX  256
 #define COOKIE_BYTES_MAX 64
 #define HASH_BYTES       20
+#define VIRTUAL_FAMILIES 2 /* IPv4, IPv6 */
 #define IKE_PORT         500
 #define NATT_PORT        4500
 
@@ -210,6 +211,7 @@ struct ike_sa {
 	uint64_t reauth_ns;   /* the peer has to be authenticated anew then; 0: never */
 	uint64_t predecessor; /* of ST_INHERITING: our SPI of the IKE SA that is being rekeyed */
 	struct identity remote_id;
+	struct addr virtual[VIRTUAL_FAMILIES]; /* what the peer gave us, or was lent; ADDR_NONE: none of the family */
 	TAILQ_HEAD(child_list, child_sa) children;
 	uint16_t child_count;
 	struct handshake *handshake; /* NULL once over */
@@ -270,9 +272,10 @@ struct tunnel {
 	uint64_t pause_ns;      /* before the next try */
 	uint64_t not_before_ns; /* traps do not start earlier */
 	uint32_t index;
-	uint8_t held;                /* bit per child that the operator terminated */
-	uint8_t wanted;              /* bit per child that is to be up, as far as we are concerned */
-	struct ike_failure *failure; /* last one; owned; NULL: none */
+	uint8_t held;                          /* bit per child that the operator terminated */
+	uint8_t wanted;                        /* bit per child that is to be up, as far as we are concerned */
+	struct ike_failure *failure;           /* last one; owned; NULL: none */
+	struct addr virtual[VIRTUAL_FAMILIES]; /* what a peer gave us last: asked for again */
 };
 
 #define TRANSITIONS_MAX 64
@@ -308,6 +311,8 @@ void action_keepalive(struct ike_engine *e, const struct ike_sa *sa);
 /* Takes the job; NULL is a failure already. False without memory. */
 bool action_crypto(struct ike_engine *e, struct crypto_job *job);
 void action_child(struct ike_engine *e, enum ike_action_kind kind, const struct child_sa *child);
+/* Our virtual addresses of this SA are given, or gone. */
+void action_virtual(struct ike_engine *e, const struct ike_sa *sa, const struct dns_list *dns, bool given);
 /* Takes both specs' contents (they are empty afterwards). */
 bool action_install(struct ike_engine *e, const struct child_sa *child, struct sa_spec *in, struct sa_spec *out);
 

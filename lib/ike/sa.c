@@ -247,6 +247,7 @@ static void sa_detach(struct ike_engine *e, struct ike_sa *sa, const char *reaso
 {
 	create_child_drop(e, sa);
 	sa_retire_children(e, sa, reason);
+	config_release(e, sa);
 	if (sa->reserved_spi)
 		e->host.spi_release(e->host.context, sa->reserved_spi);
 	sa->reserved_spi = 0;
@@ -323,6 +324,7 @@ void sa_free_all(struct ike_engine *e)
 		next = sa->next;
 		if (sa->reserved_spi)
 			e->host.spi_release(e->host.context, sa->reserved_spi);
+		config_give_back(e, sa);
 		sa_free(e, sa);
 	}
 	e->sas = NULL;

@@ -196,6 +196,7 @@ static void fill_sa(const struct ike_sa *sa, struct ike_tunnel_status *ret)
 	if (sa->suite.encr)
 		suite_format(&sa->suite, ret->suite);
 	suite_weakness(&sa->suite, ret->weak, sizeof(ret->weak));
+	memcpy(ret->virtual, sa->virtual, sizeof(ret->virtual));
 	if (sa->remote_id.type)
 		identity_format(&sa->remote_id, ret->remote_id);
 	fill_children(sa, ret);

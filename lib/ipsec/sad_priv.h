@@ -7,7 +7,7 @@
 
 #include "ipsec.h"
 
-#define FOREIGN_MAX 4096
+#define FOREIGN_MAX 65536 /* as many as there can be manual SAs */
 
 struct sad_slot;
 

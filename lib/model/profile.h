@@ -25,6 +25,25 @@ enum encap_wish {
 	ENCAP_ALWAYS, /* UDP always */
 };
 
+#define POOL_DNS_MAX 4
+
+struct dns_list {
+	uint8_t count;
+	struct addr items[POOL_DNS_MAX];
+};
+
+/* Addresses that are lent to peers, and what they are told with them (RFC 7296 3.15). */
+struct address_pool {
+	char name[PROFILE_NAME_MAX];
+	struct selector_list addresses; /* ranges of either family */
+	struct dns_list dns;
+	struct selector_list split_include; /* prefixes of ours that the peer is to send through the tunnel */
+	uint64_t hold_ns;                   /* how long an address is kept for who gave it back, when others want it */
+};
+
+/* The addresses a tunnel of ours asks its peer for: bits of virtual_ip. */
+enum virtual_ip { VIRTUAL_NONE = 0, VIRTUAL_IPV4 = 1, VIRTUAL_IPV6 = 2, VIRTUAL_BOTH = 3 };
+
 /* One phase2 entry: a Child SA that may be. */
 struct child_profile {
 	char name[PROFILE_NAME_MAX];
@@ -54,6 +73,9 @@ struct tunnel_profile {
 	bool fragmentation;             /* of large IKE messages (RFC 7383) */
 	uint32_t fragment_bytes_ipv4, fragment_bytes_ipv6; /* IP packets of IKE fragments are at most so large */
 	enum encap_wish encap;
+	enum virtual_ip virtual_ip; /* we ask for these */
+	const struct address_pool
+		*pool;             /* the peer gets an address of it; borrowed from the configuration; NULL: none */
 	struct header_rules outer; /* of every Child SA; control puts them into the paths */
 	uint8_t child_count;
 	struct child_profile children[CHILDREN_MAX];

@@ -19,6 +19,8 @@ struct selector {
 struct selector_list {
 	uint8_t count;
 	struct selector items[SELECTORS_MAX];
+	bool dynamic; /* the items say where the side's addresses may be; which they are each IKE SA tells (RFC 7296
+		       * 2.19) */
 };
 
 /* "10.1.0.0/24", "10.1.0.5-10.1.0.9", "10.1.0.0/24[tcp/80]", "10.1.0.0/24[udp/1000-2000]", "10.1.0.0/24[icmp]",

@@ -74,6 +74,15 @@ static const struct field sk_fields[] = {
 	FIELD(FIELD_REST, struct payload, sk.data),
 };
 
+/* RFC 7296 3.15
+ *  |   CFG Type    |                    RESERVED                   |
+ *  |                   Configuration Attributes                    | */
+static const struct field cp_fields[] = {
+	FIELD(FIELD_U8, struct payload, cp.type),
+	FIELD_ZERO(3),
+	FIELD(FIELD_REST, struct payload, cp.attributes),
+};
+
 /* RFC 7383 2.5
  *  |        Fragment Number        |        Total Fragments        |
  *  |                     Initialization Vector                     |
@@ -85,7 +94,7 @@ static const struct field skf_fields[] = {
 	FIELD(FIELD_REST, struct payload, sk.data),
 };
 
-/* RFC 7296 3.15, 3.16: kept as they are */
+/* RFC 7296 3.16: kept as they are */
 static const struct field raw_fields[] = {
 	FIELD(FIELD_REST, struct payload, body),
 };
@@ -99,6 +108,11 @@ static enum wire_reason delete_check(const struct payload *p)
 	if (ipsec && p->del.spi_len != 4)
 		return WIRE_VALUE;
 	return p->del.spis.len == (size_t)p->del.count * p->del.spi_len ? WIRE_OK : WIRE_LENGTH;
+}
+
+static enum wire_reason cp_check(const struct payload *p)
+{
+	return attributes_check(p->cp.attributes);
 }
 
 static enum wire_reason fragment_check(const struct payload *p)
@@ -125,7 +139,7 @@ static const struct payload_row {
 	{ PAYLOAD_TSI, { NULL, 0 }, NULL },
 	{ PAYLOAD_TSR, { NULL, 0 }, NULL },
 	{ PAYLOAD_SK, DESC(sk_fields), NULL },
-	{ PAYLOAD_CP, DESC(raw_fields), NULL },
+	{ PAYLOAD_CP, DESC(cp_fields), cp_check },
 	{ PAYLOAD_EAP, DESC(raw_fields), NULL },
 	{ PAYLOAD_SKF, DESC(skf_fields), fragment_check },
 };

@@ -21,3 +21,6 @@ void proposals_encode(const struct proposal_list *list, struct writer *w);
 /* TS body (RFC 7296 3.13). 0 or -EBADMSG. */
 int selectors_decode(struct reader *r, struct selector_list *ret_list, struct wire_error *ret_error);
 void selectors_encode(const struct selector_list *list, struct writer *w);
+
+/* The attributes of a CP body (RFC 7296 3.15.1): WIRE_OK, or why they are refused. */
+enum wire_reason attributes_check(struct bytes attributes);

@@ -107,6 +107,24 @@ enum notify_type {
 	NOTIFY_SIGNATURE_HASH_ALGORITHMS = 16431,
 };
 
+enum cfg_type {
+	CFG_REQUEST = 1,
+	CFG_REPLY = 2,
+	CFG_SET = 3,
+	CFG_ACK = 4,
+};
+
+/* RFC 7296 3.15.1; others pass and mean nothing to us. */
+enum cp_attribute_type {
+	ATTRIBUTE_IP4_ADDRESS = 1,
+	ATTRIBUTE_IP4_NETMASK = 2,
+	ATTRIBUTE_IP4_DNS = 3,
+	ATTRIBUTE_IP6_ADDRESS = 8, /* address and length of its prefix */
+	ATTRIBUTE_IP6_DNS = 10,
+	ATTRIBUTE_IP4_SUBNET = 13, /* address and netmask */
+	ATTRIBUTE_IP6_SUBNET = 15, /* address and length of the prefix */
+};
+
 /* "NO_PROPOSAL_CHOSEN"; unknown numbers as "NOTIFY-12345" in a static buffer of this thread. */
 const char *notify_name(uint16_t type);
 const char *exchange_name(uint8_t exchange);
@@ -130,8 +148,8 @@ struct ike_header {
 #define KEY_BITS_NOT_UNDERSTOOD 0xffff
 
 /* One decoded or to-be-encoded payload. Views point into the decoded bytes or the caller's memory. Only the member that
- * belongs to the type is meaningful; SA and TS contents stand in the message (one SA, one TSi, one TSr at most). CP,
- * EAP and unknown types have only the body; SKF has sk with its fragment numbers (RFC 7383 2.5). */
+ * belongs to the type is meaningful; SA and TS contents stand in the message (one SA, one TSi, one TSr at most). EAP
+ * and unknown types have only the body; SKF has sk with its fragment numbers (RFC 7383 2.5). */
 struct payload {
 	uint8_t type; /* enum payload_type or unknown */
 	bool critical;
@@ -171,6 +189,10 @@ struct payload {
 			uint8_t encoding;
 			struct bytes data;
 		} cert;
+		struct {
+			uint8_t type; /* enum cfg_type, or unknown */
+			struct bytes attributes;
+		} cp;
 	};
 };
 
@@ -219,6 +241,16 @@ const struct payload *message_find(const struct message *message, enum payload_t
 const struct payload *message_find_notify(const struct message *message, enum notify_type type);
 /* First error notify (type <= NOTIFY_ERROR_LAST), or NULL. */
 const struct payload *message_find_error(const struct message *message);
+
+/* The attributes of a CP payload, one after the other; r begins at cp.attributes. False: no more (of a decoded payload
+ * all are whole, and those of our types have a legal length). */
+struct cp_attribute {
+	uint16_t type; /* enum cp_attribute_type, or unknown */
+	struct bytes value;
+};
+bool cp_attribute_next(struct reader *r, struct cp_attribute *ret_attribute);
+/* Appends one to what will be the attributes of a payload. */
+void cp_attribute_add(struct writer *w, enum cp_attribute_type type, struct bytes value);
 
 /* Writes header and payloads in clear, with the header's next payload and length. What follows an SK payload is what
  * was inside it, and is not written: a decoded message encodes to the bytes it came from. 0 or -EMSGSIZE. */

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""The captures that everything measured reads: clear packets and the ESP packets of the same inner ones.
+"""The captures that everything measured reads: clear packets, and the ESP packets of the same inner ones.
 
-Packet n goes to address n of a shuffled 10.2.0.0/16, and where there are several SAs it belongs to SA n. Keys and SPIs
-are those of perf/bench/lab.h; the configurations of systems.py use the functions below.
+Packet n goes to (or comes from) address n of a shuffled 10.2.0.0/16, and where there are several SAs it belongs to SA n.
+SPIs are those of perf/bench/lab.h; the configurations of sallyport.py and secgw.py use the functions below.
 """
 import ipaddress
 import os
@@ -10,23 +10,19 @@ import random
 import struct
 import zlib
 
-from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+from algorithms import ALGORITHMS
 
-PORT_MAC = bytes.fromhex("027063617000")  # net_pcap gives it to the first device of a process
+PORT_MACS = [bytes.fromhex(f"02706361700{n}") for n in range(2)]  # of the net_pcap devices of a process, in order
 PEER_MAC = bytes.fromhex("020000000099")
 INNER_LOCAL = ipaddress.ip_address("10.1.0.5").packed
 INNER_REMOTE = ipaddress.ip_address("10.2.0.0")
 OUTER_LOCAL = ipaddress.ip_address("192.0.2.1").packed
 OUTER_REMOTE = ipaddress.ip_address("198.18.0.1")
 SPI_FIRST = 0x10000
-SALT = b"perf"
-KEY_BYTES = 16
 LEAST = 512  # packets of a capture: more than a burst or a ring holds
 IMIX = (64,) * 7 + (576,) * 4 + (1420,)
-
-
-def key(sa):
-    return sa.to_bytes(4, "big") + bytes(range(4, KEY_BYTES))
+UDP, ESP, IPIP = 17, 50, 4
+ETH, IP4, ESP_HEAD = 14, 20, 8
 
 
 def spi(sa):
@@ -49,10 +45,10 @@ def outer_remote(sa):
 
 
 def packets_for(sas, size="64"):
-    """packets of the capture: as many as SAs, or a few rounds of them"""
-    step = len(IMIX) if size == "imix" else 1
-    count = -(-max(sas, LEAST) // sas) * sas
-    return -(-count // step) * step if step > 1 else count
+    """packets of a capture: as many as SAs; of one SA, a few rounds of IMIX"""
+    if sas > 1:
+        return sas
+    return LEAST if size != "imix" else -(-LEAST // len(IMIX)) * len(IMIX)
 
 
 def checksum(head):
@@ -62,7 +58,7 @@ def checksum(head):
 
 
 def ip_packet(src, dst, protocol, number, body):
-    head = struct.pack("!BBHHHBBH4s4s", 0x45, 0, 20 + len(body), number & 0xFFFF, 0, 64, protocol, 0, src, dst)
+    head = struct.pack("!BBHHHBBH4s4s", 0x45, 0, IP4 + len(body), number & 0xFFFF, 0, 64, protocol, 0, src, dst)
     return head[:10] + struct.pack("!H", checksum(head)) + head[12:] + body
 
 
@@ -71,15 +67,15 @@ def inner_packet(number, address, size, inbound):
     ends = (INNER_LOCAL, inner_remote(address).packed)
     payload = (zlib.crc32(struct.pack("!I", number)).to_bytes(4, "big") * (size // 4))[:size - 28]
     udp = struct.pack("!HHHH", 1024 + number % 4096, 2000, 8 + len(payload), 0) + payload
-    return ip_packet(*(reversed(ends) if inbound else ends), 17, number, udp)
+    return ip_packet(*(reversed(ends) if inbound else ends), UDP, number, udp)
 
 
-def esp_packet(inner, sa, sequence):
-    pad = -(len(inner) + 2) & 3
-    text = inner + bytes(range(1, pad + 1)) + bytes([pad, 4])
-    head, iv = struct.pack("!II", spi(sa), sequence), struct.pack("!Q", sequence)
-    sealed = AESGCM(key(sa)).encrypt(SALT + iv, text, head)
-    return ip_packet(outer_remote(sa).packed, OUTER_LOCAL, 50, sequence, head + iv + sealed)
+def esp_packet(algorithm, inner, sa, sequence):
+    a = ALGORITHMS[algorithm]
+    pad = -(len(inner) + 2) % a.block
+    text = inner + bytes(range(1, pad + 1)) + bytes([pad, IPIP])
+    head, iv = struct.pack("!II", spi(sa), sequence), a.iv(sequence)
+    return ip_packet(outer_remote(sa).packed, OUTER_LOCAL, ESP, sequence, head + iv + a.seal(sa, head, iv, text))
 
 
 def sizes(size, count):
@@ -90,12 +86,17 @@ def sizes(size, count):
     return mixed
 
 
-def frames(direction, size, sas, count):
-    for number, (address, length) in enumerate(zip(permutation(count), sizes(size, count))):
-        packet = inner_packet(number, address, length, direction == "decap")
-        if direction == "decap":
-            packet = esp_packet(packet, number % sas, number // sas + 1)
-        yield PORT_MAC + PEER_MAC + b"\x08\x00" + packet
+def inner_packets(point):
+    count = point.packets
+    for number, (address, length) in enumerate(zip(permutation(count), sizes(point.size, count))):
+        yield inner_packet(number, address, length, point.direction == "decap")
+
+
+def frames(point, port):
+    for number, packet in enumerate(inner_packets(point)):
+        if point.direction == "decap":
+            packet = esp_packet(point.algorithm, packet, number % point.sas, number // point.sas + 1)
+        yield PORT_MACS[port] + PEER_MAC + b"\x08\x00" + packet
 
 
 def write_pcap(path, frames):
@@ -107,16 +108,22 @@ def write_pcap(path, frames):
 
 
 def read_pcap(path):
+    """as far as it is written"""
     with open(path, "rb") as f:
         f.read(24)
         while len(record := f.read(16)) == 16:
-            yield f.read(struct.unpack("<4I", record)[2])
+            size = struct.unpack("<4I", record)[2]
+            if len(frame := f.read(size)) == size:
+                yield frame
 
 
-def capture(folder, direction, size, sas, count):
-    """the path of that capture, made when it is not there yet"""
-    path = os.path.join(folder, f"{direction}-{size}-{sas if direction == 'decap' else 1}sa-{count}.pcap")
+def capture(folder, point, port=0):
+    """the path of the point's capture for that net_pcap device, made when it is not there yet"""
+    words = [point.direction, point.size, str(point.packets), f"port{port}"]
+    if point.direction == "decap":
+        words += [point.algorithm, f"{point.sas}sa"]
+    path = os.path.join(folder, "-".join(words) + ".pcap")
     if not os.path.exists(path):
         os.makedirs(folder, exist_ok=True)
-        write_pcap(path, frames(direction, size, sas, count))
+        write_pcap(path, frames(point, port))
     return path

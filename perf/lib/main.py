@@ -1,7 +1,7 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: BSD-3-Clause
-"""The measuring part of perf/run.sh, which has built and set up everything: runs a profile, prints its tables, writes the
-JSON. Exit code 0 when every mark holds."""
+"""The measuring part of perf/run.sh, which has built and set up everything: checks a sample of what each system makes,
+runs a profile, prints its tables, writes the JSON. Exit code 0 when every mark holds, 1 when one does not."""
 import argparse
 import re
 import signal
@@ -9,10 +9,16 @@ import sys
 import traceback
 
 import captures
+import extras
+import marks
 import plan
+import plots
 import report
 import rounds
+import secgw
 import systems
+import verify
+from sallyport import Sallyport
 
 
 def options():
@@ -27,57 +33,115 @@ def options():
     return p.parse_args()
 
 
-def best_secgw_modes(lab, tasks, hz, exclusive):
-    """{point: mode}, by one short look at each of them"""
-    best = {}
-    for point in dict.fromkeys(t.point for t in tasks if t.system == "secgw"):
-        found = {}
-        for mode in systems.SECGW_MODES:
-            exclusive.take()
-            try:
-                found[mode] = systems.Secgw(hz, mode).measure(lab, point).cycles()
-            except systems.Failed as e:
-                print(f"  {point.name()} ipsec-secgw {mode}: {e}", file=sys.stderr)
-        if found:
-            best[point] = min(found, key=found.get)
-            print(f"  {point.name():28} " + ", ".join(f"{m} {c:.0f}" for m, c in found.items()), flush=True)
-    return best
+class Run:
+    """one profile on one lab"""
+
+    def __init__(self, o):
+        profile = plan.PROFILES[o.profile]
+        where = (o.work, o.captures, o.bench, o.sallyportd, o.sallyctl, o.secgw, o.seconds or profile.seconds)
+        self.lab, self.sample_lab = systems.Lab(*where), systems.SampleLab(*where)
+        self.rounds = o.rounds or profile.rounds
+        self.exclusive = rounds.Exclusive(o.exclusive)
+        self.tasks = [t for t in plan.tasks(o.profile) if re.search(o.only, f"{t.point.name()} {t.system}") and
+                      (o.secgw or t.system != "secgw")]
+        self.hz = systems.Loop("source", alone=True).measure(self.lab, systems.Point()).hz
+        self.modes = {}  # of ipsec-secgw by point
+
+    def system_of(self, task):
+        if task.system == "secgw":
+            return secgw.Secgw(self.hz, self.modes.get(task.point, secgw.modes_for(task.point)[-1]))
+        return {
+            "source": lambda: systems.Loop("source", alone=True),
+            "loop": lambda: systems.Loop("loop"),
+            "crypto": lambda: systems.Crypto("direct" if "gcm" in task.point.algorithm else "burst"),
+            "crypto-burst": lambda: systems.Crypto("burst"),
+            "sallyport": lambda: Sallyport(self.hz),
+        }[task.system]()
+
+    def make_captures(self):
+        for point in dict.fromkeys(t.point for t in self.tasks):
+            self.lab.capture(point)
+
+    def best_secgw_modes(self):
+        """by one short look at each of them"""
+        points = list(dict.fromkeys(t.point for t in self.tasks if t.system == "secgw"))
+        if points:
+            print("ipsec-secgw, cycles in each of its modes; the best one is compared with")
+        for point in points:
+            found = {}
+            for mode in secgw.modes_for(point):
+                self.exclusive.take()
+                try:
+                    found[mode] = secgw.Secgw(self.hz, mode).measure(self.lab, point).cycles()
+                except systems.Failed as e:
+                    print(f"  {e}")
+            if found:
+                self.modes[point] = min(found, key=found.get)
+            print(f"  {point.name():34} " + ", ".join(f"{m} {c:.0f}" for m, c in found.items()), flush=True)
+
+    def check_samples(self, profile):
+        """the problems"""
+        print("samples, opened by OpenSSL and compared packet by packet")
+        problems = []
+        for point in plan.samples(profile):
+            checked = [Sallyport(self.hz)] + ([systems.Loop("loop")] if point.algorithm == "aes128gcm16" else [])
+            for system in checked:
+                problem = verify.check(self.sample_lab, system, point)
+                print(f"  {point.name():34} {system.name:10} {problem or f'{point.packets} packets right'}", flush=True)
+                problems += [f"sample of {system.name}, {point.name()}: {problem}"] if problem else []
+        return problems
 
 
-def tsc_hz(lab):
-    return systems.Bench("source", "source").measure(lab, systems.Point()).hz
+def measure_parts(o, run):
+    """{} in profiles that are about the gateways alone"""
+    counts = plan.PROFILES[o.profile].ike_sas
+    if not counts or o.only:
+        return {}
+    try:
+        return {"micro": extras.micro(run.lab, run.exclusive), "ike": extras.ike(run.lab, run.exclusive, "ecp256", counts)}
+    finally:
+        run.exclusive.release()
+
+
+def finish(o, run, rows, problems, parts):
+    judged = marks.judged(rows) + extras.ike_marks(parts.get("ike", []))
+    report.print_commands(rows)
+    report.print_rows(rows, run.hz, captures.IMIX)
+    report.print_engines(marks.engines(rows))
+    if parts:
+        extras.print_micro(parts["micro"])
+        extras.print_ike(parts["ike"])
+    report.print_marks(judged)
+    path = o.out or report.default_path(o.repo)
+    report.write_json(path, report.machine(o.repo, run.hz), rows, judged, run.hz, {"profile": o.profile, "problems": problems, **parts})
+    if o.profile != "smoke":
+        for plot in plots.draw(rows, run.hz, path.removesuffix(".json")):
+            print(f"plot: {plot}")
+    print(f"\nresults: {path}")
+    failures = problems + [f"{t.point.name()} {t.system}: {r.failure}" for t, r in rows.items()
+                           if r.failure and t.system != "secgw"] + [f"mark {m.name}" for m in judged if not m.holds]
+    if o.profile == "smoke":
+        # one short round says that the harness works, nothing of speed
+        failures = problems + [f"{t.point.name()} {t.system}: {r.failure}" for t, r in rows.items() if r.failure]
+    held = sum(m.holds for m in judged)
+    print(f"perf: FAIL {held} of {len(judged)} marks hold; first problem: {failures[0]}" if failures else
+          f"perf: PASS {'the harness runs' if o.profile == 'smoke' else f'all {held} marks hold'}")
+    return 1 if failures else 0
 
 
 def main():
     o = options()
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
-    profile = plan.PROFILES[o.profile]
-    lab = systems.Lab(o.work, o.captures, o.bench, o.sallyportd, o.sallyctl, o.secgw, o.seconds or profile.seconds)
-    exclusive = rounds.Exclusive(o.exclusive)
-    tasks = [t for t in plan.tasks(o.profile) if re.search(o.only, f"{t.point.name()} {t.system}")]
-    for task in tasks:
-        lab.capture(task.point)
-    hz = tsc_hz(lab)
-    print("ipsec-secgw: the best of its modes")
-    modes = best_secgw_modes(lab, tasks, hz, exclusive)
-    makers = {
-        "source": lambda point: systems.Bench("source", "source"),
-        "loop": lambda point: systems.Bench("loop"),
-        "sallyport": lambda point: systems.Sallyport(hz),
-        "secgw": lambda point: systems.Secgw(hz, modes.get(point, next(iter(systems.SECGW_MODES)))),
-    }
-    rows = rounds.run(lab, tasks, lambda t: makers[t.system](t.point), o.rounds or profile.rounds, exclusive)
-    marks = plan.marks(rows)
-    report.print_commands(rows)
-    report.print_rows(rows, hz, captures.IMIX)
-    report.print_marks(marks)
-    path = o.out or report.default_path(o.repo)
-    report.write_json(path, report.machine(o.repo, hz), rows, marks, hz, {"profile": o.profile})
-    print(f"\nresults: {path}")
-    failed = [m.name for m in marks if not m.holds] + [f"{t.point.name()} {t.system}" for t, r in rows.items() if r.failure]
-    print(f"perf: FAIL {len(failed)} of {len(marks)} marks, first: {failed[0]}" if failed else
-          f"perf: PASS {len(marks)} marks")
-    return 1 if failed else 0
+    try:
+        run = Run(o)
+        run.make_captures()
+        problems = run.check_samples(o.profile)
+        if o.profile != "smoke":
+            run.best_secgw_modes()
+        rows = rounds.run(run.lab, run.tasks, run.system_of, run.rounds, run.exclusive)
+        return finish(o, run, rows, problems, measure_parts(o, run))
+    finally:
+        systems.stop_all()
 
 
 if __name__ == "__main__":

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""Which points are measured on which systems, and the marks that are judged. One axis at a time around Point()."""
+"""Which points are measured on which systems: one axis at a time around Point()."""
 from collections import namedtuple
 
 import captures
@@ -9,65 +9,82 @@ from systems import Point
 SIZES = ("64", "256", "576", "1420")
 DIRECTIONS = ("encap", "decap")
 ALL = ("source", "loop", "sallyport", "secgw")
-
-# parts of the plan, by the mark that needs them
-Profile = namedtuple("Profile", "rounds seconds parts")
-PROFILES = {
-    "smoke": Profile(1, 0.3, ("smoke",)),
-    "core": Profile(5, 1.0, ("core",)),
-    "quick": Profile(5, 1.0, ("sizes",)),
-    "full": Profile(5, 1.0, ("sizes",)),
-}
+OWN = ("loop", "sallyport")
+OTHER_ALGORITHMS = ("aes256gcm16", "aes128-sha256", "chacha20poly1305")
 
 
-def with_packets(**fields):
-    point = Point(**fields)
-    return Point(**fields, packets=captures.packets_for(point.sas, point.size))
+def with_packets(direction, size="64", packets=None, **fields):
+    sas = fields.get("sas", 1)
+    return Point(direction, size, packets=packets or captures.packets_for(sas, size), **fields)
 
 
-def tasks_of(points, systems=ALL):
+def tasks_of(points, systems):
     return [Task(point, system) for point in points for system in systems]
 
 
-def smoke():
-    return tasks_of([Point(), Point("decap")])
+def base():
+    return tasks_of([Point(), Point("decap")], ALL)
 
 
 def core():
-    return tasks_of([Point(d, s) for s in ("64", "1420") for d in DIRECTIONS])
+    return tasks_of([Point(d, s) for s in ("64", "1420") for d in DIRECTIONS], ALL)
 
 
 def sizes():
-    return tasks_of([Point(d, s) for s in SIZES for d in DIRECTIONS])
+    """ipsec-mb does not ask for the direction"""
+    return tasks_of([Point(d, s) for s in SIZES for d in DIRECTIONS], ALL) + tasks_of(
+        [Point("encap", s) for s in SIZES], ("crypto",)) + tasks_of([with_packets(d, "imix") for d in DIRECTIONS], ALL)
 
 
-PARTS = {"smoke": smoke, "core": core, "sizes": sizes}
+def crypto_burst():
+    return tasks_of([Point("encap", s) for s in SIZES], ("crypto-burst",))
+
+
+def algorithms():
+    points = [Point(d, s, a) for a in OTHER_ALGORITHMS for s in SIZES for d in DIRECTIONS]
+    return tasks_of(points, ("sallyport", "secgw")) + tasks_of([p for p in points if p.direction == "encap"], ("crypto",))
+
+
+def many_sas(counts, size="64"):
+    """N SAs, and one SA on as many packets"""
+    points = [with_packets(d, size, n, sas=sas) for n in counts for d in DIRECTIONS for sas in (1, n)]
+    return tasks_of(points, OWN)
+
+
+def mark_sas():
+    return many_sas((10000, 50000)) + many_sas((10000,), "1420")
+
+
+def more_sas():
+    return many_sas((100, 1000)) + tasks_of([with_packets("encap", sas=1000)], ("secgw",))
+
+
+def mark_tables():
+    return tasks_of([Point(policies=10000), Point(routes=100000)], ("sallyport",))
+
+
+def more_tables():
+    return tasks_of([Point(policies=1000)] + [Point("decap", **{f: n}) for f, n in (("policies", 10000), ("routes", 100000))],
+                    ("sallyport",))
+
+
+Profile = namedtuple("Profile", "rounds seconds parts ike_sas")  # ike_sas: none, no micro-benchmarks either
+PROFILES = {
+    "smoke": Profile(1, 0.2, (base,), ()),
+    "core": Profile(5, 1.0, (core,), ()),
+    "quick": Profile(5, 1.0, (sizes, mark_sas, mark_tables), (1000, 10000)),
+    "full": Profile(5, 1.0, (sizes, mark_sas, mark_tables, crypto_burst, algorithms, more_sas, more_tables),
+                    (1000, 10000, 100000)),
+}
+
+# what passes into a file and is opened, before anything is measured
+SAMPLES = [Point(), Point("decap"), with_packets("encap", sas=100), with_packets("decap", sas=100)]
 
 
 def tasks(profile):
-    return list(dict.fromkeys(task for part in PROFILES[profile].parts for task in PARTS[part]()))
+    return list(dict.fromkeys(task for part in PROFILES[profile].parts for task in part()))
 
 
-# ---- marks ----
-
-Mark = namedtuple("Mark", "name measured floor peer value target holds")
-ADDED_SHARE = 0.35  # of what ipsec-secgw adds to the bare loop
-
-
-def added_mark(rows, point):
-    gateway, loop, peer = (rows.get(Task(point, name)) for name in ("sallyport", "loop", "secgw"))
-    if not (gateway and loop and peer):
-        return None
-    medians = [row.median() for row in (gateway, loop, peer)]
-    name = f"added to the loop, {point.name()}"
-    if None in medians:
-        return Mark(name, *medians, None, ADDED_SHARE, False)
-    s, floor, p = medians
-    value = (s - floor) / (p - floor) if p > floor else None
-    return Mark(name, s, floor, p, value, ADDED_SHARE, value is not None and value <= ADDED_SHARE)
-
-
-def marks(rows):
-    points = list(dict.fromkeys(task.point for task in rows))
-    found = [added_mark(rows, point) for point in points]
-    return [mark for mark in found if mark]
+def samples(profile):
+    algorithms = {task.point.algorithm for task in tasks(profile)}
+    return SAMPLES + [Point(d, algorithm=a) for a in sorted(algorithms - {Point().algorithm}) for d in DIRECTIONS]

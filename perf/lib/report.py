@@ -17,22 +17,28 @@ def inner_bytes(size, imix):
 
 
 def print_rows(rows, hz, imix):
-    print(f"\n{'point':30} {'system':10} {'cycles':>8} {'spread':>7} {'Mpps':>8} {'Gbit/s':>7} {'stolen':>7}  mode")
+    print(f"\n{'point':36} {'system':12} {'cycles':>8} {'spread':>7} {'Mpps':>8} {'Gbit/s':>7} {'stolen':>7}  mode")
     for task, row in rows.items():
         median, spread = row.median(), row.spread()
         mpps = hz / median / 1e6 if median else None
         bits = mpps * inner_bytes(task.point.size, imix) * 8 / 1e3 if mpps else None
         steal = max(row.steal, default=None)
-        print(f"{task.point.name():30} {task.system:10} {number(median):>8} "
+        print(f"{task.point.name():36} {task.system:12} {number(median):>8} "
               f"{'-' if spread is None else f'{100 * spread:.1f} %':>7} {number(mpps, '.3f'):>8} {number(bits, '.2f'):>7} "
               f"{'-' if steal is None else f'{steal:.1f} %':>7}  {row.mode}{row.failure}")
 
 
-def print_marks(marks):
-    print(f"\n{'mark':48} {'measured':>9} {'floor':>9} {'peer':>9} {'value':>7} {'target':>7}")
+def print_marks(marks, title="mark", verdicts=("holds", "FAILS")):
+    print(f"\n{title:48} {'measured':>9} {'floor':>9} {'peer':>9} {'value':>7} {'target':>7}")
     for m in marks:
         print(f"{m.name:48} {number(m.measured):>9} {number(m.floor):>9} {number(m.peer):>9} "
-              f"{number(m.value, '.2f'):>7} {number(m.target, '.2f'):>7}  {'holds' if m.holds else 'FAILS'}")
+              f"{number(m.value, '.2f'):>7} {number(m.target, '.2f'):>7}  {verdicts[not m.holds]}")
+
+
+def print_engines(found):
+    """floor: the engine alone; value: over 1.15 times that plus what AES-GCM-128 adds to its own"""
+    if found:
+        print_marks(found, "other algorithms, over what the engine predicts", ("within", "above"))
 
 
 def cpu_model():

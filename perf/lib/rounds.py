@@ -75,11 +75,11 @@ def measure(lab, system, row):
         sample = system.measure(lab, row.task.point)
     except Failed as e:
         row.failure = str(e)
-        print(f"  {row.task.point.name():28} {system.name:10} FAILED {e}", file=sys.stderr, flush=True)
+        print(f"  {row.task.point.name():34} {system.name:10} FAILED {e}", file=sys.stderr, flush=True)
         return
     now_stolen, now_ticks = cpu_ticks()
     row.add(sample, 100.0 * (now_stolen - stolen) / max(now_ticks - ticks, 1))
-    print(f"  {row.task.point.name():28} {system.name:10} {row.cycles[-1]:8.1f} cycles/packet"
+    print(f"  {row.task.point.name():34} {system.name:10} {row.cycles[-1]:8.1f} cycles/packet"
           f"{f', {row.steal[-1]:.1f} % stolen' if row.steal[-1] >= 0.5 else ''}", flush=True)
 
 

@@ -12,6 +12,9 @@ install_packages() {
 	[ "${SALLYPORT_SKIP_INSTALL:-0}" != 1 ] || return 0
 	"$repo/deploy/install-deps.sh" --tests >"$work/install.log" 2>&1 || die "install-deps.sh failed"
 	tail -n 1 "$work/install.log"
+	dpkg-query -W -f '${Status}' gnuplot-nox 2>/dev/null | grep -q '^install ok installed' ||
+		DEBIAN_FRONTEND=noninteractive apt-get -q -y install --no-install-recommends gnuplot-nox >>"$work/install.log" 2>&1 ||
+		die "apt-get install gnuplot-nox failed"
 }
 
 compile() {

@@ -74,6 +74,34 @@ static void host_release(void *context, uint32_t spi)
 	n->spis_out--;
 }
 
+/* The wanted address when the pool has it, else its first one. */
+static int host_lease_take(void *context, const struct address_pool *pool, uint8_t family, const struct identity *peer,
+	const struct addr *wanted, struct addr *ret_addr)
+{
+	struct node *n = context;
+
+	(void)peer;
+	for (int i = 0; i < pool->addresses.count && !n->no_lease; i++) {
+		const struct selector *s = &pool->addresses.items[i];
+		if (s->low.family != family)
+			continue;
+		*ret_addr = selector_matches(s, wanted, 0, false, 0) ? *wanted : s->low;
+		n->lent++;
+		return 0;
+	}
+	return n->no_lease ? -ENOSPC : -ENOENT;
+}
+
+static void host_lease_give_back(void *context, const struct address_pool *pool, const struct addr *addr)
+{
+	struct node *n = context;
+
+	(void)pool;
+	if (!addr->family || !n->lent)
+		fault(n->wire, "an address is given back that was not lent");
+	n->lent--;
+}
+
 /* ---- actions ---- */
 
 static void story_add(struct wire *w, const struct node *from, struct bytes data)
@@ -256,6 +284,14 @@ static void take_job(struct node *n, struct ike_action *a)
 	a->job = NULL;
 }
 
+static void take_address(struct node *n, const struct ike_action *a)
+{
+	memset(n->given, 0, sizeof(n->given));
+	if (a->address.given)
+		memcpy(n->given, a->address.addrs, sizeof(n->given));
+	n->dns = a->address.dns;
+}
+
 void node_carry_out(struct node *n, struct ike_actions *out)
 {
 	if (out->failed)
@@ -267,6 +303,7 @@ void node_carry_out(struct node *n, struct ike_actions *out)
 		case IKE_INSTALL: install(n, a); break;
 		case IKE_CRYPTO: take_job(n, a); break;
 		case IKE_EVENT: take_event(n, a->event); break;
+		case IKE_ADDRESS: take_address(n, a); break;
 		default: change_child(n, a); break;
 		}
 	}
@@ -423,7 +460,8 @@ void wire_init(struct wire *w, uint64_t seed)
 
 static void node_start(struct node *n)
 {
-	struct ike_host host = { n, host_random, host_psk, host_reserve, host_release };
+	struct ike_host host = { n, host_random, host_psk, host_reserve, host_release, host_lease_take,
+		host_lease_give_back };
 
 	n->engine = ike_engine_create(&n->settings, &host, n->profiles, n->profile_count);
 	assert(n->engine);
@@ -509,6 +547,8 @@ bool wire_done(struct wire *w)
 	node_stop(&w->b);
 	if (w->a.spis_out || w->b.spis_out)
 		fault(w, "reserved SPIs outlive the engine");
+	if (w->a.lent || w->b.lent)
+		fault(w, "lent addresses outlive the engine");
 	for (size_t i = 0; i < w->packet_count; i++)
 		free(w->packets[i].data);
 	if (w->fault)

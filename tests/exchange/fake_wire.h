@@ -43,6 +43,10 @@ struct node {
 	uint32_t next_spi, spis_out;             /* SPIs reserved and not given back */
 	bool no_spi;                             /* spi_reserve finds none */
 	struct ike_sa *speaks_as;                /* whose keys seal_raw takes; NULL: those of node_sa */
+	unsigned lent;                           /* addresses of pools, not given back */
+	bool no_lease;                           /* pools are empty */
+	struct addr given[2];                    /* to us by the peer */
+	struct dns_list dns;
 	uint8_t bad_pad; /* seal_raw writes this pad length instead of the true one; 0: the true one */
 	unsigned events[IKE_EVENT_KINDS];
 	struct ike_failure failure; /* of the last FAILED */

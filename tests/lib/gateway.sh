@@ -18,6 +18,8 @@ gw_ike_proposals=aes256gcm16-prfsha384-ecp384
 gw_esp_proposals=aes256gcm16
 gw_dpd="{interval: 30s, timeout: 15s}"
 gw_phase1_more=""      # further lines of "phase1:", each indented as it must be
+gw_local_more=""       # further settings of "local:", of "remote:"; each begins with a comma
+gw_remote_more=""
 gw_encap=auto
 gw_allow_weak=false
 gw_tunnel_name="" # the tunnel asked about, where there are several
@@ -69,8 +71,8 @@ tunnel() {
 		    version: 2
 		    allow_weak: $gw_allow_weak
 		    encap: $gw_encap
-		    local:  {address: $2, id: $4, auth: psk}
-		    remote: {address: $3, id: $5, auth: psk}
+		    local:  {address: $2, id: $4, auth: psk$gw_local_more}
+		    remote: {address: $3, id: $5, auth: psk$gw_remote_more}
 		    phase1:
 		      proposals: [$gw_ike_proposals]
 		      lifetime: 4h

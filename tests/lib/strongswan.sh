@@ -14,6 +14,7 @@ peer_local_ts=10.2.0.0/24
 peer_remote_ts=10.1.0.0/24
 peer_dpd=30s
 peer_plugins="" # further ones, with algorithms
+peer_connection="" # further lines of the connection
 peer_charon=""  # further lines of "charon {"
 
 # charon_settings NAME: the daemon itself
@@ -52,6 +53,7 @@ charon_connection() {
 		    remote_addrs = $3
 		    proposals = $peer_ike_proposals
 		    dpd_delay = $peer_dpd
+		    $peer_connection
 		    # 4500 only when NAT detection asks for it
 		    mobike = no
 		    local {

@@ -98,7 +98,7 @@ static bool send_request(struct ike_engine *e, struct ike_sa *sa, struct ike_fai
 {
 	const struct tunnel_profile *p = sa->tunnel->profile;
 	struct identity peer = peer_expected(sa);
-	uint8_t auth[AUTH_DATA_MAX];
+	uint8_t auth[AUTH_DATA_MAX], config[CONFIG_DATA_MAX];
 	struct message m;
 
 	protect_init_message(sa, IKE_AUTH, false, sa->outbox.next_request_id, &m);
@@ -113,6 +113,7 @@ static bool send_request(struct ike_engine *e, struct ike_sa *sa, struct ike_fai
 		ret_failure->notify = 0;
 		return false;
 	}
+	config_ask(sa, &m, config);
 	if (child_offer_auth(e, sa, &m)) {
 		*ret_failure = failure_make(2, IKE_AUTH, true, 0, "no inbound SPI is free", "");
 		return false;
@@ -204,6 +205,21 @@ static uint64_t auth_end(struct ike_engine *e, const struct ike_sa *sa, const st
 	return e->now_ns + life / 100 * REKEY_PERCENT + random_below(e, life / 100 * REKEY_JITTER_PERCENT);
 }
 
+/* The first child, whose selectors may be the address that came with it. False: the SA is of no use. */
+static bool take_child(struct ike_engine *e, struct ike_sa *sa, const struct message *m)
+{
+	struct ike_failure f = failure_make(2, IKE_AUTH, true, 0, "the peer gave us no virtual address",
+		"does it lend addresses to this identity?");
+
+	bool given = config_on_answer(e, sa, m);
+
+	/* addresses come by IKE_AUTH only: without one, all of it has to be done again */
+	if (given || !message_find(m, PAYLOAD_SA))
+		return child_on_auth_answer(e, sa, m) && given;
+	failure_report(e, sa->tunnel, sa, NULL, &f);
+	return false;
+}
+
 enum step auth_on_response(struct ike_engine *e, struct ike_sa *sa, const struct input *in)
 {
 	const struct payload *error = message_find_error(in->m);
@@ -215,7 +231,7 @@ enum step auth_on_response(struct ike_engine *e, struct ike_sa *sa, const struct
 	if (check_peer(e, sa, in->m, &f))
 		return refuse_peer(e, sa, TASK_AUTH_FAILED, &f);
 	sa->reauth_ns = auth_end(e, sa, in->m);
-	if (!child_on_auth_answer(e, sa, in->m)) {
+	if (!take_child(e, sa, in->m)) {
 		sa->wants = TASK_BIT(TASK_DELETE_IKE);
 		sa->afterwards = AFTER_BACKOFF;
 	}
@@ -406,7 +422,7 @@ static int respond(struct ike_engine *e, struct ike_sa *sa, const struct input *
 {
 	uint8_t lifetime[4];
 	struct message m;
-	uint8_t auth[AUTH_DATA_MAX];
+	uint8_t auth[AUTH_DATA_MAX], config[CONFIG_DATA_MAX];
 
 	protect_init_message(sa, IKE_AUTH, true, in->m->header.message_id, &m);
 	message_add_id(&m, PAYLOAD_IDR, &sa->tunnel->profile->local_id);
@@ -414,7 +430,8 @@ static int respond(struct ike_engine *e, struct ike_sa *sa, const struct input *
 	if (err)
 		return err;
 	tell_auth_end(e, sa, &m, lifetime);
-	child_answer_auth(e, sa, in->m, in->d, &m);
+	if (config_answer(e, sa, in->m, in->d, &m, config))
+		child_answer_auth(e, sa, in->m, in->d, &m);
 	return protect_respond(e, sa, in->d, &m);
 }
 

@@ -9,6 +9,7 @@
 
 static const char hint_selectors[] =
 	"compare local_selectors here with remote_selectors there, and the other way round";
+static const char hint_address[] = "compare local.virtual_ip here with the pool there";
 static const char hint_esp[] = "compare phase2.proposals of both gateways";
 
 static const struct child_profile *profile_of(const struct ike_sa *sa, uint32_t index)
@@ -38,8 +39,10 @@ void child_offer(const struct ike_sa *sa, uint8_t exchange, uint32_t index, uint
 	struct proposal_list offer = child_proposals(sa, exchange, index, spi);
 
 	message_add_sa(m, &offer);
-	message_add_ts(m, PAYLOAD_TSI, &p->local);
-	message_add_ts(m, PAYLOAD_TSR, &p->remote);
+	const struct selector_list local = config_side(sa, &p->local, true),
+				   remote = config_side(sa, &p->remote, false);
+	message_add_ts(m, PAYLOAD_TSI, &local);
+	message_add_ts(m, PAYLOAD_TSR, &remote);
 }
 
 /* Rekeying begins somewhere between 75 and 85 % of a limit: counted limits end on both sides at once otherwise. */
@@ -138,12 +141,14 @@ static bool serves_another(
 /* ---- responder ---- */
 
 /* Their initiator side is our remote side. */
-static bool selectors_agree(const struct child_profile *p, const struct message *request,
+static bool selectors_agree(const struct ike_sa *sa, const struct child_profile *p, const struct message *request,
 	struct selector_list *ret_local, struct selector_list *ret_remote, bool *ret_whole)
 {
+	const struct selector_list local = config_side(sa, &p->local, true),
+				   remote = config_side(sa, &p->remote, false);
 	bool cut_remote, cut_local;
-	bool common = selector_list_narrow(&request->tsi, &p->remote, ret_remote, &cut_remote) &&
-		      selector_list_narrow(&request->tsr, &p->local, ret_local, &cut_local);
+	bool common = selector_list_narrow(&request->tsi, &remote, ret_remote, &cut_remote) &&
+		      selector_list_narrow(&request->tsr, &local, ret_local, &cut_local);
 
 	*ret_whole = common && !cut_remote && !cut_local;
 	return common;
@@ -164,7 +169,7 @@ static int suitability(const struct ike_sa *sa, uint32_t index, const struct mes
 	struct selector_list local, remote;
 	bool whole;
 
-	if (!selectors_agree(p, request, &local, &remote, &whole))
+	if (!selectors_agree(sa, p, request, &local, &remote, &whole))
 		return 0;
 	bool same = lists_equal(&local, &p->local) && lists_equal(&remote, &p->remote);
 	return 1 + 4 * (whole && same) + 2 * whole + !child_of_index(sa, index);
@@ -232,7 +237,7 @@ uint16_t child_agree(struct ike_engine *e, const struct ike_sa *sa, const struct
 		return refuse_proposals(sa, request, index, ret_failure);
 	suite_of_proposal(ret_chosen, &ret->suite);
 	ret->spi_out = (uint32_t)ret_chosen->spi;
-	if (!selectors_agree(profile_of(sa, index), request, &ret->local, &ret->remote, &whole))
+	if (!selectors_agree(sa, profile_of(sa, index), request, &ret->local, &ret->remote, &whole))
 		return refuse_selectors(sa, request, index, ret_failure);
 	if (sa->child_count >= CHILD_SAS_MAX)
 		return refuse_more(exchange, "too many Child SAs", ret_failure);
@@ -292,6 +297,8 @@ void child_report_refusal(struct ike_engine *e, struct ike_sa *sa, uint8_t excha
 	if (notify == NOTIFY_NO_PROPOSAL_CHOSEN || notify == NOTIFY_INVALID_KE_PAYLOAD) {
 		failure_set_proposals(&f, &offer, NULL);
 		snprintf(f.hint, sizeof(f.hint), "%s", hint_esp);
+	} else if (notify == NOTIFY_INTERNAL_ADDRESS_FAILURE || notify == NOTIFY_FAILED_CP_REQUIRED) {
+		snprintf(f.hint, sizeof(f.hint), "%s", hint_address);
 	} else {
 		failure_set_selectors(&f, profile_of(sa, index), NULL, NULL);
 		snprintf(f.hint, sizeof(f.hint), "%s", hint_selectors);
@@ -316,7 +323,9 @@ bool child_answer_fits(const struct ike_sa *sa, const struct message *m, uint32_
 		failure_set_proposals(ret_failure, &offer, &m->sa);
 		return false;
 	}
-	if (!selectors_within(&m->tsi, &p->local) || !selectors_within(&m->tsr, &p->remote)) {
+	const struct selector_list local = config_side(sa, &p->local, true),
+				   remote = config_side(sa, &p->remote, false);
+	if (!selectors_within(&m->tsi, &local) || !selectors_within(&m->tsr, &remote)) {
 		failure_set_selectors(ret_failure, p, &m->tsi, &m->tsr);
 		return false;
 	}

@@ -121,6 +121,7 @@ static void inherit(struct ike_sa *old, struct ike_sa *heir)
 
 	while ((child = TAILQ_FIRST(&old->children)))
 		child_move(child, heir);
+	config_move(old, heir);
 	heir->creates = old->creates;
 	heir->reauth_ns = old->reauth_ns;
 	old->creates = 0;

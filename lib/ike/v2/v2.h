@@ -198,6 +198,27 @@ void rekey_ike_postpone(struct ike_engine *e, struct ike_sa *sa, uint64_t pause_
 /* The peer has to prove its identity anew: as initiator a new IKE SA is begun, as responder this one ends. */
 void rekey_ike_reauthenticate(struct ike_engine *e, struct ike_sa *sa);
 
+/* ---- config_mode.c: virtual addresses ---- */
+
+#define CONFIG_DATA_MAX 1024 /* attributes of a message of ours: those of a pool with all its subnets */
+
+/* Initiator: asks for what the tunnel wants. ret_data backs the payload until the message is sealed. */
+void config_ask(const struct ike_sa *sa, struct message *m, uint8_t ret_data[CONFIG_DATA_MAX]);
+/* Initiator: takes what was given. False: it wants an address and there is none. */
+bool config_on_answer(struct ike_engine *e, struct ike_sa *sa, const struct message *response);
+/* Responder: lends what was asked for and adds the reply; or reports why not and adds the notify: false, and then there
+ * is no Child SA (RFC 7296 3.15.4). */
+bool config_answer(struct ike_engine *e, struct ike_sa *sa, const struct message *request, const struct ike_datagram *d,
+	struct message *response, uint8_t ret_data[CONFIG_DATA_MAX]);
+/* A side of a phase2 entry as this IKE SA has it: a dynamic one is the addresses that were given or lent. */
+struct selector_list config_side(const struct ike_sa *sa, const struct selector_list *side, bool local);
+/* The addresses go over to the IKE SA that takes this one's place. */
+void config_move(struct ike_sa *from, struct ike_sa *to);
+/* What was lent is given back, without a word to the host. */
+void config_give_back(struct ike_engine *e, struct ike_sa *sa);
+/* The same, and what was given to us is gone. */
+void config_release(struct ike_engine *e, struct ike_sa *sa);
+
 /* ---- informational.c ---- */
 
 /* What the requests of tasks say; data has room for an SPI and backs the message until it is sealed. */

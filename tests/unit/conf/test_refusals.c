@@ -392,7 +392,7 @@ static void test_selector_wrong(void)
 	refused("\"10.2.0.0/24\"", "\"10.2.0.0/24[tcp/99999]\"",
 		"gw.yaml:41:28: tunnels.paris.phase2.net.remote_selectors: \"10.2.0.0/24[tcp/99999]\" is not a "
 		"selector "
-		"(10.1.0.0/24, 10.1.0.5-10.1.0.9, 10.1.0.0/24[tcp/80], 10.1.0.0/24[icmp])");
+		"(10.1.0.0/24, 10.1.0.5-10.1.0.9, 10.1.0.0/24[tcp/80], 10.1.0.0/24[icmp]) or dynamic");
 	refused("\"10.2.0.0/24\"", "10.2.0.0/24, 10.2.0.0/24",
 		"gw.yaml:41:41: tunnels.paris.phase2.net.remote_selectors: \"10.2.0.0/24\" stands twice in the list");
 	refused("[\"10.2.0.0/24\"]", "[]",

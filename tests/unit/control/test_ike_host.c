@@ -205,6 +205,23 @@ static void test_ike_host_switch_and_retire_follow_install(void)
 	end();
 }
 
+/* RFC 7296 2.19: what comes to an address that the peer gave us is for us, until it is gone. */
+static void test_ike_host_virtual_address_is_ours(void)
+{
+	struct ike_action a = { .kind = IKE_ADDRESS };
+
+	begin();
+	a.address.addrs[0] = addr_from_ipv4(0x0a080005);
+	a.address.given = true;
+	add(&a);
+	ike_host_tick(&c);
+	a.address.given = false;
+	add(&a);
+	ike_host_tick(&c);
+	CU_ASSERT_STRING_EQUAL(fake.calls, "own:05 own:-05 ");
+	end();
+}
+
 static void test_ike_host_tells_the_engine_what_it_cannot_install(void)
 {
 	begin();
@@ -394,6 +411,7 @@ static const struct test tests[] = {
 	TEST(test_ike_host_adds_what_only_the_packet_path_knows),
 	TEST(test_ike_host_marks_ike_on_4500_only),
 	TEST(test_ike_host_switch_and_retire_follow_install),
+	TEST(test_ike_host_virtual_address_is_ours),
 	TEST(test_ike_host_tells_the_engine_what_it_cannot_install),
 	TEST(test_ike_host_retire_of_what_was_not_installed_frees_the_spi),
 	TEST(test_ike_host_ignores_messages_to_other_addresses),

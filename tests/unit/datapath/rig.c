@@ -90,6 +90,7 @@ static void port_make(unsigned serial, uint16_t port, struct datapath_port_confi
 	if (rig.six)
 		prefix_parse(port == LAN ? LAN_OWN6 "/64" : WAN_OWN6 "/64", &c->address6);
 	c->mtu = 1500;
+	c->proxies = port == LAN;
 }
 
 static void neighbour_static(const char *text)
@@ -215,8 +216,8 @@ static void rule_parse(const char *text, struct spd_rule *ret_rule)
 		abort();
 	if (selector_parse(a, &local) || selector_parse(b, &remote))
 		abort();
-	ret_rule->local = (struct selector_list){ 1, { local } };
-	ret_rule->remote = (struct selector_list){ 1, { remote } };
+	ret_rule->local = (struct selector_list){ .count = 1, .items = { local } };
+	ret_rule->remote = (struct selector_list){ .count = 1, .items = { remote } };
 }
 
 void rig_policy(const char *const *rules, size_t count)
@@ -375,9 +376,15 @@ static void event_seen(void *context, const struct datapath_event *e)
 	rig.event_count++;
 }
 
+static bool answers_for(void *context, const struct addr *a)
+{
+	(void)context;
+	return addr_equal(a, &rig.behind_tunnel);
+}
+
 void rig_poll(void)
 {
-	const struct datapath_host host = { .ike = ike_seen, .event = event_seen };
+	const struct datapath_host host = { .ike = ike_seen, .event = event_seen, .answers_for = answers_for };
 
 	datapath_control_poll(rig.dp, &host, rig.now_ns);
 	rig_step();

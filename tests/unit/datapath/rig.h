@@ -43,6 +43,7 @@ struct rig {
 	uint8_t ike_data[2048];
 	unsigned ike_count, event_count;
 	struct datapath_event event;
+	struct addr behind_tunnel; /* what control answers for */
 };
 
 extern struct rig rig;

@@ -150,6 +150,29 @@ static void test_arp_requests_for_us_are_answered(void)
 	rig_close();
 }
 
+/* RFC 1027: a peer that was lent an address of this subnet is reached through us. */
+static void test_arp_answers_for_what_lies_behind_a_tunnel(void)
+{
+	resolution_open();
+	CU_ASSERT_EQUAL(addr_parse("10.1.0.77", &rig.behind_tunnel), 0);
+	arp_frame(1, mac_a, "10.1.0.60", "10.1.0.77");
+	struct rte_mbuf *m = rig_receive(LAN);
+	CU_ASSERT_PTR_NOT_NULL_FATAL(m);
+	const uint8_t *f = rte_pktmbuf_mtod(m, const uint8_t *);
+	CU_ASSERT_EQUAL(load_be16(f + 20), 2);
+	CU_ASSERT_EQUAL(memcmp(f + 22, rig.dp->ports[LAN].mac, 6), 0);
+	CU_ASSERT_EQUAL(load_be32(f + 28), 0x0a01004d);
+	CU_ASSERT_EQUAL(load_be32(f + 38), 0x0a01003c);
+	rte_pktmbuf_free(m);
+	arp_frame(1, mac_a, "10.1.0.60", "10.1.0.78");
+	CU_ASSERT_EQUAL(rig_sent(LAN), 0);
+	/* not of this link: nobody here may ask for it */
+	CU_ASSERT_EQUAL(addr_parse("10.9.0.77", &rig.behind_tunnel), 0);
+	arp_frame(1, mac_a, "10.1.0.60", "10.9.0.77");
+	CU_ASSERT_EQUAL(rig_sent(LAN), 0);
+	rig_close();
+}
+
 static void test_arp_believes_nobody_it_did_not_ask(void)
 {
 	resolution_open();
@@ -392,6 +415,7 @@ int main(int argc, char **argv)
 		TEST(test_arp_retries_then_gives_up),
 		TEST(test_arp_hold_queue_is_bounded),
 		TEST(test_arp_requests_for_us_are_answered),
+		TEST(test_arp_answers_for_what_lies_behind_a_tunnel),
 		TEST(test_arp_believes_nobody_it_did_not_ask),
 		TEST(test_arp_known_neighbour_may_move),
 		TEST(test_arp_used_neighbour_is_asked_again_and_lost_when_silent),

@@ -126,9 +126,9 @@ static void test_icmp6_no_route_is_told_of_in_both_families(void)
 
 	rig_open(1);
 	selector_parse("::/0", &any);
-	all[0].local = all[0].remote = (struct selector_list){ 1, { any } };
+	all[0].local = all[0].remote = (struct selector_list){ .count = 1, .items = { any } };
 	selector_parse("0.0.0.0/0", &any);
-	all[1].local = all[1].remote = (struct selector_list){ 1, { any } };
+	all[1].local = all[1].remote = (struct selector_list){ .count = 1, .items = { any } };
 	s.rules = all;
 	s.rule_count = 2;
 	CU_ASSERT_EQUAL_FATAL(datapath_publish(rig.dp, &s, &reason), 0);

@@ -1,6 +1,9 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* Packets for our own addresses in clear: IKE to control, keepalives, echo, and what nobody listens to. */
+#include <errno.h>
+
 #include "harness.h"
+
 #include "rig.h"
 
 static uint8_t datagram[600];
@@ -155,6 +158,59 @@ static void test_local_echo_is_answered(void)
 	CU_ASSERT_EQUAL(*(uint8_t *)(ip + 1), 0);
 	CU_ASSERT_EQUAL(rte_raw_cksum(ip + 1, 64), 0xffff);
 	rte_pktmbuf_free(m);
+	rig_close();
+}
+
+static bool echo_answered(const char *dst)
+{
+	const struct probe p = { .src = strchr(dst, ':') ? LAN_HOST6 : LAN_HOST,
+		.dst = dst,
+		.protocol = strchr(dst, ':') ? IPPROTO_ICMPV6 : IPPROTO_ICMP,
+		.bytes = 84 };
+
+	rig_send(LAN, &p);
+	rig_step();
+	return rig_sent(LAN) == 1;
+}
+
+/* One that no port has, for as long as somebody wants it. */
+static void test_local_virtual_address_is_ours(void)
+{
+	static const char *const texts[] = { "10.8.0.5", "2001:db8:8::5" };
+	struct addr a;
+
+	rig_open(1);
+	for (size_t i = 0; i < ARRAY_LEN(texts); i++) {
+		CU_ASSERT_EQUAL_FATAL(addr_parse(texts[i], &a), 0);
+		CU_ASSERT(!echo_answered(texts[i]));
+		CU_ASSERT_EQUAL(datapath_address_add(rig.dp, &a), 0);
+		CU_ASSERT_EQUAL(datapath_address_add(rig.dp, &a), 0);
+		CU_ASSERT(echo_answered(texts[i]));
+		datapath_address_remove(rig.dp, &a);
+		CU_ASSERT(echo_answered(texts[i]));
+		datapath_address_remove(rig.dp, &a);
+		CU_ASSERT(!echo_answered(texts[i]));
+		datapath_address_remove(rig.dp, &a);
+	}
+	CU_ASSERT(echo_answered(LAN_OWN));
+	rig_close();
+}
+
+static void test_local_virtual_addresses_are_bounded(void)
+{
+	struct addr a;
+
+	rig_open(1);
+	for (uint32_t i = 0; i < 100; i++) {
+		a = addr_from_ipv4(0x0a080000 + i);
+		CU_ASSERT_EQUAL(datapath_address_add(rig.dp, &a), i < OWN_ADDRESSES_MAX - 2 ? 0 : -ENOSPC);
+	}
+	a = addr_from_ipv4(0x0a080003);
+	datapath_address_remove(rig.dp, &a);
+	a = addr_from_ipv4(0x0a080063);
+	CU_ASSERT_EQUAL(datapath_address_add(rig.dp, &a), 0);
+	CU_ASSERT(echo_answered("10.8.0.99"));
+	CU_ASSERT(!echo_answered("10.8.0.3"));
 	rig_close();
 }
 
@@ -338,6 +394,8 @@ int main(int argc, char **argv)
 		TEST(test_local_ike_flood_of_one_source_is_limited),
 		TEST(test_local_punt_ring_full_is_counted),
 		TEST(test_local_echo_is_answered),
+		TEST(test_local_virtual_address_is_ours),
+		TEST(test_local_virtual_addresses_are_bounded),
 		TEST(test_local_echo_of_protected_source_in_clear_is_dropped),
 		TEST(test_local_other_protocols_are_named),
 		TEST(test_local_ipv6_echo_is_answered),

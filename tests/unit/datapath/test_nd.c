@@ -229,6 +229,33 @@ static void test_nd_answers_for_our_own_addresses(void)
 	rig_close();
 }
 
+/* RFC 4861 7.2.8: a peer that was lent an address of this subnet is reached through us. */
+static void test_nd_answers_for_what_lies_behind_a_tunnel(void)
+{
+	uint8_t link[6];
+	struct nd nd;
+
+	nd_open();
+	CU_ASSERT_EQUAL(addr_parse("2001:db8:1::77", &rig.behind_tunnel), 0);
+	ask_us(NEW_HOST, "ff02::1:ff00:77", "2001:db8:1::77", mac_b);
+	CU_ASSERT(sent(&nd, link));
+	CU_ASSERT(nd.type == ND_ADVERTISEMENT && nd.solicited && !nd.override && nd.has_mac);
+	CU_ASSERT_EQUAL(memcmp(nd.mac, rig.dp->ports[LAN].mac, 6), 0);
+	CU_ASSERT(ip6_is(nd.target.bytes, "2001:db8:1::77") && ip6_is(nd.destination.bytes, NEW_HOST));
+	CU_ASSERT_EQUAL(memcmp(nd.source.bytes, rig.dp->ports[LAN].link_local, 16), 0);
+	/* is it still there? */
+	ask_us(NEW_HOST, "2001:db8:1::77", "2001:db8:1::77", mac_b);
+	CU_ASSERT(sent(&nd, link));
+	CU_ASSERT(nd.solicited && ip6_is(nd.target.bytes, "2001:db8:1::77"));
+	/* somebody wants to take it for itself */
+	ask_us("::", "ff02::1:ff00:77", "2001:db8:1::77", NULL);
+	CU_ASSERT(sent(&nd, link));
+	CU_ASSERT(!nd.solicited && ip6_is(nd.destination.bytes, "ff02::1"));
+	ask_us(NEW_HOST, "ff02::1:ff00:78", "2001:db8:1::78", mac_b);
+	CU_ASSERT_EQUAL(rig_sent(LAN), 0);
+	rig_close();
+}
+
 /* RFC 4861 7.2.4: the answer to who has no address yet goes to all nodes, and is not a solicited one. */
 static void test_nd_defends_our_addresses(void)
 {
@@ -505,7 +532,7 @@ static void test_nd_route_through_a_link_local_next_hop(void)
 
 	nd_open();
 	selector_parse("::/0", &any);
-	all.local = all.remote = (struct selector_list){ 1, { any } };
+	all.local = all.remote = (struct selector_list){ .count = 1, .items = { any } };
 	prefix_parse("2001:db8:2::/48", &route.prefix);
 	addr_parse("fe80::1", &route.via);
 	const struct datapath_snapshot s = { &all, 1, &route, 1 };
@@ -673,6 +700,7 @@ int main(int argc, char **argv)
 		TEST(test_nd_resolves_and_sends_what_waited),
 		TEST(test_nd_silence_is_told_to_the_sender),
 		TEST(test_nd_answers_for_our_own_addresses),
+		TEST(test_nd_answers_for_what_lies_behind_a_tunnel),
 		TEST(test_nd_defends_our_addresses),
 		TEST(test_nd_start_tells_what_addresses_we_take),
 		TEST(test_nd_believes_nobody_it_does_not_know),

@@ -171,9 +171,51 @@ static void test_sk_keeps_first_inner(void)
 	CU_ASSERT(bytes_are(p.sk.data, "0304"));
 }
 
-static void test_cp_and_eap_are_kept_raw(void)
+static void test_cp_attributes_one_by_one(void)
 {
-	CU_ASSERT(bytes_are(payload_both_ways(PAYLOAD_CP, "00000008:01000000").body, "01000000"));
+	struct payload p = payload_both_ways(
+		PAYLOAD_CP, "00000029:02000000:00010004c0000205:800f0011:20010db8000000000000000000000000:40:7abc0000");
+	struct reader r;
+	struct cp_attribute a;
+
+	CU_ASSERT_EQUAL(p.cp.type, CFG_REPLY);
+	r = reader_init(p.cp.attributes);
+	CU_ASSERT_FATAL(cp_attribute_next(&r, &a));
+	CU_ASSERT_EQUAL(a.type, ATTRIBUTE_IP4_ADDRESS);
+	CU_ASSERT(bytes_are(a.value, "c0000205"));
+	CU_ASSERT_FATAL(cp_attribute_next(&r, &a));
+	CU_ASSERT_EQUAL(a.type, ATTRIBUTE_IP6_SUBNET); /* the reserved bit is ignored */
+	CU_ASSERT(bytes_are(a.value, "20010db800000000000000000000000040"));
+	CU_ASSERT_FATAL(cp_attribute_next(&r, &a));
+	CU_ASSERT_EQUAL(a.type, 0x7abc);
+	CU_ASSERT_EQUAL(a.value.len, 0);
+	CU_ASSERT(!cp_attribute_next(&r, &a));
+	CU_ASSERT_EQUAL(payload_both_ways(PAYLOAD_CP, "00000008:01000000").cp.attributes.len, 0);
+}
+
+static void test_cp_attributes_are_built(void)
+{
+	static const uint8_t dns[] = { 10, 0, 0, 53 };
+	uint8_t data[12];
+	struct writer w = writer_init(data, sizeof(data));
+
+	cp_attribute_add(&w, ATTRIBUTE_IP6_ADDRESS, BYTES_NONE);
+	cp_attribute_add(&w, ATTRIBUTE_IP4_DNS, BYTES_OF(dns));
+	CU_ASSERT(bytes_are(writer_view(&w), "00080000000300040a000035"));
+	cp_attribute_add(&w, ATTRIBUTE_IP4_DNS, BYTES_NONE);
+	CU_ASSERT(w.failed);
+}
+
+static void test_cp_attributes_must_be_whole(void)
+{
+	ASSERT_ERROR(decode_error(PAYLOAD_CP, "0000000b:01000000:000100"), WIRE_TRUNCATED, 4, PAYLOAD_CP);
+	ASSERT_ERROR(decode_error(PAYLOAD_CP, "0000000f:01000000:00010004c00002"), WIRE_TRUNCATED, 4, PAYLOAD_CP);
+	ASSERT_ERROR(decode_error(PAYLOAD_CP, "0000000f:01000000:00010003c00002"), WIRE_LENGTH, 4, PAYLOAD_CP);
+	ASSERT_ERROR(decode_error(PAYLOAD_CP, "00000007:010000"), WIRE_TRUNCATED, 5, PAYLOAD_CP);
+}
+
+static void test_eap_is_kept_raw(void)
+{
 	CU_ASSERT(bytes_are(payload_both_ways(PAYLOAD_EAP, "00000008:01000004").body, "01000004"));
 }
 
@@ -249,7 +291,10 @@ int main(int argc, char **argv)
 		TEST(test_delete_spi_size_must_fit_protocol),
 		TEST(test_vendor_both_ways),
 		TEST(test_sk_keeps_first_inner),
-		TEST(test_cp_and_eap_are_kept_raw),
+		TEST(test_cp_attributes_one_by_one),
+		TEST(test_cp_attributes_are_built),
+		TEST(test_cp_attributes_must_be_whole),
+		TEST(test_eap_is_kept_raw),
 		TEST(test_unknown_payload_is_kept_raw),
 		TEST(test_unknown_critical_payload_is_refused),
 		TEST(test_critical_flag_of_known_payload_is_ignored),

@@ -1,0 +1,322 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* What a handshake costs the responder, by step, and what an IKE SA with one child takes of memory: two pure engines in
+ * one process, every message and job carried over by hand. Each handshake is another peer with an address and an
+ * identity of its own, so the responder keeps them all. Nothing of sockets, threads or the packet path is in it.
+ */
+#include <assert.h>
+#include <malloc.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "ike.h"
+
+#define PSK         "an example of a shared secret"
+#define RESPONDER   "192.0.2.1"
+#define SECOND_NS   1000000000ull
+#define ROUNDS_MOST 16 /* exchanges of datagrams until a handshake has to be over */
+
+/* Steps of the responder in a handshake, as they are reported. */
+#define STEPS(X)                                                                                                       \
+	X(STEP_INIT, "IKE_SA_INIT request")                                                                            \
+	X(STEP_GENERATE, "job: key generation")                                                                        \
+	X(STEP_GENERATED, "back from key generation")                                                                  \
+	X(STEP_DERIVE, "job: key agreement, peer's value checked")                                                     \
+	X(STEP_DERIVED, "IKE_AUTH, once the keys are there")                                                           \
+	X(STEP_AUTH, "IKE_AUTH request, which asks for them")
+#define STEP_ENUM(name, text) name,
+#define STEP_TEXT(name, text) text,
+enum step { STEPS(STEP_ENUM) STEP_COUNT };
+static const char *const step_texts[] = { STEPS(STEP_TEXT) };
+
+struct datagram {
+	uint8_t *data;
+	size_t len;
+	struct endpoint local, remote; /* of the sender */
+};
+
+/* One side. Only the responder's time is kept. */
+struct side {
+	struct ike_engine *engine;
+	uint32_t next_spi;
+	bool timed, up;
+	uint64_t spent_ns[STEP_COUNT];
+	struct datagram out[4]; /* what it wants to send */
+	size_t out_count;
+	struct crypto_job *jobs[4];
+	size_t job_count;
+	unsigned messages; /* received */
+};
+
+struct options {
+	const char *group;
+	uint32_t handshakes;
+};
+
+static uint64_t now_ns(void)
+{
+	static uint64_t fake = SECOND_NS;
+
+	/* far enough for nothing to come close to a timer */
+	return fake += 1000;
+}
+
+static uint64_t cpu_ns(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_THREAD_CPUTIME_ID, &t);
+	return (uint64_t)t.tv_sec * SECOND_NS + (uint64_t)t.tv_nsec;
+}
+
+/* ---- the host's functions ---- */
+
+static void host_random(void *context, void *ret_data, size_t len)
+{
+	(void)context;
+	if (crypto_random(ret_data, len))
+		abort();
+}
+
+static int host_psk(
+	void *context, const struct identity *local, const struct identity *remote, struct secret *ret_secret)
+{
+	(void)context, (void)local, (void)remote;
+	return secret_copy(ret_secret, BYTES(PSK, strlen(PSK)));
+}
+
+static uint32_t host_reserve(void *context, const struct addr *local, const struct addr *remote)
+{
+	struct side *s = context;
+
+	(void)local, (void)remote;
+	return s->next_spi++;
+}
+
+static void host_release(void *context, uint32_t spi)
+{
+	(void)context, (void)spi;
+}
+
+/* ---- actions ---- */
+
+static void take_action(struct side *s, struct ike_action *a)
+{
+	switch (a->kind) {
+	case IKE_SEND:
+		assert(s->out_count < 4);
+		s->out[s->out_count++] = (struct datagram){ a->send.data, a->send.len, a->send.local, a->send.remote };
+		a->send.data = NULL;
+		break;
+	case IKE_CRYPTO:
+		assert(s->job_count < 4);
+		s->jobs[s->job_count++] = a->job;
+		a->job = NULL;
+		break;
+	case IKE_INSTALL: s->up = true; break;
+	case IKE_EVENT:
+		if (a->event->kind == IKE_EV_FAILED || a->event->kind == IKE_EV_REFUSED)
+			fprintf(stderr, "bench_ike: %s %s\n", a->event->failure.reason, a->event->text);
+		break;
+	default: break;
+	}
+}
+
+static void take_actions(struct side *s, struct ike_actions *out)
+{
+	for (size_t i = 0; i < out->count; i++)
+		take_action(s, &out->items[i]);
+	ike_actions_done(out);
+}
+
+static void spend(struct side *s, enum step step, uint64_t since)
+{
+	if (s->timed)
+		s->spent_ns[step] += cpu_ns() - since;
+}
+
+static void run_job(struct side *s, struct crypto_job *job)
+{
+	bool derive = job->kind == JOB_KEX_DERIVE;
+	struct ike_actions out = { 0 };
+	uint64_t start = cpu_ns();
+
+	crypto_job_run(job);
+	spend(s, derive ? STEP_DERIVE : STEP_GENERATE, start);
+	start = cpu_ns();
+	ike_job_done(s->engine, job, now_ns(), &out);
+	spend(s, derive ? STEP_DERIVED : STEP_GENERATED, start);
+	take_actions(s, &out);
+}
+
+static void run_jobs(struct side *s)
+{
+	while (s->job_count)
+		run_job(s, s->jobs[--s->job_count]);
+}
+
+static void deliver(struct side *to, struct datagram *d)
+{
+	struct ike_datagram in = { d->remote, d->local, BYTES(d->data, d->len) };
+	struct ike_actions out = { 0 };
+	uint64_t start = cpu_ns();
+
+	ike_input(to->engine, &in, now_ns(), &out);
+	spend(to, to->messages++ ? STEP_AUTH : STEP_INIT, start);
+	take_actions(to, &out);
+	free(d->data);
+	run_jobs(to);
+}
+
+static void deliver_all(struct side *from, struct side *to)
+{
+	struct datagram d[4];
+	size_t n = from->out_count;
+
+	memcpy(d, from->out, sizeof(d));
+	from->out_count = 0;
+	for (size_t i = 0; i < n; i++)
+		deliver(to, &d[i]);
+}
+
+/* ---- profiles ---- */
+
+static void suite_add(struct proposal_list *list, enum security_protocol protocol, const char *text)
+{
+	const char *word, *reason;
+	size_t len;
+
+	if (proposal_parse(protocol, text, &list->items[list->count++], &word, &len, &reason)) {
+		fprintf(stderr, "bench_ike: %s: %s\n", text, reason);
+		exit(2);
+	}
+}
+
+static struct addr peer_addr(uint32_t n)
+{
+	char text[32];
+	struct addr a;
+
+	snprintf(text, sizeof(text), "10.%u.%u.%u", n >> 16 & 255, n >> 8 & 255, n & 255);
+	if (addr_parse(text, &a))
+		abort();
+	return a;
+}
+
+static void selector_set(struct selector_list *list, const char *text)
+{
+	list->count = 1;
+	if (selector_parse(text, &list->items[0]))
+		abort();
+}
+
+/* The common parts, and peer number n on one of the two sides. */
+static void profile_init(struct tunnel_profile *p, const struct options *o, uint32_t n, bool responder)
+{
+	struct child_profile *c = &p->children[0];
+	char id[64], suite[64], peer_net[64];
+
+	*p = (struct tunnel_profile){ .child_count = 1 };
+	snprintf(p->name, sizeof(p->name), "t%u", n);
+	snprintf(id, sizeof(id), "peer-%u.example.net", n);
+	snprintf(suite, sizeof(suite), "aes128gcm16-prfsha256-%s", o->group);
+	snprintf(peer_net, sizeof(peer_net), "172.%u.%u.%u/32", 16 + (n >> 16), n >> 8 & 255, n & 255);
+	identity_parse("gw.example.net", responder ? &p->local_id : &p->remote_id);
+	identity_parse(id, responder ? &p->remote_id : &p->local_id);
+	p->local_addr = p->remote_addr = peer_addr(n);
+	addr_parse(RESPONDER, responder ? &p->local_addr : &p->remote_addr);
+	suite_add(&p->proposals, PROTOCOL_IKE, suite);
+	snprintf(c->name, sizeof(c->name), "net");
+	suite_add(&c->proposals, PROTOCOL_ESP, "aes128gcm16");
+	c->mode = SA_MODE_TUNNEL;
+	c->replay_window = 128;
+	c->start = responder ? START_RESPOND : START_INITIATE;
+	selector_set(responder ? &c->local : &c->remote, "10.2.0.0/16");
+	selector_set(responder ? &c->remote : &c->local, peer_net);
+}
+
+static struct ike_engine *engine_create(struct side *s, const struct tunnel_profile *profiles, size_t count)
+{
+	const struct ike_host host = { s, host_random, host_psk, host_reserve, host_release };
+	struct ike_engine *e = ike_engine_create(&ike_default_settings, &host, profiles, count);
+
+	if (!e)
+		abort();
+	return e;
+}
+
+/* ---- a handshake ---- */
+
+static void handshake(struct side *responder, const struct options *o, uint32_t n)
+{
+	struct side initiator = { .next_spi = 0x1000 };
+	struct ike_actions out = { 0 };
+	struct tunnel_profile *profile = calloc(1, sizeof(*profile));
+
+	profile_init(profile, o, n, false);
+	initiator.engine = engine_create(&initiator, profile, 1);
+	responder->up = false;
+	responder->messages = 0;
+	ike_tick(initiator.engine, now_ns(), &out);
+	take_actions(&initiator, &out);
+	run_jobs(&initiator);
+	for (int round = 0; round < ROUNDS_MOST && (initiator.out_count || responder->out_count); round++) {
+		deliver_all(&initiator, responder);
+		deliver_all(responder, &initiator);
+	}
+	if (!responder->up || !initiator.up) {
+		fprintf(stderr, "bench_ike: handshake %u does not come up\n", n);
+		exit(1);
+	}
+	ike_engine_free(initiator.engine);
+	free(profile);
+}
+
+static size_t heap_bytes(void)
+{
+	struct mallinfo2 m = mallinfo2();
+
+	return m.uordblks + m.hblkhd;
+}
+
+static void print_result(const struct side *s, const struct options *o, size_t bytes)
+{
+	uint64_t all = 0;
+
+	printf("{\"group\": \"%s\", \"handshakes\": %u, \"bytes_per_sa\": %.1f, \"us_by_step\": {", o->group,
+		o->handshakes, (double)bytes / o->handshakes);
+	for (int i = 0; i < STEP_COUNT; i++) {
+		all += s->spent_ns[i];
+		printf("%s\"%s\": %.2f", i ? ", " : "", step_texts[i], (double)s->spent_ns[i] / 1e3 / o->handshakes);
+	}
+	printf("}, \"us_per_handshake\": %.2f}\n", (double)all / 1e3 / o->handshakes);
+}
+
+int main(int argc, char **argv)
+{
+	struct options o = { .group = "ecp256", .handshakes = 1000 };
+	struct side responder = { .next_spi = 0x100000, .timed = true };
+	struct tunnel_profile *profiles;
+	size_t before;
+
+	if (argc > 3) {
+		fprintf(stderr, "usage: bench_ike [GROUP [HANDSHAKES]]\n");
+		return 2;
+	}
+	if (argc > 1)
+		o.group = argv[1];
+	if (argc > 2)
+		o.handshakes = (uint32_t)strtoul(argv[2], NULL, 0);
+	profiles = calloc(o.handshakes, sizeof(*profiles));
+	for (uint32_t n = 0; n < o.handshakes; n++)
+		profile_init(&profiles[n], &o, n, true);
+	responder.engine = engine_create(&responder, profiles, o.handshakes);
+	before = heap_bytes();
+	for (uint32_t n = 0; n < o.handshakes; n++)
+		handshake(&responder, &o, n);
+	print_result(&responder, &o, heap_bytes() - before);
+	ike_engine_free(responder.engine);
+	free(profiles);
+	return 0;
+}

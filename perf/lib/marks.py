@@ -1,0 +1,89 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""The marks: ratios of one run, each with what they are made of. A mark whose parts were not measured is not judged."""
+from collections import namedtuple
+from dataclasses import replace
+
+from rounds import Task
+from systems import Point
+
+# cycles of sallyportd, of the bare loop and of ipsec-secgw at the point; the ratio that is judged; at most this
+Mark = namedtuple("Mark", "name measured floor peer value target holds")
+
+ADDED_SHARE = 0.35  # of what ipsec-secgw adds to the bare loop
+SAS_MOST = {("64", 10000): 1.15, ("64", 50000): 3.3}
+SAS_OVER_LOOP = {("1420", 10000): 1.1}  # the source itself misses the cache there
+TABLES_MOST = 1.15
+ENGINE_SLACK = 1.15  # algorithms: of ipsec-mb's own figure, plus what GCM adds to its own
+
+
+class Medians:
+    def __init__(self, rows):
+        self.rows = rows
+
+    def __call__(self, point, system):
+        row = self.rows.get(Task(point, system))
+        return row.median() if row else None
+
+    def points(self):
+        return list(dict.fromkeys(task.point for task in self.rows))
+
+
+def mark(name, cells, value, target):
+    return Mark(name, *cells, value, target, value is not None and value <= target)
+
+
+def ratio(a, b):
+    return a / b if a is not None and b else None
+
+
+def added(m, point):
+    if point.sas > 1 or point.policies > 1 or point.routes > 1:
+        return None
+    cells = s, floor, peer = [m(point, name) for name in ("sallyport", "loop", "secgw")]
+    if None in cells:
+        return None
+    return mark(f"added over the loop: {point.name()}", cells, ratio(s - floor, peer - floor), ADDED_SHARE)
+
+
+def many_sas(m, point):
+    """against one SA on the same number of packets"""
+    key = (point.size, point.sas)
+    one = replace(point, sas=1)
+    s, floor = ratio(m(point, "sallyport"), m(one, "sallyport")), ratio(m(point, "loop"), m(one, "loop"))
+    cells = m(point, "sallyport"), m(point, "loop"), None
+    if s is None:
+        return None
+    name = f"{point.sas} SAs : 1 SA, {point.direction} {point.size}"
+    if key in SAS_MOST:
+        return mark(name, cells, s, SAS_MOST[key])
+    if key in SAS_OVER_LOOP:
+        return mark(f"{name}, over the loop's", cells, ratio(s, floor), SAS_OVER_LOOP[key])
+    return None
+
+
+def tables(m, point):
+    base = Point(point.direction, point.size)
+    if point == base or point != replace(base, policies=point.policies, routes=point.routes):
+        return None
+    s, one = m(point, "sallyport"), m(base, "sallyport")
+    if s is None or one is None:
+        return None
+    return mark(point.name(), (s, one, None), ratio(s, one), TABLES_MOST)
+
+
+def judged(rows):
+    m = Medians(rows)
+    return [x for rule in (added, many_sas, tables) for x in (rule(m, p) for p in m.points()) if x]
+
+
+def engines(rows):
+    """not judged: what the engine alone leads one to expect of an algorithm"""
+    m, found = Medians(rows), []
+    for point in m.points():
+        gcm = Point(point.direction, point.size)
+        crypto = m(replace(point, direction="encap"), "crypto")
+        s, gcm_crypto, gcm_s = m(point, "sallyport"), m(replace(gcm, direction="encap"), "crypto"), m(gcm, "sallyport")
+        if point.algorithm != gcm.algorithm and None not in (crypto, s, gcm_crypto, gcm_s):
+            expected = crypto * ENGINE_SLACK + gcm_s - gcm_crypto
+            found.append(mark(point.name(), (s, crypto, m(point, "secgw")), s / expected, 1.0))
+    return found
