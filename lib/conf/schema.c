@@ -745,8 +745,20 @@ static const struct row phase1_rows[] = {
 		.min = SECONDS(10),
 		.max = HOURS(30 * 24),
 		.zero_allowed = true,
-		.help = "life of the IKE SA; when it ends, the whole IKE SA is negotiated anew (there is no rekeying "
-			"yet): a short interruption. 0s: no limit" },
+		.help = "life of the IKE SA; new keys are negotiated when three quarters of it or somewhat more are "
+			"over. "
+			"0s: no limit" },
+	{ .key = "reauth",
+		.type = &type_duration,
+		FIELD(struct tunnel_profile, reauth_ns),
+		.fallback = "0s",
+		.min = SECONDS(10),
+		.max = HOURS(30 * 24),
+		.zero_allowed = true,
+		.help = "time after which both sides prove their identity anew, on a new IKE SA that takes over "
+			"without "
+			"an interruption. As responder we tell the peer (RFC 4478) and end its IKE SA when it does not "
+			"come. 0s: never" },
 	{ .key = "dpd", .kind = ROW_MAP, NESTED(dpd_rows), .help = "dead peer detection" },
 	{ .key = "fragmentation",
 		.type = &type_word,

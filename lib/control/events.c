@@ -15,6 +15,7 @@ struct event_style {
 static const struct event_style styles[LIMIT_KINDS] = {
 	[IKE_EV_STARTED] = { LOG_NOTICE, 50, 5 },
 	[IKE_EV_PHASE1_UP] = { LOG_NOTICE, 500, 100 },
+	[IKE_EV_PHASE1_REKEYED] = { LOG_NOTICE, 500, 100 },
 	[IKE_EV_PHASE2_UP] = { LOG_NOTICE, 500, 100 },
 	[IKE_EV_PHASE2_REKEYED] = { LOG_NOTICE, 500, 100 },
 	[IKE_EV_PHASE2_DOWN] = { LOG_NOTICE, 500, 100 },

@@ -390,6 +390,8 @@ static void on_sa_timer(struct ike_engine *e, struct ike_sa *sa, enum timer_kind
 		else
 			sa_step(e, sa, EV_TIME_OUT, &in);
 		break;
+	case TIMER_REKEY: rekey_ike_on_timer(e, sa); break;
+	case TIMER_REAUTH: rekey_ike_reauthenticate(e, sa); break;
 	case TIMER_PAUSE: task_flush(e, sa); break;
 	case TIMER_JOB: create_child_on_lost_job(e, sa); break;
 	case TIMER_LIVENESS: informational_check_liveness(e, sa); break;
@@ -476,6 +478,8 @@ static void command_rekey(struct ike_engine *e, const struct ike_command *c, str
 			if (c->child == IKE_WHOLE_TUNNEL || child->index == c->child)
 				child_want_rekey(e, child);
 		}
+		if (c->child == IKE_WHOLE_TUNNEL)
+			task_want(e, sa, TASK_REKEY_IKE);
 	}
 }
 

@@ -102,6 +102,7 @@ enum ike_action_kind {
 #define IKE_EVENTS(X)                                                                                                  \
 	X(IKE_EV_STARTED, "phase1-started")                                                                            \
 	X(IKE_EV_PHASE1_UP, "phase1-up")                                                                               \
+	X(IKE_EV_PHASE1_REKEYED, "phase1-rekeyed")                                                                     \
 	X(IKE_EV_PHASE2_UP, "phase2-up")                                                                               \
 	X(IKE_EV_PHASE2_REKEYED, "phase2-rekeyed")                                                                     \
 	X(IKE_EV_PHASE2_DOWN, "phase2-down")                                                                           \

@@ -34,10 +34,11 @@
 	X(ST_RESPONDER_DERIVE, PHASE_NEGOTIATING) /* an IKE_AUTH request waits for the shared secret */                \
 	X(ST_KEYED, PHASE_NEGOTIATING)            /* keys are there, the peer is not authenticated */                  \
 	X(ST_ESTABLISHED, PHASE_UP)                                                                                    \
-	X(ST_REPLACED, PHASE_CLOSING) /* rekeyed by the peer: another has its children; its Delete is to come */       \
-	X(ST_CLOSING, PHASE_CLOSING)  /* our Delete, or our refusal of the peer's AUTH, is out */                      \
-	X(ST_LINGER, PHASE_DOWN)      /* over; repeats its last response for a while */                                \
-	X(ST_DEAD, PHASE_DOWN)        /* freed when the entry point returns */
+	X(ST_INHERITING, PHASE_NEGOTIATING) /* rekeyed by both sides at once: whether this one stays is open */        \
+	X(ST_REPLACED, PHASE_CLOSING)       /* rekeyed by the peer: another has its children; its Delete is to come */ \
+	X(ST_CLOSING, PHASE_CLOSING)        /* our Delete, or our refusal of the peer's AUTH, is out */                \
+	X(ST_LINGER, PHASE_DOWN)            /* over; repeats its last response for a while */                          \
+	X(ST_DEAD, PHASE_DOWN)              /* freed when the entry point returns */
 
 #define SA_STATE_ENUM(name, phase) name,
 enum sa_state { SA_STATES(SA_STATE_ENUM) SA_STATE_COUNT };
@@ -52,6 +53,7 @@ enum task_kind {
 	TASK_DELETE_CHILD,
 	TASK_REKEY_CHILD,
 	TASK_CREATE_CHILD,
+	TASK_REKEY_IKE,
 	TASK_LIVENESS,
 	TASK_KINDS,
 };
@@ -137,6 +139,12 @@ struct outbox {
 /* Packets that were under way when a Child SA was deleted still get in for so long. */
 #define CHILD_GRACE_NS (5 * SECOND_NS)
 
+/* Rekeying begins when 75 to 85 % of a life are over, with what the peer made 10 % later: the two sides seldom begin at
+ * once (RFC 7296 2.8.1). */
+#define REKEY_PERCENT        75
+#define REKEY_PERCENT_PEERS  85
+#define REKEY_JITTER_PERCENT 10
+
 /* Who answered does not know whether the answer arrived: so long, nothing is asked about what it made. A peer without
  * it would have asked again. */
 #define CHILD_CONFIRM_NS (5 * SECOND_NS)
@@ -178,6 +186,8 @@ struct ike_sa {
 	TAILQ_ENTRY(ike_sa) answered; /* of the engine, in ST_INIT_ANSWERED */
 	struct tunnel *tunnel;        /* a responder's is provisional until IKE_AUTH */
 	bool in_tunnel;               /* linked there */
+	bool in_init;                 /* linked in the engine's by_init */
+	bool replaced;                /* another one has its children, or will: its end is no event */
 	bool in_identity;             /* linked in the engine's by_identity */
 	bool initiator;               /* original initiator of the IKE SA */
 	bool counted;                 /* in the engine's half_open */
@@ -198,6 +208,8 @@ struct ike_sa {
 	uint64_t iv;        /* next explicit IV of a counter mode */
 	uint64_t created_order, established_order; /* the engine's count of such moments */
 	uint64_t heard_ns, up_since_ns;
+	uint64_t reauth_ns;   /* the peer has to be authenticated anew then; 0: never */
+	uint64_t predecessor; /* of ST_INHERITING: our SPI of the IKE SA that is being rekeyed */
 	struct identity remote_id;
 	struct addr virtual[VIRTUAL_FAMILIES]; /* what the peer gave us, or was lent; ADDR_NONE: none of the family */
 	TAILQ_HEAD(child_list, child_sa) children;
@@ -237,6 +249,7 @@ struct create {
 	struct kex_key *key;     /* owned; moves through jobs */
 	uint8_t public_value[KE_PUBLIC_MAX], peer_public[KE_PUBLIC_MAX];
 	size_t public_len, peer_public_len;
+	uint64_t spi, peer_spi;  /* REKEY_IKE: of the new IKE SA */
 	struct proposal chosen;  /* responder: to be answered */
 	struct agreement agreed; /* of a Child SA */
 	uint8_t *held;           /* responder: the request that waits for its answer; owned */
@@ -348,6 +361,8 @@ struct keymat_input {
 	struct bytes nonce_i, nonce_r;
 };
 
+/* The keys of an IKE SA that replaces an older one, out of SK_d of that (RFC 7296 2.18). 0, -ENOMEM or -EIO. */
+int keymat_rekey(struct ike_engine *e, const struct ike_sa *old, struct ike_sa *fresh, const struct keymat_input *k);
 /* KEYMAT (RFC 7296 2.17) for both directions. 0, -ENOMEM or -EIO. */
 int keymat_child(struct ike_engine *e, const struct ike_sa *sa, const struct keymat_input *k, const struct suite *suite,
 	struct sa_spec *ret_in, struct sa_spec *ret_out);
@@ -389,6 +404,11 @@ void outbox_done(struct outbox *o);
 
 /* A new IKE SA in the tables; peer_spi is 0 for ours. NULL without memory. */
 struct ike_sa *ike_sa_create(struct ike_engine *e, struct tunnel *t, bool initiator, uint64_t peer_spi);
+/* One that replaces another one, with its peer, addresses and tunnel; the keys are still missing. NULL without memory.
+ */
+struct ike_sa *sa_inherit(struct ike_engine *e, struct ike_sa *old, const struct create *x);
+/* An SPI of ours that no IKE SA has. */
+uint64_t sa_choose_spi(struct ike_engine *e);
 struct ike_sa *sa_lookup(const struct ike_engine *e, uint64_t our_spi);
 struct ike_sa *sa_lookup_init(
 	const struct ike_engine *e, uint64_t spi_i, const struct endpoint *remote, const uint8_t *hash);

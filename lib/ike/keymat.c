@@ -80,6 +80,28 @@ int keymat_derive(struct ike_engine *e, struct ike_sa *sa, struct bytes shared)
 	return err;
 }
 
+int keymat_rekey(struct ike_engine *e, const struct ike_sa *old, struct ike_sa *fresh, const struct keymat_input *k)
+{
+	const struct bytes parts[] = { k->shared, k->nonce_i, k->nonce_r };
+	uint8_t seed[2 * NONCE_BYTES_MAX + 16], skeyseed[PRF_OUT_MAX];
+	struct writer w = writer_init(seed, sizeof(seed));
+
+	writer_bytes(&w, k->nonce_i);
+	writer_bytes(&w, k->nonce_r);
+	writer_u64(&w, fresh->spi_i);
+	writer_u64(&w, fresh->spi_r);
+	if (w.failed || secret_init(&fresh->keys, part_offset(&fresh->suite, KEY_PARTS)))
+		return -ENOMEM;
+	/* the old SA's PRF makes the seed, the new one's the keys */
+	int err = prf_compute(e->crypto, old->suite.prf, keymat_part(old, KEY_D), parts, ARRAY_LEN(parts), skeyseed);
+	if (!err)
+		err = prf_plus(e->crypto, fresh->suite.prf, BYTES(skeyseed, old->suite.prf->out_bytes), writer_view(&w),
+			fresh->keys.data, fresh->keys.len);
+	secret_wipe(skeyseed, sizeof(skeyseed));
+	secret_wipe(seed, sizeof(seed));
+	return err;
+}
+
 /* One direction's keys: encryption (with salt), then integrity (RFC 7296 2.17). */
 static int direction_take(struct reader *r, const struct suite *s, struct sa_spec *ret_spec)
 {

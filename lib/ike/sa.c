@@ -37,7 +37,7 @@ struct ike_sa *sa_lookup_init(
 }
 
 /* Our number, then 48 random bits; never zero, never in use. */
-static uint64_t spi_choose(struct ike_engine *e)
+uint64_t sa_choose_spi(struct ike_engine *e)
 {
 	uint64_t spi;
 
@@ -83,15 +83,12 @@ static void sa_free(struct ike_engine *e, struct ike_sa *sa)
 	free(sa);
 }
 
-struct ike_sa *ike_sa_create(struct ike_engine *e, struct tunnel *t, bool initiator, uint64_t peer_spi)
+/* Without SPIs, in no table yet. NULL without memory. */
+static struct ike_sa *sa_alloc(struct ike_engine *e, struct tunnel *t, bool initiator)
 {
 	struct ike_sa *sa = calloc(1, sizeof(*sa));
 
-	if (!sa)
-		return NULL;
-	sa->handshake = calloc(1, sizeof(*sa->handshake));
-	if (!sa->handshake || timers_reserve(&e->timers, SA_TIMERS)) {
-		free(sa->handshake);
+	if (!sa || timers_reserve(&e->timers, SA_TIMERS)) {
 		free(sa);
 		return NULL;
 	}
@@ -101,14 +98,32 @@ struct ike_sa *ike_sa_create(struct ike_engine *e, struct tunnel *t, bool initia
 	}
 	sa->tunnel = t;
 	sa->initiator = initiator;
-	sa->spi_i = initiator ? spi_choose(e) : peer_spi;
-	sa->spi_r = initiator ? 0 : spi_choose(e);
 	sa->created_order = ++e->order;
 	TAILQ_INIT(&sa->children);
 	e->host.random(e->host.context, &sa->iv, sizeof(sa->iv));
+	return sa;
+}
+
+static void sa_insert(struct ike_engine *e, struct ike_sa *sa, uint64_t spi_i, uint64_t spi_r)
+{
+	sa->spi_i = spi_i;
+	sa->spi_r = spi_r;
 	table_insert(&e->by_spi, &sa->by_spi, hash_u64(sa_our_spi(sa)));
 	engine_link(e, sa);
 	e->sa_count++;
+}
+
+struct ike_sa *ike_sa_create(struct ike_engine *e, struct tunnel *t, bool initiator, uint64_t peer_spi)
+{
+	struct handshake *h = calloc(1, sizeof(*h));
+	struct ike_sa *sa = h ? sa_alloc(e, t, initiator) : NULL;
+
+	if (!sa) {
+		free(h);
+		return NULL;
+	}
+	sa->handshake = h;
+	sa_insert(e, sa, initiator ? sa_choose_spi(e) : peer_spi, initiator ? 0 : sa_choose_spi(e));
 	if (!initiator) {
 		sa->counted = true;
 		e->half_open++;
@@ -121,6 +136,7 @@ void sa_remember_init(struct ike_engine *e, struct ike_sa *sa, const struct ike_
 	sa->init_remote = d->remote;
 	memcpy(sa->init_hash, hash, HASH_BYTES);
 	table_insert(&e->by_init, &sa->by_init, hash_u64(sa->spi_i));
+	sa->in_init = true;
 }
 
 static void held_free(struct held *held)
@@ -187,7 +203,7 @@ uint8_t sa_children(const struct ike_sa *sa, bool soon)
 	}
 	if (soon && sa->asking.kind == TASK_CREATE_CHILD)
 		bits |= (uint8_t)(1u << sa->asking.child_index);
-	if (soon && sa->theirs)
+	if (soon && sa->theirs && sa->theirs->kind != CREATE_REKEY_IKE)
 		bits |= (uint8_t)(1u << sa->theirs->index);
 	return bits;
 }
@@ -198,12 +214,25 @@ void sa_pursue_children(struct ike_engine *e, struct ike_sa *sa)
 	task_flush(e, sa);
 }
 
+/* Another IKE SA carries the traffic: what is under way on this one still gets in. */
+static void leave_to(struct ike_engine *e, struct child_sa *child, struct ike_sa *heir)
+{
+	child->replaced = true;
+	child_fade(e, child);
+	child_move(child, heir);
+}
+
 void sa_retire_children(struct ike_engine *e, struct ike_sa *sa, const char *reason)
 {
 	struct child_sa *child;
 
-	while ((child = TAILQ_FIRST(&sa->children)))
-		child_retire(e, child, reason);
+	while ((child = TAILQ_FIRST(&sa->children))) {
+		const struct child_sa *twin = child->installed ? child_twin(child) : NULL;
+		if (twin && twin->sa != sa && twin->sa->child_count < CHILD_SAS_MAX)
+			leave_to(e, child, twin->sa);
+		else
+			child_retire(e, child, reason);
+	}
 }
 
 static void identity_unlink(struct ike_engine *e, struct ike_sa *sa)
@@ -222,7 +251,7 @@ static void sa_detach(struct ike_engine *e, struct ike_sa *sa, const char *reaso
 	if (sa->reserved_spi)
 		e->host.spi_release(e->host.context, sa->reserved_spi);
 	sa->reserved_spi = 0;
-	if (sa->established_order)
+	if (sa->established_order && !sa->replaced)
 		event_emit(e, IKE_EV_PHASE1_DOWN, sa->tunnel, sa, "%s", reason);
 	sa_not_half_open(e, sa);
 	handshake_free(sa);
@@ -247,7 +276,7 @@ void sa_close(struct ike_engine *e, struct ike_sa *sa, const char *reason)
 		sa_detach(e, sa, reason);
 	}
 	table_remove(&e->by_spi, &sa->by_spi);
-	if (!sa->initiator)
+	if (sa->in_init)
 		table_remove(&e->by_init, &sa->by_init);
 	engine_unlink(sa);
 	timers_release(&e->timers, SA_TIMERS);
@@ -325,13 +354,24 @@ uint64_t with_jitter(struct ike_engine *e, uint64_t pause_ns, unsigned percent)
 	return pause_ns + random_below(e, pause_ns / 100 * percent);
 }
 
+static void start_rekey_timer(struct ike_engine *e, struct ike_sa *sa, uint64_t life)
+{
+	uint64_t early = life / 100 * (sa->initiator ? REKEY_PERCENT : REKEY_PERCENT_PEERS);
+
+	sa_clear_timer(e, sa, TIMER_LIFETIME);
+	if (!life)
+		return;
+	sa_set_timer(e, sa, TIMER_LIFETIME, e->now_ns + life);
+	sa_set_timer(e, sa, TIMER_REKEY, e->now_ns + early + random_below(e, life / 100 * REKEY_JITTER_PERCENT));
+}
+
 static void start_timers(struct ike_engine *e, struct ike_sa *sa)
 {
 	const struct tunnel_profile *p = sa->tunnel->profile;
 
-	sa_clear_timer(e, sa, TIMER_LIFETIME);
-	if (p->lifetime_ns)
-		sa_set_timer(e, sa, TIMER_LIFETIME, e->now_ns + p->lifetime_ns);
+	start_rekey_timer(e, sa, p->lifetime_ns);
+	if (sa->reauth_ns)
+		sa_set_timer(e, sa, TIMER_REAUTH, sa->reauth_ns);
 	if (p->dpd_interval_ns)
 		sa_set_timer(e, sa, TIMER_LIVENESS, e->now_ns + p->dpd_interval_ns);
 	if (sa->local_nat && e->settings.keepalive_ns)
@@ -372,8 +412,42 @@ static void look_around(struct ike_engine *e, struct ike_sa *sa, bool initial_co
 		tunnel_pursue_later(e, t);
 }
 
+static void identity_link(struct ike_engine *e, struct ike_sa *sa)
+{
+	table_insert(&e->by_identity, &sa->by_identity, identity_hash(&sa->remote_id));
+	sa->in_identity = true;
+}
+
+struct ike_sa *sa_inherit(struct ike_engine *e, struct ike_sa *old, const struct create *x)
+{
+	struct ike_sa *sa = sa_alloc(e, old->tunnel, x->initiator);
+
+	if (!sa)
+		return NULL;
+	sa->local = old->local;
+	sa->remote = old->remote;
+	sa->local_nat = old->local_nat;
+	sa->remote_nat = old->remote_nat;
+	sa->fragmentation = old->fragmentation;
+	sa->remote_id = old->remote_id;
+	sa->suite = x->agreed.suite;
+	sa->reauth_ns = old->reauth_ns;
+	sa->proven = true;
+	sa->established_order = ++e->order;
+	sa->heard_ns = sa->up_since_ns = e->now_ns;
+	sa_insert(e, sa, x->initiator ? x->spi : x->peer_spi, x->initiator ? x->peer_spi : x->spi);
+	tunnel_link(old->tunnel, sa);
+	identity_link(e, sa);
+	return sa;
+}
+
 void sa_established(struct ike_engine *e, struct ike_sa *sa)
 {
+	/* one that was inherited is up already */
+	if (sa->established_order) {
+		start_timers(e, sa);
+		return;
+	}
 	bool initial_contact = !sa->initiator && sa->handshake->initial_contact;
 
 	sa->established_order = ++e->order;
@@ -383,8 +457,7 @@ void sa_established(struct ike_engine *e, struct ike_sa *sa)
 		sa->tunnel->held = 0;
 	sa_not_half_open(e, sa);
 	handshake_free(sa);
-	table_insert(&e->by_identity, &sa->by_identity, identity_hash(&sa->remote_id));
-	sa->in_identity = true;
+	identity_link(e, sa);
 	start_timers(e, sa);
 	tell_up(e, sa);
 	look_around(e, sa, initial_contact);
@@ -458,6 +531,7 @@ void sa_terminate(struct ike_engine *e, struct ike_sa *sa, enum afterwards after
 
 	switch (sa->state) {
 	case ST_ESTABLISHED:
+	case ST_INHERITING:
 	case ST_REPLACED:
 		leave_children(e, sa, reason);
 		sa->wants = TASK_BIT(TASK_DELETE_IKE);

@@ -11,6 +11,8 @@ enum timer_kind {
 	TIMER_LIFETIME,   /* half-open time or a job's, then the IKE SA's lifetime, then the end of lingering */
 	TIMER_LIVENESS,   /* idle time before a liveness check */
 	TIMER_KEEPALIVE,  /* NAT keepalive */
+	TIMER_REKEY,      /* time to rekey the IKE SA */
+	TIMER_REAUTH,     /* time to authenticate anew */
 	TIMER_PAUSE,      /* the peer wanted to be asked later (TEMPORARY_FAILURE) */
 	TIMER_JOB,        /* of a CREATE_CHILD_SA exchange: its job does not come back */
 	SA_TIMERS,

@@ -300,6 +300,9 @@ void tunnel_settle(struct ike_engine *e, struct tunnel *t)
 		next = sa->sibling;
 		if (sa == best || sa->state != ST_ESTABLISHED || !sa->initiator)
 			continue;
+		/* one that renews the other waits until it has all of its children */
+		if ((younger(sa, best) || younger(best, sa)) && sa_children(sa, true))
+			continue;
 		if (!identity_equal(&sa->remote_id, &best->remote_id))
 			continue;
 		if (best->proven) {

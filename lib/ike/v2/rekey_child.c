@@ -4,12 +4,6 @@
 #include "collision.h"
 #include "v2.h"
 
-/* Rekeying begins when 75 to 85 % of a life are over, with the peer's Child SAs 10 % later: the two sides seldom begin
- * at once (RFC 7296 2.8.1). */
-#define REKEY_PERCENT       75
-#define REKEY_PERCENT_PEERS 85
-#define JITTER_PERCENT      10
-
 static const struct child_profile *profile_of(const struct child_sa *child)
 {
 	return &child->sa->tunnel->profile->children[child->index];
@@ -23,7 +17,7 @@ void rekey_child_start_timer(struct ike_engine *e, struct child_sa *child)
 	if (!life)
 		return;
 	child->ends_ns = e->now_ns + life;
-	timers_set(&e->timers, &child->timer, e->now_ns + early + random_below(e, life / 100 * JITTER_PERCENT));
+	timers_set(&e->timers, &child->timer, e->now_ns + early + random_below(e, life / 100 * REKEY_JITTER_PERCENT));
 }
 
 void rekey_child_postpone(struct ike_engine *e, struct child_sa *child, uint64_t pause_ns)
@@ -137,28 +131,6 @@ void child_tell_up(struct ike_engine *e, const struct child_sa *child)
 	tell_up(e, child, false);
 }
 
-/* The other exchange about the same SA, which still runs: it will decide when it is over. */
-static struct create *race_of(const struct create *x, const struct ike_sa *sa)
-{
-	struct create *other = x->initiator ? sa->theirs : sa->ours;
-
-	if (!other || (other->initiator && !other->sent) || other->kind != x->kind)
-		return NULL;
-	if (x->kind == CREATE_NEW ? other->index != x->index : other->old_spi != x->old_spi)
-		return NULL;
-	return other;
-}
-
-static void note_rival(struct create *other, const struct create *x, uint64_t spi)
-{
-	struct bytes nonce = create_nonce(x);
-
-	other->raced = true;
-	other->rival = spi;
-	other->rival_nonce_len = (uint16_t)nonce.len;
-	memcpy(other->rival_nonce, nonce.data, nonce.len);
-}
-
 /* The one that stays carries the traffic; the other goes, by whoever made it. */
 static void take_over(struct ike_engine *e, struct child_sa *old, struct child_sa *stays)
 {
@@ -193,14 +165,14 @@ void rekey_child_finish(struct ike_engine *e, struct create *x, struct child_sa 
 {
 	struct ike_sa *sa = child->sa;
 	struct child_sa *old = x->old_spi ? child_of_spi(sa, x->old_spi) : NULL;
-	struct create *other = race_of(x, sa);
+	struct create *other = create_race_of(x, sa);
 
 	tell_up(e, child, x->kind == CREATE_REKEY_CHILD);
 	sa->tunnel->held &= (uint8_t) ~(1u << child->index);
 	if (old)
 		old->replaced = true;
 	if (other)
-		note_rival(other, x, child->spi_in);
+		create_note_rival(other, x, child->spi_in);
 	else if (x->raced)
 		settle_race(e, x, old, child);
 	else

@@ -59,6 +59,7 @@ static const struct task_row rows[TASK_KINDS] = {
 		.patient = true },
 	[TASK_REKEY_CHILD] = { .find = find_child, .begin = rekey_child_begin, .patient = true },
 	[TASK_CREATE_CHILD] = { .find = find_create, .begin = create_child_begin, .patient = true },
+	[TASK_REKEY_IKE] = { .find = find_own, .begin = rekey_ike_begin, .patient = true },
 	[TASK_LIVENESS] = { .find = find_own }, /* empty (RFC 7296 2.4) */
 };
 

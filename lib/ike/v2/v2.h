@@ -135,6 +135,7 @@ bool child_on_auth_answer(struct ike_engine *e, struct ike_sa *sa, const struct 
 /* Tasks: a new Child SA; new keys for one. */
 void create_child_begin(struct ike_engine *e, struct ike_sa *sa, const struct task *t);
 void rekey_child_begin(struct ike_engine *e, struct ike_sa *sa, const struct task *t);
+void rekey_ike_begin(struct ike_engine *e, struct ike_sa *sa, const struct task *t);
 enum step create_child_on_request(struct ike_engine *e, struct ike_sa *sa, const struct input *in);
 enum step create_child_on_response(struct ike_engine *e, struct ike_sa *sa, const struct input *in);
 enum step create_child_on_key(struct ike_engine *e, struct ike_sa *sa, const struct input *in);
@@ -147,6 +148,10 @@ void create_child_refuse_held(struct ike_engine *e, struct ike_sa *sa);
 void create_child_drop(struct ike_engine *e, struct ike_sa *sa);
 void create_free(struct ike_engine *e, struct create *x);
 struct keymat_input create_keymat_input(const struct create *x, struct bytes shared);
+/* The other exchange about the same SA, which still runs: it will decide when it is over. NULL: none. */
+struct create *create_race_of(const struct create *x, const struct ike_sa *sa);
+/* It is told what x has made, an SA with this SPI of ours. */
+void create_note_rival(struct create *other, const struct create *x, uint64_t spi);
 /* The lower one of its nonces. */
 struct bytes create_nonce(const struct create *x);
 
@@ -167,6 +172,31 @@ void child_expire(struct ike_engine *e, struct child_sa *child, const char *reas
 /* It is deleted on both sides. */
 void child_end(struct ike_engine *e, struct child_sa *child, const char *reason);
 void child_tell_up(struct ike_engine *e, const struct child_sa *child);
+
+/* ---- rekey_ike.c ---- */
+
+struct proposal_list rekey_ike_proposals(const struct ike_sa *sa, uint64_t spi);
+/* Initiator: adds SA; the peer's choice lies within the offer; its refusal is told. */
+void rekey_ike_offer(const struct ike_sa *sa, const struct create *x, struct message *m);
+bool rekey_ike_answer_fits(
+	const struct ike_sa *sa, const struct message *m, struct create *x, struct ike_failure *ret_failure);
+void rekey_ike_report_refusal(struct ike_engine *e, struct ike_sa *sa, uint16_t notify);
+/* Responder: 0 or the notify that refuses; adds SA. */
+uint16_t rekey_ike_agree(
+	const struct ike_sa *sa, const struct message *request, struct create *x, struct ike_failure *ret_failure);
+void rekey_ike_add_answer(const struct create *x, struct message *response);
+/* The new IKE SA with its keys, in ST_INHERITING. NULL: no memory or no working cryptography. */
+struct ike_sa *rekey_ike_make(struct ike_engine *e, struct ike_sa *old, const struct create *x, struct bytes shared);
+/* It takes over, unless there is another one with a better right. */
+void rekey_ike_finish(struct ike_engine *e, struct ike_sa *old, struct create *x, struct ike_sa *fresh);
+/* Our own attempt came to nothing: the IKE SA that the peer made meanwhile takes over. False: there is none. */
+bool rekey_ike_yield(struct ike_engine *e, struct ike_sa *old);
+enum step rekey_ike_on_use(struct ike_engine *e, struct ike_sa *sa, const struct input *in);
+void rekey_ike_on_timer(struct ike_engine *e, struct ike_sa *sa);
+/* Asks for new keys again after a pause. */
+void rekey_ike_postpone(struct ike_engine *e, struct ike_sa *sa, uint64_t pause_ns);
+/* The peer has to prove its identity anew: as initiator a new IKE SA is begun, as responder this one ends. */
+void rekey_ike_reauthenticate(struct ike_engine *e, struct ike_sa *sa);
 
 /* ---- config_mode.c: virtual addresses ---- */
 
