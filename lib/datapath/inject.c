@@ -152,7 +152,7 @@ static struct rte_mbuf *packet_build(struct datapath *dp, const struct datagram 
 static uint16_t mtu_towards(struct datapath *dp, const struct addr *destination)
 {
 	const struct snapshot *snap = atomic_load_explicit(&dp->snapshot, memory_order_relaxed);
-	const struct route *r = snapshot_route(snap, destination);
+	const struct route *r = snapshot_route(snap, TABLE_ID_MAIN, destination);
 
 	return route_leads(r) ? dp->ports[r->port].mtu : MTU_OF_NOWHERE;
 }
