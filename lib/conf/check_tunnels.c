@@ -12,6 +12,9 @@ static void check_addresses(struct load *l, size_t i, const struct tunnel_profil
 {
 	char text[ADDR_TEXT_MAX];
 
+	if (t->remote_addr.family != ADDR_NONE && t->remote_addr.family != t->local_addr.family)
+		check_fault(l, TUNNELS, i, "remote.address", "%s is not of the family of local.address",
+			addr_format(&t->remote_addr, text));
 	if (!interface_of_address(l->config, &t->local_addr))
 		check_fault(l, TUNNELS, i, "local.address", "%s is not the address of an interface",
 			addr_format(&t->local_addr, text));
@@ -22,7 +25,8 @@ static void check_addresses(struct load *l, size_t i, const struct tunnel_profil
 
 static void identity_from_addr(const struct addr *a, struct identity *ret_identity)
 {
-	identity_from_bytes(ID_IPV4_ADDR, BYTES(a->bytes, addr_len(a)), ret_identity);
+	identity_from_bytes(
+		a->family == ADDR_IPV6 ? ID_IPV6_ADDR : ID_IPV4_ADDR, BYTES(a->bytes, addr_len(a)), ret_identity);
 }
 
 /* An omitted identity is the address; with any peer there is no address to take. */

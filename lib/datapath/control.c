@@ -9,11 +9,13 @@
 /* Workers punt whole, checked IKE datagrams only (local.c). */
 static void ike_deliver(const struct datapath_host *host, const struct rte_mbuf *m)
 {
-	const struct rte_ipv4_hdr *ip = packet_ip(m);
-	const uint8_t *udp = (const uint8_t *)ip + ip_header_bytes(ip);
+	struct upper u;
+
+	packet_upper(m, &u);
+	const uint8_t *udp = rte_pktmbuf_mtod_offset(m, const uint8_t *, u.offset);
 	struct datapath_ike d = {
-		.local = { addr_from_ipv4(rte_be_to_cpu_32(ip->dst_addr)), load_be16(udp + 2) },
-		.remote = { addr_from_ipv4(rte_be_to_cpu_32(ip->src_addr)), load_be16(udp) },
+		.local = { packet_destination(m), load_be16(udp + 2) },
+		.remote = { packet_source(m), load_be16(udp) },
 		.data = BYTES(udp + 8, load_be16(udp + 4) - 8u),
 	};
 

@@ -47,8 +47,7 @@ void event_unknown_spi(struct worker *w, uint32_t spi, const struct rte_mbuf *m)
 
 	if (!bucket_take(&w->spi_events, w->now_cycles, w->dp->cycles_per_s, SPI_EVENT_RATE, SPI_EVENT_BURST))
 		return;
-	e.remote.addr = packet_is_ip6(m) ? addr_from_bytes(ADDR_IPV6, ip6_source(packet_ip6(m)))
-					 : addr_from_bytes(ADDR_IPV4, (const uint8_t *)&packet_ip(m)->src_addr);
+	e.remote.addr = packet_source(m);
 	packet_upper(m, &u);
 	if (u.protocol == IPPROTO_UDP)
 		e.remote.port = load_be16(rte_pktmbuf_mtod_offset(m, const uint8_t *, u.offset));

@@ -191,13 +191,11 @@ static void walk_local(struct explain_probe *p, const struct datapath_query *q, 
 		w->end = DATAPATH_END_OPENED;
 		return;
 	}
-	if (ike && q->src.family == ADDR_IPV4) {
+	if (ike) {
 		w->end = DATAPATH_END_IKE;
 		return;
 	}
-	reason = ike ? DROP_LOCAL_UNHANDLED : policy;
-	if (!reason)
-		reason = echo_reply(&p->m);
+	reason = policy ? policy : echo_reply(&p->m);
 	if (reason)
 		end_drop(w, reason);
 	else

@@ -35,8 +35,7 @@ static void report(struct worker *w, const struct rte_mbuf *m, const struct quot
 		.spi = s->spi,
 		.local = { s->local, s->local_port },
 		.remote = { s->remote, s->remote_port },
-		.reporter = packet_is_ip6(m) ? addr_from_bytes(ADDR_IPV6, ip6_source(packet_ip6(m)))
-					     : addr_from_bytes(ADDR_IPV4, (const uint8_t *)&packet_ip(m)->src_addr),
+		.reporter = packet_source(m),
 		.mtu = (uint16_t)RTE_MIN(q->mtu, (uint32_t)UINT16_MAX),
 		.quoted_bytes = s->total_bytes,
 		.ah = s->protocol == IPPROTO_AH,

@@ -7,7 +7,8 @@
 #define ECHO_RATE  2000 /* replies a second and worker */
 #define ECHO_BURST 2000
 
-/* RFC 768: the checksum of IKE is verified here, so that control sees whole datagrams only. 0: none sent. */
+/* The checksum of IKE is verified here, so that control sees whole datagrams only. 0: none sent, which IPv4 alone
+ * allows (RFC 768, RFC 8200 8.1). */
 static enum drop_reason udp_check(const struct rte_mbuf *m, const struct upper *u)
 {
 	const uint8_t *udp = rte_pktmbuf_mtod_offset(m, const uint8_t *, u->offset);
@@ -19,7 +20,7 @@ static enum drop_reason udp_check(const struct rte_mbuf *m, const struct upper *
 	if (udp_bytes < sizeof(struct rte_udp_hdr) || udp_bytes > left)
 		return DROP_SHORT;
 	if (load_be16(udp + 6) == 0)
-		return DROP_NONE;
+		return packet_is_ip6(m) ? DROP_CHECKSUM : DROP_NONE;
 	return upper_checksum_good(m, IPPROTO_UDP, udp, udp_bytes) ? DROP_NONE : DROP_CHECKSUM;
 }
 
@@ -37,14 +38,6 @@ static bool is_udp_to(const struct rte_mbuf *m, const struct upper *u, uint16_t 
 		return false;
 	*ret_port = load_be16(rte_pktmbuf_mtod_offset(m, const uint8_t *, u->offset + 2));
 	return *ret_port == PORT_IKE || *ret_port == PORT_NATT;
-}
-
-/* Key exchange runs over IPv4 only. */
-static enum drop_reason ike_allowed(struct worker *w, const struct rte_mbuf *m)
-{
-	if (packet_is_ip6(m))
-		return DROP_LOCAL_UNHANDLED;
-	return punt_ike_allowed(w, packet_ip(m)->src_addr) ? DROP_NONE : DROP_RATE_LIMIT;
 }
 
 /* True when the packet was IKE's, and has gone. */
@@ -66,8 +59,8 @@ static bool local_ike(struct worker *w, struct rte_mbuf *m)
 		const uint8_t *udp = rte_pktmbuf_mtod_offset(m, const uint8_t *, u.offset);
 		reason = natt_check(udp + sizeof(struct rte_udp_hdr), load_be16(udp + 4) - sizeof(struct rte_udp_hdr));
 	}
-	if (!reason)
-		reason = ike_allowed(w, m);
+	if (!reason && !punt_ike_allowed(w, m))
+		reason = DROP_RATE_LIMIT;
 	if (reason)
 		worker_drop(w, m, reason);
 	else

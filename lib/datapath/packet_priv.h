@@ -206,6 +206,18 @@ static inline void packet_ttl_decrement(const struct rte_mbuf *m)
 		ip_ttl_decrement(packet_ip(m));
 }
 
+static inline struct addr packet_source(const struct rte_mbuf *m)
+{
+	return packet_is_ip6(m) ? addr_from_bytes(ADDR_IPV6, ip6_source(packet_ip6(m)))
+				: addr_from_bytes(ADDR_IPV4, (const uint8_t *)&packet_ip(m)->src_addr);
+}
+
+static inline struct addr packet_destination(const struct rte_mbuf *m)
+{
+	return packet_is_ip6(m) ? addr_from_bytes(ADDR_IPV6, ip6_destination(packet_ip6(m)))
+				: addr_from_bytes(ADDR_IPV4, (const uint8_t *)&packet_ip(m)->dst_addr);
+}
+
 /* What stands behind IPv4 options or IPv6 extension headers. */
 struct upper {
 	uint16_t offset; /* from the IP header */

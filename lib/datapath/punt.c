@@ -21,9 +21,21 @@ static const struct {
 	[PUNT_HOLD] = { DP_C_HELD, LINK_RATE, LINK_BURST },
 };
 
-bool punt_ike_allowed(struct worker *w, uint32_t source_be)
+/* What counts as one source: an IPv4 address; of IPv6 the /64, of which one host may have every address (RFC 4291
+ * 2.5.4). */
+static uint32_t source_key(const struct rte_mbuf *m)
 {
-	struct bucket *b = &w->ike_sources[(source_be * 0x9e3779b1u) >> 22];
+	uint32_t half[2];
+
+	if (!packet_is_ip6(m))
+		return packet_ip(m)->src_addr;
+	memcpy(half, ip6_source(packet_ip6(m)), sizeof(half));
+	return half[0] * 0x85ebca6bu ^ half[1];
+}
+
+bool punt_ike_allowed(struct worker *w, const struct rte_mbuf *m)
+{
+	struct bucket *b = &w->ike_sources[(source_key(m) * 0x9e3779b1u) >> 22];
 
 	static_assert(IKE_BUCKETS == 1 << 10, "bits of the hash above");
 	return bucket_take(b, w->now_cycles, w->dp->cycles_per_s, IKE_RATE, IKE_BURST);

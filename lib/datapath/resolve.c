@@ -117,13 +117,6 @@ void resolve_doubt(struct datapath *dp, uint32_t index, uint64_t now_ns)
 	schedule(dp->neighbours, n, now_ns + STALE_CHECK_NS);
 }
 
-static struct addr destination_of(const struct rte_mbuf *m)
-{
-	if (packet_is_ip6(m))
-		return addr_from_bytes(ADDR_IPV6, ip6_destination(packet_ip6(m)));
-	return addr_from_ipv4(rte_be_to_cpu_32(packet_ip(m)->dst_addr));
-}
-
 /* What pinned the entry is gone since, and the index another neighbour's. */
 static bool is_forgotten(const struct neighbour_table *t, const struct note *note)
 {
@@ -134,7 +127,7 @@ static bool is_forgotten(const struct neighbour_table *t, const struct note *not
 static uint32_t held_index(struct datapath *dp, struct rte_mbuf *m)
 {
 	const struct note *note = packet_note(m);
-	struct addr destination = destination_of(m);
+	struct addr destination = packet_destination(m);
 
 	return note->on_link ? resolve_ensure(dp, note->port, &destination) : note->neighbour;
 }

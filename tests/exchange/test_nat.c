@@ -93,6 +93,44 @@ static void test_nat_before_both(void)
 	CU_ASSERT_TRUE(wire_done(&w));
 }
 
+/* Both without a NAT, each known to the other by an IPv6 address. */
+static void put_ipv6(struct wire *w)
+{
+	put_nat(w, &w->a, "2001:db8:a::1", "2001:db8:a::1", 0);
+	put_nat(w, &w->b, "2001:db8:b::1", "2001:db8:b::1", 0);
+}
+
+static void test_nat_none_over_ipv6(void)
+{
+	struct wire w;
+
+	wire_init(&w, 11);
+	put_ipv6(&w);
+	wire_start(&w);
+	CU_ASSERT_TRUE_FATAL(wire_run_until_up(&w, 5 * S));
+	struct ike_tunnel_status s = node_status(&w.a, 0);
+	CU_ASSERT_FALSE(s.local_nat || s.remote_nat);
+	CU_ASSERT_EQUAL(s.remote.port, 500);
+	CU_ASSERT_EQUAL(node_pair(&w.b)->out.path.encap, SA_ENCAP_NONE);
+	CU_ASSERT_TRUE(addr_equal(&node_pair(&w.b)->out.path.remote.addr, &w.a.outside));
+	CU_ASSERT_TRUE(wire_done(&w));
+}
+
+static void test_nat_before_both_over_ipv6(void)
+{
+	struct wire w;
+
+	wire_init(&w, 12);
+	put_nat(&w, &w.a, "fd00:a::1", "2001:db8:a::1", 20000);
+	put_nat(&w, &w.b, "fd00:b::1", "2001:db8:b::1", 0);
+	wire_start(&w);
+	CU_ASSERT_TRUE_FATAL(wire_run_until_up(&w, 5 * S));
+	check_udp(&w);
+	struct ike_tunnel_status s = node_status(&w.a, 0);
+	CU_ASSERT_TRUE(s.local_nat && s.remote_nat);
+	CU_ASSERT_TRUE(wire_done(&w));
+}
+
 static void test_nat_any_peer_is_answered_where_it_came_from(void)
 {
 	struct wire w;
@@ -203,6 +241,8 @@ static const struct test tests[] = {
 	TEST(test_nat_before_the_initiator),
 	TEST(test_nat_before_the_responder),
 	TEST(test_nat_before_both),
+	TEST(test_nat_none_over_ipv6),
+	TEST(test_nat_before_both_over_ipv6),
 	TEST(test_nat_any_peer_is_answered_where_it_came_from),
 	TEST(test_nat_keepalives_come_from_inside_only),
 	TEST(test_nat_new_mapping_is_followed_after_an_authentic_message),

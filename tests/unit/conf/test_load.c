@@ -332,6 +332,22 @@ static void test_load_identities_default_to_addresses(void)
 	config_free(c);
 }
 
+static void test_load_tunnel_over_ipv6(void)
+{
+	struct config *c = loaded("secrets_file: s.yaml\n"
+				  "interfaces: [{name: wan, device: net_tap0, address6: \"2001:db8::1/64\"}]\n"
+				  "tunnels: [{name: t, local: {address: \"2001:db8::1\"},\n"
+				  "  remote: {address: \"2001:db8:1::2\"}, phase2: [{name: n,\n"
+				  "  local_selectors: [10.1.0.0/24], remote_selectors: [10.2.0.0/24]}]}]\n",
+		any_secrets);
+
+	check_addr(&c->tunnels[0].local_addr, "2001:db8::1");
+	check_addr(&c->tunnels[0].remote_addr, "2001:db8:1::2");
+	check_identity(&c->tunnels[0].local_id, ID_IPV6_ADDR, "2001:db8::1");
+	check_identity(&c->tunnels[0].remote_id, ID_IPV6_ADDR, "2001:db8:1::2");
+	config_free(c);
+}
+
 static void test_load_any_peer(void)
 {
 	char a[SPOILED_BYTES], b[SPOILED_BYTES];
@@ -569,6 +585,7 @@ int main(int argc, char **argv)
 		TEST(test_load_ipv6_inside_a_tunnel),
 		TEST(test_load_defaults),
 		TEST(test_load_identities_default_to_addresses),
+		TEST(test_load_tunnel_over_ipv6),
 		TEST(test_load_any_peer),
 		TEST(test_load_zero_switches_off),
 		TEST(test_load_durations_of_every_unit),

@@ -88,6 +88,74 @@ static void test_datapath_send_udp_fragments_at_the_mtu(void)
 	rig_close();
 }
 
+static void test_datapath_send_udp_over_ipv6_is_a_right_datagram(void)
+{
+	const struct endpoint local = at(WAN_OWN6, 4500), remote = at(WAN_PEER6, 4501);
+
+	rig_open(1);
+	CU_ASSERT_EQUAL(datapath_send_udp(rig.dp, &local, &remote, BYTES("hello", 5), true), 0);
+	rig_step();
+	struct rte_mbuf *m = rig_receive(WAN);
+	CU_ASSERT_PTR_NOT_NULL_FATAL(m);
+	struct rte_ipv6_hdr *ip = frame_ip6(m);
+	struct rte_udp_hdr *udp = (struct rte_udp_hdr *)(ip + 1);
+	CU_ASSERT(ip6_is(ip6_source(ip), WAN_OWN6) && ip6_is(ip6_destination(ip), WAN_PEER6));
+	CU_ASSERT_EQUAL(ip->proto, IPPROTO_UDP);
+	CU_ASSERT_EQUAL(ip->payload_len, RTE_BE16(17));
+	CU_ASSERT_EQUAL(udp->src_port, RTE_BE16(4500));
+	CU_ASSERT_EQUAL(udp->dst_port, RTE_BE16(4501));
+	CU_ASSERT_EQUAL(memcmp(udp + 1, "\0\0\0\0hello", 9), 0);
+	uint16_t sum = udp->dgram_cksum;
+	udp->dgram_cksum = 0;
+	CU_ASSERT_EQUAL(rte_ipv6_udptcp_cksum(ip, udp), sum);
+	rte_pktmbuf_free(m);
+	rig_close();
+}
+
+/* The next fragment begins where the former ended; its bytes, or 0 when there is none. */
+static unsigned next_fragment6(unsigned begin, uint32_t *identification)
+{
+	struct rte_mbuf *m = rig_receive(WAN);
+
+	if (!m)
+		return 0;
+	struct rte_ipv6_hdr *ip = frame_ip6(m);
+	const uint8_t *fragment = (const uint8_t *)(ip + 1);
+	unsigned bytes = rte_be_to_cpu_16(ip->payload_len) - 8u;
+	CU_ASSERT_EQUAL(ip->proto, IPPROTO_FRAGMENT);
+	CU_ASSERT_EQUAL(fragment[0], IPPROTO_UDP);
+	CU_ASSERT_EQUAL(load_be16(fragment + 2), begin | (begin + bytes < 4008));
+	CU_ASSERT(begin == 0 || *identification == load_be32(fragment + 4));
+	CU_ASSERT(m->pkt_len <= 14 + RTE_IPV6_MIN_MTU);
+	*identification = load_be32(fragment + 4);
+	rte_pktmbuf_free(m);
+	return bytes;
+}
+
+/* What fits the link goes whole; anything longer in pieces that fit every path. */
+static void test_datapath_send_udp_over_ipv6_fragments_at_the_least_mtu(void)
+{
+	const struct endpoint local = at(WAN_OWN6, 500), remote = at(WAN_PEER6, 500);
+	static const uint8_t data[4000];
+	unsigned at_byte = 0, bytes, n = 0;
+	uint32_t identification = 0;
+
+	rig_open(1);
+	CU_ASSERT_EQUAL(datapath_send_udp(rig.dp, &local, &remote, BYTES(data, 1500 - 48), false), 0);
+	rig_step();
+	struct rte_mbuf *m = rig_receive(WAN);
+	CU_ASSERT_PTR_NOT_NULL_FATAL(m);
+	CU_ASSERT_EQUAL(m->pkt_len, 1514);
+	rte_pktmbuf_free(m);
+	CU_ASSERT_EQUAL(datapath_send_udp(rig.dp, &local, &remote, BYTES_OF(data), false), 0);
+	rig_step();
+	for (; (bytes = next_fragment6(at_byte, &identification)); n++)
+		at_byte += bytes;
+	CU_ASSERT_EQUAL(n, 4);
+	CU_ASSERT_EQUAL(at_byte, 4008);
+	rig_close();
+}
+
 static void test_datapath_inject_ring_full_is_enobufs(void)
 {
 	const struct endpoint local = at(WAN_OWN, 500), remote = at(WAN_PEER, 500);
@@ -417,6 +485,8 @@ int main(int argc, char **argv)
 		TEST(test_datapath_send_udp_is_a_right_datagram),
 		TEST(test_datapath_send_udp_bypasses_policy_not_routing),
 		TEST(test_datapath_send_udp_fragments_at_the_mtu),
+		TEST(test_datapath_send_udp_over_ipv6_is_a_right_datagram),
+		TEST(test_datapath_send_udp_over_ipv6_fragments_at_the_least_mtu),
 		TEST(test_datapath_inject_ring_full_is_enobufs),
 		TEST(test_datapath_event_fd_wakes_once_and_again),
 		TEST(test_datapath_publish_refuses_bad_routes_and_keeps_the_old),

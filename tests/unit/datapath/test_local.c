@@ -364,22 +364,104 @@ static void test_local_ipv6_echo_of_protected_source_in_clear_is_dropped(void)
 	rig_close();
 }
 
-/* Key exchange is spoken over IPv4; keepalives of ESP in UDP are known over both. */
-static void test_local_ike_over_ipv6_is_not_taken(void)
+/* The same datagram over IPv6; the checksum is of a packet from src. */
+static struct probe udp6_make(const char *src, uint16_t port, const void *data, uint16_t bytes)
 {
-	const struct probe ike = { .src = WAN_PEER6, .dst = WAN_OWN6, .sport = 500, .dport = PORT_IKE };
-	uint8_t keepalive[9] = { 0x11, 0x94, 0x11, 0x94, 0, 9, 0, 0, 0xff };
-	const struct probe natt = {
-		.src = WAN_PEER6, .dst = WAN_OWN6, .payload = keepalive, .payload_bytes = sizeof(keepalive)
-	};
+	struct rte_ipv6_hdr ip = { .proto = IPPROTO_UDP, .payload_len = rte_cpu_to_be_16((uint16_t)(8 + bytes)) };
+	struct probe p = udp_make(port, data, bytes);
+
+	ip6(src, (uint8_t *)&ip.src_addr);
+	ip6(WAN_OWN6, (uint8_t *)&ip.dst_addr);
+	store_be16(datagram + 6, 0);
+	uint16_t sum = rte_ipv6_udptcp_cksum(&ip, datagram);
+	memcpy(datagram + 6, &sum, sizeof(sum));
+	p.src = src;
+	p.dst = WAN_OWN6;
+	p.protocol = IPPROTO_UDP;
+	return p;
+}
+
+static bool addr_is(const struct addr *a, const char *text)
+{
+	struct addr b;
+
+	return !addr_parse(text, &b) && addr_equal(a, &b);
+}
+
+static void test_local_ike_over_ipv6_reaches_control(void)
+{
+	rig_open(1);
+	struct probe p = udp6_make(WAN_PEER6, PORT_NATT, "\0\0\0\0an IKE message", 18);
+	rig_send(WAN, &p);
+	rig_step();
+	rig_poll();
+	CU_ASSERT_EQUAL(rig.ike_count, 1);
+	CU_ASSERT(addr_is(&rig.ike.local.addr, WAN_OWN6) && addr_is(&rig.ike.remote.addr, WAN_PEER6));
+	CU_ASSERT_EQUAL(rig.ike.local.port, 4500);
+	CU_ASSERT_EQUAL(rig.ike.remote.port, 500);
+	CU_ASSERT(bytes_equal(rig.ike.data, BYTES("an IKE message", 14)));
+	rig_close();
+}
+
+static void test_local_ike_over_ipv6_behind_an_extension_header(void)
+{
+	uint8_t payload[64] = { IPPROTO_UDP, 0, 1, 4 };
+	struct probe p = udp6_make(WAN_PEER6, PORT_IKE, "an IKE message", 14);
 
 	rig_open(1);
-	CU_ASSERT(dropped_as(WAN, &ike, DROP_LOCAL_UNHANDLED));
-	CU_ASSERT(dropped_as(WAN, &natt, DROP_KEEPALIVE));
-	store_be16(keepalive + 6, 0x1234);
-	CU_ASSERT(dropped_as(WAN, &natt, DROP_CHECKSUM));
+	memcpy(payload + 8, datagram, 22);
+	p.protocol = IPPROTO_DSTOPTS;
+	p.payload = payload;
+	p.payload_bytes = 30;
+	rig_send(WAN, &p);
+	rig_step();
+	rig_poll();
+	CU_ASSERT_EQUAL(rig.ike_count, 1);
+	CU_ASSERT(bytes_equal(rig.ike.data, BYTES("an IKE message", 14)));
+	rig_close();
+}
+
+/* RFC 8200 8.1: none at all is as bad as a wrong one. */
+static void test_local_ike_over_ipv6_needs_its_checksum(void)
+{
+	rig_open(1);
+	struct probe p = udp6_make(WAN_PEER6, PORT_IKE, "an IKE message", 14);
+	datagram[20] ^= 1;
+	CU_ASSERT(dropped_as(WAN, &p, DROP_CHECKSUM));
+	datagram[20] ^= 1;
+	store_be16(datagram + 6, 0);
+	CU_ASSERT(dropped_as(WAN, &p, DROP_CHECKSUM));
+	p = udp6_make(WAN_PEER6, PORT_NATT, "\xff", 1);
+	CU_ASSERT(dropped_as(WAN, &p, DROP_KEEPALIVE));
+	store_be16(datagram + 6, 0x1234);
+	CU_ASSERT(dropped_as(WAN, &p, DROP_CHECKSUM));
 	rig_poll();
 	CU_ASSERT_EQUAL(rig.ike_count, 0);
+	rig_close();
+}
+
+/* All addresses of a /64 are one source; another one still gets through. */
+static void test_local_ike_flood_over_ipv6_is_limited_by_prefix(void)
+{
+	char source[32];
+
+	rig_open(1);
+	for (int i = 0; i < 100000 && !rig_drops(DROP_RATE_LIMIT); i++) {
+		snprintf(source, sizeof(source), "2001:db8:77::%x", 1 + i % 0xfffe);
+		struct probe p = udp6_make(source, PORT_IKE, "an IKE message", 14);
+		rig_send(WAN, &p);
+		rig_step();
+		if (i % 100 == 0)
+			rig_poll();
+	}
+	rig_poll();
+	CU_ASSERT(rig_drops(DROP_RATE_LIMIT) > 0);
+	unsigned before = rig.ike_count;
+	struct probe other = udp6_make("2001:db8:78::1", PORT_IKE, "an IKE message", 14);
+	rig_send(WAN, &other);
+	rig_step();
+	rig_poll();
+	CU_ASSERT_EQUAL(rig.ike_count, before + 1);
 	rig_close();
 }
 
@@ -403,7 +485,10 @@ int main(int argc, char **argv)
 		TEST(test_local_ipv6_echo_loses_extension_headers),
 		TEST(test_local_ipv6_what_nobody_answers),
 		TEST(test_local_ipv6_echo_of_protected_source_in_clear_is_dropped),
-		TEST(test_local_ike_over_ipv6_is_not_taken),
+		TEST(test_local_ike_over_ipv6_reaches_control),
+		TEST(test_local_ike_over_ipv6_behind_an_extension_header),
+		TEST(test_local_ike_over_ipv6_needs_its_checksum),
+		TEST(test_local_ike_flood_over_ipv6_is_limited_by_prefix),
 	};
 
 	rig_eal();
