@@ -16,14 +16,15 @@ static const struct {
 	uint32_t rate, burst; /* 0: limited elsewhere */
 } punt_table[PUNT_CLASSES] = {
 	[PUNT_IKE] = { DP_C_PUNT_IKE, 0, 0 },
+	[PUNT_IKE_NEW] = { DP_C_PUNT_IKE_NEW, 0, 0 },
 	[PUNT_ARP] = { DP_C_PUNT_ARP, LINK_RATE, LINK_BURST },
 	[PUNT_ND] = { DP_C_PUNT_ND, LINK_RATE, LINK_BURST },
 	[PUNT_HOLD] = { DP_C_HELD, LINK_RATE, LINK_BURST },
 };
 
-bool punt_ike_allowed(struct worker *w, uint32_t source_be)
+bool punt_ike_allowed(struct worker *w, uint32_t source_be, enum punt_class class)
 {
-	struct bucket *b = &w->ike_sources[(source_be * 0x9e3779b1u) >> 22];
+	struct bucket *b = &w->ike_sources[class == PUNT_IKE][(source_be * 0x9e3779b1u) >> 22];
 
 	static_assert(IKE_BUCKETS == 1 << 10, "bits of the hash above");
 	return bucket_take(b, w->now_cycles, w->dp->cycles_per_s, IKE_RATE, IKE_BURST);

@@ -163,6 +163,7 @@ void sa_not_half_open(struct ike_engine *e, struct ike_sa *sa)
 	if (sa->counted)
 		e->half_open--;
 	sa->counted = false;
+	source_leave(e, sa);
 }
 
 static void child_send_on(struct ike_engine *e, struct child_sa *child)
@@ -298,6 +299,7 @@ void sa_free_all(struct ike_engine *e)
 		if (sa->child)
 			free(sa->child->selectors);
 		free(sa->child);
+		source_leave(e, sa);
 		sa_free(sa);
 	}
 	e->sas = NULL;
