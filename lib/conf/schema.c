@@ -810,8 +810,8 @@ static const struct row phase2_rows[] = {
 		.min = 1,
 		.max = PROPOSALS_MAX,
 		.help = "ESP suites in order of preference. `esn` or `noesn` to insist, both are offered otherwise; a "
-			"group "
-			"is accepted, but the first Child SA uses the keys of phase 1 (RFC 7296 1.2)" },
+			"group gives each Child SA a key exchange of its own, but not the one that comes with the IKE "
+			"SA (RFC 7296 1.2)" },
 	{ .key = "local_selectors",
 		.type = &type_selectors,
 		.required = true,
@@ -833,8 +833,27 @@ static const struct row phase2_rows[] = {
 		.min = SECONDS(10),
 		.max = HOURS(30 * 24),
 		.zero_allowed = true,
-		.help = "life of the Child SA; when it ends, the whole IKE SA is negotiated anew (there is no rekeying "
-			"yet): a short interruption. 0s: no limit" },
+		.help = "life of the Child SA; new keys are negotiated when three quarters of it or somewhat more are "
+			"over, and take over without an interruption. 0s: no limit" },
+	{ .key = "lifetime_bytes",
+		.type = &type_number,
+		FIELD(struct child_profile, lifetime_bytes),
+		.fallback = "0",
+		.min = 1000000,
+		.max = INT64_MAX,
+		.zero_allowed = true,
+		.help = "life of the Child SA in bytes of inner packets of one direction, as lifetime is in time. 0: "
+			"no "
+			"limit" },
+	{ .key = "lifetime_packets",
+		.type = &type_number,
+		FIELD(struct child_profile, lifetime_packets),
+		.fallback = "0",
+		.min = 10000,
+		.max = INT64_MAX,
+		.zero_allowed = true,
+		.help = "the same in packets; without ESN new keys are negotiated anyway before the sequence numbers "
+			"end. 0: no limit" },
 	{ .key = "replay_window",
 		.type = &type_number,
 		FIELD(struct child_profile, replay_window),
@@ -906,7 +925,8 @@ static const struct row tunnel_rows[] = {
 		NESTED(phase2_rows),
 		.min = 1,
 		.max = CHILDREN_MAX,
-		.help = "the Child SA; one entry per tunnel is supported" },
+		.help = "the Child SAs: the first one that is wanted comes with the IKE SA, others are asked for on "
+			"it" },
 };
 
 static const struct row config_rows[] = {

@@ -4,6 +4,7 @@
 
 #include <errno.h>
 #include <stdio.h>
+#include <stdlib.h>
 
 #include "control_priv.h"
 
@@ -23,13 +24,31 @@ int find_tunnel(struct command_call *call, const char *name)
 	return -ENOENT;
 }
 
+/* The child that the call names, or the whole tunnel. False with the call's error filled. */
+static bool find_child(struct command_call *call, int tunnel, uint32_t *ret_child)
+{
+	const struct tunnel_profile *t = &call->control->config->tunnels[tunnel];
+
+	*ret_child = IKE_WHOLE_TUNNEL;
+	if (call->arg_count < 2)
+		return true;
+	for (uint32_t i = 0; i < t->child_count; i++)
+		if (!strcmp(t->children[i].name, call->args[1])) {
+			*ret_child = i;
+			return true;
+		}
+	snprintf(call->error, sizeof(call->error), "tunnel \"%.80s\" has no phase2 entry \"%.80s\"", t->name,
+		call->args[1]);
+	return false;
+}
+
 /* Operator wishes end at once: what becomes of them is in show tunnels. */
 static json_t *command_tunnel(struct command_call *call, enum ike_command_kind kind)
 {
 	int tunnel = find_tunnel(call, call->args[0]);
 	struct ike_command command = { .kind = kind, .tunnel = (uint32_t)tunnel };
 
-	if (tunnel < 0)
+	if (tunnel < 0 || !find_child(call, tunnel, &command.child))
 		return NULL;
 	if (call->control->stopping) {
 		snprintf(call->error, sizeof(call->error), "the gateway is stopping");
@@ -54,6 +73,20 @@ static json_t *initiate(struct command_call *call)
 static json_t *terminate(struct command_call *call)
 {
 	return command_tunnel(call, IKE_TERMINATE);
+}
+
+/* Without an SA there is nothing to renew. */
+static json_t *rekey(struct command_call *call)
+{
+	int tunnel = find_tunnel(call, call->args[0]);
+	struct ike_tunnel_status *s = calloc(1, sizeof(*s));
+	bool up = tunnel >= 0 && s && !ike_tunnel_status(call->control->engine, (uint32_t)tunnel, s) &&
+		  s->phase1 == PHASE_UP;
+
+	free(s);
+	if (tunnel >= 0 && !up)
+		snprintf(call->error, sizeof(call->error), "tunnel \"%.80s\" is not up", call->args[0]);
+	return up ? command_tunnel(call, IKE_REKEY) : NULL;
 }
 
 static json_t *report_json(const struct reload_report *p)
@@ -120,6 +153,7 @@ static json_t *(*const handlers[COMMAND_COUNT])(struct command_call *call) = {
 	[COMMAND_RELOAD] = reload_command,
 	[COMMAND_INITIATE] = initiate,
 	[COMMAND_TERMINATE] = terminate,
+	[COMMAND_REKEY] = rekey,
 };
 
 /* Words and argument counts come from the table shared with sallyctl; the handlers stand beside it by number. */

@@ -3,9 +3,9 @@
 #include "background_priv.h"
 
 #include <errno.h>
+#include <poll.h>
 #include <sys/eventfd.h>
 #include <sys/resource.h>
-#include <time.h>
 #include <unistd.h>
 
 #define NICE 10 /* control and the crypto helpers may have to share their CPUs with it */
@@ -75,16 +75,15 @@ int background_start(struct background *b, struct loop *loop, const cpu_set_t *c
 	return rc;
 }
 
-int background_end(struct background *b, unsigned wait_seconds)
+int background_end(struct background *b, int wait_ms)
 {
-	struct timespec until;
+	struct pollfd ended = { .fd = b->ended.fd, .events = POLLIN };
 
 	if (!b->loop)
 		return 0;
-	clock_gettime(CLOCK_REALTIME, &until);
-	until.tv_sec += wait_seconds;
-	if (pthread_timedjoin_np(b->thread, NULL, &until))
+	if (poll(&ended, 1, wait_ms) != 1)
 		return -ETIMEDOUT;
+	pthread_join(b->thread, NULL);
 	close_source(b);
 	return 0;
 }

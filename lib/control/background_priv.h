@@ -28,4 +28,4 @@ int thread_start(pthread_t *ret_thread, const char *name, const cpu_set_t *cpus,
 int background_start(struct background *b, struct loop *loop, const cpu_set_t *cpus);
 /* Control: waits for the work, at most so long, without calling done. 0 (also when nothing runs), or -ETIMEDOUT: it
  * still runs, and what it has in hand is its own for ever. */
-int background_end(struct background *b, unsigned wait_seconds);
+int background_end(struct background *b, int wait_ms);

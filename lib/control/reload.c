@@ -10,7 +10,7 @@
 #include "control_priv.h"
 
 /* How long the end of the daemon waits for a compilation, which cannot be interrupted. */
-#define END_WAIT_SECONDS 5
+#define END_WAIT_MS 5000
 
 __attribute__((format(printf, 3, 4))) static int refuse(struct reload_run *r, int rc, const char *format, ...)
 {
@@ -191,12 +191,15 @@ static int start_beside(struct reload_run *r)
 static void go_on(void *context)
 {
 	struct reload_run *r = context;
+	int rc;
 
 	run_steps(r, false);
 	if (!r->rc && r->step < ARRAY_LEN(steps)) {
-		r->rc = start_beside(r);
-		if (!r->rc)
+		/* once it has started, the run is no longer ours to write */
+		rc = start_beside(r);
+		if (!rc)
 			return;
+		r->rc = rc;
 	}
 	finish(r);
 }
@@ -273,7 +276,7 @@ void reload_cancel(struct control *c)
 int reload_end(struct control *c)
 {
 	struct reload_run *r = c->reload;
-	int rc = r ? background_end(&r->background, END_WAIT_SECONDS) : 0;
+	int rc = r ? background_end(&r->background, END_WAIT_MS) : 0;
 
 	if (r && !rc)
 		run_free(r);

@@ -106,7 +106,8 @@ static struct datapath_steer *steer_in(struct sa_registry *r, const struct sa_sp
 	const struct datapath_steer_spec s = { .spi = in->spi,
 		.ah = in->protocol == PROTOCOL_AH,
 		.udp = in->path.encap == SA_ENCAP_UDP,
-		.remote = in->path.remote.addr };
+		.remote = in->path.remote.addr,
+		.table_id = in->path.table_id };
 
 	return datapath_steer_create(r->dp, &s);
 }
@@ -288,10 +289,13 @@ static void tell_expiry(struct sa_pair *pair, enum sa_direction direction, uint3
 
 static void check_expiry(struct sa_pair *pair, enum sa_direction direction, uint32_t flags, struct sa_facts *facts)
 {
-	/* of negotiated ones the engine knows the lifetime itself */
-	if (pair->tunnel < 0)
+	if (pair->tunnel < 0) {
 		tell_expiry(pair, direction, flags);
-	else if ((flags & (SA_HARD_EXPIRED | SA_SEQUENCE_END)) && !pair->expiry_told)
+		return;
+	}
+	if ((flags & SA_SOFT_EXPIRED) && !pair->soft_told)
+		pair->soft_told = facts_push(facts, IKE_SOFT_EXPIRE, pair, NULL);
+	if ((flags & (SA_HARD_EXPIRED | SA_SEQUENCE_END)) && !pair->expiry_told)
 		pair->expiry_told = facts_push(facts, IKE_EXPIRE, pair, NULL);
 }
 

@@ -14,7 +14,7 @@ static const struct port *error_port(const struct worker *w, const struct rte_mb
 
 	if (origin == ORIGIN_CLEAR)
 		return m->port < w->dp->port_count ? &w->ports[m->port] : NULL;
-	r = packet_route(w->snapshot, m);
+	r = packet_route(w, m);
 	return r->kind == ROUTE_NONE || r->kind == ROUTE_NOWHERE ? NULL : &w->ports[r->port];
 }
 

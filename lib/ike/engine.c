@@ -99,7 +99,7 @@ static enum sa_event event_of(const struct ike_header *h)
 
 	switch (h->exchange) {
 	case IKE_AUTH: return response ? EV_AUTH_RESPONSE : EV_AUTH_REQUEST;
-	case CREATE_CHILD_SA: return EV_CHILD_REQUEST; /* a response answers nothing of ours: the window drops it */
+	case CREATE_CHILD_SA: return response ? EV_CHILD_RESPONSE : EV_CHILD_REQUEST;
 	default: return response ? EV_INFORMATIONAL_RESPONSE : EV_INFORMATIONAL_REQUEST;
 	}
 }
@@ -122,8 +122,13 @@ static void receive_opened(struct ike_engine *e, struct ike_sa *sa, const struct
 	struct input in = { .d = d, .m = m, .error = &error };
 	bool response = m->header.flags & IKE_FLAG_RESPONSE, up = sa->state == ST_ESTABLISHED;
 
-	if (up)
+	/* not the IKE_AUTH request itself: its sender does not know yet that we accept */
+	if (up) {
 		sa_move_remote(e, sa, &d->remote);
+		sa_heard(e, sa);
+	}
+	if (up && !response)
+		sa_confirmed(e, sa);
 	if (message_decode_inner(plain, first, m, &error) || message_check(m, &error)) {
 		e->counters[error.reason == WIRE_CRITICAL ? IKE_C_UNKNOWN_CRITICAL : IKE_C_MALFORMED]++;
 		step_or_count(e, sa, response ? EV_BAD_RESPONSE : EV_BAD_REQUEST, &in);
@@ -134,9 +139,8 @@ static void receive_opened(struct ike_engine *e, struct ike_sa *sa, const struct
 		if (up && !response)
 			refuse_unexpected(e, sa, &in);
 	}
-	/* not the IKE_AUTH request itself: its sender does not know yet that we accept */
-	if (up)
-		sa_heard(e, sa);
+	/* what waited for the peer */
+	task_flush(e, sa);
 }
 
 /* Opens the SK or SKF payload. False: counted, not authentic. */
@@ -256,6 +260,8 @@ static void receive_request(
 		e->counters[IKE_C_BAD_MESSAGE_ID]++;
 	else if (from_elsewhere(sa, d))
 		e->counters[IKE_C_UNEXPECTED]++;
+	else if (sa->theirs)
+		return; /* it is the request that is being answered */
 	else if (sa->keys.len)
 		receive_protected(e, sa, d);
 	else if (h->exchange != IKE_AUTH)
@@ -360,8 +366,9 @@ void ike_job_done(struct ike_engine *e, struct crypto_job *job, uint64_t now_ns,
 
 	enter(e, now_ns, out);
 	struct ike_sa *sa = sa_lookup(e, job->owner);
+	/* one of an exchange that is given up is no surprise */
 	if (sa)
-		step_or_count(e, sa, job->kind == JOB_KEX_GENERATE ? EV_KEX_READY : EV_SECRET_READY, &in);
+		sa_step(e, sa, job->kind == JOB_KEX_GENERATE ? EV_KEX_READY : EV_SECRET_READY, &in);
 	crypto_job_free(job);
 	if (sa)
 		receive_held(e, sa);
@@ -392,7 +399,8 @@ static void on_sa_timer(struct ike_engine *e, struct ike_sa *sa, enum timer_kind
 		else
 			sa_step(e, sa, EV_TIME_OUT, &in);
 		break;
-	case TIMER_CHILD_LIFETIME: sa_step(e, sa, EV_TIME_OUT, &in); break;
+	case TIMER_PAUSE: task_flush(e, sa); break;
+	case TIMER_JOB: create_child_on_lost_job(e, sa); break;
 	case TIMER_LIVENESS: informational_check_liveness(e, sa); break;
 	case TIMER_KEEPALIVE:
 		action_keepalive(e, sa);
@@ -409,7 +417,9 @@ void ike_tick(struct ike_engine *e, uint64_t now_ns, struct ike_actions *out)
 	enter(e, now_ns, out);
 	while ((timer = timers_pull(&e->timers, now_ns))) {
 		if (timer->kind == TIMER_RETRY)
-			tunnel_initiate(e, timer->owner);
+			tunnel_pursue(e, timer->owner);
+		else if (timer->kind == TIMER_CHILD)
+			child_on_timer(e, timer->owner);
 		else if (timer->kind == TIMER_REASSEMBLY)
 			skf_expire(e, timer->owner);
 		else
@@ -427,7 +437,8 @@ uint64_t ike_next_deadline(const struct ike_engine *e)
 
 static void terminate_tunnel(struct ike_engine *e, struct tunnel *t)
 {
-	t->held = true;
+	t->held = UINT8_MAX;
+	t->wanted = 0;
 	timers_clear(&e->timers, &t->retry);
 	for (struct ike_sa *sa = t->sas, *next; sa; sa = next) {
 		next = sa->sibling;
@@ -435,13 +446,46 @@ static void terminate_tunnel(struct ike_engine *e, struct tunnel *t)
 	}
 }
 
+/* The IKE SA stays, be it without children (RFC 7296 1.4.1). */
+static void terminate_child(struct ike_engine *e, struct tunnel *t, uint32_t index)
+{
+	t->held |= (uint8_t)(1u << index);
+	t->wanted &= (uint8_t) ~(1u << index);
+	for (struct ike_sa *sa = t->sas, *next; sa; sa = next) {
+		next = sa->sibling;
+		sa->creates &= (uint8_t) ~(1u << index);
+		for (struct child_sa *child = TAILQ_FIRST(&sa->children), *after; child; child = after) {
+			after = TAILQ_NEXT(child, siblings);
+			if (child->index == index && sa->state == ST_ESTABLISHED)
+				child_delete(e, child, "terminated");
+		}
+	}
+}
+
 static void command_initiate(struct ike_engine *e, const struct ike_command *c, struct tunnel *t)
 {
+	uint8_t children = c->child == IKE_WHOLE_TUNNEL ? tunnel_all(t) : (uint8_t)(1u << c->child);
+
 	/* a trap is patient: packets keep coming while the peer is down */
 	if (c->kind == IKE_ACQUIRE && e->now_ns < t->not_before_ns)
 		return;
-	t->held = false;
-	tunnel_initiate(e, t);
+	t->held &= (uint8_t)~children;
+	t->wanted |= children;
+	tunnel_pursue(e, t);
+}
+
+static void command_rekey(struct ike_engine *e, const struct ike_command *c, struct tunnel *t)
+{
+	for (struct ike_sa *sa = t->sas, *next; sa; sa = next) {
+		struct child_sa *child;
+		next = sa->sibling;
+		if (sa->state != ST_ESTABLISHED)
+			continue;
+		TAILQ_FOREACH (child, &sa->children, siblings) {
+			if (c->child == IKE_WHOLE_TUNNEL || child->index == c->child)
+				child_want_rekey(e, child);
+		}
+	}
 }
 
 static void terminate_all(struct ike_engine *e)
@@ -457,15 +501,36 @@ static void terminate_all(struct ike_engine *e)
 	}
 }
 
-static void child_command(struct ike_engine *e, const struct ike_command *c, struct ike_sa *sa)
+static void child_command(struct ike_engine *e, const struct ike_command *c, struct child_sa *child)
+{
+	struct ike_sa *sa = child->sa;
+
+	switch (c->kind) {
+	case IKE_SOFT_EXPIRE: child_want_rekey(e, child); break;
+	case IKE_EXPIRE: child_expire(e, child, "the Child SA is used up"); break;
+	case IKE_USED:
+		/* RFC 7296 2.8: the initiator has the pair that we made when we answered */
+		child_confirm(e, child);
+		sa_heard(e, sa);
+		task_flush(e, sa);
+		break;
+	case IKE_ADDRESS_CHANGED: sa_move_remote(e, sa, &c->remote); break;
+	default: break;
+	}
+}
+
+static void tunnel_command(struct ike_engine *e, const struct ike_command *c, struct tunnel *t)
 {
 	switch (c->kind) {
-	case IKE_EXPIRE:
-		/* at once after its installation it says that the host could not install it */
-		sa_terminate(e, sa, child_afterwards(e, sa->child, AFTER_RESTART), "the Child SA is used up");
+	case IKE_INITIATE:
+	case IKE_ACQUIRE: command_initiate(e, c, t); break;
+	case IKE_TERMINATE:
+		if (c->child == IKE_WHOLE_TUNNEL)
+			terminate_tunnel(e, t);
+		else
+			terminate_child(e, t, c->child);
 		break;
-	case IKE_USED: sa_heard(e, sa); break;
-	case IKE_ADDRESS_CHANGED: sa_move_remote(e, sa, &c->remote); break;
+	case IKE_REKEY: command_rekey(e, c, t); break;
 	default: break;
 	}
 }
@@ -478,20 +543,19 @@ static void command(struct ike_engine *e, const struct ike_command *c)
 	switch (c->kind) {
 	case IKE_INITIATE:
 	case IKE_ACQUIRE:
-		if (t)
-			command_initiate(e, c, t);
-		break;
 	case IKE_TERMINATE:
-		if (t)
-			terminate_tunnel(e, t);
+	case IKE_REKEY:
+		if (t && (c->child == IKE_WHOLE_TUNNEL || c->child < t->profile->child_count))
+			tunnel_command(e, c, t);
 		break;
 	case IKE_TERMINATE_ALL: terminate_all(e); break;
+	case IKE_SOFT_EXPIRE:
 	case IKE_EXPIRE:
 	case IKE_USED:
 	case IKE_ADDRESS_CHANGED:
 		child = child_lookup(e, c->spi);
 		if (child)
-			child_command(e, c, child->sa);
+			child_command(e, c, child);
 		break;
 	}
 }

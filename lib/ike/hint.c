@@ -16,12 +16,22 @@ static bool hint_due(struct ike_engine *e)
 	return true;
 }
 
+static bool sends_on(const struct ike_sa *sa, uint32_t spi_out)
+{
+	const struct child_sa *child;
+
+	TAILQ_FOREACH (child, &sa->children, siblings) {
+		if (child->state == CHILD_UP && child->spi_out == spi_out)
+			return true;
+	}
+	return false;
+}
+
 /* The established SA that sends on this SPI to this address; NULL: none. */
 static struct ike_sa *sender_of(const struct ike_engine *e, uint32_t spi_out, const struct addr *remote)
 {
 	for (struct ike_sa *sa = e->sas; sa; sa = sa->next)
-		if (sa->state == ST_ESTABLISHED && sa->child && sa->child->spi_out == spi_out &&
-			addr_equal(&sa->remote.addr, remote))
+		if (sa->state == ST_ESTABLISHED && addr_equal(&sa->remote.addr, remote) && sends_on(sa, spi_out))
 			return sa;
 	return NULL;
 }
@@ -38,10 +48,8 @@ static void on_invalid_spi(struct ike_engine *e, const struct ike_datagram *d)
 		return;
 	e->counters[IKE_C_HINT]++;
 	struct ike_sa *sa = hint_due(e) ? sender_of(e, load_be32(p->notify.data.data), &d->remote.addr) : NULL;
-	if (!sa)
-		return;
-	sa->wants |= WANT_LIVENESS;
-	informational_flush(e, sa);
+	if (sa)
+		task_want(e, sa, TASK_LIVENESS);
 }
 
 void hint_unknown_sa(struct ike_engine *e, const struct ike_datagram *d, const struct ike_header *h)

@@ -91,23 +91,27 @@ static int direction_take(struct reader *r, const struct suite *s, struct sa_spe
 	return integ.len ? secret_copy(&ret_spec->integ_key, integ) : 0;
 }
 
-int keymat_child(struct ike_engine *e, const struct ike_sa *sa, const struct suite *suite, struct sa_spec *ret_in,
-	struct sa_spec *ret_out)
+int keymat_child(struct ike_engine *e, const struct ike_sa *sa, const struct keymat_input *k, const struct suite *suite,
+	struct sa_spec *ret_in, struct sa_spec *ret_out)
 {
-	uint8_t seed[2 * NONCE_BYTES_MAX + 16];
-	size_t seed_len = nonces_write(sa, false, seed, sizeof(seed));
+	uint8_t seed[KE_PUBLIC_MAX + 2 * NONCE_BYTES_MAX];
+	struct writer w = writer_init(seed, sizeof(seed));
 	struct secret keymat = { 0 };
 
+	writer_bytes(&w, k->shared);
+	writer_bytes(&w, k->nonce_i);
+	writer_bytes(&w, k->nonce_r);
 	if (secret_init(&keymat, 2 * (part_bytes(suite, KEY_EI) + part_bytes(suite, KEY_AI))))
 		return -ENOMEM;
-	int err = prf_plus(
-		e->crypto, sa->suite.prf, keymat_part(sa, KEY_D), BYTES(seed, seed_len), keymat.data, keymat.len);
+	int err = w.failed ? -EIO
+			   : prf_plus(e->crypto, sa->suite.prf, keymat_part(sa, KEY_D), writer_view(&w), keymat.data,
+				     keymat.len);
 	/* the keys of data from the initiator stand first */
 	struct reader r = reader_init(secret_view(&keymat));
 	if (!err)
-		err = direction_take(&r, suite, sa->initiator ? ret_out : ret_in);
+		err = direction_take(&r, suite, k->initiator ? ret_out : ret_in);
 	if (!err)
-		err = direction_take(&r, suite, sa->initiator ? ret_in : ret_out);
+		err = direction_take(&r, suite, k->initiator ? ret_in : ret_out);
 	secret_done(&keymat);
 	secret_wipe(seed, sizeof(seed));
 	return err;

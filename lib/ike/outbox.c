@@ -74,7 +74,7 @@ bool outbox_on_timer(struct ike_engine *e, struct ike_sa *sa)
 	uint32_t tries = e->settings.retransmit_tries;
 	uint64_t limit = give_up_at(sa);
 
-	if (sa->state == ST_CLOSING && !sa->child && tries > CLOSING_TRIES)
+	if (sa->state == ST_CLOSING && TAILQ_EMPTY(&sa->children) && tries > CLOSING_TRIES)
 		tries = CLOSING_TRIES;
 	if (limit == UINT64_MAX ? o->tries > tries : e->now_ns >= limit)
 		return false;

@@ -16,7 +16,7 @@
 
 #define SPD_BURST    64
 #define EXPANDED_MAX (1u << 17) /* rules of one trie after expansion */
-#define COVERS_MAX   4096       /* of them, the first so many are looked at for what they hide */
+#define COVERS_MAX   1024       /* of them, the first so many are looked at for what they hide */
 #define SAMPLE_MAX   512        /* rules that tell which side is to be asked first */
 #define WORDS_MAX    4          /* 32-bit words of an address */
 #define BLOCKS_MAX   7          /* of one IPv6 range; an IPv4 one is one */
@@ -43,6 +43,7 @@ struct expansion {
 };
 
 struct spd {
+	uint16_t table_id;                  /* of the flows that its rules are about; 0 */
 	struct rte_acl_ctx *tables[TABLES]; /* NULL: no rule */
 	struct spd_verdict verdicts[];      /* by rule index + 1; 0: no rule matched */
 };
@@ -82,7 +83,7 @@ static uint32_t last_telling(const uint32_t *words, uint32_t count, uint32_t fir
  * in between. A prefix is one. */
 static uint32_t range_split(const struct selector *s, uint32_t words, struct block *ret_blocks)
 {
-	uint32_t low[WORDS_MAX], high[WORDS_MAX], n = 0, fork = 0;
+	uint32_t low[WORDS_MAX] = { 0 }, high[WORDS_MAX] = { 0 }, n = 0, fork = 0;
 
 	addr_words(&s->low, words, low);
 	addr_words(&s->high, words, high);
@@ -462,6 +463,10 @@ static inline uint16_t family_lookup(
 		const struct flow *f = &flows[i];
 		if (unlikely((f->family == ADDR_IPV6) != six)) {
 			others++;
+			continue;
+		}
+		if (unlikely(f->table_id != spd->table_id)) {
+			ret_verdicts[i] = spd->verdicts[0];
 			continue;
 		}
 		if (f->has_ports && (f->protocol == IPPROTO_ICMP || f->protocol == IPPROTO_ICMPV6)) {

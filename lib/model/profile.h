@@ -32,7 +32,8 @@ struct child_profile {
 	enum start_action start;
 	struct proposal_list proposals; /* PROTOCOL_ESP */
 	struct selector_list local, remote;
-	uint64_t lifetime_ns; /* 0: none */
+	uint64_t lifetime_ns;                      /* 0: none */
+	uint64_t lifetime_bytes, lifetime_packets; /* of either direction; 0: none */
 	uint32_t replay_window;
 	uint16_t tfc_bytes;   /* as in struct sa_spec; control puts it into the outbound SA */
 	uint32_t tunnel_slot; /* given by control when the configuration is applied; unique per child profile */

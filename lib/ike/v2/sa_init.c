@@ -103,6 +103,10 @@ void sa_init_initiate(struct ike_engine *e, struct tunnel *t)
 	sa->local = (struct endpoint){ t->profile->local_addr, IKE_PORT };
 	sa->remote = (struct endpoint){ t->profile->remote_addr, IKE_PORT };
 	tunnel_link(t, sa);
+	/* the first one that is wanted rides on IKE_AUTH */
+	sa->asking = (struct task){ .kind = TASK_CREATE_CHILD };
+	while (t->wanted && !(t->wanted >> sa->asking.child_index & 1))
+		sa->asking.child_index++;
 	sa_set_state(e, sa, ST_INITIATOR_KEX);
 	struct handshake *h = sa->handshake;
 	h->nonce_i_len = NONCE_BYTES;

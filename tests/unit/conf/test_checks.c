@@ -248,13 +248,12 @@ static void test_tunnel_to_any_can_only_respond(void)
 		"use respond");
 }
 
-static void test_tunnel_with_two_children(void)
+static void test_tunnel_with_two_children_of_one_name(void)
 {
 	refused("        start: initiate\n",
-		"        start: initiate\n      - {name: two, local_selectors: [1.1.1.1], remote_selectors: "
+		"        start: initiate\n      - {name: net, local_selectors: [1.1.1.1], remote_selectors: "
 		"[2.2.2.2]}\n",
-		"gw.yaml:44:9: tunnels.paris.phase2.two: one phase2 entry per tunnel is supported; put all selectors "
-		"into it");
+		"gw.yaml:44:16: tunnels.paris.phase2: the name \"net\" stands twice, first in line 37");
 }
 
 static void test_tunnel_without_a_secret(void)
@@ -317,7 +316,7 @@ int main(int argc, char **argv)
 		TEST(test_tunnel_addresses),
 		TEST(test_tunnel_identities_equal),
 		TEST(test_tunnel_to_any_can_only_respond),
-		TEST(test_tunnel_with_two_children),
+		TEST(test_tunnel_with_two_children_of_one_name),
 		TEST(test_tunnel_without_a_secret),
 		TEST(test_weak_algorithms_need_a_yes),
 	};
