@@ -32,6 +32,13 @@ struct config_reassembly {
 	uint32_t large_buffers;
 };
 
+/* What unauthenticated peers may take. */
+struct config_ike {
+	uint32_t half_open, half_open_per_source;
+	uint32_t cookie_threshold;
+	uint32_t failures_per_source;
+};
+
 struct config_system {
 	char **eal_args; /* owned words */
 	size_t eal_arg_count;
@@ -44,6 +51,7 @@ struct config_system {
 	uint32_t flow_cache; /* entries of each worker and family; 0: none */
 	struct config_icmp icmp;
 	struct config_reassembly reassembly;
+	struct config_ike ike;
 };
 
 struct config_control {

@@ -212,6 +212,40 @@ static const struct row reassembly_rows[] = {
 		.help = "buffers of 64 KB for datagrams that are larger than a packet buffer" },
 };
 
+static const struct row ike_rows[] = {
+	{ .key = "half_open",
+		.type = &type_number,
+		FIELD(struct config_ike, half_open),
+		.fallback = "1000",
+		.min = 10,
+		.max = 100000,
+		.help = "IKE SAs that peers have begun and not authenticated, about 10 KB each; beyond it the oldest "
+			"makes way" },
+	{ .key = "cookie_threshold",
+		.type = &type_number,
+		FIELD(struct config_ike, cookie_threshold),
+		.fallback = "100",
+		.min = 0,
+		.max = 100000,
+		.help = "so many of them, and who begins another must first return a cookie (RFC 7296 2.6), which "
+			"proves its address and costs a round trip. 0: always" },
+	{ .key = "half_open_per_source",
+		.type = &type_number,
+		FIELD(struct config_ike, half_open_per_source),
+		.fallback = "32",
+		.min = 1,
+		.max = 100000,
+		.help = "of them one address (IPv6: one /64) may have so many; more for many peers behind one NAT" },
+	{ .key = "failures_per_source",
+		.type = &type_number,
+		FIELD(struct config_ike, failures_per_source),
+		.fallback = "60",
+		.min = 1,
+		.max = 100000,
+		.help = "failed authentications of one address within a minute after which it may not begin again "
+			"until the minute is over" },
+};
+
 static const struct row system_rows[] = {
 	{ .key = "eal_args",
 		.type = &type_words,
@@ -284,6 +318,11 @@ static const struct row system_rows[] = {
 		FIELD(struct config_system, reassembly),
 		NESTED(reassembly_rows),
 		.help = "fragments put together: those for the gateway itself, and others where ports decide" },
+	{ .key = "ike",
+		.kind = ROW_MAP,
+		FIELD(struct config_system, ike),
+		NESTED(ike_rows),
+		.help = "what peers that are not authenticated may take" },
 };
 
 static const struct row control_rows[] = {

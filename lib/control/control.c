@@ -288,15 +288,26 @@ static int start_leases(struct control *c, char *ret_reason, size_t reason_capac
 	return 0;
 }
 
+static struct ike_settings engine_settings(const struct config_ike *wanted)
+{
+	struct ike_settings settings = ike_default_settings;
+
+	settings.half_open_max = wanted->half_open;
+	settings.cookie_threshold = wanted->cookie_threshold;
+	settings.source_half_open_max = wanted->half_open_per_source;
+	settings.source_failures_max = wanted->failures_per_source;
+	return settings;
+}
+
 static int start_engine(struct control *c, char *ret_reason, size_t reason_capacity)
 {
 	const struct ike_host host = ike_host_functions(c);
+	const struct ike_settings settings = engine_settings(&c->config->system.ike);
 
 	c->histories = calloc(c->config->tunnel_count + 1, sizeof(*c->histories));
 	c->pool = crypto_pool_create(pool_threads(&c->eal.other_cpus), JOB_QUEUE_MAX, &c->eal.other_cpus);
 	if (c->histories && c->pool)
-		c->engine = ike_engine_create(
-			&ike_default_settings, &host, c->config->tunnels, c->config->tunnel_count);
+		c->engine = ike_engine_create(&settings, &host, c->config->tunnels, c->config->tunnel_count);
 	if (!c->engine) {
 		snprintf(ret_reason, reason_capacity,
 			"the IKE engine does not start: memory or OpenSSL algorithms lacking");

@@ -26,7 +26,7 @@ struct queue {
 struct crypto_pool {
 	pthread_mutex_t lock; /* guards everything below it */
 	pthread_cond_t work;
-	struct queue waiting, finished;
+	struct queue urgent, waiting, finished;
 	size_t queue_max;
 	bool stopping;
 	int event_fd;
@@ -75,7 +75,7 @@ static void *helper(void *argument)
 
 	pthread_mutex_lock(&p->lock);
 	while (!p->stopping) {
-		struct node *n = queue_pull(&p->waiting);
+		struct node *n = queue_pull(p->urgent.count ? &p->urgent : &p->waiting);
 
 		if (!n) {
 			pthread_cond_wait(&p->work, &p->lock);
@@ -98,6 +98,7 @@ struct crypto_pool *crypto_pool_create(unsigned threads, size_t queue_max, const
 		return NULL;
 	pthread_mutex_init(&p->lock, NULL);
 	pthread_cond_init(&p->work, NULL);
+	queue_init(&p->urgent);
 	queue_init(&p->waiting);
 	queue_init(&p->finished);
 	p->queue_max = queue_max;
@@ -130,6 +131,7 @@ void crypto_pool_free(struct crypto_pool *p)
 	pthread_mutex_unlock(&p->lock);
 	for (unsigned i = 0; i < p->thread_count; i++)
 		pthread_join(p->threads[i], NULL);
+	queue_free(&p->urgent);
 	queue_free(&p->waiting);
 	queue_free(&p->finished);
 	if (p->event_fd >= 0)
@@ -154,10 +156,11 @@ int crypto_pool_push(struct crypto_pool *p, struct crypto_job *job)
 	}
 	n->job = job;
 	pthread_mutex_lock(&p->lock);
-	if (p->waiting.count >= p->queue_max) {
+	struct queue *q = job->urgent ? &p->urgent : &p->waiting;
+	if (q->count >= p->queue_max) {
 		finish(p, n);
 	} else {
-		queue_push(&p->waiting, n);
+		queue_push(q, n);
 		pthread_cond_signal(&p->work);
 	}
 	pthread_mutex_unlock(&p->lock);

@@ -14,8 +14,9 @@ struct crypto_pool *crypto_pool_create(unsigned threads, size_t queue_max, const
 void crypto_pool_free(struct crypto_pool *p);
 /* Readable while finished jobs wait. */
 int crypto_pool_fd(const struct crypto_pool *p);
-/* Control: takes the job. A full queue gives it back at once through crypto_pool_pull, not run (its result says -EIO):
- * the engine must hear of every job. 0, or -ENOMEM (job freed). */
+/* Control: takes the job. Urgent ones have a queue of their own, as long as the other one, and run first. A full queue
+ * gives it back at once through crypto_pool_pull, not run (its result says -EIO): the engine must hear of every job. 0,
+ * or -ENOMEM (job freed). */
 int crypto_pool_push(struct crypto_pool *p, struct crypto_job *job);
 /* Control: a finished job, now the caller's, or NULL. */
 struct crypto_job *crypto_pool_pull(struct crypto_pool *p);

@@ -77,6 +77,7 @@ enum crypto_job_kind {
 struct crypto_job {
 	enum crypto_job_kind kind;
 	uint64_t owner, exchange; /* the engine's references, opaque here */
+	bool urgent;              /* of a peer that is authenticated, or our own wish: before those of strangers */
 	const struct alg *group;
 	struct kex_key *key; /* owned by the job */
 	uint8_t public_value[KE_PUBLIC_MAX];

@@ -37,6 +37,7 @@ static void punt_take(struct datapath *dp, enum punt_class class, struct rte_mbu
 {
 	switch (class) {
 	case PUNT_IKE:
+	case PUNT_IKE_NEW:
 		ike_deliver(host, m);
 		rte_pktmbuf_free(m);
 		break;

@@ -40,7 +40,8 @@
 #define NO_SA_MEMORY     256  /* tunnel slots a worker remembers to have reported */
 
 /* Rings to control by class: a flood of one does not starve another. */
-enum punt_class { PUNT_IKE, PUNT_ARP, PUNT_ND, PUNT_HOLD, PUNT_CLASSES };
+/* In the order in which control takes them: a flood of beginnings does not hold up what established peers say. */
+enum punt_class { PUNT_IKE, PUNT_IKE_NEW, PUNT_ARP, PUNT_ND, PUNT_HOLD, PUNT_CLASSES };
 
 /* How a device spreads what it receives over its queues, when that can be told beforehand. */
 struct rss {
@@ -192,7 +193,7 @@ struct worker {
 	struct parked parked;
 	struct bucket icmp_errors, icmp_reports, echo_replies, spi_events, sa_events;
 	struct bucket punts[PUNT_CLASSES];
-	struct bucket ike_sources[IKE_BUCKETS];
+	struct bucket ike_sources[2][IKE_BUCKETS]; /* IKE_SA_INIT requests; all others */
 	struct flow_cache flows;
 	struct {
 		uint32_t slot;

@@ -4,6 +4,14 @@
 #include "stages_priv.h"
 #include "verdict_priv.h"
 
+/* RFC 7296 3.1, RFC 3948 2.2 */
+#define IKE_HEADER_BYTES    28
+#define IKE_MARKER_BYTES    4
+#define IKE_EXCHANGE_OFFSET 18
+#define IKE_FLAGS_OFFSET    19
+#define IKE_SA_INIT         34
+#define IKE_FLAG_RESPONSE   0x20
+
 #define ECHO_RATE  2000 /* replies a second and worker */
 #define ECHO_BURST 2000
 
@@ -40,10 +48,23 @@ static bool is_udp_to(const struct rte_mbuf *m, const struct upper *u, uint16_t 
 	return *ret_port == PORT_IKE || *ret_port == PORT_NATT;
 }
 
+/* Whether it may be of an IKE SA that is there: anything but an IKE_SA_INIT request (RFC 7296 3.1). */
+static enum punt_class ike_class(const struct rte_mbuf *m, const struct upper *u, uint16_t port)
+{
+	size_t at = u->offset + sizeof(struct rte_udp_hdr) + (port == PORT_NATT ? IKE_MARKER_BYTES : 0);
+	const uint8_t *ike = rte_pktmbuf_mtod_offset(m, const uint8_t *, at);
+
+	if (m->data_len < at + IKE_HEADER_BYTES)
+		return PUNT_IKE_NEW;
+	return ike[IKE_EXCHANGE_OFFSET] == IKE_SA_INIT && !(ike[IKE_FLAGS_OFFSET] & IKE_FLAG_RESPONSE) ? PUNT_IKE_NEW
+												       : PUNT_IKE;
+}
+
 /* True when the packet was IKE's, and has gone. */
 static bool local_ike(struct worker *w, struct rte_mbuf *m)
 {
 	enum drop_reason reason = DROP_NONE;
+	enum punt_class class = PUNT_IKE_NEW;
 	struct upper u;
 	uint16_t port;
 
@@ -59,12 +80,14 @@ static bool local_ike(struct worker *w, struct rte_mbuf *m)
 		const uint8_t *udp = rte_pktmbuf_mtod_offset(m, const uint8_t *, u.offset);
 		reason = natt_check(udp + sizeof(struct rte_udp_hdr), load_be16(udp + 4) - sizeof(struct rte_udp_hdr));
 	}
-	if (!reason && !punt_ike_allowed(w, m))
-		reason = DROP_RATE_LIMIT;
+	if (!reason) {
+		class = ike_class(m, &u, port);
+		reason = punt_ike_allowed(w, m, class) ? DROP_NONE : DROP_RATE_LIMIT;
+	}
 	if (reason)
 		worker_drop(w, m, reason);
 	else
-		punt_push(w, m, PUNT_IKE);
+		punt_push(w, m, class);
 	return true;
 }
 

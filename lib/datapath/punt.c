@@ -16,6 +16,7 @@ static const struct {
 	uint32_t rate, burst; /* 0: limited elsewhere */
 } punt_table[PUNT_CLASSES] = {
 	[PUNT_IKE] = { DP_C_PUNT_IKE, 0, 0 },
+	[PUNT_IKE_NEW] = { DP_C_PUNT_IKE_NEW, 0, 0 },
 	[PUNT_ARP] = { DP_C_PUNT_ARP, LINK_RATE, LINK_BURST },
 	[PUNT_ND] = { DP_C_PUNT_ND, LINK_RATE, LINK_BURST },
 	[PUNT_HOLD] = { DP_C_HELD, LINK_RATE, LINK_BURST },
@@ -33,9 +34,9 @@ static uint32_t source_key(const struct rte_mbuf *m)
 	return half[0] * 0x85ebca6bu ^ half[1];
 }
 
-bool punt_ike_allowed(struct worker *w, const struct rte_mbuf *m)
+bool punt_ike_allowed(struct worker *w, const struct rte_mbuf *m, enum punt_class class)
 {
-	struct bucket *b = &w->ike_sources[(source_key(m) * 0x9e3779b1u) >> 22];
+	struct bucket *b = &w->ike_sources[class == PUNT_IKE][(source_key(m) * 0x9e3779b1u) >> 22];
 
 	static_assert(IKE_BUCKETS == 1 << 10, "bits of the hash above");
 	return bucket_take(b, w->now_cycles, w->dp->cycles_per_s, IKE_RATE, IKE_BURST);

@@ -221,7 +221,7 @@ void handoff_sort(struct worker *w, struct rte_mbuf **pkts, uint16_t n);
 /* punt.c: gives the packet to control. */
 void punt_push(struct worker *w, struct rte_mbuf *m, enum punt_class class);
 /* punt.c: true when the source may have another IKE packet punted now. */
-bool punt_ike_allowed(struct worker *w, const struct rte_mbuf *m);
+bool punt_ike_allowed(struct worker *w, const struct rte_mbuf *m, enum punt_class class);
 
 /* events.c: hints to control, rate-limited. */
 void event_no_sa(struct worker *w, uint32_t tunnel_slot);

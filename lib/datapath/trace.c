@@ -39,6 +39,7 @@ const char *datapath_trace_class_name(uint16_t class)
 {
 	static const char *const names[] = {
 		[PUNT_IKE] = "IKE",
+		[PUNT_IKE_NEW] = "IKE, the beginning",
 		[PUNT_ARP] = "ARP",
 		[PUNT_HOLD] = "to wait for its neighbour",
 		[PUNT_ND] = "neighbour discovery",

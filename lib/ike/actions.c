@@ -106,6 +106,8 @@ bool action_crypto(struct ike_engine *e, struct crypto_job *job)
 		e->out->failed = true;
 		return false;
 	}
+	const struct ike_sa *sa = sa_lookup(e, job->owner);
+	job->urgent = sa && !sa->counted;
 	a->job = job;
 	return true;
 }

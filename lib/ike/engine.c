@@ -9,6 +9,9 @@
 const struct ike_settings ike_default_settings = {
 	.engine_number = 1,
 	.half_open_max = 1000,
+	.cookie_threshold = 100,
+	.source_half_open_max = 32,
+	.source_failures_max = 60,
 	.retransmit_first_ns = SECOND_NS / 2,
 	.retransmit_tries = 5,
 	.half_open_timeout_ns = 30 * SECOND_NS,
@@ -24,8 +27,9 @@ static bool engine_init(struct ike_engine *e, const struct tunnel_profile *profi
 	e->plain = malloc(IKE_MESSAGE_BYTES_MAX);
 	e->built = malloc(IKE_MESSAGE_BYTES_MAX);
 	return e->crypto && e->plain && e->built && !table_init(&e->by_spi, profile_count) &&
-	       !table_init(&e->by_init, 0) && !table_init(&e->by_identity, profile_count) &&
-	       !table_init(&e->by_child, profile_count) && !tunnels_init(e, profiles, profile_count);
+	       !table_init(&e->by_init, 0) && !table_init(&e->by_source, 0) &&
+	       !table_init(&e->by_identity, profile_count) && !table_init(&e->by_child, profile_count) &&
+	       !tunnels_init(e, profiles, profile_count);
 }
 
 struct ike_engine *ike_engine_create(const struct ike_settings *settings, const struct ike_host *host,
@@ -38,6 +42,7 @@ struct ike_engine *ike_engine_create(const struct ike_settings *settings, const 
 	e->settings = *settings;
 	e->host = *host;
 	TAILQ_INIT(&e->answered);
+	TAILQ_INIT(&e->idle_sources);
 	if (!engine_init(e, profiles, profile_count)) {
 		ike_engine_free(e);
 		return NULL;
@@ -50,9 +55,11 @@ void ike_engine_free(struct ike_engine *e)
 	if (!e)
 		return;
 	sa_free_all(e);
+	sources_done(e);
 	tunnels_done(e);
 	table_done(&e->by_spi);
 	table_done(&e->by_init);
+	table_done(&e->by_source);
 	table_done(&e->by_identity);
 	table_done(&e->by_child);
 	timers_done(&e->timers);
@@ -137,12 +144,14 @@ static void receive_opened(struct ike_engine *e, struct ike_sa *sa, const struct
 }
 
 /* Opens the SK or SKF payload. False: counted, not authentic. */
-static bool open_or_count(struct ike_engine *e, const struct ike_sa *sa, const struct ike_datagram *d,
+static bool open_or_count(struct ike_engine *e, struct ike_sa *sa, const struct ike_datagram *d,
 	const struct payload *sk, struct bytes *ret_plain)
 {
 	if (!protect_open(e, sa, d, sk, ret_plain))
 		return true;
 	e->counters[IKE_C_BAD_ICV]++;
+	if (sa->state == ST_KEYED)
+		auth_on_junk(e, sa);
 	return false;
 }
 
@@ -179,7 +188,7 @@ static void receive_protected(struct ike_engine *e, struct ike_sa *sa, const str
 	if (sk && sk->type == PAYLOAD_SKF) {
 		receive_fragment(e, sa, d, &m, sk);
 	} else if (!sk || sk->type != PAYLOAD_SK) {
-		e->counters[IKE_C_MALFORMED]++;
+		hint_unprotected(e, &m);
 	} else if (open_or_count(e, sa, d, sk, &plain)) {
 		skf_drop(e, sa, m.header.flags & IKE_FLAG_RESPONSE);
 		receive_opened(e, sa, d, &m, plain, sk->sk.first_inner);
@@ -329,7 +338,7 @@ static void receive(struct ike_engine *e, const struct ike_datagram *d)
 	}
 	struct ike_sa *sa = find_sa(e, &h);
 	if (!sa)
-		e->counters[IKE_C_UNKNOWN_SPI]++;
+		hint_unknown_sa(e, d, &h);
 	else if (h.flags & IKE_FLAG_RESPONSE)
 		receive_response(e, sa, d, &h);
 	else

@@ -35,6 +35,9 @@ struct ike_host {
 struct ike_settings {
 	uint16_t engine_number;        /* the first bits of our IKE SPIs (seam for several engines) */
 	uint32_t half_open_max;        /* responder IKE SAs without IKE_AUTH; at the limit the oldest ones go */
+	uint32_t cookie_threshold;     /* so many of them turn cookies on for everybody; 0: always on */
+	uint32_t source_half_open_max; /* responder IKE SAs without IKE_AUTH of one source (IPv6: its /64) */
+	uint32_t source_failures_max;  /* failed IKE_AUTH of one source within a minute; then it may not begin */
 	uint64_t retransmit_first_ns;  /* time before the first retransmission */
 	uint32_t retransmit_tries;     /* retransmissions before giving up, each waiting twice as long, at most 16 s */
 	uint64_t half_open_timeout_ns; /* a responder's IKE SA must be authenticated, a job be done within this */
@@ -245,6 +248,14 @@ int ike_tunnel_status(const struct ike_engine *e, uint32_t tunnel, struct ike_tu
 	X(IKE_C_UNEXPECTED, "unexpected_message")                                                                      \
 	X(IKE_C_NO_TUNNEL, "no_matching_tunnel")                                                                       \
 	X(IKE_C_HALF_OPEN_LIMIT, "half_open_limit")                                                                    \
+	X(IKE_C_COOKIE_SENT, "cookie_sent")                                                                            \
+	X(IKE_C_COOKIE_VALID, "cookie_valid")                                                                          \
+	X(IKE_C_COOKIE_WRONG, "cookie_wrong")                                                                          \
+	X(IKE_C_SOURCE_LIMIT, "source_half_open_limit")                                                                \
+	X(IKE_C_SOURCE_FAILURES, "source_failure_limit")                                                               \
+	X(IKE_C_JUNK_LIMIT, "half_open_junk_limit")                                                                    \
+	X(IKE_C_INVALID_SPI_SENT, "invalid_ike_spi_sent")                                                              \
+	X(IKE_C_HINT, "unauthenticated_hint")                                                                          \
 	X(IKE_C_AUTH_FAILED, "authentication_failed")
 
 #define IKE_COUNTER_ENUM(name, keyword) name,

@@ -10,13 +10,14 @@
 #include "table.h"
 #include "timers.h"
 
-#define NONCE_BYTES      32 /* ours; at least half of the PRF's key, RFC 7296 2.10 */
-#define NONCE_BYTES_MAX  256
-#define COOKIE_BYTES_MAX 64
-#define HASH_BYTES       20
-#define VIRTUAL_FAMILIES 2 /* IPv4, IPv6 */
-#define IKE_PORT         500
-#define NATT_PORT        4500
+#define NONCE_BYTES         32 /* ours; at least half of the PRF's key, RFC 7296 2.10 */
+#define NONCE_BYTES_MAX     256
+#define COOKIE_BYTES_MAX    64
+#define COOKIE_SECRET_BYTES 32
+#define HASH_BYTES          20
+#define VIRTUAL_FAMILIES    2 /* IPv4, IPv6 */
+#define IKE_PORT            500
+#define NATT_PORT           4500
 
 #define SECOND_NS 1000000000ull
 
@@ -180,18 +181,22 @@ struct child_sa {
 
 struct ike_sa {
 	struct link by_spi, by_init, by_identity;
-	struct ike_sa *next;          /* of the engine, or of its dead */
-	struct ike_sa **link;         /* what points to us in the engine's list */
-	struct ike_sa *sibling;       /* next of the same tunnel */
-	TAILQ_ENTRY(ike_sa) answered; /* of the engine, in ST_INIT_ANSWERED */
-	struct tunnel *tunnel;        /* a responder's is provisional until IKE_AUTH */
-	bool in_tunnel;               /* linked there */
-	bool in_init;                 /* linked in the engine's by_init */
-	bool replaced;                /* another one has its children, or will: its end is no event */
-	bool in_identity;             /* linked in the engine's by_identity */
-	bool initiator;               /* original initiator of the IKE SA */
-	bool counted;                 /* in the engine's half_open */
-	bool proven;                  /* the peer has shown that the SA is established on its side too */
+	struct ike_sa *next;           /* of the engine, or of its dead */
+	struct ike_sa **link;          /* what points to us in the engine's list */
+	struct ike_sa *sibling;        /* next of the same tunnel */
+	TAILQ_ENTRY(ike_sa) answered;  /* of the engine, in ST_INIT_ANSWERED */
+	TAILQ_ENTRY(ike_sa) of_source; /* of its source, half-open */
+	struct source *source;         /* of a half-open responder's; NULL otherwise */
+	bool returned_cookie;          /* its address is no forgery */
+	uint8_t junk;                  /* messages whose ICV did not verify, before the peer was authenticated */
+	struct tunnel *tunnel;         /* a responder's is provisional until IKE_AUTH */
+	bool in_tunnel;                /* linked there */
+	bool in_init;                  /* linked in the engine's by_init */
+	bool replaced;                 /* another one has its children, or will: its end is no event */
+	bool in_identity;              /* linked in the engine's by_identity */
+	bool initiator;                /* original initiator of the IKE SA */
+	bool counted;                  /* in the engine's half_open */
+	bool proven;                   /* the peer has shown that the SA is established on its side too */
 	bool local_nat, remote_nat;
 	bool fragmentation; /* both sides understand IKE fragments (RFC 7383 2.3) */
 	uint8_t state;      /* enum sa_state; sa_set_state alone writes it */
@@ -221,6 +226,26 @@ struct ike_sa {
 	struct outbox outbox;
 	struct skf_set *skf[2]; /* of the peer's request, of its response; owned; NULL: none */
 	struct timer timers[SA_TIMERS];
+};
+
+/* Where unauthenticated peers come from: an address, in IPv6 its /64. There is one while it has half-open IKE SAs or
+ * recent failures. */
+struct source {
+	struct link by_addr;
+	TAILQ_ENTRY(source) idle; /* of the engine: without half-open SAs, longest so first */
+	struct addr prefix;
+	TAILQ_HEAD(, ike_sa) half_open; /* oldest first */
+	uint32_t half_open_count;
+	uint32_t failures; /* of IKE_AUTH, since failures_ns */
+	uint64_t failures_ns;
+};
+
+/* What responder cookies are made with (RFC 7296 2.6): the current secret and the one before it. */
+struct cookie_secrets {
+	uint8_t secrets[2][COOKIE_SECRET_BYTES];
+	uint8_t version; /* of the current one; its lowest bit is its index */
+	uint64_t since_ns;
+	bool made;
 };
 
 enum create_kind { CREATE_NEW, CREATE_REKEY_CHILD, CREATE_REKEY_IKE };
@@ -286,9 +311,13 @@ struct ike_engine {
 	struct crypto *crypto;
 	struct tunnel *tunnels;
 	size_t tunnel_count;
-	struct table by_spi, by_init, by_identity, by_child, by_address;
+	struct table by_spi, by_init, by_identity, by_child, by_address, by_source;
 	struct ike_sa *sas, *dead;
 	TAILQ_HEAD(, ike_sa) answered; /* ST_INIT_ANSWERED, oldest first: nothing is lost when one goes */
+	TAILQ_HEAD(, source) idle_sources;
+	uint32_t idle_source_count;
+	struct cookie_secrets cookies;
+	uint64_t hint_ns; /* one answer to an unknown IKE SA is due from then on */
 	struct timers timers;
 	uint32_t half_open, lingering, sa_count;
 	uint64_t order;
@@ -383,6 +412,33 @@ void natd_move_port(struct ike_sa *sa);
 /* Initiator: keeps the cookie of a COOKIE answer. False: none in it, or not acceptable. */
 bool cookie_take(struct handshake *h, const struct message *m);
 void cookie_add(const struct handshake *h, struct message *m);
+
+enum cookie_verdict { COOKIE_NONE, COOKIE_WRONG, COOKIE_RIGHT };
+
+/* Responder: the cookie for this request, without keeping anything. ret_cookie has COOKIE_BYTES_MAX bytes. */
+struct bytes cookie_make(
+	struct ike_engine *e, const struct message *m, const struct ike_datagram *d, uint8_t *ret_cookie);
+enum cookie_verdict cookie_check(struct ike_engine *e, const struct message *m, const struct ike_datagram *d);
+
+/* ---- sources.c ---- */
+
+enum admission { ADMIT, ADMIT_WITH_COOKIE, REFUSE_FAILURES, REFUSE_SOURCE };
+
+/* Whether a source may begin another IKE SA; with the right cookie it is no forgery. */
+enum admission source_admit(struct ike_engine *e, const struct addr *remote, bool right_cookie);
+/* A half-open SA of this source; at its limit an older one that showed no cookie makes way. False without memory. */
+bool source_enter(struct ike_engine *e, struct ike_sa *sa, const struct addr *remote);
+void source_leave(struct ike_engine *e, struct ike_sa *sa);
+/* An IKE_AUTH of a half-open SA's source was nonsense or did not prove its identity. */
+void source_failed(struct ike_engine *e, struct ike_sa *sa);
+void sources_done(struct ike_engine *e);
+
+/* ---- hint.c ---- */
+
+/* A message names an IKE SA that is not here. */
+void hint_unknown_sa(struct ike_engine *e, const struct ike_datagram *d, const struct ike_header *h);
+/* An answer without protection to a request under keys. */
+void hint_unprotected(struct ike_engine *e, const struct message *m);
 
 /* ---- outbox.c ---- */
 

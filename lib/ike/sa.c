@@ -178,6 +178,7 @@ void sa_not_half_open(struct ike_engine *e, struct ike_sa *sa)
 	if (sa->counted)
 		e->half_open--;
 	sa->counted = false;
+	source_leave(e, sa);
 }
 
 bool sa_has_twin(const struct ike_sa *sa)
@@ -325,6 +326,7 @@ void sa_free_all(struct ike_engine *e)
 		if (sa->reserved_spi)
 			e->host.spi_release(e->host.context, sa->reserved_spi);
 		config_give_back(e, sa);
+		source_leave(e, sa);
 		sa_free(e, sa);
 	}
 	e->sas = NULL;

@@ -423,7 +423,7 @@ static void test_public_value_of_wrong_length_is_refused(void)
 	CU_ASSERT_TRUE(wire_done(&w));
 }
 
-static void test_unknown_ike_spi_is_met_with_silence(void)
+static void test_unknown_ike_spi_is_told_once_in_a_while(void)
 {
 	struct wire w;
 	struct last sent;
@@ -437,7 +437,13 @@ static void test_unknown_ike_spi_is_met_with_silence(void)
 	sent.data[0] ^= 1;
 	give(&w.b, BYTES(sent.data, sent.len));
 	CU_ASSERT_EQUAL(node_counter(&w.b, IKE_C_UNKNOWN_SPI), 2);
-	CU_ASSERT_EQUAL(node_counter(&w.b, IKE_C_SENT), before);
+	CU_ASSERT_EQUAL(node_counter(&w.b, IKE_C_SENT), before + 1);
+	CU_ASSERT_EQUAL(node_counter(&w.b, IKE_C_INVALID_SPI_SENT), 1);
+	/* responses are never answered */
+	wire_run(&w, 200 * MS);
+	sent.data[19] ^= IKE_FLAG_RESPONSE | IKE_FLAG_INITIATOR;
+	give(&w.b, BYTES(sent.data, sent.len));
+	CU_ASSERT_EQUAL(node_counter(&w.b, IKE_C_INVALID_SPI_SENT), 1);
 	CU_ASSERT_TRUE(wire_done(&w));
 }
 
@@ -927,7 +933,7 @@ static const struct test tests[] = {
 	TEST(test_huge_sa_init_is_dropped),
 	TEST(test_answers_to_the_unproven_are_small),
 	TEST(test_public_value_of_wrong_length_is_refused),
-	TEST(test_unknown_ike_spi_is_met_with_silence),
+	TEST(test_unknown_ike_spi_is_told_once_in_a_while),
 	TEST(test_junk_before_ike_auth_does_not_spoil_it),
 	TEST(test_ike_auth_from_elsewhere_is_dropped),
 	TEST(test_eap_client_is_told_that_there_is_no_eap),

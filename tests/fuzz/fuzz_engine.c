@@ -236,6 +236,8 @@ static void set_up(struct wire *w, uint8_t shape)
 		w->b.profiles[0].remote_id = w->a.profiles[0].remote_id = (struct identity){ 0 };
 	if (shape & 32)
 		w->a.profiles[0].fragment_bytes_ipv4 = w->b.profiles[0].fragment_bytes_ipv4 = 192;
+	if (shape & 64)
+		w->a.settings.cookie_threshold = w->b.settings.cookie_threshold = 0;
 	if (shape & 16)
 		w->b.profiles[0].children[0].start = START_INITIATE;
 	wire_start(w);

@@ -10,6 +10,9 @@
 /* an IKE_AUTH request with a few certificates fits; junk does not take more */
 #define HELD_BYTES_MAX 16384
 
+/* messages that do not verify, of a half-open SA */
+#define JUNK_MAX 10
+
 #define NEXT_PAYLOAD_OFFSET 16 /* of the IKE header */
 
 #define ID_BODY_MAX (4 + IDENTITY_BYTES_MAX)
@@ -316,6 +319,7 @@ static enum step refuse(
 {
 	if (f->notify == NOTIFY_AUTHENTICATION_FAILED)
 		e->counters[IKE_C_AUTH_FAILED]++;
+	source_failed(e, sa);
 	failure_report(e, sa->tunnel, sa, in->d, f);
 	if (protect_respond_error(e, sa, in, f->notify, data))
 		sa_close(e, sa, f->reason);
@@ -464,6 +468,16 @@ enum step auth_on_request(struct ike_engine *e, struct ike_sa *sa, const struct 
 		return STEP_STAY;
 	}
 	return STEP_NEXT;
+}
+
+/* RFC 8019 4.7: the keys are kept, as the genuine request may still come; but not for any number of forgeries. */
+void auth_on_junk(struct ike_engine *e, struct ike_sa *sa)
+{
+	source_failed(e, sa);
+	if (++sa->junk < JUNK_MAX)
+		return;
+	e->counters[IKE_C_JUNK_LIMIT]++;
+	sa_close(e, sa, "nothing but junk under its keys");
 }
 
 enum step auth_on_time_out(struct ike_engine *e, struct ike_sa *sa, const struct input *in)

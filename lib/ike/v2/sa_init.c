@@ -423,6 +423,12 @@ static struct tunnel *choose_tunnel(struct ike_engine *e, const struct ike_datag
 	return NULL;
 }
 
+/* What is known of a request that may begin an IKE SA. */
+struct opening {
+	uint8_t hash[HASH_BYTES]; /* SHA-1 of it: a repetition is known by it */
+	bool cookie;              /* it brought the right cookie: its source is no forgery */
+};
+
 /* At the limit the oldest one goes that waits for its IKE_AUTH: a flood of forged requests does not shut out the
  * honest, whose IKE_AUTH follows at once. */
 static void make_room(struct ike_engine *e)
@@ -433,15 +439,29 @@ static void make_room(struct ike_engine *e)
 	sa_close(e, TAILQ_FIRST(&e->answered), "too many half-open IKE SAs");
 }
 
+/* While many wait, each may wait a shorter time (RFC 8019 4.2). */
+static uint64_t half_open_time(const struct ike_engine *e)
+{
+	uint64_t busy = e->half_open > e->settings.cookie_threshold ? 3 : 1;
+
+	return e->settings.half_open_timeout_ns / busy;
+}
+
 static void accept_request(struct ike_engine *e, struct tunnel *t, const struct ike_datagram *d,
-	const struct message *m, const struct proposal *chosen, const struct suite *suite, const uint8_t *hash)
+	const struct message *m, const struct proposal *chosen, const struct suite *suite,
+	const struct opening *opening)
 {
 	make_room(e);
 	struct ike_sa *sa = ike_sa_create(e, t, false, m->header.spi_i);
 
 	if (!sa)
 		return;
-	sa_remember_init(e, sa, d, hash);
+	sa_remember_init(e, sa, d, opening->hash);
+	sa->returned_cookie = opening->cookie;
+	if (!source_enter(e, sa, &d->remote.addr)) {
+		sa_close(e, sa, "no memory");
+		return;
+	}
 	sa->local = d->local;
 	sa->remote = d->remote;
 	sa->suite = *suite;
@@ -456,13 +476,13 @@ static void accept_request(struct ike_engine *e, struct tunnel *t, const struct 
 	event_emit(e, IKE_EV_STARTED, t, sa, "as responder");
 	natd_evaluate(e, sa, m, d);
 	sa->fragmentation = fragmentation_agreed(sa, m);
-	sa_set_timer(e, sa, TIMER_LIFETIME, e->now_ns + e->settings.half_open_timeout_ns);
+	sa_set_timer(e, sa, TIMER_LIFETIME, e->now_ns + half_open_time(e));
 	if (!h->init_peers || !start_key(e, sa, suite->ke))
 		sa_close(e, sa, "no memory");
 }
 
 static void answer_request(
-	struct ike_engine *e, const struct ike_datagram *d, const struct message *m, const uint8_t *hash)
+	struct ike_engine *e, const struct ike_datagram *d, const struct message *m, const struct opening *opening)
 {
 	const struct payload *ke = message_find(m, PAYLOAD_KE);
 	struct proposal chosen;
@@ -487,7 +507,7 @@ static void answer_request(
 		refuse_malformed(e, d, &m->header, &error);
 		return;
 	}
-	accept_request(e, t, d, m, &chosen, &suite, hash);
+	accept_request(e, t, d, m, &chosen, &suite, opening);
 }
 
 /* A repeated request makes no second SA: it is answered again, or its answer is still being made. */
@@ -503,11 +523,35 @@ static bool answer_repeated(
 	return true;
 }
 
+/* RFC 7296 2.6: before anything is kept or computed for the peer. */
+static bool admit(struct ike_engine *e, const struct ike_datagram *d, const struct message *m, struct opening *opening)
+{
+	static const enum ike_counter counts[] = {
+		[ADMIT_WITH_COOKIE] = IKE_C_COOKIE_SENT,
+		[REFUSE_FAILURES] = IKE_C_SOURCE_FAILURES,
+		[REFUSE_SOURCE] = IKE_C_SOURCE_LIMIT,
+	};
+	enum cookie_verdict verdict = cookie_check(e, m, d);
+	uint8_t cookie[COOKIE_BYTES_MAX];
+
+	opening->cookie = verdict == COOKIE_RIGHT;
+	if (verdict != COOKIE_NONE)
+		e->counters[opening->cookie ? IKE_C_COOKIE_VALID : IKE_C_COOKIE_WRONG]++;
+	enum admission admission = source_admit(e, &d->remote.addr, opening->cookie);
+	if (admission == ADMIT)
+		return true;
+	e->counters[counts[admission]]++;
+	struct bytes given = admission == ADMIT_WITH_COOKIE ? cookie_make(e, m, d, cookie) : BYTES_NONE;
+	if (given.len)
+		sa_init_refuse(e, d, &m->header, NOTIFY_COOKIE, given);
+	return false;
+}
+
 void sa_init_on_request(struct ike_engine *e, const struct ike_datagram *d)
 {
 	struct wire_error error;
 	struct message m;
-	uint8_t hash[HASH_BYTES];
+	struct opening opening = { 0 };
 
 	if (d->data.len > INIT_BYTES_MAX) {
 		e->counters[IKE_C_MALFORMED]++;
@@ -520,13 +564,14 @@ void sa_init_on_request(struct ike_engine *e, const struct ike_datagram *d)
 		refuse_malformed(e, d, &m.header, &error);
 		return;
 	}
-	if (hash_sha1(e->crypto, &d->data, 1, hash) || answer_repeated(e, d, &m.header, hash) || e->stopping)
+	if (hash_sha1(e->crypto, &d->data, 1, opening.hash) || answer_repeated(e, d, &m.header, opening.hash) ||
+		e->stopping || !admit(e, d, &m, &opening))
 		return;
 	if (e->half_open >= e->settings.half_open_max && TAILQ_EMPTY(&e->answered)) {
 		e->counters[IKE_C_HALF_OPEN_LIMIT]++;
 		return;
 	}
-	answer_request(e, d, &m, hash);
+	answer_request(e, d, &m, &opening);
 }
 
 enum step sa_init_on_responder_key(struct ike_engine *e, struct ike_sa *sa, const struct input *in)

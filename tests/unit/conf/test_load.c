@@ -314,6 +314,8 @@ static void test_load_defaults(void)
 	check_proposals(&t->children[0].proposals, "AES-GCM-256/ESN/NO-ESN, AES-GCM-128/ESN/NO-ESN");
 	CU_ASSERT(t->lifetime_ns == 4 * 3600 * SECONDS && t->children[0].lifetime_ns == 3600 * SECONDS);
 	CU_ASSERT(t->dpd_interval_ns == 30 * SECONDS && t->dpd_timeout_ns == 15 * SECONDS);
+	CU_ASSERT(c->system.ike.half_open == 1000 && c->system.ike.half_open_per_source == 32);
+	CU_ASSERT(c->system.ike.cookie_threshold == 100 && c->system.ike.failures_per_source == 60);
 	CU_ASSERT(t->fragmentation && t->fragment_bytes_ipv4 == 576 && t->fragment_bytes_ipv6 == 1280);
 	CU_ASSERT(t->children[0].replay_window == 128 && t->children[0].start == START_TRAP);
 	config_free(c);

@@ -191,6 +191,18 @@ static void test_ike_fragment_size_wrong(void)
 		"gw.yaml:34:22: tunnels.paris.phase1.fragmentation: unknown \"maybe\"; known: true, false, yes, no");
 }
 
+static void test_ike_limits_wrong(void)
+{
+	refused("workers: 1", "workers: 1\n  ike: {half_open: 9}",
+		"gw.yaml:4:20: system.ike.half_open: 9 is not from 10 to 100000");
+	refused("workers: 1", "workers: 1\n  ike: {half_open_per_source: 0}",
+		"gw.yaml:4:31: system.ike.half_open_per_source: 0 is not from 1 to 100000");
+	refused("workers: 1", "workers: 1\n  ike: {cookie_threshold: -1}",
+		"gw.yaml:4:27: system.ike.cookie_threshold: \"-1\" is not a number (decimal, or hexadecimal after 0x)");
+	refused("workers: 1", "workers: 1\n  ike: {failures_per_source: 0}",
+		"gw.yaml:4:30: system.ike.failures_per_source: 0 is not from 1 to 100000");
+}
+
 static void test_duration_wrong(void)
 {
 	refused("lifetime: 4h", "lifetime: 14400",
@@ -503,6 +515,7 @@ int main(int argc, char **argv)
 		TEST(test_number_wrong),
 		TEST(test_number_out_of_range),
 		TEST(test_ike_fragment_size_wrong),
+		TEST(test_ike_limits_wrong),
 		TEST(test_duration_wrong),
 		TEST(test_word_unknown),
 		TEST(test_word_known_but_not_supported),

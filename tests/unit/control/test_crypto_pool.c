@@ -63,6 +63,34 @@ static void test_crypto_pool_full_queue_returns_the_job_not_run(void)
 	crypto_pool_free(p);
 }
 
+/* Established peers do not wait behind strangers, nor does a full queue of those keep them out. */
+static void test_crypto_pool_urgent_jobs_overtake(void)
+{
+	enum { STRANGERS = 2000, URGENT = 5000 };
+	struct crypto_pool *p = crypto_pool_create(1, STRANGERS, NULL);
+	unsigned before = 0;
+	bool seen = false;
+
+	CU_ASSERT_PTR_NOT_NULL_FATAL(p);
+	for (uint64_t i = 0; i < STRANGERS; i++)
+		crypto_pool_push(p, make_job(i));
+	struct crypto_job *job = make_job(URGENT);
+	job->urgent = true;
+	CU_ASSERT_EQUAL(crypto_pool_push(p, job), 0);
+	for (unsigned i = 0; i <= STRANGERS; i++) {
+		job = pull_wait(p);
+		CU_ASSERT_PTR_NOT_NULL_FATAL(job);
+		if (job->owner == URGENT) {
+			CU_ASSERT_EQUAL(job->result, 0);
+			seen = true;
+		}
+		before += !seen;
+		crypto_job_free(job);
+	}
+	CU_ASSERT(seen && before < STRANGERS / 2);
+	crypto_pool_free(p);
+}
+
 static void test_crypto_pool_descriptor_is_quiet_when_empty(void)
 {
 	struct crypto_pool *p = crypto_pool_create(1, 10, NULL);
@@ -92,6 +120,7 @@ static void test_crypto_pool_end_frees_what_was_not_pulled(void)
 static const struct test tests[] = {
 	TEST(test_crypto_pool_gives_every_job_back_done),
 	TEST(test_crypto_pool_full_queue_returns_the_job_not_run),
+	TEST(test_crypto_pool_urgent_jobs_overtake),
 	TEST(test_crypto_pool_descriptor_is_quiet_when_empty),
 	TEST(test_crypto_pool_end_frees_what_was_not_pulled),
 };

@@ -58,6 +58,48 @@ static void test_local_ike_on_4500_loses_its_marker(void)
 	rig_close();
 }
 
+static void send_ike(uint8_t exchange, uint8_t flags, uint16_t bytes)
+{
+	uint8_t message[64] = { [18] = exchange, [19] = flags };
+	struct probe p = udp_make(PORT_IKE, message, bytes);
+
+	rig_send(WAN, &p);
+	rig_step();
+}
+
+/* Requests that begin an IKE SA wait in a ring of their own, behind what belongs to one that may be there. */
+static void test_local_ike_beginnings_do_not_hold_up_the_rest(void)
+{
+	rig_open(1);
+	send_ike(34, 0x08, 28);
+	send_ike(0, 0, 20);
+	CU_ASSERT_EQUAL(rig_counter(DP_C_PUNT_IKE_NEW), 2);
+	send_ike(34, 0x20, 28);
+	send_ike(35, 0x08, 28);
+	send_ike(37, 0x00, 28);
+	CU_ASSERT_EQUAL(rig_counter(DP_C_PUNT_IKE_NEW), 2);
+	CU_ASSERT_EQUAL(rig_counter(DP_C_PUNT_IKE), 3);
+	rig_poll();
+	CU_ASSERT_EQUAL(rig.ike_count, 5);
+	rig_close();
+}
+
+/* A flood of them that pretends to come from the peer leaves the peer its own share. */
+static void test_local_ike_flood_in_a_peers_name_leaves_it_its_share(void)
+{
+	rig_open(1);
+	for (int i = 0; i < 1000000 && !rig_drops(DROP_RATE_LIMIT); i++) {
+		send_ike(34, 0x08, 28);
+		rig_poll();
+	}
+	CU_ASSERT(rig_drops(DROP_RATE_LIMIT) > 0);
+	uint64_t before = rig_counter(DP_C_PUNT_IKE);
+	send_ike(37, 0x08, 28);
+	CU_ASSERT_EQUAL(rig_counter(DP_C_PUNT_IKE), before + 1);
+	rig_poll();
+	rig_close();
+}
+
 static void test_local_keepalive_is_consumed(void)
 {
 	rig_open(1);
@@ -470,6 +512,8 @@ int main(int argc, char **argv)
 	static const struct test tests[] = {
 		TEST(test_local_ike_reaches_control),
 		TEST(test_local_ike_on_4500_loses_its_marker),
+		TEST(test_local_ike_beginnings_do_not_hold_up_the_rest),
+		TEST(test_local_ike_flood_in_a_peers_name_leaves_it_its_share),
 		TEST(test_local_keepalive_is_consumed),
 		TEST(test_local_ike_checksum_and_lengths),
 		TEST(test_local_ike_fragments_are_dropped),
