@@ -103,9 +103,22 @@ enum admission source_admit(struct ike_engine *e, const struct addr *remote, boo
 	return full && !oldest_unproven(s) ? REFUSE_SOURCE : ADMIT;
 }
 
+/* Those without half-open SAs whose failures are no longer recent. */
+static void forget_stale(struct ike_engine *e)
+{
+	struct source *s;
+
+	while ((s = TAILQ_FIRST(&e->idle_sources)) && !recent_failures(e, s)) {
+		idle_remove(e, s);
+		forget(e, s);
+	}
+}
+
 bool source_enter(struct ike_engine *e, struct ike_sa *sa, const struct addr *remote)
 {
 	struct addr prefix = prefix_of(remote);
+
+	forget_stale(e);
 	struct source *s = lookup(e, &prefix);
 	bool full = s && s->half_open_count >= e->settings.source_half_open_max;
 
