@@ -31,6 +31,13 @@ struct config_reassembly {
 	uint32_t large_buffers;
 };
 
+/* Neighbour discovery, and ARP. */
+struct config_neighbours {
+	uint32_t dad_probes; /* 0: our addresses are used unasked */
+	uint64_t retransmit_ns;
+	uint64_t reachable_ns;
+};
+
 struct config_system {
 	char **eal_args; /* owned words */
 	size_t eal_arg_count;
@@ -43,6 +50,7 @@ struct config_system {
 	uint32_t flow_cache; /* entries of each worker and family; 0: none */
 	struct config_icmp icmp;
 	struct config_reassembly reassembly;
+	struct config_neighbours neighbours;
 };
 
 struct config_control {
