@@ -170,7 +170,28 @@ suite_asan() {
 	sanitizers_off
 }
 
-suite_exchange() { build_release && run_meson_tests release exchange; }
+# Every row of the state machine of IKE SAs has to be used by some exchange test.
+transition_coverage() {
+	local all used missing
+	all=$(cat "$1"/transitions.* 2>/dev/null | awk '{ sum[$1 " " $2] += $3 } END { for (row in sum) print row, sum[row] }')
+	used=$(echo "$all" | awk '$3 > 0' | wc -l)
+	missing=$(echo "$all" | awk '$3 == 0 { printf " %s", $2 }')
+	echo "coverage: transitions $used of $(echo "$all" | wc -l)"
+	if [ -n "$all" ] && [ -z "$missing" ]; then
+		result "PASS exchange/every_transition_is_reached"
+	else
+		result "FAIL exchange/every_transition_is_reached not reached:$missing"
+	fi
+}
+
+suite_exchange() {
+	build_release || return
+	local directory
+	directory=$(mktemp -d)
+	COVERAGE_DIR=$directory run_meson_tests release exchange
+	transition_coverage "$directory"
+	rm -r "$directory"
+}
 
 suite_nodatapath() {
 	build_pure || return

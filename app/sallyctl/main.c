@@ -210,22 +210,32 @@ static const char *state_of(const json_t *phase)
 	return state ? state : "";
 }
 
+/* All children of the tunnel, or the one that the call names, are up. */
+static bool children_up(const struct call *call, const json_t *children)
+{
+	bool up = json_array_size(children) > 0;
+	const json_t *child;
+	size_t i;
+
+	json_array_foreach(children, i, child)
+	{
+		const char *name = json_string_value(json_object_get(child, "name"));
+		bool meant = call->arg_count < 2 || (name && !strcmp(name, call->args[1]));
+		up = up && (!meant || !strcmp(state_of(child), "up"));
+	}
+	return up;
+}
+
 /* 1: up, -1: failed since `begun`, 0: neither yet. */
-static int tunnel_outcome(const json_t *answer, double begun)
+static int tunnel_outcome(const struct call *call, const json_t *answer, double begun)
 {
 	const json_t *tunnels = json_object_get(json_object_get(answer, "result"), "tunnels");
-	const json_t *tunnel = json_array_get(tunnels, 0), *child;
-	const json_t *children = json_object_get(tunnel, "phase2"), *failure = json_object_get(tunnel, "last_failure");
-	bool up = json_array_size(children) > 0;
-	size_t i;
+	const json_t *tunnel = json_array_get(tunnels, 0);
+	const json_t *failure = json_object_get(tunnel, "last_failure");
 
 	if (!tunnel)
 		return -1;
-	json_array_foreach(children, i, child)
-	{
-		up = up && !strcmp(state_of(child), "up");
-	}
-	if (up)
+	if (children_up(call, json_object_get(tunnel, "phase2")))
 		return 1;
 	if (json_is_object(failure) &&
 		json_number_value(json_object_get(failure, "seconds_ago")) < seconds_now() - begun)
@@ -275,7 +285,7 @@ static int wait_for_tunnel(int fd, const struct call *call)
 		nanosleep(&pause, NULL);
 		json_decref(answer);
 		answer = client_request(fd, "show tunnels", call->args, 1);
-		outcome = answer ? tunnel_outcome(answer, begun) : -1;
+		outcome = answer ? tunnel_outcome(call, answer, begun) : -1;
 	} while (!outcome && seconds_now() - begun < call->wait_seconds);
 	code = wait_ended(call, outcome, answer);
 	json_decref(answer);
@@ -286,7 +296,7 @@ static int wait_for_tunnel(int fd, const struct call *call)
 static bool is_up_already(int fd, const struct call *call)
 {
 	json_t *answer = waits(call) && !call->json ? client_request(fd, "show tunnels", call->args, 1) : NULL;
-	bool up = answer && tunnel_outcome(answer, seconds_now()) == 1;
+	bool up = answer && tunnel_outcome(call, answer, seconds_now()) == 1;
 
 	if (up)
 		printf("%s is already up\n", call->args[0]);

@@ -52,6 +52,8 @@ static void print_phase1(FILE *out, const json_t *phase)
 	fputc('\n', out);
 	if (has_text(phase, "spi_i"))
 		fprintf(out, "  %-8s %-12s SPIs %s %s\n", "", "", text_of(phase, "spi_i"), text_of(phase, "spi_r"));
+	if (has_text(phase, "weak"))
+		fprintf(out, "  %-8s %-12s WEAK: %s\n", "", "", text_of(phase, "weak"));
 	if (nat_local || nat_remote)
 		fprintf(out, "  %-8s %-12s NAT in front of %s\n", "", "",
 			nat_local && nat_remote ? "both"

@@ -2,6 +2,7 @@
 /* The daemon: reads options and the configuration, runs the control core, frees what is left. Nothing else. */
 #include <stdio.h>
 #include <stdlib.h>
+#include <unistd.h>
 
 #include "control.h"
 #include "crypto.h"
@@ -50,7 +51,7 @@ static int run(struct config *config, const char *path)
 {
 	char reason[512];
 	struct control *control;
-	int rc;
+	int rc, code;
 
 	log_set_level(config->control.log_level);
 	log_line(LOG_NOTICE, "start: sallyportd %s, configuration %s", SALLYPORT_VERSION, path);
@@ -60,13 +61,14 @@ static int run(struct config *config, const char *path)
 		return EXIT_FAILED;
 	}
 	rc = control_run(control);
-	control_free(control);
-	if (rc) {
+	code = rc ? EXIT_FAILED : EXIT_DONE;
+	if (control_free(control))
+		_exit(code);
+	if (rc)
 		log_line(LOG_ERROR, "ended: %s", strerror(-rc));
-		return EXIT_FAILED;
-	}
-	log_line(LOG_NOTICE, "ended");
-	return EXIT_DONE;
+	else
+		log_line(LOG_NOTICE, "ended");
+	return code;
 }
 
 static void print_version(void)

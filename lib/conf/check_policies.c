@@ -64,6 +64,21 @@ static void unknown_target(struct load *l, const struct targets *t, size_t i, co
 		s.best ? "; did you mean \"" : "", s.best ? s.best : "", s.best ? "\"?" : "");
 }
 
+static uint8_t child_count(const struct config *c, const struct targets *t, const char *name)
+{
+	const struct name_ref *tunnel = name_index_lookup(&t->tunnels, name);
+
+	return tunnel ? c->tunnels[tunnel->index].child_count : 1;
+}
+
+/* Each phase2 entry makes a rule with its own selectors: with those of the policy the first would take all. */
+static void check_several(struct load *l, size_t i, const struct config_policy *p)
+{
+	if (p->local.count || p->remote.count)
+		check_fault(l, POLICIES, i, p->local.count ? "local_selectors" : "remote_selectors",
+			"tunnel \"%s\" has several phase2 entries, whose selectors decide: leave this out", p->target);
+}
+
 /* Selectors left out are the target's: the entry then only moves its place in the order. */
 static void check_protect(struct load *l, const struct targets *t, size_t i)
 {
@@ -79,6 +94,10 @@ static void check_protect(struct load *l, const struct targets *t, size_t i)
 		return;
 	}
 	check_families(l, POLICIES, i, "remote_selectors", &p->local, &p->remote);
+	if (child_count(l->config, t, p->target) > 1) {
+		check_several(l, i, p);
+		return;
+	}
 	if (!p->local.count)
 		p->local = *local;
 	if (!p->remote.count)

@@ -44,15 +44,16 @@ static void check_identities(struct load *l, size_t i, const struct tunnel_profi
 			l, TUNNELS, i, "remote.id", "%.128s is our own identity", identity_format(&t->remote_id, text));
 }
 
-static void check_children(struct load *l, size_t i, const struct tunnel_profile *t)
+static void check_child(struct load *l, size_t i, const struct tunnel_profile *t, uint8_t child)
 {
-	check_families(l, TUNNELS, i, "phase2.0.remote_selectors", &t->children[0].local, &t->children[0].remote);
-	if (t->child_count > 1)
-		check_fault(l, TUNNELS, i, "phase2.1",
-			"one phase2 entry per tunnel is supported; put all selectors into it");
-	if (t->remote_addr.family == ADDR_NONE && t->children[0].start != START_RESPOND)
-		check_fault(l, TUNNELS, i, "phase2.0.start",
-			"with remote.address any we do not know whom to ask; use respond");
+	const struct child_profile *c = &t->children[child];
+	char setting[64];
+
+	snprintf(setting, sizeof(setting), "phase2.%u.remote_selectors", child);
+	check_families(l, TUNNELS, i, setting, &c->local, &c->remote);
+	snprintf(setting, sizeof(setting), "phase2.%u.start", child);
+	if (t->remote_addr.family == ADDR_NONE && c->start != START_RESPOND)
+		check_fault(l, TUNNELS, i, setting, "with remote.address any we do not know whom to ask; use respond");
 }
 
 /* With any peer identity, some key of ours has to do. */
@@ -89,7 +90,8 @@ void check_tunnels(struct load *l)
 		complete_identities(l, i, t);
 		check_addresses(l, i, t);
 		check_identities(l, i, t);
-		check_children(l, i, t);
+		for (uint8_t child = 0; child < t->child_count; child++)
+			check_child(l, i, t, child);
 		check_outer(l, TUNNELS, i, t->local_addr.family, &t->outer);
 		check_psk(l, i, t);
 	}

@@ -94,6 +94,7 @@ struct config_policy {
 struct config_manual_sa {
 	char name[CONFIG_NAME_MAX];
 	struct sa_spec in, out; /* keys included; wiped with the config */
+	bool allow_weak;        /* read by check_weak only */
 };
 
 struct config_psk {

@@ -233,6 +233,8 @@ void check_network(struct load *l);    /* interfaces, routes, neighbours */
 void check_manual_sas(struct load *l); /* completes both directions of each */
 void check_tunnels(struct load *l);    /* completes identities */
 void check_policies(struct load *l);   /* completes selectors of protect entries; names of tunnels and manual SAs */
+void check_weak(struct load *l);       /* weak algorithms without allow_weak */
+void warn_weak(struct load *l);        /* and with it */
 void warn_doubtful(struct load *l);    /* warnings, of a configuration without faults */
 
 /* ---- secrets (secrets.c) ---- */

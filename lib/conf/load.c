@@ -58,6 +58,7 @@ static void run_checks(struct load *l)
 	check_manual_sas(l);
 	check_tunnels(l);
 	check_policies(l);
+	check_weak(l);
 	if (!l->err)
 		warn_doubtful(l);
 }

@@ -124,14 +124,31 @@ static void print_types(FILE *f)
 		fprintf(f, "| %s | %s%s |\n", types[i]->name, types[i]->list ? "each: " : "", types[i]->expects);
 }
 
+/* Its other spellings. */
+static void print_aliases(FILE *f, const struct alg *a)
+{
+	const char *alias;
+
+	for (size_t i = 0; (alias = alg_alias(a, i)); i++)
+		fprintf(f, "%s`%s`", i ? ", " : "", alias);
+}
+
 /* Keywords of proposals, from the algorithm table. */
 static void print_algorithms(FILE *f)
 {
-	fputs("\n# Algorithms\n\n| keyword | algorithm | kind | phase 1 | ESP | AH |\n|---|---|---|---|---|---|\n", f);
-	for (const struct alg *a = alg_next(NULL); a; a = alg_next(a))
-		fprintf(f, "| `%s` | %s | %s | %s | %s | %s |\n", a->keyword, a->name, transform_type_name(a->type),
+	fputs("\n# Algorithms\n\nWords of proposals, in the order of strongSwan: encryption, integrity or PRF, group, "
+	      "with "
+	      "`-` between them. Those marked weak\nneed `allow_weak: true`.\n\n"
+	      "| keyword | also | algorithm | kind | phase 1 | ESP | AH | weak |\n|---|---|---|---|---|---|---|---|\n",
+		f);
+	for (const struct alg *a = alg_next(NULL); a; a = alg_next(a)) {
+		const char *weakness = alg_weakness(a);
+		fprintf(f, "| `%s` | ", a->keyword);
+		print_aliases(f, a);
+		fprintf(f, " | %s | %s | %s | %s | %s | %s |\n", a->name, transform_type_name(a->type),
 			a->flags & ALG_IKE ? "yes" : "", a->flags & ALG_ESP ? "yes" : "",
-			a->flags & ALG_AH ? "yes" : "");
+			a->flags & ALG_AH ? "yes" : "", weakness ? weakness : "");
+	}
 }
 
 void config_schema_print(void *stdio_file)

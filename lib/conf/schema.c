@@ -625,6 +625,12 @@ static const struct row manual_rows[] = {
 		.size = sizeof(bool),
 		.help = "true confirms that manual keys repeat nonces after a restart (RFC 8221 3), so they are for a "
 			"lab. Needed with the algorithms that count (GCM, CCM, CTR, ChaCha20, GMAC)" },
+	{ .key = "allow_weak",
+		.type = &type_word,
+		.words = boolean_words,
+		FIELD(struct config_manual_sa, allow_weak),
+		.fallback = "false",
+		.help = "take algorithms that the table below calls weak" },
 	{ .key = "tfc_padding",
 		.type = &type_number_or_word,
 		.words = tfc_words,
@@ -736,7 +742,9 @@ static const struct row phase1_rows[] = {
 		.fallback = "aes256gcm16-prfsha384-ecp384, aes128gcm16-prfsha256-x25519, aes256-sha256-modp2048",
 		.min = 1,
 		.max = PROPOSALS_MAX,
-		.help = "IKE suites in order of preference: encryption, integrity or PRF, key exchange group" },
+		.help = "IKE suites in order of preference: encryption, integrity or PRF, key exchange group. An AEAD "
+			"and "
+			"AES-CBC with a hash are two proposals" },
 	{ .key = "lifetime",
 		.type = &type_duration,
 		FIELD(struct tunnel_profile, lifetime_ns),
@@ -747,6 +755,27 @@ static const struct row phase1_rows[] = {
 		.help = "life of the IKE SA; when it ends, the whole IKE SA is negotiated anew (there is no rekeying "
 			"yet): a short interruption. 0s: no limit" },
 	{ .key = "dpd", .kind = ROW_MAP, NESTED(dpd_rows), .help = "dead peer detection" },
+	{ .key = "fragmentation",
+		.type = &type_word,
+		.words = boolean_words,
+		FIELD(struct tunnel_profile, fragmentation),
+		.fallback = "yes",
+		.help = "offer IKE fragmentation (RFC 7383): messages too large for a packet travel in pieces that no "
+			"router cuts" },
+	{ .key = "fragment_size_ipv4",
+		.type = &type_number,
+		FIELD(struct tunnel_profile, fragment_bytes_ipv4),
+		.fallback = "576",
+		.min = 256,
+		.max = 9000,
+		.help = "largest IP packet of a protected IKE message to a peer with an IPv4 address, in bytes" },
+	{ .key = "fragment_size_ipv6",
+		.type = &type_number,
+		FIELD(struct tunnel_profile, fragment_bytes_ipv6),
+		.fallback = "1280",
+		.min = 1280,
+		.max = 9000,
+		.help = "the same for IPv6" },
 };
 
 static const struct row phase2_rows[] = {
@@ -775,8 +804,8 @@ static const struct row phase2_rows[] = {
 		.min = 1,
 		.max = PROPOSALS_MAX,
 		.help = "ESP suites in order of preference. `esn` or `noesn` to insist, both are offered otherwise; a "
-			"group "
-			"is accepted, but the first Child SA uses the keys of phase 1 (RFC 7296 1.2)" },
+			"group gives each Child SA a key exchange of its own, but not the one that comes with the IKE "
+			"SA (RFC 7296 1.2)" },
 	{ .key = "local_selectors",
 		.type = &type_selectors,
 		.required = true,
@@ -798,8 +827,27 @@ static const struct row phase2_rows[] = {
 		.min = SECONDS(10),
 		.max = HOURS(30 * 24),
 		.zero_allowed = true,
-		.help = "life of the Child SA; when it ends, the whole IKE SA is negotiated anew (there is no rekeying "
-			"yet): a short interruption. 0s: no limit" },
+		.help = "life of the Child SA; new keys are negotiated when three quarters of it or somewhat more are "
+			"over, and take over without an interruption. 0s: no limit" },
+	{ .key = "lifetime_bytes",
+		.type = &type_number,
+		FIELD(struct child_profile, lifetime_bytes),
+		.fallback = "0",
+		.min = 1000000,
+		.max = INT64_MAX,
+		.zero_allowed = true,
+		.help = "life of the Child SA in bytes of inner packets of one direction, as lifetime is in time. 0: "
+			"no "
+			"limit" },
+	{ .key = "lifetime_packets",
+		.type = &type_number,
+		FIELD(struct child_profile, lifetime_packets),
+		.fallback = "0",
+		.min = 10000,
+		.max = INT64_MAX,
+		.zero_allowed = true,
+		.help = "the same in packets; without ESN new keys are negotiated anyway before the sequence numbers "
+			"end. 0: no limit" },
 	{ .key = "replay_window",
 		.type = &type_number,
 		FIELD(struct child_profile, replay_window),
@@ -841,6 +889,12 @@ static const struct row tunnel_rows[] = {
 		.size = sizeof(uint32_t),
 		.fallback = "2",
 		.help = "IKE version" },
+	{ .key = "allow_weak",
+		.type = &type_word,
+		.words = boolean_words,
+		FIELD(struct tunnel_profile, allow_weak),
+		.fallback = "false",
+		.help = "take algorithms that the table below calls weak, in both phases" },
 	{ .key = "encap",
 		.type = &type_word,
 		.words = encap_words,
@@ -865,7 +919,8 @@ static const struct row tunnel_rows[] = {
 		NESTED(phase2_rows),
 		.min = 1,
 		.max = CHILDREN_MAX,
-		.help = "the Child SA; one entry per tunnel is supported" },
+		.help = "the Child SAs: the first one that is wanted comes with the IKE SA, others are asked for on "
+			"it" },
 };
 
 static const struct row config_rows[] = {

@@ -496,7 +496,7 @@ static bool only_alg(const struct proposal *p, enum transform_type type, const s
 }
 
 /* NULL, or why these algorithms cannot be a manual SA's: nothing is negotiated, so one of each kind. */
-static const char *suite_fault(const struct proposal *p, const struct alg **ret_encr, const struct alg **ret_integ)
+static const char *manual_fault(const struct proposal *p, const struct alg **ret_encr, const struct alg **ret_integ)
 {
 	if (!only_alg(p, TRANSFORM_ENCR, ret_encr) || !only_alg(p, TRANSFORM_INTEG, ret_integ))
 		return "a manual SA takes one algorithm of each kind";
@@ -518,7 +518,7 @@ static bool parse_suite(struct load *l, const struct row *row, const struct node
 	/* a wrong protocol has its fault; faults of the proposal would only follow from it */
 	if (!spec->protocol || !proposal_decode(l, spec->protocol, node, text, &p))
 		return false;
-	const char *reason = suite_fault(&p, &encr, &integ);
+	const char *reason = manual_fault(&p, &encr, &integ);
 	if (reason) {
 		fault(l, node->place, "\"%.64s\": %s", text, reason);
 		return false;

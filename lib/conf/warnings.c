@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* What a good configuration is warned of, as it will hardly do what was meant or is weak: peers without a route, next
- * hops without a MAC address, selectors that cross, algorithms of yesterday. Runs when there are no faults. */
+ * hops without a MAC address, selectors that cross, counters that come again. Runs when there are no faults. */
 #include "conf_priv.h"
 
 #include <stdlib.h>
+#include <stdio.h>
 #include <string.h>
 
 #define TUNNELS "tunnels"
@@ -138,6 +139,15 @@ static void warn_sides(struct load *l, const char *list, size_t i, const char *s
 			}
 }
 
+#define SETTING_MAX 40
+
+/* "phase2.1.replay_window"; returns ret_setting. */
+static const char *child_setting(uint8_t child, const char *key, char *ret_setting)
+{
+	snprintf(ret_setting, SETTING_MAX, "phase2.%u.%s", child, key);
+	return ret_setting;
+}
+
 static void warn_all_sides(struct load *l)
 {
 	const struct config *c = l->config;
@@ -145,14 +155,19 @@ static void warn_all_sides(struct load *l)
 	for (size_t i = 0; i < c->manual_sa_count; i++)
 		warn_sides(l, MANUAL, i, "remote_selectors", &c->manual_sas[i].in.local, &c->manual_sas[i].in.remote);
 	for (size_t i = 0; i < c->tunnel_count; i++)
-		warn_sides(l, TUNNELS, i, "phase2.0.remote_selectors", &c->tunnels[i].children[0].local,
-			&c->tunnels[i].children[0].remote);
+		for (uint8_t k = 0; k < c->tunnels[i].child_count; k++) {
+			const struct child_profile *child = &c->tunnels[i].children[k];
+			char setting[SETTING_MAX];
+			warn_sides(l, TUNNELS, i, child_setting(k, "remote_selectors", setting), &child->local,
+				&child->remote);
+		}
 }
 
 /* ---- SAs against each other ---- */
 
 struct candidate {
-	const char *list, *kind, *setting, *name;
+	const char *list, *kind, *name;
+	char setting[SETTING_MAX];
 	size_t index;
 	const struct selector_list *local, *remote;
 };
@@ -234,14 +249,16 @@ static size_t collect_candidates(const struct config *c, struct candidate *ret_a
 
 	for (size_t i = 0; i < c->tunnel_count; i++) {
 		const struct tunnel_profile *t = &c->tunnels[i];
-		if (!ordered_by_policy(c, t->name))
-			ret_all[n++] = (struct candidate){ TUNNELS, "tunnel", "phase2.0.remote_selectors", t->name, i,
-				&t->children[0].local, &t->children[0].remote };
+		for (uint8_t k = 0; k < t->child_count && n < COMPARED_MAX && !ordered_by_policy(c, t->name); k++) {
+			ret_all[n] = (struct candidate){ TUNNELS, "tunnel", t->name, "", i, &t->children[k].local,
+				&t->children[k].remote };
+			child_setting(k, "remote_selectors", ret_all[n++].setting);
+		}
 	}
-	for (size_t i = 0; i < c->manual_sa_count; i++) {
+	for (size_t i = 0; i < c->manual_sa_count && n < COMPARED_MAX; i++) {
 		const struct config_manual_sa *m = &c->manual_sas[i];
 		if (!ordered_by_policy(c, m->name))
-			ret_all[n++] = (struct candidate){ MANUAL, "manual SA", "remote_selectors", m->name, i,
+			ret_all[n++] = (struct candidate){ MANUAL, "manual SA", m->name, "remote_selectors", i,
 				&m->in.local, &m->in.remote };
 	}
 	return n;
@@ -260,17 +277,9 @@ static void warn_order(struct load *l)
 				break;
 }
 
-/* ---- weak algorithms ---- */
+/* ---- counters ---- */
 
-static void warn_algorithm(struct load *l, const char *list, size_t i, const char *setting, const struct alg *a)
-{
-	const char *reason = a ? alg_weakness(a) : NULL;
-
-	if (reason)
-		check_warn(l, list, i, setting, "weak: %s %s", a->name, reason);
-}
-
-static void warn_manual_algorithms(struct load *l, size_t i)
+static void warn_repeated_nonces(struct load *l, size_t i)
 {
 	const struct alg *encr = l->config->manual_sas[i].in.encr, *integ = l->config->manual_sas[i].in.integ;
 	const struct alg *counting = encr && (encr->flags & ALG_COUNTER)     ? encr
@@ -280,59 +289,37 @@ static void warn_manual_algorithms(struct load *l, size_t i)
 	if (counting)
 		check_warn(l, MANUAL, i, "proposal",
 			"weak: with manual keys %s repeats nonces after a restart (RFC 8221 3)", counting->name);
-	warn_algorithm(l, MANUAL, i, "proposal", encr);
-	warn_algorithm(l, MANUAL, i, "proposal", integ);
 }
 
-static bool offers(const struct proposal *p, const struct transform *wanted)
+static bool offers_esn(const struct proposal *p)
 {
-	for (int i = 0; i < p->count; i++) {
-		const struct transform *t = &p->transforms[i];
-		if (t->type == wanted->type && t->id == wanted->id && t->key_bits == wanted->key_bits)
+	for (int i = 0; i < p->count; i++)
+		if (p->transforms[i].type == TRANSFORM_ESN && p->transforms[i].id == ESN_YES)
 			return true;
-	}
 	return false;
 }
 
-/* An algorithm that stands in several proposals is told once. */
-static void warn_offered_algorithms(struct load *l, size_t i)
-{
-	const struct proposal_list *list = &l->config->tunnels[i].children[0].proposals;
-
-	for (int p = 0; p < list->count; p++)
-		for (int t = 0; t < list->items[p].count; t++) {
-			const struct transform *x = &list->items[p].transforms[t];
-			int former = 0;
-			while (former < p && !offers(&list->items[former], x))
-				former++;
-			if (former == p)
-				warn_algorithm(l, TUNNELS, i, "phase2.0.proposals",
-					alg_lookup((enum transform_type)x->type, x->id, x->key_bits));
-		}
-}
-
 /* RFC 4303 3.3.3: whoever does not check replay should not negotiate ESN. */
-static void warn_esn_without_window(struct load *l, size_t i)
+static void warn_esn_without_window(struct load *l, size_t i, uint8_t k)
 {
-	static const struct transform esn = { .type = TRANSFORM_ESN, .id = ESN_YES };
-	const struct child_profile *child = &l->config->tunnels[i].children[0];
+	const struct child_profile *child = &l->config->tunnels[i].children[k];
+	char setting[SETTING_MAX];
 	int p = 0;
 
-	while (p < child->proposals.count && !offers(&child->proposals.items[p], &esn))
+	while (p < child->proposals.count && !offers_esn(&child->proposals.items[p]))
 		p++;
 	if (!child->replay_window && p < child->proposals.count)
-		check_warn(l, TUNNELS, i, "phase2.0.replay_window",
+		check_warn(l, TUNNELS, i, child_setting(k, "replay_window", setting),
 			"esn is offered, which needs the window; end each proposal with -noesn (RFC 4303 3.3.3)");
 }
 
-static void warn_weak(struct load *l)
+static void warn_counters(struct load *l)
 {
 	for (size_t i = 0; i < l->config->manual_sa_count; i++)
-		warn_manual_algorithms(l, i);
-	for (size_t i = 0; i < l->config->tunnel_count; i++) {
-		warn_offered_algorithms(l, i);
-		warn_esn_without_window(l, i);
-	}
+		warn_repeated_nonces(l, i);
+	for (size_t i = 0; i < l->config->tunnel_count; i++)
+		for (uint8_t k = 0; k < l->config->tunnels[i].child_count; k++)
+			warn_esn_without_window(l, i, k);
 }
 
 void warn_doubtful(struct load *l)
@@ -340,5 +327,6 @@ void warn_doubtful(struct load *l)
 	warn_routes(l);
 	warn_all_sides(l);
 	warn_order(l);
+	warn_counters(l);
 	warn_weak(l);
 }

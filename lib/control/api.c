@@ -30,7 +30,8 @@ struct client {
 	size_t input_len;
 	char *output; /* owned; while there is some, nothing is read */
 	size_t output_len, output_at;
-	bool last; /* close once the output is written */
+	bool last;       /* close once the output is written */
+	uint64_t ticket; /* not 0: its answer comes by api_reply; nothing is read until then */
 };
 
 struct api {
@@ -40,7 +41,9 @@ struct api {
 	char path[sizeof(((struct sockaddr_un *)0)->sun_path)];
 	LIST_HEAD(, client) clients;
 	size_t client_count;
-	size_t output_bytes; /* pending, of all clients */
+	size_t output_bytes;    /* pending, of all clients */
+	struct client *serving; /* whose request is being run; NULL: none is */
+	uint64_t tickets;       /* given so far */
 };
 
 /* ---- requests and answers ---- */
@@ -78,6 +81,14 @@ static char *answer_error(const char *text)
 	return answer_text(json_pack("{s:b,s:o}", "ok", 0, "error", json_text(text)));
 }
 
+/* Takes the result; NULL: the error. */
+static char *answer_result(json_t *result, const struct api_error *error)
+{
+	if (!result)
+		return answer_error(error->text);
+	return answer_text(json_pack("{s:b,s:o}", "ok", 1, "result", result));
+}
+
 /* The words of "args"; -EINVAL when it is something else. */
 static int request_args(json_t *request, const char **ret_args, size_t *ret_count)
 {
@@ -113,9 +124,7 @@ static char *answer_request(const struct api_host *host, json_t *request)
 	if (request_args(request, args, &arg_count))
 		return answer_error("\"args\" must be a list of at most " TEXT_OF(CONTROL_ARGS_MAX) " strings");
 	result = host->run(host->context, command, args, arg_count, &error);
-	if (!result)
-		return answer_error(error.text);
-	return answer_text(json_pack("{s:b,s:o}", "ok", 1, "result", result));
+	return answer_result(result, &error);
 }
 
 char *api_answer(const struct api_host *host, struct bytes line)
@@ -186,6 +195,20 @@ static bool client_write(struct client *k)
 	return !k->last;
 }
 
+/* The answer of a request that was deferred is made without a result, and not sent. */
+static void client_run(struct client *k, struct bytes line)
+{
+	char *answer;
+
+	k->api->serving = k;
+	answer = api_answer(&k->api->host, line);
+	k->api->serving = NULL;
+	if (k->ticket)
+		free(answer);
+	else
+		client_output(k, answer);
+}
+
 /* Answers the first complete line of the input. False when there is none. */
 static bool client_serve_line(struct client *k)
 {
@@ -201,7 +224,7 @@ static bool client_serve_line(struct client *k)
 		return true;
 	}
 	len = (size_t)(end - k->input) + 1;
-	client_output(k, api_answer(&k->api->host, BYTES(k->input, len - 1)));
+	client_run(k, BYTES(k->input, len - 1));
 	memmove(k->input, k->input + len, k->input_len - len);
 	k->input_len -= len;
 	return true;
@@ -229,23 +252,29 @@ static bool client_has_line(const struct client *k)
 /* At most one read and one request a turn: a client that sends many shares the loop with everybody. */
 static bool client_turn(struct client *k, uint32_t events)
 {
-	if (k->output)
+	if (k->output || k->last)
 		return client_write(k);
+	if (k->ticket)
+		return !(events & EPOLLHUP);
 	if (!client_has_line(k) && (events & (EPOLLIN | EPOLLHUP)) && !client_read(k))
 		return false;
 	return !client_serve_line(k) || client_write(k);
+}
+
+/* A socket that can be written to wakes the loop at once: the next request in the buffer gets its turn. Of one whose
+ * answer is still to come only the end is heard. */
+static uint32_t client_events(const struct client *k)
+{
+	if (k->ticket)
+		return 0;
+	return k->output || client_has_line(k) ? EPOLLOUT : EPOLLIN;
 }
 
 static void client_ready(void *context, uint32_t events)
 {
 	struct client *k = context;
 
-	if ((events & EPOLLERR) || !client_turn(k, events)) {
-		client_free(k);
-		return;
-	}
-	/* a socket that can be written to wakes the loop at once: the next request in the buffer gets its turn */
-	if (loop_change(k->api->loop, &k->source, k->output || client_has_line(k) ? EPOLLOUT : EPOLLIN))
+	if ((events & EPOLLERR) || !client_turn(k, events) || loop_change(k->api->loop, &k->source, client_events(k)))
 		client_free(k);
 }
 
@@ -411,8 +440,45 @@ void api_sweep(struct api *a, uint64_t now_ns)
 	while (k) {
 		struct client *next = LIST_NEXT(k, all);
 
-		if (now_ns > k->active_ns + CLIENT_IDLE_NS)
+		if (!k->ticket && now_ns > k->active_ns + CLIENT_IDLE_NS)
 			client_free(k);
 		k = next;
 	}
+}
+
+/* ---- answers that come later ---- */
+
+uint64_t api_ticket(struct api *a)
+{
+	return ++a->tickets;
+}
+
+void api_defer(struct api *a, uint64_t ticket)
+{
+	a->serving->ticket = ticket;
+}
+
+static struct client *client_lookup(const struct api *a, uint64_t ticket)
+{
+	struct client *k;
+
+	LIST_FOREACH (k, &a->clients, all)
+		if (k->ticket == ticket)
+			return k;
+	return NULL;
+}
+
+/* Written by the loop's next turns, as the client may already have been reported in this one. */
+void api_reply(struct api *a, uint64_t ticket, json_t *result, const struct api_error *error)
+{
+	struct client *k = client_lookup(a, ticket);
+
+	if (!k) {
+		json_decref(result);
+		return;
+	}
+	k->ticket = 0;
+	k->active_ns = loop_now_ns();
+	client_output(k, answer_result(result, error));
+	loop_change(a->loop, &k->source, EPOLLOUT);
 }

@@ -4,6 +4,7 @@
 
 #include <errno.h>
 #include <stdio.h>
+#include <stdlib.h>
 
 #include "control_priv.h"
 
@@ -23,13 +24,31 @@ int find_tunnel(struct command_call *call, const char *name)
 	return -ENOENT;
 }
 
+/* The child that the call names, or the whole tunnel. False with the call's error filled. */
+static bool find_child(struct command_call *call, int tunnel, uint32_t *ret_child)
+{
+	const struct tunnel_profile *t = &call->control->config->tunnels[tunnel];
+
+	*ret_child = IKE_WHOLE_TUNNEL;
+	if (call->arg_count < 2)
+		return true;
+	for (uint32_t i = 0; i < t->child_count; i++)
+		if (!strcmp(t->children[i].name, call->args[1])) {
+			*ret_child = i;
+			return true;
+		}
+	snprintf(call->error, sizeof(call->error), "tunnel \"%.80s\" has no phase2 entry \"%.80s\"", t->name,
+		call->args[1]);
+	return false;
+}
+
 /* Operator wishes end at once: what becomes of them is in show tunnels. */
 static json_t *command_tunnel(struct command_call *call, enum ike_command_kind kind)
 {
 	int tunnel = find_tunnel(call, call->args[0]);
 	struct ike_command command = { .kind = kind, .tunnel = (uint32_t)tunnel };
 
-	if (tunnel < 0)
+	if (tunnel < 0 || !find_child(call, tunnel, &command.child))
 		return NULL;
 	if (call->control->stopping) {
 		snprintf(call->error, sizeof(call->error), "the gateway is stopping");
@@ -56,6 +75,20 @@ static json_t *terminate(struct command_call *call)
 	return command_tunnel(call, IKE_TERMINATE);
 }
 
+/* Without an SA there is nothing to renew. */
+static json_t *rekey(struct command_call *call)
+{
+	int tunnel = find_tunnel(call, call->args[0]);
+	struct ike_tunnel_status *s = calloc(1, sizeof(*s));
+	bool up = tunnel >= 0 && s && !ike_tunnel_status(call->control->engine, (uint32_t)tunnel, s) &&
+		  s->phase1 == PHASE_UP;
+
+	free(s);
+	if (tunnel >= 0 && !up)
+		snprintf(call->error, sizeof(call->error), "tunnel \"%.80s\" is not up", call->args[0]);
+	return up ? command_tunnel(call, IKE_REKEY) : NULL;
+}
+
 static json_t *report_json(const struct reload_report *p)
 {
 	return json_pack("{s:I,s:I,s:I,s:I,s:I,s:I,s:I,s:I,s:i}", "sas_added", (json_int_t)p->sas_added, "sas_replaced",
@@ -65,26 +98,34 @@ static json_t *report_json(const struct reload_report *p)
 		(json_int_t)p->neighbours_removed, "workers", (int)p->workers);
 }
 
+static void answer_reload(
+	struct control *c, uint64_t ticket, int rc, const struct reload_report *report, const char *reason)
+{
+	struct api_error error = { "no memory" };
+	json_t *result = NULL;
+
+	if (rc)
+		snprintf(error.text, sizeof(error.text), "%s", reason);
+	else if (report->failed[0])
+		snprintf(error.text, sizeof(error.text), "taken over, but %.200s", report->failed);
+	else
+		result = report_json(report);
+	api_reply(c->api, ticket, result, &error);
+}
+
+/* Answered when it has ended; the socket serves others meanwhile. */
 static json_t *reload_command(struct command_call *call)
 {
-	struct reload_report report;
-	bool check = call->arg_count > 0;
+	struct reload_request request = { .check_only = call->arg_count > 0, .told = answer_reload };
 
-	if (check && strcmp(call->args[0], "check") != 0) {
+	if (request.check_only && strcmp(call->args[0], "check") != 0) {
 		snprintf(call->error, sizeof(call->error), "reload: \"%.80s\" is not \"check\"", call->args[0]);
 		return NULL;
 	}
-	if (call->control->stopping) {
-		snprintf(call->error, sizeof(call->error), "the gateway is stopping");
-		return NULL;
-	}
-	if (reload(call->control, check, &report, call->error, sizeof(call->error)))
-		return NULL;
-	if (report.failed[0]) {
-		snprintf(call->error, sizeof(call->error), "taken over, but %.200s", report.failed);
-		return NULL;
-	}
-	return report_json(&report);
+	request.ticket = api_ticket(call->control->api);
+	if (!reload_start(call->control, &request, call->error, sizeof(call->error)))
+		api_defer(call->control->api, request.ticket);
+	return NULL;
 }
 
 struct command {
@@ -112,6 +153,7 @@ static json_t *(*const handlers[COMMAND_COUNT])(struct command_call *call) = {
 	[COMMAND_RELOAD] = reload_command,
 	[COMMAND_INITIATE] = initiate,
 	[COMMAND_TERMINATE] = terminate,
+	[COMMAND_REKEY] = rekey,
 };
 
 /* Words and argument counts come from the table shared with sallyctl; the handlers stand beside it by number. */

@@ -27,6 +27,12 @@ int api_open(const char *path, struct api **ret_api, struct api_error *ret_error
 int api_start(struct api *a, struct loop *loop, const struct api_host *host);
 /* Ends all connections, removes the socket. Accepts NULL. */
 void api_close(struct api *a);
+/* A command that takes long: while it is run, its handler takes a ticket and defers the answer. Whatever the handler
+ * returns is not sent, nor is another request of that client run, until api_reply. */
+uint64_t api_ticket(struct api *a); /* never 0 */
+void api_defer(struct api *a, uint64_t ticket);
+/* Takes the result; NULL: the error. Nothing happens when the client has gone. */
+void api_reply(struct api *a, uint64_t ticket, json_t *result, const struct api_error *error);
 /* Between two turns of the loop: drops clients that did nothing for too long. */
 void api_sweep(struct api *a, uint64_t now_ns);
 

@@ -39,11 +39,13 @@ static uint64_t seconds_since(const struct control *c, uint64_t ns)
 
 static json_t *phase1(const struct control *c, const struct tunnel_profile *profile, const struct ike_tunnel_status *s)
 {
-	return json_pack("{s:s,s:s,s:o,s:o,s:o,s:o,s:o,s:o,s:b,s:b,s:I}", "state", phase_state_name(s->phase1), "role",
+	return json_pack("{s:s,s:s,s:o,s:o,s:o,s:o,s:o,s:o,s:o,s:b,s:b,s:I}", "state", phase_state_name(s->phase1),
+		"role",
 		s->phase1 == PHASE_DOWN ? "none"
 		: s->initiator          ? "initiator"
 					: "responder",
-		"suite", json_text(s->suite), "spi_i", spi_text(s->spi_i, 16), "spi_r", spi_text(s->spi_r, 16), "local",
+		"suite", json_text(s->suite), "weak", s->weak[0] ? json_text(s->weak) : json_null(), "spi_i",
+		spi_text(s->spi_i, 16), "spi_r", spi_text(s->spi_r, 16), "local",
 		endpoint_text(&s->local, &profile->local_addr), "remote",
 		endpoint_text(&s->remote, &profile->remote_addr), "remote_id", json_text(s->remote_id), "nat_local",
 		s->local_nat, "nat_remote", s->remote_nat, "up_seconds",

@@ -25,8 +25,10 @@
 	X(CAPTURE_STATUS, "capture status", "", 0, 0, "the capture that runs, or the last one")                        \
 	X(CAPTURE_STOP, "capture stop", "", 0, 0, "end the capture")                                                   \
 	X(RELOAD, "reload", "[check]", 0, 1, "take the changed configuration over; check: only say what would change") \
-	X(INITIATE, "initiate", "NAME", 1, 1, "bring a tunnel up")                                                     \
-	X(TERMINATE, "terminate", "NAME", 1, 1, "delete a tunnel's SAs, here and at the peer")
+	X(INITIATE, "initiate", "NAME [CHILD]", 1, 2, "bring a tunnel up, or one of its Child SAs")                    \
+	X(TERMINATE, "terminate", "NAME [CHILD]", 1, 2,                                                                \
+		"delete a tunnel's SAs, or one Child SA, here and at the peer")                                        \
+	X(REKEY, "rekey", "NAME [CHILD]", 1, 2, "give a tunnel's Child SAs, or one of them, new keys")
 
 #define CONTROL_COMMAND_ENUM(id, words, arguments, fewest, most, help) COMMAND_##id,
 enum control_command { CONTROL_COMMANDS(CONTROL_COMMAND_ENUM) COMMAND_COUNT };

@@ -47,17 +47,9 @@ static void begin_stop(struct control *c, uint32_t signal_number)
 	log_line(LOG_NOTICE, "stop: signal %u, deleting %u IKE SA%s", signal_number, ike_sa_count(c->engine),
 		plural(ike_sa_count(c->engine)));
 	c->stopping = true;
+	reload_cancel(c);
 	c->stop_by_ns = c->now_ns + STOP_NS;
 	ike_host_command(c, &all);
-}
-
-static void on_hangup(struct control *c)
-{
-	struct reload_report report;
-	char reason[512];
-
-	if (!c->stopping && reload(c, false, &report, reason, sizeof(reason)))
-		log_line(LOG_ERROR, "reload: nothing has changed: %s", reason);
 }
 
 static void on_signal(void *context, uint32_t events)
@@ -68,7 +60,7 @@ static void on_signal(void *context, uint32_t events)
 	(void)events;
 	while (read(c->signals.fd, &info, sizeof(info)) == sizeof(info)) {
 		if (info.ssi_signo == SIGHUP)
-			on_hangup(c);
+			reload_on_signal(c);
 		else
 			begin_stop(c, info.ssi_signo);
 	}
@@ -480,15 +472,20 @@ static void free_histories(struct control *c)
 	free(c->histories);
 }
 
-/* Workers end before what they look at is freed; helpers end before the engine whose jobs they run. */
-void control_free(struct control *c)
+/* Workers end before what they look at is freed; helpers end before the engine whose jobs they run. A compilation that
+ * outlasts the wait for it keeps everything: the end of the process takes it. */
+int control_free(struct control *c)
 {
 	if (!c)
-		return;
+		return 0;
 	api_close(c->api);
 	if (c->dp)
 		datapath_stop(c->dp);
 	capture_close(c);
+	if (reload_end(c)) {
+		log_line(LOG_WARNING, "stop: the policies of a reload still compile: left to the end of the process");
+		return -ETIMEDOUT;
+	}
 	crypto_pool_free(c->pool);
 	ike_engine_free(c->engine);
 	ike_actions_done(&c->actions);
@@ -504,4 +501,5 @@ void control_free(struct control *c)
 	eal_stop(&c->eal);
 	config_free(c->config_owned);
 	free(c);
+	return 0;
 }

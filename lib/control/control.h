@@ -18,8 +18,10 @@ struct control *control_create(struct config *config, char *ret_reason, size_t r
  * that short). 0, or -errno when the loop itself failed. */
 int control_run(struct control *c);
 
-/* Main thread: stops workers and ports, frees everything, ends EAL. Accepts NULL. */
-void control_free(struct control *c);
+/* Main thread: stops workers and ports, frees everything, ends EAL. Accepts NULL. 0, or -ETIMEDOUT: a reload's policies
+ * still compile after 5 s; workers and ports have ended, but the configuration and EAL are still in use, and only the
+ * end of the process (_exit) is left. */
+int control_free(struct control *c);
 
 /* Text of DPDK's version, for --version. */
 const char *control_dpdk_version(void);

@@ -80,6 +80,8 @@ struct control {
 	uint64_t now_ns; /* of this turn of the loop */
 	uint64_t started_ns;
 	struct worker_load loads[IPSEC_WORKERS_MAX];
+	struct reload_run *reload; /* NULL: none runs */
+	bool reload_again;         /* a signal asked for one while it ran */
 	struct capture_session capture;
 	struct trace_session trace;
 	uint64_t next_sweep_ns;

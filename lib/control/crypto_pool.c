@@ -8,6 +8,8 @@
 #include <sys/eventfd.h>
 #include <unistd.h>
 
+#include "background_priv.h"
+
 #define THREADS_MAX 16
 
 /* A node per job: jobs have no link of their own, as most engines of tests run them in line. */
@@ -88,23 +90,6 @@ static void *helper(void *argument)
 	return NULL;
 }
 
-/* Without an affinity of its own, a helper would inherit that of the control lcore and starve it. */
-static int start_thread(struct crypto_pool *p, const cpu_set_t *cpus)
-{
-	pthread_attr_t attributes;
-	int rc;
-
-	if (pthread_attr_init(&attributes))
-		return -ENOMEM;
-	if (cpus)
-		pthread_attr_setaffinity_np(&attributes, sizeof(*cpus), cpus);
-	rc = -pthread_create(&p->threads[p->thread_count], &attributes, helper, p);
-	pthread_attr_destroy(&attributes);
-	if (!rc)
-		pthread_setname_np(p->threads[p->thread_count++], "sp-crypto");
-	return rc;
-}
-
 struct crypto_pool *crypto_pool_create(unsigned threads, size_t queue_max, const cpu_set_t *cpus)
 {
 	struct crypto_pool *p = calloc(1, sizeof(*p));
@@ -117,9 +102,9 @@ struct crypto_pool *crypto_pool_create(unsigned threads, size_t queue_max, const
 	queue_init(&p->finished);
 	p->queue_max = queue_max;
 	p->event_fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
-	for (unsigned i = 0; p->event_fd >= 0 && i < threads && i < THREADS_MAX; i++)
-		if (start_thread(p, cpus))
-			break;
+	while (p->event_fd >= 0 && p->thread_count < threads && p->thread_count < THREADS_MAX &&
+		!thread_start(&p->threads[p->thread_count], "sp-crypto", cpus, helper, p))
+		p->thread_count++;
 	if (!p->thread_count) {
 		crypto_pool_free(p);
 		return NULL;

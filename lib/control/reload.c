@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* A changed configuration under traffic, in an order in which no packet meets half of it: everything is read, checked
- * and compiled first; then routes, new SAs, policies, and last what no rule leads to any more is retired. What did not
- * change is not touched. */
-#include "reload_priv.h"
+/* A changed configuration under traffic, step by step: everything is read, checked and compiled first, beside the
+ * control thread, which serves peers and operators meanwhile; then it is taken over at once. */
+#include "reload_run_priv.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -10,45 +9,33 @@
 
 #include "control_priv.h"
 
-/* A reload on its way. */
-struct reload_run {
-	struct control *c;
-	struct config *next;  /* owned until it is taken over */
-	struct policy policy; /* likewise */
-	struct datapath_prepared *prepared;
-	struct reload_report report;
-	char *reason;
-	size_t capacity;
-};
+/* How long the end of the daemon waits for a compilation, which cannot be interrupted. */
+#define END_WAIT_MS 5000
 
 __attribute__((format(printf, 3, 4))) static int refuse(struct reload_run *r, int rc, const char *format, ...)
 {
 	va_list args;
 
 	va_start(args, format);
-	vsnprintf(r->reason, r->capacity, format, args);
+	vsnprintf(r->reason, sizeof(r->reason), format, args);
 	va_end(args);
 	return rc;
 }
 
-/* ---- reading ---- */
+/* ---- steps: 0, or -errno with the reason filled ---- */
 
 static int load_file(struct reload_run *r)
 {
-	struct config_errors *errors = calloc(1, sizeof(*errors));
-	char text[1024];
+	char text[480];
 	int rc;
 
-	if (!errors)
+	r->errors = calloc(1, sizeof(*r->errors));
+	if (!r->errors)
 		return refuse(r, -ENOMEM, "no memory");
-	rc = config_load(config_file(r->c->config), &r->next, errors);
+	rc = config_load(config_file(r->c->config), &r->next, r->errors);
 	if (rc)
-		refuse(r, rc, "%s%s", config_error_format(&errors->items[0], text, sizeof(text)),
-			errors->count > 1 ? " (and more: sallyctl check)" : "");
-	for (size_t i = 0; !rc && i < errors->warning_count && i < CONFIG_WARNINGS_MAX; i++)
-		log_line(LOG_WARNING, "configuration: %s",
-			config_error_format(&errors->warnings[i], text, sizeof(text)));
-	free(errors);
+		refuse(r, rc, "%s%s", config_error_format(&r->errors->items[0], text, sizeof(text)),
+			r->errors->count > 1 ? " (and more: sallyctl check)" : "");
 	return rc;
 }
 
@@ -64,89 +51,22 @@ static int check_live(struct reload_run *r)
 	return 0;
 }
 
-/* ---- comparing ---- */
-
-/* Index of the manual SA of that name in the configuration in force, or -1: the slot leads there. */
-static int32_t manual_now(const struct reload_run *r, const struct config_manual_sa *next)
+static int resolve(struct reload_run *r)
 {
-	const struct policy *p = &r->c->policy;
-	uint32_t slot = next->out.tunnel_slot;
-	int32_t i = slot < p->slot_count ? p->slots[slot].manual : -1;
+	int rc = policy_resolve(r->next, &r->c->policy, &r->policy);
 
-	return i >= 0 && !strcmp(r->c->config->manual_sas[i].name, next->name) ? i : -1;
+	return rc ? refuse(r, rc, "%s", rc == -ENOSPC ? "too many tunnels and manual SAs" : "no memory") : 0;
 }
 
-static bool keys_equal(const struct secret *a, const struct secret *b)
+static int log_warnings(struct reload_run *r)
 {
-	return a->len == b->len && secret_equal(a->data, b->data, a->len);
+	char text[1024];
+
+	for (size_t i = 0; i < r->errors->warning_count && i < CONFIG_WARNINGS_MAX; i++)
+		log_line(LOG_WARNING, "configuration: %s",
+			config_error_format(&r->errors->warnings[i], text, sizeof(text)));
+	return 0;
 }
-
-static bool specs_keys_equal(const struct sa_spec *a, const struct sa_spec *b)
-{
-	return keys_equal(&a->encr_key, &b->encr_key) && keys_equal(&a->integ_key, &b->integ_key);
-}
-
-enum change { CHANGE_NONE, CHANGE_ADDED, CHANGE_REPLACED };
-
-static enum change manual_change(const struct reload_run *r, size_t i)
-{
-	const struct config *now = r->c->config;
-	const struct config_manual_sa *next = &r->next->manual_sas[i];
-	int32_t k = manual_now(r, next);
-
-	if (k < 0)
-		return CHANGE_ADDED;
-	if (!r->c->policy.slots[next->out.tunnel_slot].missing &&
-		config_item_equal(now, (size_t)k, r->next, i, "manual_sas") &&
-		specs_keys_equal(&now->manual_sas[k].in, &next->in) &&
-		specs_keys_equal(&now->manual_sas[k].out, &next->out))
-		return CHANGE_NONE;
-	return CHANGE_REPLACED;
-}
-
-/* Every manual SA in force whose slot the next policy does not give to the same one. */
-static bool is_removed(const struct reload_run *r, size_t k)
-{
-	const struct config_manual_sa *now = &r->c->config->manual_sas[k];
-	uint32_t slot = now->out.tunnel_slot;
-	int32_t i = slot < r->policy.slot_count ? r->policy.slots[slot].manual : -1;
-
-	return i < 0 || strcmp(r->next->manual_sas[i].name, now->name) != 0;
-}
-
-static bool neighbour_in(const struct config *c, const struct config_neighbour *n, bool *ret_same)
-{
-	for (size_t i = 0; i < c->neighbour_count; i++)
-		if (addr_equal(&c->neighbours[i].addr, &n->addr) && c->neighbours[i].interface == n->interface) {
-			*ret_same = !memcmp(c->neighbours[i].mac, n->mac, sizeof(n->mac));
-			return true;
-		}
-	return false;
-}
-
-static void count_changes(struct reload_run *r)
-{
-	struct reload_report *to = &r->report;
-	bool same;
-
-	for (size_t i = 0; i < r->next->manual_sa_count; i++) {
-		enum change change = manual_change(r, i);
-		to->sas_added += change == CHANGE_ADDED;
-		to->sas_replaced += change == CHANGE_REPLACED;
-		to->sas_kept += change == CHANGE_NONE;
-	}
-	for (size_t k = 0; k < r->c->config->manual_sa_count; k++)
-		to->sas_removed += is_removed(r, k);
-	for (size_t i = 0; i < r->next->neighbour_count; i++)
-		to->neighbours_added += !neighbour_in(r->c->config, &r->next->neighbours[i], &same) || !same;
-	for (size_t i = 0; i < r->c->config->neighbour_count; i++)
-		to->neighbours_removed += !neighbour_in(r->next, &r->c->config->neighbours[i], &same);
-	to->rules = r->policy.rule_count;
-	to->routes = r->next->route_count;
-	to->workers = r->next->system.workers ? r->next->system.workers : datapath_worker_count(r->c->dp);
-}
-
-/* ---- preparing ---- */
 
 static int prepare(struct reload_run *r)
 {
@@ -160,6 +80,14 @@ static int prepare(struct reload_run *r)
 	return r->prepared ? 0 : refuse(r, -EINVAL, "policies and routes: %s", reason);
 }
 
+static int compile(struct reload_run *r)
+{
+	const char *reason;
+	int rc = datapath_compile(r->prepared, &reason);
+
+	return rc ? refuse(r, rc, "policies and routes: %s", reason) : 0;
+}
+
 /* A manual SA without a route could not be installed. */
 static int check_reach(struct reload_run *r)
 {
@@ -169,178 +97,189 @@ static int check_reach(struct reload_run *r)
 	return 0;
 }
 
-/* ---- taking over ---- */
-
-static void failed(struct reload_run *r, const char *what, const char *name, const char *reason)
+static int count_changes(struct reload_run *r)
 {
-	snprintf(r->report.failed, sizeof(r->report.failed), "%s %s: %s", what, name, reason);
-	log_line(LOG_ERROR, "reload: %s", r->report.failed);
+	reload_changes_count(r);
+	return 0;
 }
 
-static void neighbours_add(struct reload_run *r)
+static int take_over(struct reload_run *r)
 {
-	char text[ADDR_TEXT_MAX];
+	const struct reload_report *p = &r->report;
 
-	for (size_t i = 0; i < r->next->neighbour_count; i++) {
-		const struct config_neighbour *n = &r->next->neighbours[i];
-		int rc = datapath_neighbour_add(r->c->dp, (uint16_t)n->interface, &n->addr, n->mac);
-		if (rc)
-			failed(r, "neighbour", addr_format(&n->addr, text), strerror(-rc));
-	}
-}
-
-static void neighbours_remove(struct reload_run *r)
-{
-	const struct config *now = r->c->config;
-	bool same;
-
-	for (size_t i = 0; i < now->neighbour_count; i++)
-		if (!neighbour_in(r->next, &now->neighbours[i], &same))
-			datapath_neighbour_remove(
-				r->c->dp, (uint16_t)now->neighbours[i].interface, &now->neighbours[i].addr);
-}
-
-/* The old pair of a replaced SA goes first where both receive on the same SPI, else behind the new one. */
-static void manual_install(struct reload_run *r, const struct config_manual_sa *m, struct sa_pair *before)
-{
-	static const struct sa_owner nobody = { -1, -1 };
-	struct sa_registry *sas = &r->c->sas;
-	const char *reason;
-
-	if (before && before->in_view.spi == m->in.spi) {
-		sa_pair_retire(sas, before);
-		before = NULL;
-	}
-	if (sa_pair_install(sas, &nobody, &m->in, &m->out, true, &reason)) {
-		failed(r, "manual SA", m->name, reason);
-		r->policy.slots[m->out.tunnel_slot].missing = true;
-		return;
-	}
-	if (before)
-		sa_pair_retire(sas, before);
-	log_line(LOG_NOTICE, "manual-sa-up %s spi-in %08x spi-out %08x", m->name, m->in.spi, m->out.spi);
-}
-
-/* Does a manual SA in force leave its inbound SPI to another one? */
-static bool leaves_spi_to(const struct reload_run *r, size_t k, const struct config_manual_sa *next)
-{
-	const struct config_manual_sa *now = &r->c->config->manual_sas[k];
-
-	return now->in.spi == next->in.spi && strcmp(now->name, next->name) != 0 &&
-	       (is_removed(r, k) ||
-		       manual_change(r, (size_t)r->policy.slots[now->out.tunnel_slot].manual) != CHANGE_NONE);
-}
-
-/* SAs that were renamed or changed SPIs with each other find theirs free. Before any is installed. */
-static void spis_in_use_retire(struct reload_run *r)
-{
-	for (size_t i = 0; i < r->next->manual_sa_count; i++) {
-		if (manual_change(r, i) == CHANGE_NONE)
-			continue;
-		for (size_t k = 0; k < r->c->config->manual_sa_count; k++) {
-			struct sa_pair *pair = leaves_spi_to(r, k, &r->next->manual_sas[i])
-						       ? sa_pair_of_slot(&r->c->sas,
-								 r->c->config->manual_sas[k].out.tunnel_slot)
-						       : NULL;
-			if (pair)
-				sa_pair_retire(&r->c->sas, pair);
-		}
-	}
-}
-
-static void manual_sas_install(struct reload_run *r)
-{
-	spis_in_use_retire(r);
-	for (size_t i = 0; i < r->next->manual_sa_count; i++) {
-		const struct config_manual_sa *m = &r->next->manual_sas[i];
-		enum change change = manual_change(r, i);
-
-		if (change != CHANGE_NONE)
-			manual_install(r, m,
-				change == CHANGE_REPLACED ? sa_pair_of_slot(&r->c->sas, m->out.tunnel_slot) : NULL);
-	}
-}
-
-static void manual_sas_retire(struct reload_run *r)
-{
-	for (size_t k = 0; k < r->c->config->manual_sa_count; k++) {
-		const struct config_manual_sa *m = &r->c->config->manual_sas[k];
-		struct sa_pair *pair = is_removed(r, k) ? sa_pair_of_slot(&r->c->sas, m->out.tunnel_slot) : NULL;
-
-		if (!pair)
-			continue;
-		sa_pair_retire(&r->c->sas, pair);
-		log_line(LOG_NOTICE, "manual-sa-down %s: not configured any more", m->name);
-	}
-}
-
-/* The engine goes on with the profiles it was given; they say the same. */
-static void config_take_over(struct reload_run *r)
-{
-	struct control *c = r->c;
-	struct config *before = c->config;
-	struct tunnel_profile *tunnels = r->next->tunnels;
-
-	r->next->tunnels = before->tunnels;
-	before->tunnels = tunnels;
-	c->config = r->next;
-	policy_done(&c->policy);
-	c->policy = r->policy;
-	policy_rules_free(&c->policy);
-	r->policy = (struct policy){ 0 };
-	r->next = c->config_owned;
-	c->config_owned = c->config;
-	log_set_level(c->config->control.log_level);
-}
-
-static void take_over(struct reload_run *r)
-{
-	struct control *c = r->c;
-
-	neighbours_add(r);
-	datapath_publish_routes(c->dp, r->prepared);
-	sa_registry_repath(&c->sas);
-	manual_sas_install(r);
-	/* the policies in force still lead to SAs that are there */
-	datapath_publish_policies(c->dp, r->prepared);
-	manual_sas_retire(r);
-	neighbours_remove(r);
-	datapath_workers_set(c->dp, (uint16_t)r->report.workers);
-	config_take_over(r);
-}
-
-static void log_taken(const struct reload_report *p)
-{
+	if (r->request.check_only)
+		return 0;
+	reload_take_over(r);
 	log_line(LOG_NOTICE,
 		"reload: %zu rules, %zu routes, manual SAs: %zu added, %zu replaced, %zu removed, %zu kept, %u workers",
 		p->rules, p->routes, p->sas_added, p->sas_replaced, p->sas_removed, p->sas_kept, p->workers);
+	return 0;
 }
 
-int reload(struct control *c, bool check_only, struct reload_report *ret_report, char *ret_reason, size_t capacity)
-{
-	struct reload_run r = { .c = c, .reason = ret_reason, .capacity = capacity };
-	int rc = load_file(&r);
+/* Beside the control thread goes what takes long and touches nothing but the run. */
+static const struct step {
+	int (*run)(struct reload_run *r);
+	bool beside;
+} steps[] = {
+	{ load_file, true },
+	{ check_live, true },
+	{ resolve, true },
+	{ log_warnings, false },
+	{ prepare, false },
+	{ compile, true },
+	{ check_reach, true },
+	{ count_changes, true },
+	{ take_over, false },
+};
 
-	if (!rc)
-		rc = check_live(&r);
+/* ---- the run ---- */
+
+static void run_free(struct reload_run *r)
+{
+	datapath_prepared_free(r->prepared);
+	policy_done(&r->policy);
+	config_free(r->next);
+	free(r->errors);
+	free(r);
+}
+
+/* Who asked is told once; after that the run has nobody to tell. */
+static void tell(struct reload_run *r)
+{
+	struct reload_request request = r->request;
+
+	r->request.told = NULL;
+	if (request.told)
+		request.told(r->c, request.ticket, r->rc, &r->report, r->reason);
+}
+
+/* A signal that came meanwhile may have been about a file that was changed behind the reading. */
+static void finish(struct reload_run *r)
+{
+	struct control *c = r->c;
+	bool again = c->reload_again && !c->stopping;
+
+	c->reload = NULL;
+	c->reload_again = false;
+	tell(r);
+	run_free(r);
+	if (again)
+		reload_on_signal(c);
+}
+
+static void run_steps(struct reload_run *r, bool beside)
+{
+	while (!r->rc && r->step < ARRAY_LEN(steps) && steps[r->step].beside == beside)
+		r->rc = atomic_load_explicit(&r->cancelled, memory_order_relaxed)
+				? refuse(r, -ECANCELED, "the gateway is stopping")
+				: steps[r->step++].run(r);
+}
+
+static void work_beside(void *context)
+{
+	run_steps(context, true);
+}
+
+static int start_beside(struct reload_run *r)
+{
+	int rc = background_start(&r->background, &r->c->loop, &r->c->eal.other_cpus);
+
+	return rc ? refuse(r, rc, "no thread to compile on: %s", strerror(-rc)) : 0;
+}
+
+/* What ran beside has ended. */
+static void go_on(void *context)
+{
+	struct reload_run *r = context;
+	int rc;
+
+	run_steps(r, false);
+	if (!r->rc && r->step < ARRAY_LEN(steps)) {
+		/* once it has started, the run is no longer ours to write */
+		rc = start_beside(r);
+		if (!rc)
+			return;
+		r->rc = rc;
+	}
+	finish(r);
+}
+
+static struct reload_run *run_create(struct control *c, const struct reload_request *request)
+{
+	struct reload_run *r = calloc(1, sizeof(*r));
+
+	if (!r)
+		return NULL;
+	r->c = c;
+	r->request = *request;
+	r->background = (struct background){ .work = work_beside, .done = go_on, .context = r };
+	return r;
+}
+
+int reload_start(struct control *c, const struct reload_request *request, char *ret_reason, size_t capacity)
+{
+	struct reload_run *r;
+	int rc;
+
+	if (c->stopping || c->reload) {
+		snprintf(ret_reason, capacity, "%s",
+			c->stopping ? "the gateway is stopping" : "a reload is running: try again when it has ended");
+		return c->stopping ? -ESHUTDOWN : -EBUSY;
+	}
+	r = run_create(c, request);
+	rc = r ? start_beside(r) : -ENOMEM;
 	if (!rc) {
-		rc = policy_resolve(r.next, &c->policy, &r.policy);
-		if (rc)
-			refuse(&r, rc, "%s", rc == -ENOSPC ? "too many tunnels and manual SAs" : "no memory");
+		c->reload = r;
+		return 0;
 	}
-	if (!rc)
-		rc = prepare(&r);
-	if (!rc)
-		rc = check_reach(&r);
-	if (!rc)
-		count_changes(&r);
-	if (!rc && !check_only) {
-		take_over(&r);
-		log_taken(&r.report);
-	}
-	*ret_report = r.report;
-	datapath_prepared_free(r.prepared);
-	policy_done(&r.policy);
-	config_free(r.next);
+	snprintf(ret_reason, capacity, "%s", r ? r->reason : "no memory");
+	if (r)
+		run_free(r);
+	return rc;
+}
+
+/* What was taken over and did not come up is in the log already. */
+static void log_how_it_ended(
+	struct control *c, uint64_t ticket, int rc, const struct reload_report *report, const char *reason)
+{
+	(void)c;
+	(void)ticket;
+	(void)report;
+	if (rc)
+		log_line(LOG_ERROR, "reload: nothing has changed: %s", reason);
+}
+
+void reload_on_signal(struct control *c)
+{
+	const struct reload_request request = { .told = log_how_it_ended };
+	char reason[128];
+	int rc = reload_start(c, &request, reason, sizeof(reason));
+
+	if (rc == -EBUSY)
+		c->reload_again = true;
+	else if (rc)
+		log_line(LOG_ERROR, "reload: nothing has changed: %s", reason);
+}
+
+void reload_cancel(struct control *c)
+{
+	struct reload_run *r = c->reload;
+
+	if (!r)
+		return;
+	atomic_store_explicit(&r->cancelled, true, memory_order_relaxed);
+	if (r->request.told)
+		r->request.told(c, r->request.ticket, -ECANCELED, &r->report, "the gateway is stopping");
+	r->request.told = NULL;
+}
+
+int reload_end(struct control *c)
+{
+	struct reload_run *r = c->reload;
+	int rc = r ? background_end(&r->background, END_WAIT_MS) : 0;
+
+	if (r && !rc)
+		run_free(r);
+	c->reload = NULL;
 	return rc;
 }

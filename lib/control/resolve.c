@@ -98,6 +98,13 @@ static int slots_give(
 	return rc;
 }
 
+/* Resolving the configuration in force again, as show policies does, writes nothing: a reload may be reading it. */
+static void slot_set(uint32_t *to, uint32_t slot)
+{
+	if (*to != slot)
+		*to = slot;
+}
+
 static int tunnel_slots(
 	struct config *config, struct policy *p, const struct policy *before, const struct targets *t, size_t i)
 {
@@ -106,7 +113,7 @@ static int tunnel_slots(
 	int rc = slots_give(p, before, t, tunnel->name, &first);
 
 	for (uint8_t child = 0; !rc && child < tunnel->child_count; child++) {
-		tunnel->children[child].tunnel_slot = first + child;
+		slot_set(&tunnel->children[child].tunnel_slot, first + child);
 		p->slots[first + child] = (struct slot_owner){ .tunnel = (int32_t)i, .child = child, .manual = -1 };
 	}
 	return rc;
@@ -120,7 +127,8 @@ static int manual_slot(
 	int rc = slots_give(p, before, t, m->name, &slot);
 
 	if (!rc) {
-		m->in.tunnel_slot = m->out.tunnel_slot = slot;
+		slot_set(&m->in.tunnel_slot, slot);
+		slot_set(&m->out.tunnel_slot, slot);
 		p->slots[slot] = (struct slot_owner){ .tunnel = -1, .child = -1, .manual = (int32_t)i };
 	}
 	return rc;

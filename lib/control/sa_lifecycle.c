@@ -49,23 +49,19 @@ struct sa_pair *sa_pair_lookup(const struct sa_registry *r, uint32_t spi_in)
 	return NULL;
 }
 
-static void weak_add(struct sa_view *v, const char *name, const char *reason)
-{
-	size_t len = strlen(v->weak);
-
-	snprintf(v->weak + len, sizeof(v->weak) - len, "%s%s%s%s", len ? "; " : "", name, *name ? " " : "", reason);
-}
-
 static void weak_fill(const struct sa_spec *spec, bool manual, struct sa_view *ret_view)
 {
-	const struct alg *algs[] = { spec->encr, spec->integ };
+	const struct suite suite = { .encr = spec->encr, .integ = spec->integ };
+	bool counts = (spec->encr && (spec->encr->flags & ALG_COUNTER)) ||
+		      (spec->integ && (spec->integ->flags & ALG_COUNTER));
+	char text[sizeof(ret_view->weak)];
 
-	for (size_t i = 0; i < ARRAY_LEN(algs); i++) {
-		if (manual && algs[i] && (algs[i]->flags & ALG_COUNTER))
-			weak_add(ret_view, "", "manual keys repeat nonces after a restart");
-		if (algs[i] && alg_weakness(algs[i]))
-			weak_add(ret_view, algs[i]->name, alg_weakness(algs[i]));
-	}
+	suite_weakness(&suite, text, sizeof(text));
+	snprintf(ret_view->weak, sizeof(ret_view->weak), "%s%.180s",
+		!(manual && counts) ? ""
+		: text[0]           ? "manual keys repeat nonces after a restart; "
+				    : "manual keys repeat nonces after a restart",
+		text);
 }
 
 /* Keys are not among what is kept. */
@@ -292,10 +288,13 @@ static void tell_expiry(struct sa_pair *pair, enum sa_direction direction, uint3
 
 static void check_expiry(struct sa_pair *pair, enum sa_direction direction, uint32_t flags, struct sa_facts *facts)
 {
-	/* of negotiated ones the engine knows the lifetime itself */
-	if (pair->tunnel < 0)
+	if (pair->tunnel < 0) {
 		tell_expiry(pair, direction, flags);
-	else if ((flags & (SA_HARD_EXPIRED | SA_SEQUENCE_END)) && !pair->expiry_told)
+		return;
+	}
+	if ((flags & SA_SOFT_EXPIRED) && !pair->soft_told)
+		pair->soft_told = facts_push(facts, IKE_SOFT_EXPIRE, pair, NULL);
+	if ((flags & (SA_HARD_EXPIRED | SA_SEQUENCE_END)) && !pair->expiry_told)
 		pair->expiry_told = facts_push(facts, IKE_EXPIRE, pair, NULL);
 }
 

@@ -43,9 +43,9 @@ struct sa_pair {
 	uint16_t path_mtu;            /* learnt from a router, lower than that; 0: nothing learnt */
 	uint64_t learnt_ns;           /* when */
 	uint64_t packets_seen;
-	uint32_t told[2];   /* by direction, of a manual SA: flags that the log has had */
-	bool expiry_told;   /* once is enough for the engine */
-	bool source_untold; /* a new source that the engine has not heard of: no memory then */
+	uint32_t told[2];            /* by direction, of a manual SA: flags that the log has had */
+	bool soft_told, expiry_told; /* once is enough for the engine */
+	bool source_untold;          /* a new source that the engine has not heard of: no memory then */
 };
 
 struct sa_registry {

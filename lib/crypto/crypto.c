@@ -13,7 +13,7 @@ struct crypto *crypto_create(void)
 
 	if (!c)
 		return NULL;
-	if (hmac_init(c) || hash_init(c) || aead_init(c)) {
+	if (mac_init(c) || hash_init(c) || aead_init(c)) {
 		crypto_free(c);
 		return NULL;
 	}
@@ -24,7 +24,7 @@ void crypto_free(struct crypto *c)
 {
 	if (!c)
 		return;
-	hmac_done(c);
+	mac_done(c);
 	hash_done(c);
 	aead_done(c);
 	free(c);

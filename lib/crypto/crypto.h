@@ -7,7 +7,7 @@
 #include "model.h"
 
 #define PRF_OUT_MAX   64
-#define KE_PUBLIC_MAX 256 /* MODP-2048 */
+#define KE_PUBLIC_MAX 1024 /* MODP-8192 */
 #define AEAD_IV_MAX   16
 #define AEAD_ICV_MAX  32
 
@@ -34,7 +34,12 @@ int prf_compute(struct crypto *c, const struct alg *prf, struct bytes key, const
 int prf_plus(
 	struct crypto *c, const struct alg *prf, struct bytes key, struct bytes seed, uint8_t *ret_out, size_t len);
 
-/* Protection of SK payloads: AEAD (RFC 5282) or CBC + HMAC (RFC 7296 3.14), one call each way.
+/* How much of each nonce is key of the prf that makes SKEYSEED: 8 bytes with AES-CMAC, all of it (SIZE_MAX) with HMAC
+ * (RFC 7296 2.14). */
+size_t prf_nonce_bytes(const struct alg *prf);
+
+/* Protection of SK payloads: AEAD (RFC 5282, RFC 7634), or CBC or CTR with a MAC (RFC 7296 3.14, RFC 5930), one call
+ * each way.
  * encr_key is key then salt; integ is NULL with an AEAD. */
 struct aead_params {
 	const struct alg *encr, *integ;
@@ -43,8 +48,8 @@ struct aead_params {
 
 size_t aead_icv_bytes(const struct aead_params *p);
 
-/* Encrypts data[0..len) in place (len a multiple of encr->block_bytes; padding is the caller's) and writes the ICV over
- * aad (header and everything up to the IV), iv and ciphertext. 0, -EINVAL or -EIO. */
+/* Encrypts data[0..len) in place (len a multiple of encr->block_bytes and not 0; padding is the caller's) and writes
+ * the ICV over aad (header and everything up to the IV), iv and ciphertext. 0, -EINVAL or -EIO. */
 int aead_seal(struct crypto *c, const struct aead_params *p, struct bytes iv, struct bytes aad, uint8_t *data,
 	size_t len, uint8_t *ret_icv);
 
@@ -71,7 +76,7 @@ enum crypto_job_kind {
 
 struct crypto_job {
 	enum crypto_job_kind kind;
-	uint64_t owner; /* the engine's reference, opaque here */
+	uint64_t owner, exchange; /* the engine's references, opaque here */
 	const struct alg *group;
 	struct kex_key *key; /* owned by the job */
 	uint8_t public_value[KE_PUBLIC_MAX];

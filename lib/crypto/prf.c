@@ -9,34 +9,45 @@
 
 #define PRF_PLUS_BLOCKS_MAX 255 /* the block counter is one octet */
 
-/* The digest of a PRF row, or HMAC_DIGESTS. */
-static enum hmac_digest prf_digest(const struct alg *prf)
+/* A PRF that takes keys of one length only makes such a key of any other (RFC 4615 3). */
+static int fixed_key(struct crypto *c, enum mac_kind kind, struct bytes key, uint8_t ret_key[PRF_OUT_MAX])
 {
-	if (!prf || prf->type != TRANSFORM_PRF)
-		return HMAC_DIGESTS;
-	switch (prf->id) {
-	case PRF_HMAC_SHA2_256: return HMAC_SHA2_256;
-	case PRF_HMAC_SHA2_384: return HMAC_SHA2_384;
-	case PRF_HMAC_SHA2_512: return HMAC_SHA2_512;
-	default: return HMAC_DIGESTS;
-	}
+	static const uint8_t zero[PRF_OUT_MAX];
+	size_t len = mac_key_bytes(kind);
+
+	return mac_compute(c, kind, BYTES(zero, len), &key, 1, ret_key, len);
 }
 
 int prf_compute(struct crypto *c, const struct alg *prf, struct bytes key, const struct bytes *parts, size_t count,
 	uint8_t *ret_out)
 {
-	enum hmac_digest digest = prf_digest(prf);
+	enum mac_kind kind = mac_kind_of(prf, TRANSFORM_PRF);
+	uint8_t made[PRF_OUT_MAX];
+	int err = 0;
 
-	if (digest == HMAC_DIGESTS)
+	if (kind == MAC_KINDS)
 		return -EINVAL;
-	return hmac_compute(c, digest, key, parts, count, ret_out, prf->out_bytes);
+	if (!mac_key_bytes(kind) || key.len == mac_key_bytes(kind))
+		return mac_compute(c, kind, key, parts, count, ret_out, prf->out_bytes);
+	err = fixed_key(c, kind, key, made);
+	if (!err)
+		err = mac_compute(c, kind, BYTES(made, mac_key_bytes(kind)), parts, count, ret_out, prf->out_bytes);
+	secret_wipe(made, sizeof(made));
+	return err;
+}
+
+size_t prf_nonce_bytes(const struct alg *prf)
+{
+	size_t fixed = mac_key_bytes(mac_kind_of(prf, TRANSFORM_PRF));
+
+	return fixed ? fixed / 2 : SIZE_MAX;
 }
 
 int prf_plus(struct crypto *c, const struct alg *prf, struct bytes key, struct bytes seed, uint8_t *ret_out, size_t len)
 {
 	uint8_t block[PRF_OUT_MAX], number = 0;
 	size_t done = 0, take = 0;
-	int err = prf_digest(prf) == HMAC_DIGESTS ? -EINVAL : 0;
+	int err = mac_kind_of(prf, TRANSFORM_PRF) == MAC_KINDS ? -EINVAL : 0;
 
 	if (!err && len > (size_t)PRF_PLUS_BLOCKS_MAX * prf->out_bytes)
 		err = -EINVAL;

@@ -98,12 +98,17 @@ int datapath_publish(struct datapath *dp, const struct datapath_snapshot *s, con
 
 /* The same in steps, for who has something to do in between: routes before the SAs that need them, policies behind. */
 struct datapath_prepared;
-/* Control: builds everything, changes nothing. The caller's, for datapath_prepared_free. NULL with a reason. */
+/* Control: what is to be compiled, with its next hops looked up, which is quick; changes nothing that packets meet.
+ * Borrows the rules until datapath_compile has returned. The caller's, for datapath_prepared_free. NULL with a reason.
+ */
 struct datapath_prepared *datapath_prepare(
 	struct datapath *dp, const struct datapath_snapshot *s, const char **ret_reason);
-/* Control: whether the routes to come lead to an address. */
+/* Any thread but a worker's, which has p to itself meanwhile: compiles policies and routes, which may take seconds.
+ * Touches nothing of the datapath. 0, or -EINVAL with a reason. */
+int datapath_compile(struct datapath_prepared *p, const char **ret_reason);
+/* Any thread: whether the compiled routes lead to an address. */
 bool datapath_prepared_reaches(const struct datapath_prepared *p, const struct addr *a);
-/* Control: publish the part that was prepared, once each. */
+/* Control: publish the part that was compiled, once each. */
 void datapath_publish_routes(struct datapath *dp, struct datapath_prepared *p);
 void datapath_publish_policies(struct datapath *dp, struct datapath_prepared *p);
 void datapath_prepared_free(struct datapath_prepared *p); /* with what was not published; accepts NULL */

@@ -95,11 +95,17 @@ static int entry_compare(const void *a, const void *b)
 	return x->order < y->order ? -1 : x->order > y->order;
 }
 
+/* Control: looks next hops up. What is in *e, also after an error, is the caller's. */
 static int entries_collect(
 	struct entries *e, struct datapath *dp, const struct datapath_snapshot *s, const char **ret_reason)
 {
+	size_t most = ARRAY_LEN(nowhere) + s->route_count + (size_t)ENTRIES_OF_PORT * dp->port_count;
 	struct prefix p;
 
+	*ret_reason = "out of memory";
+	e->items = calloc(most, sizeof(*e->items));
+	if (!e->items)
+		return -ENOMEM;
 	for (size_t i = 0; i < ARRAY_LEN(nowhere); i++)
 		if (!prefix_parse(nowhere[i], &p))
 			entry_add(e, p, (struct route){ .kind = ROUTE_NOWHERE });
@@ -112,7 +118,6 @@ static int entries_collect(
 		connected_add(e, i, &dp->ports[i].prefix);
 		connected_add(e, i, &dp->ports[i].prefix6);
 	}
-	qsort(e->items, e->count, sizeof(*e->items), entry_compare);
 	return 0;
 }
 
@@ -124,21 +129,14 @@ static int entry_insert(struct routes *r, const struct entry *e)
 					   : route_insert(&r->four, addr_ipv4(&p->addr), p->len, &e->route);
 }
 
-static int routes_fill(
-	struct routes *r, struct datapath *dp, const struct datapath_snapshot *s, const char **ret_reason)
+static int routes_fill(struct routes *r, struct entries *e)
 {
-	size_t most = ARRAY_LEN(nowhere) + s->route_count + (size_t)ENTRIES_OF_PORT * dp->port_count;
-	struct entries e = { .items = calloc(most, sizeof(*e.items)) };
-	int error = e.items ? route_table_init(&r->four) : -ENOMEM;
+	int error = route_table_init(&r->four);
 
-	if (!error)
-		error = entries_collect(&e, dp, s, ret_reason);
-	for (uint32_t i = 0; !error && i < e.count; i++)
-		error = entry_insert(r, &e.items[i]);
-	if (!error)
-		error = route6_finish(&r->six);
-	free(e.items);
-	return error;
+	qsort(e->items, e->count, sizeof(*e->items), entry_compare);
+	for (uint32_t i = 0; !error && i < e->count; i++)
+		error = entry_insert(r, &e->items[i]);
+	return error ? error : route6_finish(&r->six);
 }
 
 void routes_free(struct routes *r)
@@ -150,15 +148,25 @@ void routes_free(struct routes *r)
 	free(r);
 }
 
-struct routes *routes_create(struct datapath *dp, const struct datapath_snapshot *s, const char **ret_reason)
+/* Any thread: touches nothing but the entries, which it sorts. */
+static struct routes *routes_build(struct entries *e, const char **ret_reason)
 {
 	struct routes *r = calloc(1, sizeof(*r));
 
 	*ret_reason = "out of memory";
-	if (r && !routes_fill(r, dp, s, ret_reason))
+	if (r && !routes_fill(r, e))
 		return r;
 	routes_free(r);
 	return NULL;
+}
+
+struct routes *routes_create(struct datapath *dp, const struct datapath_snapshot *s, const char **ret_reason)
+{
+	struct entries e = { 0 };
+	struct routes *r = entries_collect(&e, dp, s, ret_reason) ? NULL : routes_build(&e, ret_reason);
+
+	free(e.items);
+	return r;
 }
 
 /* One packet may have both its addresses on both sides. */
@@ -286,8 +294,10 @@ int assignment_publish(struct datapath *dp, struct assignment *assignment)
 
 /* ---- what control publishes ---- */
 
-/* Parts not published yet; NULL: they have been. */
+/* Parts not published yet; NULL: not built yet, or they have been published. */
 struct datapath_prepared {
+	struct datapath_snapshot recipe; /* its rules borrowed until they are compiled; the routes are in entries */
+	struct entries entries;
 	struct policies *policies;
 	struct routes *routes;
 	struct snapshot *with_policies, *with_routes; /* room for them, so that to publish cannot fail */
@@ -302,16 +312,24 @@ struct datapath_prepared *datapath_prepare(
 	*ret_reason = "out of memory";
 	if (!p)
 		return NULL;
+	p->recipe = (struct datapath_snapshot){ .rules = s->rules, .rule_count = s->rule_count };
 	p->with_policies = malloc(sizeof(*p->with_policies));
 	p->with_routes = malloc(sizeof(*p->with_routes));
-	if (p->with_policies && p->with_routes)
-		p->policies = policies_create(s, ret_reason);
-	if (p->policies)
-		p->routes = routes_create(dp, s, ret_reason);
-	if (p->routes)
+	if (p->with_policies && p->with_routes && !entries_collect(&p->entries, dp, s, ret_reason))
 		return p;
 	datapath_prepared_free(p);
 	return NULL;
+}
+
+int datapath_compile(struct datapath_prepared *p, const char **ret_reason)
+{
+	p->policies = policies_create(&p->recipe, ret_reason);
+	if (p->policies)
+		p->routes = routes_build(&p->entries, ret_reason);
+	if (!p->routes)
+		return -EINVAL;
+	*ret_reason = NULL;
+	return 0;
 }
 
 void datapath_prepared_free(struct datapath_prepared *p)
@@ -320,6 +338,7 @@ void datapath_prepared_free(struct datapath_prepared *p)
 		return;
 	policies_free(p->policies);
 	routes_free(p->routes);
+	free(p->entries.items);
 	free(p->with_policies);
 	free(p->with_routes);
 	free(p);
@@ -355,14 +374,14 @@ int datapath_publish(struct datapath *dp, const struct datapath_snapshot *s, con
 {
 	const struct snapshot *now = atomic_load_explicit(&dp->snapshot, memory_order_relaxed);
 	struct datapath_prepared *p = datapath_prepare(dp, s, ret_reason);
+	int error = p ? datapath_compile(p, ret_reason) : -EINVAL;
 
-	if (!p)
-		return -EINVAL;
-	snapshot_swap(dp, p->with_policies, p->policies, p->routes, now->assignment);
-	p->with_policies = NULL;
-	p->policies = NULL;
-	p->routes = NULL;
-	*ret_reason = NULL;
+	if (!error) {
+		snapshot_swap(dp, p->with_policies, p->policies, p->routes, now->assignment);
+		p->with_policies = NULL;
+		p->policies = NULL;
+		p->routes = NULL;
+	}
 	datapath_prepared_free(p);
-	return 0;
+	return error;
 }

@@ -22,8 +22,8 @@ static bool engine_init(struct ike_engine *e, const struct tunnel_profile *profi
 {
 	e->crypto = crypto_create();
 	e->plain = malloc(IKE_MESSAGE_BYTES_MAX);
-	e->sealed = malloc(IKE_MESSAGE_BYTES_MAX);
-	return e->crypto && e->plain && e->sealed && !table_init(&e->by_spi, profile_count) &&
+	e->built = malloc(IKE_MESSAGE_BYTES_MAX);
+	return e->crypto && e->plain && e->built && !table_init(&e->by_spi, profile_count) &&
 	       !table_init(&e->by_init, 0) && !table_init(&e->by_identity, profile_count) &&
 	       !table_init(&e->by_child, profile_count) && !tunnels_init(e, profiles, profile_count);
 }
@@ -59,8 +59,10 @@ void ike_engine_free(struct ike_engine *e)
 	crypto_free(e->crypto);
 	if (e->plain)
 		secret_wipe(e->plain, IKE_MESSAGE_BYTES_MAX);
+	if (e->built)
+		secret_wipe(e->built, IKE_MESSAGE_BYTES_MAX);
 	free(e->plain);
-	free(e->sealed);
+	free(e->built);
 	free(e);
 }
 
@@ -90,7 +92,7 @@ static enum sa_event event_of(const struct ike_header *h)
 
 	switch (h->exchange) {
 	case IKE_AUTH: return response ? EV_AUTH_RESPONSE : EV_AUTH_REQUEST;
-	case CREATE_CHILD_SA: return EV_CHILD_REQUEST; /* a response answers nothing of ours: the window drops it */
+	case CREATE_CHILD_SA: return response ? EV_CHILD_RESPONSE : EV_CHILD_REQUEST;
 	default: return response ? EV_INFORMATIONAL_RESPONSE : EV_INFORMATIONAL_REQUEST;
 	}
 }
@@ -113,8 +115,13 @@ static void receive_opened(struct ike_engine *e, struct ike_sa *sa, const struct
 	struct input in = { .d = d, .m = m, .error = &error };
 	bool response = m->header.flags & IKE_FLAG_RESPONSE, up = sa->state == ST_ESTABLISHED;
 
-	if (up)
+	/* not the IKE_AUTH request itself: its sender does not know yet that we accept */
+	if (up) {
 		sa_move_remote(e, sa, &d->remote);
+		sa_heard(e, sa);
+	}
+	if (up && !response)
+		sa_confirmed(e, sa);
 	if (message_decode_inner(plain, first, m, &error) || message_check(m, &error)) {
 		e->counters[error.reason == WIRE_CRITICAL ? IKE_C_UNKNOWN_CRITICAL : IKE_C_MALFORMED]++;
 		step_or_count(e, sa, response ? EV_BAD_RESPONSE : EV_BAD_REQUEST, &in);
@@ -125,9 +132,36 @@ static void receive_opened(struct ike_engine *e, struct ike_sa *sa, const struct
 		if (up && !response)
 			refuse_unexpected(e, sa, &in);
 	}
-	/* not the IKE_AUTH request itself: its sender does not know yet that we accept */
-	if (up)
-		sa_heard(e, sa);
+	/* what waited for the peer */
+	task_flush(e, sa);
+}
+
+/* Opens the SK or SKF payload. False: counted, not authentic. */
+static bool open_or_count(struct ike_engine *e, const struct ike_sa *sa, const struct ike_datagram *d,
+	const struct payload *sk, struct bytes *ret_plain)
+{
+	if (!protect_open(e, sa, d, sk, ret_plain))
+		return true;
+	e->counters[IKE_C_BAD_ICV]++;
+	return false;
+}
+
+/* RFC 7383 2.6: authenticated first, kept then; the whole is what one SK payload would have held. */
+static void receive_fragment(struct ike_engine *e, struct ike_sa *sa, const struct ike_datagram *d, struct message *m,
+	struct payload *fragment)
+{
+	struct bytes plain;
+
+	e->counters[IKE_C_FRAGMENTS]++;
+	if (!skf_wants(e, sa, m, fragment) || !open_or_count(e, sa, d, fragment, &plain))
+		return;
+	struct skf_set *whole = skf_add(e, sa, d, m, fragment, plain);
+	if (!whole)
+		return;
+	struct ike_datagram first = { d->local, d->remote, BYTES(whole->head, whole->head_len) };
+	fragment->type = PAYLOAD_SK;
+	receive_opened(e, sa, &first, m, skf_join(e, whole), whole->first);
+	skf_free(whole);
 }
 
 static void receive_protected(struct ike_engine *e, struct ike_sa *sa, const struct ike_datagram *d)
@@ -140,30 +174,32 @@ static void receive_protected(struct ike_engine *e, struct ike_sa *sa, const str
 		e->counters[error.reason == WIRE_CRITICAL ? IKE_C_UNKNOWN_CRITICAL : IKE_C_MALFORMED]++;
 		return;
 	}
-	const struct payload *sk = message_find(&m, PAYLOAD_SK);
-	if (!sk) {
+	/* nothing follows either of them in a message */
+	struct payload *sk = m.count ? &m.payloads[m.count - 1] : NULL;
+	if (sk && sk->type == PAYLOAD_SKF) {
+		receive_fragment(e, sa, d, &m, sk);
+	} else if (!sk || sk->type != PAYLOAD_SK) {
 		e->counters[IKE_C_MALFORMED]++;
-		return;
+	} else if (open_or_count(e, sa, d, sk, &plain)) {
+		skf_drop(e, sa, m.header.flags & IKE_FLAG_RESPONSE);
+		receive_opened(e, sa, d, &m, plain, sk->sk.first_inner);
 	}
-	if (protect_open(e, sa, d, sk, &plain)) {
-		e->counters[IKE_C_BAD_ICV]++;
-		return;
-	}
-	receive_opened(e, sa, d, &m, plain, sk->sk.first_inner);
 }
 
-/* Keys came after the IKE_AUTH request that asked for them. */
+/* Keys came after the IKE_AUTH request, or fragments of it, that asked for them. */
 static void receive_held(struct ike_engine *e, struct ike_sa *sa)
 {
-	struct handshake *h = sa->handshake;
-
-	if (sa->state != ST_KEYED || !h->held)
+	if (sa->state != ST_KEYED)
 		return;
-	uint8_t *held = h->held;
-	struct ike_datagram d = { h->held_local, h->held_remote, BYTES(held, h->held_len) };
-	h->held = NULL;
-	receive_protected(e, sa, &d);
-	free(held);
+	struct held *held = sa->handshake->held, *next;
+	sa->handshake->held = NULL;
+	for (; held; held = next) {
+		struct ike_datagram d = { held->local, held->remote, BYTES(held->data, held->len) };
+		next = held->next;
+		if (sa->state == ST_KEYED)
+			receive_protected(e, sa, &d);
+		free(held);
+	}
 }
 
 /* Half-open, an SA talks to the addresses of its IKE_SA_INIT; only a NAT may show others. A port may always change
@@ -176,6 +212,32 @@ static bool from_elsewhere(const struct ike_sa *sa, const struct ike_datagram *d
 	       (!sa->local_nat && !addr_equal(&sa->local.addr, &d->local.addr));
 }
 
+/* RFC 7383 2.6.1: of a request that was answered, fragment 1 alone brings the answer again. It may be cut differently
+ * now, so that only its ICV tells what it is. */
+static void receive_old_fragment(struct ike_engine *e, struct ike_sa *sa, const struct ike_datagram *d)
+{
+	struct message m;
+	struct wire_error error;
+	struct bytes plain;
+
+	e->counters[IKE_C_FRAGMENT_REPEATED]++;
+	const struct payload *p = message_decode(d->data, &m, &error) ? NULL : message_find(&m, PAYLOAD_SKF);
+	if (p && p->sk.number == 1 && open_or_count(e, sa, d, p, &plain))
+		outbox_repeat(e, sa, d);
+}
+
+/* The request answered last came again, or something that looks like it. */
+static bool receive_repeated(
+	struct ike_engine *e, struct ike_sa *sa, const struct ike_datagram *d, const struct ike_header *h)
+{
+	if (outbox_answer_again(e, sa, d))
+		return true;
+	if (h->next_payload != PAYLOAD_SKF || !sa->fragmentation || !sa->keys.len)
+		return false;
+	receive_old_fragment(e, sa, d);
+	return true;
+}
+
 /* RFC 7296 2.3: the window is 1. The last request is answered again, byte for byte; everything else is dropped. */
 static void receive_request(
 	struct ike_engine *e, struct ike_sa *sa, const struct ike_datagram *d, const struct ike_header *h)
@@ -183,17 +245,19 @@ static void receive_request(
 	struct outbox *o = &sa->outbox;
 	struct input in = { .d = d };
 
-	if (h->message_id + 1 == o->peer_request_id && outbox_answer_again(e, sa, d))
+	if (h->message_id + 1 == o->peer_request_id && receive_repeated(e, sa, d, h))
 		return;
 	if (h->message_id != o->peer_request_id)
 		e->counters[IKE_C_BAD_MESSAGE_ID]++;
 	else if (from_elsewhere(sa, d))
 		e->counters[IKE_C_UNEXPECTED]++;
+	else if (sa->theirs)
+		return; /* it is the request that is being answered */
 	else if (sa->keys.len)
 		receive_protected(e, sa, d);
 	else if (h->exchange != IKE_AUTH)
 		e->counters[IKE_C_UNEXPECTED]++;
-	else if (sa->state != ST_RESPONDER_DERIVE)
+	else
 		step_or_count(e, sa, EV_AUTH_HELD, &in);
 }
 
@@ -293,8 +357,9 @@ void ike_job_done(struct ike_engine *e, struct crypto_job *job, uint64_t now_ns,
 
 	enter(e, now_ns, out);
 	struct ike_sa *sa = sa_lookup(e, job->owner);
+	/* one of an exchange that is given up is no surprise */
 	if (sa)
-		step_or_count(e, sa, job->kind == JOB_KEX_GENERATE ? EV_KEX_READY : EV_SECRET_READY, &in);
+		sa_step(e, sa, job->kind == JOB_KEX_GENERATE ? EV_KEX_READY : EV_SECRET_READY, &in);
 	crypto_job_free(job);
 	if (sa)
 		receive_held(e, sa);
@@ -325,7 +390,8 @@ static void on_sa_timer(struct ike_engine *e, struct ike_sa *sa, enum timer_kind
 		else
 			sa_step(e, sa, EV_TIME_OUT, &in);
 		break;
-	case TIMER_CHILD_LIFETIME: sa_step(e, sa, EV_TIME_OUT, &in); break;
+	case TIMER_PAUSE: task_flush(e, sa); break;
+	case TIMER_JOB: create_child_on_lost_job(e, sa); break;
 	case TIMER_LIVENESS: informational_check_liveness(e, sa); break;
 	case TIMER_KEEPALIVE:
 		action_keepalive(e, sa);
@@ -342,7 +408,11 @@ void ike_tick(struct ike_engine *e, uint64_t now_ns, struct ike_actions *out)
 	enter(e, now_ns, out);
 	while ((timer = timers_pull(&e->timers, now_ns))) {
 		if (timer->kind == TIMER_RETRY)
-			tunnel_initiate(e, timer->owner);
+			tunnel_pursue(e, timer->owner);
+		else if (timer->kind == TIMER_CHILD)
+			child_on_timer(e, timer->owner);
+		else if (timer->kind == TIMER_REASSEMBLY)
+			skf_expire(e, timer->owner);
 		else
 			on_sa_timer(e, timer->owner, (enum timer_kind)timer->kind);
 	}
@@ -358,7 +428,8 @@ uint64_t ike_next_deadline(const struct ike_engine *e)
 
 static void terminate_tunnel(struct ike_engine *e, struct tunnel *t)
 {
-	t->held = true;
+	t->held = UINT8_MAX;
+	t->wanted = 0;
 	timers_clear(&e->timers, &t->retry);
 	for (struct ike_sa *sa = t->sas, *next; sa; sa = next) {
 		next = sa->sibling;
@@ -366,13 +437,46 @@ static void terminate_tunnel(struct ike_engine *e, struct tunnel *t)
 	}
 }
 
+/* The IKE SA stays, be it without children (RFC 7296 1.4.1). */
+static void terminate_child(struct ike_engine *e, struct tunnel *t, uint32_t index)
+{
+	t->held |= (uint8_t)(1u << index);
+	t->wanted &= (uint8_t) ~(1u << index);
+	for (struct ike_sa *sa = t->sas, *next; sa; sa = next) {
+		next = sa->sibling;
+		sa->creates &= (uint8_t) ~(1u << index);
+		for (struct child_sa *child = TAILQ_FIRST(&sa->children), *after; child; child = after) {
+			after = TAILQ_NEXT(child, siblings);
+			if (child->index == index && sa->state == ST_ESTABLISHED)
+				child_delete(e, child, "terminated");
+		}
+	}
+}
+
 static void command_initiate(struct ike_engine *e, const struct ike_command *c, struct tunnel *t)
 {
+	uint8_t children = c->child == IKE_WHOLE_TUNNEL ? tunnel_all(t) : (uint8_t)(1u << c->child);
+
 	/* a trap is patient: packets keep coming while the peer is down */
 	if (c->kind == IKE_ACQUIRE && e->now_ns < t->not_before_ns)
 		return;
-	t->held = false;
-	tunnel_initiate(e, t);
+	t->held &= (uint8_t)~children;
+	t->wanted |= children;
+	tunnel_pursue(e, t);
+}
+
+static void command_rekey(struct ike_engine *e, const struct ike_command *c, struct tunnel *t)
+{
+	for (struct ike_sa *sa = t->sas, *next; sa; sa = next) {
+		struct child_sa *child;
+		next = sa->sibling;
+		if (sa->state != ST_ESTABLISHED)
+			continue;
+		TAILQ_FOREACH (child, &sa->children, siblings) {
+			if (c->child == IKE_WHOLE_TUNNEL || child->index == c->child)
+				child_want_rekey(e, child);
+		}
+	}
 }
 
 static void terminate_all(struct ike_engine *e)
@@ -388,15 +492,36 @@ static void terminate_all(struct ike_engine *e)
 	}
 }
 
-static void child_command(struct ike_engine *e, const struct ike_command *c, struct ike_sa *sa)
+static void child_command(struct ike_engine *e, const struct ike_command *c, struct child_sa *child)
+{
+	struct ike_sa *sa = child->sa;
+
+	switch (c->kind) {
+	case IKE_SOFT_EXPIRE: child_want_rekey(e, child); break;
+	case IKE_EXPIRE: child_expire(e, child, "the Child SA is used up"); break;
+	case IKE_USED:
+		/* RFC 7296 2.8: the initiator has the pair that we made when we answered */
+		child_confirm(e, child);
+		sa_heard(e, sa);
+		task_flush(e, sa);
+		break;
+	case IKE_ADDRESS_CHANGED: sa_move_remote(e, sa, &c->remote); break;
+	default: break;
+	}
+}
+
+static void tunnel_command(struct ike_engine *e, const struct ike_command *c, struct tunnel *t)
 {
 	switch (c->kind) {
-	case IKE_EXPIRE:
-		/* at once after its installation it says that the host could not install it */
-		sa_terminate(e, sa, child_afterwards(e, sa->child, AFTER_RESTART), "the Child SA is used up");
+	case IKE_INITIATE:
+	case IKE_ACQUIRE: command_initiate(e, c, t); break;
+	case IKE_TERMINATE:
+		if (c->child == IKE_WHOLE_TUNNEL)
+			terminate_tunnel(e, t);
+		else
+			terminate_child(e, t, c->child);
 		break;
-	case IKE_USED: sa_heard(e, sa); break;
-	case IKE_ADDRESS_CHANGED: sa_move_remote(e, sa, &c->remote); break;
+	case IKE_REKEY: command_rekey(e, c, t); break;
 	default: break;
 	}
 }
@@ -409,20 +534,19 @@ static void command(struct ike_engine *e, const struct ike_command *c)
 	switch (c->kind) {
 	case IKE_INITIATE:
 	case IKE_ACQUIRE:
-		if (t)
-			command_initiate(e, c, t);
-		break;
 	case IKE_TERMINATE:
-		if (t)
-			terminate_tunnel(e, t);
+	case IKE_REKEY:
+		if (t && (c->child == IKE_WHOLE_TUNNEL || c->child < t->profile->child_count))
+			tunnel_command(e, c, t);
 		break;
 	case IKE_TERMINATE_ALL: terminate_all(e); break;
+	case IKE_SOFT_EXPIRE:
 	case IKE_EXPIRE:
 	case IKE_USED:
 	case IKE_ADDRESS_CHANGED:
 		child = child_lookup(e, c->spi);
 		if (child)
-			child_command(e, c, child->sa);
+			child_command(e, c, child);
 		break;
 	}
 }

@@ -53,11 +53,17 @@ struct ike_datagram {
 		data; /* without the non-ESP marker; borrowed for the call; may be decrypted in place through scratch */
 };
 
+/* In the place of a child: all of them, or the tunnel itself. */
+#define IKE_WHOLE_TUNNEL UINT32_MAX
+
 enum ike_command_kind {
-	IKE_INITIATE,        /* tunnel, child: bring it up */
-	IKE_TERMINATE,       /* tunnel: delete the IKE SA; stays down until INITIATE, ACQUIRE or the peer */
+	IKE_INITIATE,        /* tunnel, child or all: bring it up */
+	IKE_TERMINATE,       /* tunnel: delete the IKE SA, or a child of it; stays down until INITIATE, ACQUIRE or the
+			      * peer */
 	IKE_TERMINATE_ALL,   /* shutdown: delete every IKE SA */
 	IKE_ACQUIRE,         /* tunnel, child: a packet needs it (trap) */
+	IKE_REKEY,           /* tunnel, child or all of them: new keys */
+	IKE_SOFT_EXPIRE,     /* spi: an inbound or outbound SA should be replaced soon */
 	IKE_EXPIRE,          /* spi: hard lifetime or sequence end of an inbound or outbound SA */
 	IKE_USED,            /* spi: authenticated traffic arrived on this inbound SA */
 	IKE_ADDRESS_CHANGED, /* spi, remote: the newest authenticated packet came from there */
@@ -66,7 +72,7 @@ enum ike_command_kind {
 struct ike_command {
 	enum ike_command_kind kind;
 	uint32_t tunnel; /* index into the profiles */
-	uint32_t child;  /* index into the profile's children */
+	uint32_t child;  /* index into the profile's children, or IKE_WHOLE_TUNNEL */
 	uint32_t spi;    /* our inbound SPI */
 	struct endpoint remote;
 };
@@ -90,6 +96,7 @@ enum ike_action_kind {
 	X(IKE_EV_STARTED, "phase1-started")                                                                            \
 	X(IKE_EV_PHASE1_UP, "phase1-up")                                                                               \
 	X(IKE_EV_PHASE2_UP, "phase2-up")                                                                               \
+	X(IKE_EV_PHASE2_REKEYED, "phase2-rekeyed")                                                                     \
 	X(IKE_EV_PHASE2_DOWN, "phase2-down")                                                                           \
 	X(IKE_EV_PHASE1_DOWN, "phase1-down")                                                                           \
 	X(IKE_EV_FAILED, "failed")                                                                                     \
@@ -191,6 +198,7 @@ struct ike_tunnel_status {
 	uint64_t spi_i, spi_r;
 	struct endpoint local, remote;
 	char suite[PROPOSAL_TEXT_MAX];
+	char weak[256]; /* why one should not rely on the suite; empty: nothing to say */
 	char remote_id[IDENTITY_TEXT_MAX];
 	bool local_nat, remote_nat;
 	uint64_t up_since_ns;
@@ -214,6 +222,11 @@ int ike_tunnel_status(const struct ike_engine *e, uint32_t tunnel, struct ike_tu
 	X(IKE_C_UNKNOWN_SPI, "unknown_ike_spi")                                                                        \
 	X(IKE_C_BAD_ICV, "bad_icv")                                                                                    \
 	X(IKE_C_BAD_MESSAGE_ID, "message_id_outside_window")                                                           \
+	X(IKE_C_FRAGMENTS, "fragments_received")                                                                       \
+	X(IKE_C_REASSEMBLED, "messages_reassembled")                                                                   \
+	X(IKE_C_FRAGMENT_REPEATED, "fragment_repeated")                                                                \
+	X(IKE_C_FRAGMENT_REFUSED, "fragment_refused")                                                                  \
+	X(IKE_C_REASSEMBLY_TIMEOUT, "reassembly_timeout")                                                              \
 	X(IKE_C_UNEXPECTED, "unexpected_message")                                                                      \
 	X(IKE_C_NO_TUNNEL, "no_matching_tunnel")                                                                       \
 	X(IKE_C_HALF_OPEN_LIMIT, "half_open_limit")                                                                    \

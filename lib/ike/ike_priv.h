@@ -33,19 +33,36 @@
 	X(ST_RESPONDER_DERIVE, PHASE_NEGOTIATING) /* an IKE_AUTH request waits for the shared secret */                \
 	X(ST_KEYED, PHASE_NEGOTIATING)            /* keys are there, the peer is not authenticated */                  \
 	X(ST_ESTABLISHED, PHASE_UP)                                                                                    \
-	X(ST_CLOSING, PHASE_CLOSING) /* our Delete, or our refusal of the peer's AUTH, is out */                       \
-	X(ST_LINGER, PHASE_DOWN)     /* over; repeats its last response for a while */                                 \
-	X(ST_DEAD, PHASE_DOWN)       /* freed when the entry point returns */
+	X(ST_REPLACED, PHASE_CLOSING) /* rekeyed by the peer: another has its children; its Delete is to come */       \
+	X(ST_CLOSING, PHASE_CLOSING)  /* our Delete, or our refusal of the peer's AUTH, is out */                      \
+	X(ST_LINGER, PHASE_DOWN)      /* over; repeats its last response for a while */                                \
+	X(ST_DEAD, PHASE_DOWN)        /* freed when the entry point returns */
 
 #define SA_STATE_ENUM(name, phase) name,
 enum sa_state { SA_STATES(SA_STATE_ENUM) SA_STATE_COUNT };
 
-/* What an IKE SA has to tell its peer, one after the other: the window is 1. */
-enum want {
-	WANT_LIVENESS = 1 << 0,
-	WANT_AUTH_FAILED = 1 << 1,    /* initiator: the peer's AUTH does not verify (RFC 7296 2.21.2) */
-	WANT_INVALID_SYNTAX = 1 << 2, /* the peer's response was nonsense (RFC 7296 2.21.3) */
-	WANT_DELETE = 1 << 3,
+/* What an IKE SA has to ask or tell its peer, one after the other, as the window is 1; v2/task.c has a row for each.
+ * This is their order: what ends something comes first, what may wait comes last. */
+enum task_kind {
+	TASK_NONE,
+	TASK_AUTH_FAILED,    /* initiator: the peer's AUTH does not verify (RFC 7296 2.21.2) */
+	TASK_INVALID_SYNTAX, /* the peer's response was nonsense (RFC 7296 2.21.3) */
+	TASK_DELETE_IKE,
+	TASK_DELETE_CHILD,
+	TASK_REKEY_CHILD,
+	TASK_CREATE_CHILD,
+	TASK_LIVENESS,
+	TASK_KINDS,
+};
+
+/* Bits of the tasks that wait, of an IKE SA or of one of its Child SAs. */
+#define TASK_BIT(kind) ((uint16_t)(1u << (kind)))
+
+/* The one that is under way. */
+struct task {
+	uint8_t kind;        /* enum task_kind */
+	uint8_t child_index; /* of CREATE_CHILD: of the profile's children */
+	uint32_t child_spi;  /* of those about a Child SA: our inbound SPI */
 };
 
 /* What the tunnel does once its IKE SA is gone. */
@@ -54,6 +71,29 @@ enum afterwards {
 	AFTER_RESTART, /* try again at once: the SA's time was up, or the peer is dead */
 	AFTER_PAUSE,   /* try again after the first pause: the peer wanted it so */
 	AFTER_BACKOFF, /* try again after a pause that doubles: it failed */
+};
+
+/* A datagram that waits. */
+struct held {
+	struct held *next;
+	struct endpoint local, remote;
+	size_t len;
+	uint8_t data[];
+};
+
+/* A message of the peer that comes in fragments (RFC 7383 2.6). Each was authenticated before it got in here. */
+struct skf_set {
+	struct timer timer; /* TIMER_REASSEMBLY: the rest does not come */
+	uint32_t message_id;
+	uint16_t total, have;
+	uint8_t first; /* type of the first payload inside */
+	size_t bytes;  /* of all parts so far */
+	uint8_t *head; /* fragment 1 as it came: a repetition of the message is known by it (RFC 7383 2.6.1); owned */
+	size_t head_len;
+	struct part {
+		uint8_t *data; /* owned; NULL: missing */
+		size_t len;
+	} parts[]; /* total */
 };
 
 /* Only while a handshake runs. */
@@ -66,21 +106,19 @@ struct handshake {
 	size_t public_len, peer_public_len;
 	uint8_t *init_ours, *init_peers; /* the two IKE_SA_INIT messages, for AUTH (RFC 7296 2.15); owned */
 	size_t init_ours_len, init_peers_len;
-	uint8_t *held; /* responder: the IKE_AUTH request that waits for the keys; owned */
-	size_t held_len;
-	struct endpoint held_local, held_remote;
+	struct held *held;      /* responder: the IKE_AUTH request, or its fragments, waits for the keys; owned */
 	struct proposal chosen; /* responder: the IKE proposal to answer */
 	uint8_t cookie[COOKIE_BYTES_MAX];
 	uint8_t cookie_len;
 	uint8_t restarts;        /* INVALID_KE_PAYLOAD and COOKIE answers followed so far */
-	uint32_t tried_groups;   /* bit per group number (all are below 32) */
+	uint64_t tried_groups;   /* bit per group number (all are below 64) */
 	uint16_t noted_error;    /* an unauthenticated error notify; believed only once the timer fires */
 	bool initial_contact;    /* responder: the peer said so */
 	struct ike_failure *why; /* initiator: what noted_error means; owned */
 };
 
 struct outbox {
-	uint8_t *request; /* outstanding; owned; NULL: none */
+	uint8_t *request; /* outstanding: a datagram or its fragments, back to back; owned; NULL: none */
 	size_t request_len;
 	uint8_t *response; /* to the peer's last request; owned */
 	size_t response_len;
@@ -92,17 +130,43 @@ struct outbox {
 	uint8_t peer_hash[HASH_BYTES]; /* SHA-1 of the request the response answers */
 };
 
+/* Child SAs of one IKE SA, with those that are on their way out. */
+#define CHILD_SAS_MAX 64
+
+/* Packets that were under way when a Child SA was deleted still get in for so long. */
+#define CHILD_GRACE_NS (5 * SECOND_NS)
+
+/* Who answered does not know whether the answer arrived: so long, nothing is asked about what it made. A peer without
+ * it would have asked again. */
+#define CHILD_CONFIRM_NS (5 * SECOND_NS)
+
+enum child_state {
+	CHILD_UP,
+	CHILD_CLOSING, /* our Delete is out, or waits for its turn */
+	CHILD_GONE,    /* deleted on both sides; packets that were under way still get in for a while */
+};
+
 struct child_sa {
 	struct link by_spi;
+	TAILQ_ENTRY(child_sa) siblings; /* of its IKE SA, oldest first */
 	struct ike_sa *sa;
 	struct selector *selectors; /* owned: local ones, then remote ones */
 	uint8_t local_count, remote_count;
+	uint8_t state; /* enum child_state */
 	bool udp_encap;
-	bool sending;   /* our traffic goes out on it, or did */
+	bool sending;   /* our traffic may go out on it: the peer has shown that it has the SA, or there is no other */
+	bool current;   /* our traffic goes out on it */
+	bool replaced;  /* another one carries its traffic, or will: its end is no event */
+	bool installed; /* the host has the pair */
+	bool initiated; /* we began the exchange that made it */
+	bool confirmed; /* the peer has shown that it has the SA */
+	uint16_t wants; /* DELETE_CHILD, REKEY_CHILD */
 	uint32_t index; /* of the profile's children */
 	uint32_t spi_in, spi_out;
 	struct suite suite;
 	uint64_t up_since_ns;
+	uint64_t ends_ns;   /* its life in time is over then; UINT64_MAX: never */
+	struct timer timer; /* to be rekeyed, to end, to be forgotten */
 };
 
 struct ike_sa {
@@ -118,10 +182,12 @@ struct ike_sa {
 	bool counted;                 /* in the engine's half_open */
 	bool proven;                  /* the peer has shown that the SA is established on its side too */
 	bool local_nat, remote_nat;
+	bool fragmentation; /* both sides understand IKE fragments (RFC 7383 2.3) */
 	uint8_t state;      /* enum sa_state; sa_set_state alone writes it */
-	uint8_t wants;      /* enum want */
-	uint8_t asking;     /* enum want of the outstanding INFORMATIONAL request */
 	uint8_t afterwards; /* enum afterwards */
+	uint8_t creates;    /* CREATE_CHILD tasks that wait: bit per index of the profile's children */
+	uint16_t wants;     /* tasks of the SA itself that wait */
+	struct task asking; /* the one whose exchange runs */
 	uint64_t spi_i, spi_r;
 	struct endpoint local, remote;
 	struct endpoint init_remote; /* where the IKE_SA_INIT request came from */
@@ -132,11 +198,54 @@ struct ike_sa {
 	uint64_t created_order, established_order; /* the engine's count of such moments */
 	uint64_t heard_ns, up_since_ns;
 	struct identity remote_id;
-	struct child_sa *child;      /* NULL: none */
+	TAILQ_HEAD(child_list, child_sa) children;
+	uint16_t child_count;
 	struct handshake *handshake; /* NULL once over */
-	uint32_t reserved_spi;       /* initiator: inbound SPI of the offer */
+	struct create *ours,
+		*theirs;       /* CREATE_CHILD_SA exchanges, begun by us and by the peer; owned; NULL: none runs */
+	uint32_t reserved_spi; /* initiator: inbound SPI of the offer */
 	struct outbox outbox;
+	struct skf_set *skf[2]; /* of the peer's request, of its response; owned; NULL: none */
 	struct timer timers[SA_TIMERS];
+};
+
+enum create_kind { CREATE_NEW, CREATE_REKEY_CHILD, CREATE_REKEY_IKE };
+
+/* What both sides agreed on for a Child SA. */
+struct agreement {
+	struct suite suite;
+	uint32_t index; /* of the profile's children */
+	uint32_t spi_in, spi_out;
+	struct selector_list local, remote;
+};
+
+/* A CREATE_CHILD_SA exchange while it runs: with a key exchange it waits for jobs on the way. */
+struct create {
+	uint64_t number;   /* its jobs carry it */
+	uint8_t kind;      /* enum create_kind */
+	bool initiator;    /* of the exchange */
+	bool sent;         /* initiator: the request is out */
+	uint8_t restarts;  /* INVALID_KE_PAYLOAD answers followed so far */
+	uint32_t index;    /* initiator: of the profile's children */
+	uint32_t old_spi;  /* REKEY_CHILD: our inbound SPI of the one to be replaced */
+	uint32_t reserved; /* our inbound SPI until the Child SA has it; 0: none */
+	uint8_t nonce_i[NONCE_BYTES_MAX], nonce_r[NONCE_BYTES_MAX];
+	uint16_t nonce_i_len, nonce_r_len;
+	const struct alg *group; /* NULL: no key exchange */
+	struct kex_key *key;     /* owned; moves through jobs */
+	uint8_t public_value[KE_PUBLIC_MAX], peer_public[KE_PUBLIC_MAX];
+	size_t public_len, peer_public_len;
+	struct proposal chosen;  /* responder: to be answered */
+	struct agreement agreed; /* of a Child SA */
+	uint8_t *held;           /* responder: the request that waits for its answer; owned */
+	size_t held_len;
+	struct endpoint held_local, held_remote;
+	/* The peer began one about the same SA meanwhile, and that is over: what it made, and the lower one of its
+	 * nonces (RFC 7296 2.8.1). */
+	bool raced;
+	uint64_t rival; /* our SPI of it */
+	uint8_t rival_nonce[NONCE_BYTES_MAX];
+	uint16_t rival_nonce_len;
 };
 
 /* The run-time half of a tunnel profile. */
@@ -148,9 +257,12 @@ struct tunnel {
 	uint64_t pause_ns;      /* before the next try */
 	uint64_t not_before_ns; /* traps do not start earlier */
 	uint32_t index;
-	bool held;                   /* terminated by the operator */
+	uint8_t held;                /* bit per child that the operator terminated */
+	uint8_t wanted;              /* bit per child that is to be up, as far as we are concerned */
 	struct ike_failure *failure; /* last one; owned; NULL: none */
 };
+
+#define TRANSITIONS_MAX 64
 
 struct ike_engine {
 	struct ike_settings settings;
@@ -166,11 +278,12 @@ struct ike_engine {
 	uint64_t order;
 	bool stopping;
 	uint64_t counters[IKE_COUNTER_COUNT];
+	uint64_t steps[TRANSITIONS_MAX]; /* how often each row of the transition table was used */
 	/* of the entry point that runs */
 	uint64_t now_ns;
 	struct ike_actions *out;
-	uint8_t *plain;  /* IKE_MESSAGE_BYTES_MAX: the message being opened; decoded messages borrow it */
-	uint8_t *sealed; /* IKE_MESSAGE_BYTES_MAX: the message being built */
+	uint8_t *plain; /* IKE_MESSAGE_BYTES_MAX: the message being opened; decoded messages borrow it */
+	uint8_t *built; /* IKE_MESSAGE_BYTES_MAX: the message being built, in clear */
 };
 
 /* ---- actions.c ---- */
@@ -190,6 +303,9 @@ bool action_install(struct ike_engine *e, const struct child_sa *child, struct s
 /* An event about an IKE SA or, with sa NULL, about a tunnel or nothing known. Text is printf-like. */
 void event_emit(struct ike_engine *e, enum ike_event_kind kind, const struct tunnel *t, const struct ike_sa *sa,
 	const char *format, ...) __attribute__((format(printf, 5, 6)));
+/* An event about a Child SA. */
+void event_child(struct ike_engine *e, enum ike_event_kind kind, const struct child_sa *child, const char *format, ...)
+	__attribute__((format(printf, 4, 5)));
 /* The same with a failure record and the datagram's addresses (d may be NULL). */
 void event_failure(struct ike_engine *e, enum ike_event_kind kind, const struct tunnel *t, const struct ike_sa *sa,
 	const struct ike_datagram *d, const struct ike_failure *failure);
@@ -220,9 +336,16 @@ enum key_part { KEY_D, KEY_AI, KEY_AR, KEY_EI, KEY_ER, KEY_PI, KEY_PR, KEY_PARTS
 /* SKEYSEED and SK_* (RFC 7296 2.14) into sa->keys. 0, -ENOMEM or -EIO. */
 int keymat_derive(struct ike_engine *e, struct ike_sa *sa, struct bytes shared);
 struct bytes keymat_part(const struct ike_sa *sa, enum key_part part);
+/* What the exchange that makes an SA adds to SK_d. */
+struct keymat_input {
+	bool initiator;      /* our role in the exchange */
+	struct bytes shared; /* g^ir (new); empty without a key exchange */
+	struct bytes nonce_i, nonce_r;
+};
+
 /* KEYMAT (RFC 7296 2.17) for both directions. 0, -ENOMEM or -EIO. */
-int keymat_child(struct ike_engine *e, const struct ike_sa *sa, const struct suite *suite, struct sa_spec *ret_in,
-	struct sa_spec *ret_out);
+int keymat_child(struct ike_engine *e, const struct ike_sa *sa, const struct keymat_input *k, const struct suite *suite,
+	struct sa_spec *ret_in, struct sa_spec *ret_out);
 
 /* ---- natd.c ---- */
 
@@ -243,7 +366,7 @@ void cookie_add(const struct handshake *h, struct message *m);
 
 /* ---- outbox.c ---- */
 
-/* Takes bytes (heap). Sends it and keeps it until outbox_answered. */
+/* Takes bytes (heap): a datagram or fragments back to back. Sends it and keeps it until outbox_answered. */
 void outbox_push_request(struct ike_engine *e, struct ike_sa *sa, uint8_t exchange, uint8_t *bytes, size_t len);
 void outbox_answered(struct ike_engine *e, struct ike_sa *sa);
 /* Retransmits, or returns false: gave up. */
@@ -253,6 +376,8 @@ void outbox_push_response(
 	struct ike_engine *e, struct ike_sa *sa, const struct ike_datagram *d, uint8_t *bytes, size_t len);
 /* True when d is byte for byte the request answered last; it is answered again from the cache. */
 bool outbox_answer_again(struct ike_engine *e, struct ike_sa *sa, const struct ike_datagram *d);
+/* The same for a repetition that is known by other means. */
+void outbox_repeat(struct ike_engine *e, const struct ike_sa *sa, const struct ike_datagram *d);
 void outbox_done(struct outbox *o);
 
 /* ---- sa.c ---- */
@@ -262,7 +387,6 @@ struct ike_sa *ike_sa_create(struct ike_engine *e, struct tunnel *t, bool initia
 struct ike_sa *sa_lookup(const struct ike_engine *e, uint64_t our_spi);
 struct ike_sa *sa_lookup_init(
 	const struct ike_engine *e, uint64_t spi_i, const struct endpoint *remote, const uint8_t *hash);
-struct child_sa *child_lookup(const struct ike_engine *e, uint32_t spi_in);
 uint64_t sa_our_spi(const struct ike_sa *sa);
 void sa_remember_init(struct ike_engine *e, struct ike_sa *sa, const struct ike_datagram *d, const uint8_t *hash);
 /* The handshake is over: wipes and frees what it needed. */
@@ -275,9 +399,13 @@ void sa_close(struct ike_engine *e, struct ike_sa *sa, const char *reason);
 void sa_linger(struct ike_engine *e, struct ike_sa *sa, const char *reason);
 /* No memory or no working cryptography for its next message: the SA ends, its tunnel tries again. */
 void sa_fail(struct ike_engine *e, struct ike_sa *sa);
-/* Another SA of the tunnel and of the same peer that can carry the traffic; NULL: none. */
-struct ike_sa *sa_twin(const struct ike_sa *sa);
-void sa_retire_child(struct ike_engine *e, struct ike_sa *sa, const char *reason);
+/* Another IKE SA of the tunnel and of the same peer carries the traffic of a child of this one. */
+bool sa_has_twin(const struct ike_sa *sa);
+/* The children that are up, in bits of their indexes; those that are being made are among them with `soon`. */
+uint8_t sa_children(const struct ike_sa *sa, bool soon);
+/* Asks for those that the tunnel wants and that are missing. */
+void sa_pursue_children(struct ike_engine *e, struct ike_sa *sa);
+void sa_retire_children(struct ike_engine *e, struct ike_sa *sa, const char *reason);
 void sa_free_dead(struct ike_engine *e);
 void sa_free_all(struct ike_engine *e);
 void sa_not_half_open(struct ike_engine *e, struct ike_sa *sa);
@@ -288,10 +416,47 @@ struct ike_sa *sa_next_of_identity(
 	const struct ike_engine *e, const struct identity *id, const struct ike_sa *previous);
 /* An authenticated message came from there: a NAT has a new mapping (RFC 7296 2.23). */
 void sa_move_remote(struct ike_engine *e, struct ike_sa *sa, const struct endpoint *remote);
+/* The peer has this Child SA. */
+void child_confirm(struct ike_engine *e, struct child_sa *child);
+/* A new request of the peer shows that it has our answers to those before (the window is 1): it has the Child SAs that
+ * they brought. */
+void sa_confirmed(struct ike_engine *e, struct ike_sa *sa);
 /* Something authenticated came from the peer. */
 void sa_heard(struct ike_engine *e, struct ike_sa *sa);
 /* Begins a clean end: Delete, then `afterwards` once it is answered or given up. */
 void sa_terminate(struct ike_engine *e, struct ike_sa *sa, enum afterwards afterwards, const char *reason);
+
+/* ---- child_sa.c ---- */
+
+/* By our inbound SPI, installed ones of all IKE SAs; or among those of one IKE SA, installed or not. */
+struct child_sa *child_lookup(const struct ike_engine *e, uint32_t spi_in);
+struct child_sa *child_of_spi(const struct ike_sa *sa, uint32_t spi_in);
+/* The one of an index that is up and not replaced; NULL: none. */
+struct child_sa *child_of_index(const struct ike_sa *sa, uint32_t index);
+/* A new one in no list yet. NULL without memory. */
+struct child_sa *child_create(struct ike_engine *e, struct ike_sa *sa, const struct agreement *a);
+void child_free(struct ike_engine *e, struct child_sa *child);
+/* The host has it from now on. */
+void child_insert(struct ike_engine *e, struct child_sa *child);
+/* Another one that can carry its traffic; NULL: none. */
+struct child_sa *child_twin(const struct child_sa *child);
+/* Our traffic goes out on it from now on. */
+void child_send_on(struct ike_engine *e, struct child_sa *child);
+/* Where there is another one that carries the traffic, that is used from now on. */
+bool child_hand_over(struct ike_engine *e, const struct child_sa *child);
+/* The host loses the pair, the traffic goes to another one if there is one. */
+void child_uninstall(struct ike_engine *e, struct child_sa *child, const char *reason);
+/* The same, and the object goes. */
+void child_retire(struct ike_engine *e, struct child_sa *child, const char *reason);
+/* It is deleted on both sides; what is under way still gets in for a while. */
+void child_fade(struct ike_engine *e, struct child_sa *child);
+/* It moves to another IKE SA of the same peer. */
+void child_move(struct child_sa *child, struct ike_sa *to);
+
+/* At random, below the limit; 0 when that is 0. */
+uint64_t random_below(struct ike_engine *e, uint64_t limit);
+/* Up to so many percent more. */
+uint64_t with_jitter(struct ike_engine *e, uint64_t pause_ns, unsigned percent);
 
 /* ---- tunnel.c ---- */
 
@@ -304,9 +469,14 @@ struct tunnel *tunnel_candidate(
 const struct ike_sa *tunnel_rival(const struct tunnel *t, const struct identity *peer);
 void tunnel_link(struct tunnel *t, struct ike_sa *sa);
 void tunnel_unlink(struct ike_sa *sa);
-bool tunnel_starts(const struct tunnel *t);
-/* Begins a negotiation unless one runs or is not needed. */
-void tunnel_initiate(struct ike_engine *e, struct tunnel *t);
+/* The children that start by themselves, in bits, without those that the operator terminated. */
+uint8_t tunnel_autostart(const struct tunnel *t);
+/* All children of the profile. */
+uint8_t tunnel_all(const struct tunnel *t);
+/* Goes after what is wanted and not there: asks for children, or begins an IKE SA unless one is on its way. */
+void tunnel_pursue(struct ike_engine *e, struct tunnel *t);
+/* The same after a pause that lets the peer begin. */
+void tunnel_pursue_later(struct ike_engine *e, struct tunnel *t);
 /* After an IKE SA ended, or came up without its child. */
 void tunnel_follow_up(struct ike_engine *e, struct tunnel *t, enum afterwards afterwards);
 /* What follows on the end of a Child SA (NULL: there was none): `normal`, or a growing pause when it did not last. */

@@ -31,6 +31,18 @@ struct bytes keymat_part(const struct ike_sa *sa, enum key_part part)
 	return BYTES(sa->keys.data + part_offset(&sa->suite, part), part_bytes(&sa->suite, part));
 }
 
+/* The first bytes of both nonces: the key SKEYSEED is made with (RFC 7296 2.14). */
+static size_t nonce_key_write(const struct ike_sa *sa, uint8_t *ret_key, size_t capacity)
+{
+	const struct handshake *h = sa->handshake;
+	size_t most = prf_nonce_bytes(sa->suite.prf);
+	struct writer w = writer_init(ret_key, capacity);
+
+	writer_bytes(&w, BYTES(h->nonce_i, h->nonce_i_len < most ? h->nonce_i_len : most));
+	writer_bytes(&w, BYTES(h->nonce_r, h->nonce_r_len < most ? h->nonce_r_len : most));
+	return w.len;
+}
+
 /* Ni | Nr, then both SPIs for the SK keys. */
 static size_t nonces_write(const struct ike_sa *sa, bool with_spis, uint8_t *ret_seed, size_t capacity)
 {
@@ -49,13 +61,13 @@ static size_t nonces_write(const struct ike_sa *sa, bool with_spis, uint8_t *ret
 int keymat_derive(struct ike_engine *e, struct ike_sa *sa, struct bytes shared)
 {
 	uint8_t seed[2 * NONCE_BYTES_MAX + 16], skeyseed[PRF_OUT_MAX];
-	size_t nonces_len = nonces_write(sa, false, seed, sizeof(seed));
+	size_t key_len = nonce_key_write(sa, seed, sizeof(seed));
 	const struct alg *prf = sa->suite.prf;
 
 	secret_done(&sa->keys);
 	if (secret_init(&sa->keys, part_offset(&sa->suite, KEY_PARTS)))
 		return -ENOMEM;
-	int err = prf_compute(e->crypto, prf, BYTES(seed, nonces_len), &shared, 1, skeyseed);
+	int err = prf_compute(e->crypto, prf, BYTES(seed, key_len), &shared, 1, skeyseed);
 	if (!err) {
 		size_t seed_len = nonces_write(sa, true, seed, sizeof(seed));
 		err = prf_plus(e->crypto, prf, BYTES(skeyseed, prf->out_bytes), BYTES(seed, seed_len), sa->keys.data,
@@ -79,23 +91,27 @@ static int direction_take(struct reader *r, const struct suite *s, struct sa_spe
 	return integ.len ? secret_copy(&ret_spec->integ_key, integ) : 0;
 }
 
-int keymat_child(struct ike_engine *e, const struct ike_sa *sa, const struct suite *suite, struct sa_spec *ret_in,
-	struct sa_spec *ret_out)
+int keymat_child(struct ike_engine *e, const struct ike_sa *sa, const struct keymat_input *k, const struct suite *suite,
+	struct sa_spec *ret_in, struct sa_spec *ret_out)
 {
-	uint8_t seed[2 * NONCE_BYTES_MAX + 16];
-	size_t seed_len = nonces_write(sa, false, seed, sizeof(seed));
+	uint8_t seed[KE_PUBLIC_MAX + 2 * NONCE_BYTES_MAX];
+	struct writer w = writer_init(seed, sizeof(seed));
 	struct secret keymat = { 0 };
 
+	writer_bytes(&w, k->shared);
+	writer_bytes(&w, k->nonce_i);
+	writer_bytes(&w, k->nonce_r);
 	if (secret_init(&keymat, 2 * (part_bytes(suite, KEY_EI) + part_bytes(suite, KEY_AI))))
 		return -ENOMEM;
-	int err = prf_plus(
-		e->crypto, sa->suite.prf, keymat_part(sa, KEY_D), BYTES(seed, seed_len), keymat.data, keymat.len);
+	int err = w.failed ? -EIO
+			   : prf_plus(e->crypto, sa->suite.prf, keymat_part(sa, KEY_D), writer_view(&w), keymat.data,
+				     keymat.len);
 	/* the keys of data from the initiator stand first */
 	struct reader r = reader_init(secret_view(&keymat));
 	if (!err)
-		err = direction_take(&r, suite, sa->initiator ? ret_out : ret_in);
+		err = direction_take(&r, suite, k->initiator ? ret_out : ret_in);
 	if (!err)
-		err = direction_take(&r, suite, sa->initiator ? ret_in : ret_out);
+		err = direction_take(&r, suite, k->initiator ? ret_in : ret_out);
 	secret_done(&keymat);
 	secret_wipe(seed, sizeof(seed));
 	return err;

@@ -63,15 +63,18 @@ static bool types_known(const struct proposal *p)
 	return true;
 }
 
-/* The suite makes sense as a whole, whatever each side was configured with. */
+/* Each transform that is no "none" has a row of ours, and the rows make sense together. */
 static bool suite_sensible(const struct proposal *chosen)
 {
 	struct suite s;
 
+	for (int i = 0; i < chosen->count; i++) {
+		const struct transform *t = &chosen->transforms[i];
+		if (!alg_lookup((enum transform_type)t->type, t->id, t->key_bits) && (t->id || !type_has_none(t->type)))
+			return false;
+	}
 	suite_of_proposal(chosen, &s);
-	if (!s.encr || (chosen->protocol == PROTOCOL_IKE && (!s.prf || !s.ke)))
-		return false;
-	return !!(s.encr->flags & ALG_AEAD) != !!s.integ;
+	return !suite_fault((enum security_protocol)chosen->protocol, &s);
 }
 
 /* How many types agree, in order; ALL_MATCH with *ret_chosen when all do. */

@@ -10,6 +10,19 @@
  * traffic: then it must not go on sending on this one, and nobody waits */
 #define CLOSING_TRIES 3
 
+#define LENGTH_OFFSET 24 /* of the IKE header's length field */
+
+/* A message is one datagram, or its fragments back to back; each is as long as its header says. */
+static void send_all(
+	struct ike_engine *e, const struct endpoint *local, const struct endpoint *remote, struct bytes message)
+{
+	while (message.len) {
+		size_t len = load_be32(message.data + LENGTH_OFFSET);
+		action_send(e, local, remote, BYTES(message.data, len));
+		message = BYTES(message.data + len, message.len - len);
+	}
+}
+
 /* Time at which an established SA's peer counts as dead, UINT64_MAX: tries decide. */
 static uint64_t give_up_at(const struct ike_sa *sa)
 {
@@ -29,7 +42,7 @@ static void transmit(struct ike_engine *e, struct ike_sa *sa)
 		wait *= 2;
 	wait = wait < WAIT_MAX_NS ? wait : WAIT_MAX_NS;
 	o->tries++;
-	action_send(e, &sa->local, &sa->remote, BYTES(o->request, o->request_len));
+	send_all(e, &sa->local, &sa->remote, BYTES(o->request, o->request_len));
 	uint64_t at = e->now_ns + wait, limit = give_up_at(sa);
 	sa_set_timer(e, sa, TIMER_RETRANSMIT, at < limit ? at : limit);
 }
@@ -61,7 +74,7 @@ bool outbox_on_timer(struct ike_engine *e, struct ike_sa *sa)
 	uint32_t tries = e->settings.retransmit_tries;
 	uint64_t limit = give_up_at(sa);
 
-	if (sa->state == ST_CLOSING && !sa->child && tries > CLOSING_TRIES)
+	if (sa->state == ST_CLOSING && TAILQ_EMPTY(&sa->children) && tries > CLOSING_TRIES)
 		tries = CLOSING_TRIES;
 	if (limit == UINT64_MAX ? o->tries > tries : e->now_ns >= limit)
 		return false;
@@ -88,7 +101,17 @@ void outbox_push_response(
 	o->response_len = len;
 	o->peer_request_id++;
 	request_hash(e, d, o->peer_hash);
-	action_send(e, &d->local, &d->remote, BYTES(bytes, len));
+	send_all(e, &d->local, &d->remote, BYTES(bytes, len));
+}
+
+void outbox_repeat(struct ike_engine *e, const struct ike_sa *sa, const struct ike_datagram *d)
+{
+	const struct outbox *o = &sa->outbox;
+
+	if (!o->response)
+		return;
+	e->counters[IKE_C_ANSWERED_AGAIN]++;
+	send_all(e, &d->local, &d->remote, BYTES(o->response, o->response_len));
 }
 
 bool outbox_answer_again(struct ike_engine *e, struct ike_sa *sa, const struct ike_datagram *d)
@@ -99,8 +122,7 @@ bool outbox_answer_again(struct ike_engine *e, struct ike_sa *sa, const struct i
 	request_hash(e, d, hash);
 	if (!o->response || memcmp(hash, o->peer_hash, HASH_BYTES))
 		return false;
-	e->counters[IKE_C_ANSWERED_AGAIN]++;
-	action_send(e, &d->local, &d->remote, BYTES(o->response, o->response_len));
+	outbox_repeat(e, sa, d);
 	return true;
 }
 

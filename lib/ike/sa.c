@@ -36,16 +36,6 @@ struct ike_sa *sa_lookup_init(
 	return NULL;
 }
 
-struct child_sa *child_lookup(const struct ike_engine *e, uint32_t spi_in)
-{
-	for (struct link *l = table_first(&e->by_child, hash_u64(spi_in)); l; l = table_next(l)) {
-		struct child_sa *child = CONTAINER_OF(l, struct child_sa, by_spi);
-		if (child->spi_in == spi_in)
-			return child;
-	}
-	return NULL;
-}
-
 /* Our number, then 48 random bits; never zero, never in use. */
 static uint64_t spi_choose(struct ike_engine *e)
 {
@@ -74,10 +64,20 @@ static void engine_unlink(struct ike_sa *sa)
 		sa->next->link = sa->link;
 }
 
-static void sa_free(struct ike_sa *sa)
+static void sa_free(struct ike_engine *e, struct ike_sa *sa)
 {
+	struct child_sa *child;
+
+	while ((child = TAILQ_FIRST(&sa->children))) {
+		TAILQ_REMOVE(&sa->children, child, siblings);
+		child_free(e, child);
+	}
+	create_free(e, sa->ours);
+	create_free(e, sa->theirs);
 	handshake_free(sa);
 	secret_done(&sa->keys);
+	skf_free(sa->skf[0]);
+	skf_free(sa->skf[1]);
 	outbox_done(&sa->outbox);
 	secret_wipe(sa, sizeof(*sa));
 	free(sa);
@@ -104,6 +104,7 @@ struct ike_sa *ike_sa_create(struct ike_engine *e, struct tunnel *t, bool initia
 	sa->spi_i = initiator ? spi_choose(e) : peer_spi;
 	sa->spi_r = initiator ? 0 : spi_choose(e);
 	sa->created_order = ++e->order;
+	TAILQ_INIT(&sa->children);
 	e->host.random(e->host.context, &sa->iv, sizeof(sa->iv));
 	table_insert(&e->by_spi, &sa->by_spi, hash_u64(sa_our_spi(sa)));
 	engine_link(e, sa);
@@ -122,6 +123,14 @@ void sa_remember_init(struct ike_engine *e, struct ike_sa *sa, const struct ike_
 	table_insert(&e->by_init, &sa->by_init, hash_u64(sa->spi_i));
 }
 
+static void held_free(struct held *held)
+{
+	for (struct held *next; held; held = next) {
+		next = held->next;
+		free(held);
+	}
+}
+
 void handshake_free(struct ike_sa *sa)
 {
 	struct handshake *h = sa->handshake;
@@ -131,7 +140,7 @@ void handshake_free(struct ike_sa *sa)
 	kex_free(h->key);
 	free(h->init_ours);
 	free(h->init_peers);
-	free(h->held);
+	held_free(h->held);
 	free(h->why);
 	secret_wipe(h, sizeof(*h));
 	free(h);
@@ -155,47 +164,46 @@ void sa_not_half_open(struct ike_engine *e, struct ike_sa *sa)
 	sa->counted = false;
 }
 
-static void child_send_on(struct ike_engine *e, struct child_sa *child)
+bool sa_has_twin(const struct ike_sa *sa)
 {
-	child->sending = true;
-	action_child(e, IKE_SWITCH, child);
+	struct child_sa *child;
+
+	TAILQ_FOREACH (child, &sa->children, siblings) {
+		const struct child_sa *twin = child_twin(child);
+		if (twin && twin->sa != sa)
+			return true;
+	}
+	return false;
 }
 
-struct ike_sa *sa_twin(const struct ike_sa *sa)
+uint8_t sa_children(const struct ike_sa *sa, bool soon)
 {
-	for (struct ike_sa *twin = sa->tunnel->sas; twin; twin = twin->sibling)
-		if (twin != sa && twin->child && twin->state == ST_ESTABLISHED &&
-			identity_equal(&twin->remote_id, &sa->remote_id))
-			return twin;
-	return NULL;
+	const struct child_sa *child;
+	uint8_t bits = soon ? sa->creates : 0;
+
+	TAILQ_FOREACH (child, &sa->children, siblings) {
+		if (child->state == CHILD_UP)
+			bits |= (uint8_t)(1u << child->index);
+	}
+	if (soon && sa->asking.kind == TASK_CREATE_CHILD)
+		bits |= (uint8_t)(1u << sa->asking.child_index);
+	if (soon && sa->theirs)
+		bits |= (uint8_t)(1u << sa->theirs->index);
+	return bits;
 }
 
-/* True when another SA of the tunnel can carry the child's traffic: then that one sends from here on. */
-static bool hand_over(struct ike_engine *e, const struct ike_sa *leaving)
+void sa_pursue_children(struct ike_engine *e, struct ike_sa *sa)
 {
-	struct ike_sa *twin = leaving->child ? sa_twin(leaving) : NULL;
-
-	if (twin)
-		child_send_on(e, twin->child);
-	return twin;
+	sa->creates |= (uint8_t)(sa->tunnel->wanted & ~sa_children(sa, true));
+	task_flush(e, sa);
 }
 
-void sa_retire_child(struct ike_engine *e, struct ike_sa *sa, const char *reason)
+void sa_retire_children(struct ike_engine *e, struct ike_sa *sa, const char *reason)
 {
-	struct child_sa *child = sa->child;
+	struct child_sa *child;
 
-	if (!child)
-		return;
-	hand_over(e, sa);
-	if (e->now_ns >= child->up_since_ns + CHILD_SETTLED_NS)
-		sa->tunnel->pause_ns = 0;
-	action_child(e, IKE_RETIRE, child);
-	event_emit(e, IKE_EV_PHASE2_DOWN, sa->tunnel, sa, "%s", reason);
-	table_remove(&e->by_child, &child->by_spi);
-	sa_clear_timer(e, sa, TIMER_CHILD_LIFETIME);
-	sa->child = NULL;
-	free(child->selectors);
-	free(child);
+	while ((child = TAILQ_FIRST(&sa->children)))
+		child_retire(e, child, reason);
 }
 
 static void identity_unlink(struct ike_engine *e, struct ike_sa *sa)
@@ -208,7 +216,8 @@ static void identity_unlink(struct ike_engine *e, struct ike_sa *sa)
 /* Everything an SA means to others ends here; idempotent through its state. */
 static void sa_detach(struct ike_engine *e, struct ike_sa *sa, const char *reason)
 {
-	sa_retire_child(e, sa, reason);
+	create_child_drop(e, sa);
+	sa_retire_children(e, sa, reason);
 	if (sa->reserved_spi)
 		e->host.spi_release(e->host.context, sa->reserved_spi);
 	sa->reserved_spi = 0;
@@ -216,6 +225,8 @@ static void sa_detach(struct ike_engine *e, struct ike_sa *sa, const char *reaso
 		event_emit(e, IKE_EV_PHASE1_DOWN, sa->tunnel, sa, "%s", reason);
 	sa_not_half_open(e, sa);
 	handshake_free(sa);
+	skf_drop(e, sa, false);
+	skf_drop(e, sa, true);
 	secret_done(&sa->keys);
 	tunnel_unlink(sa);
 	identity_unlink(e, sa);
@@ -273,7 +284,7 @@ void sa_free_dead(struct ike_engine *e)
 	while (e->dead) {
 		struct ike_sa *sa = e->dead;
 		e->dead = sa->next;
-		sa_free(sa);
+		sa_free(e, sa);
 	}
 }
 
@@ -283,10 +294,7 @@ void sa_free_all(struct ike_engine *e)
 		next = sa->next;
 		if (sa->reserved_spi)
 			e->host.spi_release(e->host.context, sa->reserved_spi);
-		if (sa->child)
-			free(sa->child->selectors);
-		free(sa->child);
-		sa_free(sa);
+		sa_free(e, sa);
 	}
 	e->sas = NULL;
 	sa_free_dead(e);
@@ -302,6 +310,19 @@ static uint64_t identity_hash(const struct identity *id)
 	return hash_u64(hash);
 }
 
+uint64_t random_below(struct ike_engine *e, uint64_t limit)
+{
+	uint32_t random;
+
+	e->host.random(e->host.context, &random, sizeof(random));
+	return (uint64_t)((double)limit * ((double)random / ((double)UINT32_MAX + 1)));
+}
+
+uint64_t with_jitter(struct ike_engine *e, uint64_t pause_ns, unsigned percent)
+{
+	return pause_ns + random_below(e, pause_ns / 100 * percent);
+}
+
 static void start_timers(struct ike_engine *e, struct ike_sa *sa)
 {
 	const struct tunnel_profile *p = sa->tunnel->profile;
@@ -313,39 +334,40 @@ static void start_timers(struct ike_engine *e, struct ike_sa *sa)
 		sa_set_timer(e, sa, TIMER_LIVENESS, e->now_ns + p->dpd_interval_ns);
 	if (sa->local_nat && e->settings.keepalive_ns)
 		sa_set_timer(e, sa, TIMER_KEEPALIVE, e->now_ns + e->settings.keepalive_ns);
-	if (sa->child && p->children[sa->child->index].lifetime_ns)
-		sa_set_timer(e, sa, TIMER_CHILD_LIFETIME, e->now_ns + p->children[sa->child->index].lifetime_ns);
 }
 
 static void tell_up(struct ike_engine *e, struct ike_sa *sa)
 {
-	char suite[PROPOSAL_TEXT_MAX], local[160], remote[160];
+	char suite[PROPOSAL_TEXT_MAX];
+	struct child_sa *child;
 
 	event_emit(e, IKE_EV_PHASE1_UP, sa->tunnel, sa, "%s", suite_format(&sa->suite, suite));
-	if (!sa->child)
-		return;
-	struct selector_list mine = child_selectors(sa->child, true), theirs = child_selectors(sa->child, false);
-	event_emit(e, IKE_EV_PHASE2_UP, sa->tunnel, sa, "%.120s, %s === %s", suite_format(&sa->child->suite, suite),
-		selector_list_format(&mine, local, sizeof(local)),
-		selector_list_format(&theirs, remote, sizeof(remote)));
+	TAILQ_FOREACH (child, &sa->children, siblings) {
+		child_tell_up(e, child);
+	}
 }
 
-/* The wish to end it came while IKE_AUTH was out; or nothing carries the traffic yet. */
+/* The wish to end it came while IKE_AUTH was out; or others make way, and children are still missing. */
 static void look_around(struct ike_engine *e, struct ike_sa *sa, bool initial_contact)
 {
 	struct tunnel *t = sa->tunnel;
+	uint8_t missing, first = (uint8_t)(1u << sa->asking.child_index);
 
-	if (sa->wants & WANT_DELETE) {
+	sa->asking = (struct task){ .kind = TASK_NONE };
+	if (sa->wants & TASK_BIT(TASK_DELETE_IKE)) {
 		sa_terminate(e, sa, (enum afterwards)sa->afterwards, "terminated");
 		return;
 	}
 	tunnel_replace(e, sa, initial_contact);
-	/* RFC 7296 1.2 keeps the IKE SA without a child. That can only come with another IKE_AUTH, as this engine does
-	 * not start CREATE_CHILD_SA: the whole IKE SA is tried again, with growing pauses. */
-	if (sa->child)
-		timers_clear(&e->timers, &t->retry);
-	else
+	missing = (uint8_t)(t->wanted & ~sa_children(sa, true));
+	timers_clear(&e->timers, &t->retry);
+	/* RFC 7296 1.2 keeps an IKE SA whose first child was refused: that is asked for again, with growing pauses */
+	if (missing & first && sa->initiator)
 		tunnel_follow_up(e, t, AFTER_BACKOFF);
+	else if (missing && sa->initiator)
+		sa_pursue_children(e, sa);
+	else if (missing)
+		tunnel_pursue_later(e, t);
 }
 
 void sa_established(struct ike_engine *e, struct ike_sa *sa)
@@ -355,8 +377,8 @@ void sa_established(struct ike_engine *e, struct ike_sa *sa)
 	sa->established_order = ++e->order;
 	sa->up_since_ns = sa->heard_ns = e->now_ns;
 	sa->proven = sa->initiator;
-	if (!sa->initiator && !(sa->wants & WANT_DELETE))
-		sa->tunnel->held = false;
+	if (!sa->initiator && !(sa->wants & TASK_BIT(TASK_DELETE_IKE)))
+		sa->tunnel->held = 0;
 	sa_not_half_open(e, sa);
 	handshake_free(sa);
 	table_insert(&e->by_identity, &sa->by_identity, identity_hash(&sa->remote_id));
@@ -379,25 +401,53 @@ struct ike_sa *sa_next_of_identity(const struct ike_engine *e, const struct iden
 	return NULL;
 }
 
+void sa_confirmed(struct ike_engine *e, struct ike_sa *sa)
+{
+	struct child_sa *child;
+
+	TAILQ_FOREACH (child, &sa->children, siblings) {
+		child_confirm(e, child);
+	}
+}
+
 void sa_heard(struct ike_engine *e, struct ike_sa *sa)
 {
 	sa->heard_ns = e->now_ns;
 	if (sa->proven || sa->state != ST_ESTABLISHED)
 		return;
 	sa->proven = true;
-	if (sa->child && !sa->child->sending)
-		child_send_on(e, sa->child);
+	sa_confirmed(e, sa);
 	tunnel_replace(e, sa, false);
 }
 
 void sa_move_remote(struct ike_engine *e, struct ike_sa *sa, const struct endpoint *remote)
 {
+	struct child_sa *child;
+
 	/* RFC 7296 2.23: only towards a peer behind a NAT, and not when we are behind one ourselves */
 	if (!sa->remote_nat || sa->local_nat || endpoint_equal(&sa->remote, remote))
 		return;
 	sa->remote = *remote;
-	if (sa->child)
-		action_child(e, IKE_UPDATE, sa->child);
+	TAILQ_FOREACH (child, &sa->children, siblings) {
+		if (child->installed)
+			action_child(e, IKE_UPDATE, child);
+	}
+}
+
+/* The peer may send on a child until it has read the Delete: where there is a successor, we listen until then. */
+static void leave_children(struct ike_engine *e, struct ike_sa *sa, const char *reason)
+{
+	for (struct child_sa *child = TAILQ_FIRST(&sa->children), *next; child; child = next) {
+		const struct child_sa *twin = child_twin(child);
+		next = TAILQ_NEXT(child, siblings);
+		if (twin && twin->sa != sa)
+			child_hand_over(e, child);
+		else
+			child_retire(e, child, reason);
+	}
+	create_child_refuse_held(e, sa);
+	if (sa->ours && !sa->ours->sent)
+		create_child_drop(e, sa);
 }
 
 void sa_terminate(struct ike_engine *e, struct ike_sa *sa, enum afterwards afterwards, const char *reason)
@@ -406,16 +456,15 @@ void sa_terminate(struct ike_engine *e, struct ike_sa *sa, enum afterwards after
 
 	switch (sa->state) {
 	case ST_ESTABLISHED:
-		/* the peer may send on it until it has read the Delete: with a successor, keep listening until then */
-		if (!hand_over(e, sa))
-			sa_retire_child(e, sa, reason);
-		sa->wants = WANT_DELETE;
+	case ST_REPLACED:
+		leave_children(e, sa, reason);
+		sa->wants = TASK_BIT(TASK_DELETE_IKE);
 		sa->afterwards = AFTER_NOTHING;
 		sa_set_state(e, sa, ST_CLOSING);
 		tunnel_follow_up(e, t, afterwards);
 		break;
 	case ST_AUTH_SENT: /* the peer may be up already: it is told when it answers */
-		sa->wants |= WANT_DELETE;
+		sa->wants |= TASK_BIT(TASK_DELETE_IKE);
 		sa->afterwards = (uint8_t)afterwards;
 		break;
 	case ST_CLOSING: sa->afterwards = AFTER_NOTHING; break;

@@ -67,11 +67,6 @@ static struct ike_event *event_push(
 		a->event->local = sa->local;
 		a->event->remote = sa->remote;
 	}
-	if (sa && sa->child) {
-		a->event->child = (int32_t)sa->child->index;
-		a->event->child_spi_in = sa->child->spi_in;
-		a->event->child_spi_out = sa->child->spi_out;
-	}
 	return a->event;
 }
 
@@ -83,6 +78,21 @@ void event_emit(struct ike_engine *e, enum ike_event_kind kind, const struct tun
 
 	if (!event)
 		return;
+	va_start(arguments, format);
+	vsnprintf(event->text, sizeof(event->text), format, arguments);
+	va_end(arguments);
+}
+
+void event_child(struct ike_engine *e, enum ike_event_kind kind, const struct child_sa *child, const char *format, ...)
+{
+	struct ike_event *event = event_push(e, kind, child->sa->tunnel, child->sa);
+	va_list arguments;
+
+	if (!event)
+		return;
+	event->child = (int32_t)child->index;
+	event->child_spi_in = child->spi_in;
+	event->child_spi_out = child->spi_out;
 	va_start(arguments, format);
 	vsnprintf(event->text, sizeof(event->text), format, arguments);
 	va_end(arguments);
@@ -125,7 +135,7 @@ struct selector_list child_selectors(const struct child_sa *child, bool local)
 static int sa_rank(const struct ike_sa *sa)
 {
 	switch (state_phases[sa->state]) {
-	case PHASE_UP: return sa->child ? 4 : 3;
+	case PHASE_UP: return sa_children(sa, false) ? 4 : 3;
 	case PHASE_NEGOTIATING: return 2;
 	case PHASE_CLOSING: return 1;
 	default: return 0;
@@ -146,7 +156,7 @@ static void fill_child(const struct child_sa *child, struct ike_child_status *re
 {
 	char text[PROPOSAL_TEXT_MAX];
 
-	ret->state = child->sa->state == ST_CLOSING ? PHASE_CLOSING : PHASE_UP;
+	ret->state = child->sa->state == ST_CLOSING || child->state != CHILD_UP ? PHASE_CLOSING : PHASE_UP;
 	ret->spi_in = child->spi_in;
 	ret->spi_out = child->spi_out;
 	ret->local = child_selectors(child, true);
@@ -154,6 +164,22 @@ static void fill_child(const struct child_sa *child, struct ike_child_status *re
 	snprintf(ret->suite, sizeof(ret->suite), "%.127s", suite_format(&child->suite, text));
 	ret->up_since_ns = child->up_since_ns;
 	ret->udp_encap = child->udp_encap;
+}
+
+/* Of several of an index the newest that is up. */
+static void fill_children(const struct ike_sa *sa, struct ike_tunnel_status *ret)
+{
+	uint8_t soon = sa_children(sa, true);
+	struct child_sa *child;
+
+	/* the first one rides on IKE_AUTH */
+	for (uint32_t i = 0; i < ret->child_count; i++)
+		if (soon >> i & 1)
+			ret->children[i].state = PHASE_NEGOTIATING;
+	TAILQ_FOREACH (child, &sa->children, siblings) {
+		if (child->installed && (child->state == CHILD_UP || !child_of_index(sa, child->index)))
+			fill_child(child, &ret->children[child->index]);
+	}
 }
 
 static void fill_sa(const struct ike_sa *sa, struct ike_tunnel_status *ret)
@@ -169,13 +195,10 @@ static void fill_sa(const struct ike_sa *sa, struct ike_tunnel_status *ret)
 	ret->up_since_ns = sa->up_since_ns;
 	if (sa->suite.encr)
 		suite_format(&sa->suite, ret->suite);
+	suite_weakness(&sa->suite, ret->weak, sizeof(ret->weak));
 	if (sa->remote_id.type)
 		identity_format(&sa->remote_id, ret->remote_id);
-	/* phase 2 rides on IKE_AUTH */
-	if (ret->phase1 == PHASE_NEGOTIATING)
-		ret->children[0].state = PHASE_NEGOTIATING;
-	if (sa->child)
-		fill_child(sa->child, &ret->children[sa->child->index]);
+	fill_children(sa, ret);
 }
 
 int ike_tunnel_status(const struct ike_engine *e, uint32_t tunnel, struct ike_tunnel_status *ret_status)

@@ -7,18 +7,21 @@
 #include <stdint.h>
 
 enum timer_kind {
-	TIMER_RETRANSMIT,     /* our outstanding request */
-	TIMER_LIFETIME,       /* half-open time or a job's, then the IKE SA's lifetime, then the end of lingering */
-	TIMER_CHILD_LIFETIME, /* of the Child SA */
-	TIMER_LIVENESS,       /* idle time before a liveness check */
-	TIMER_KEEPALIVE,      /* NAT keepalive */
+	TIMER_RETRANSMIT, /* our outstanding request */
+	TIMER_LIFETIME,   /* half-open time or a job's, then the IKE SA's lifetime, then the end of lingering */
+	TIMER_LIVENESS,   /* idle time before a liveness check */
+	TIMER_KEEPALIVE,  /* NAT keepalive */
+	TIMER_PAUSE,      /* the peer wanted to be asked later (TEMPORARY_FAILURE) */
+	TIMER_JOB,        /* of a CREATE_CHILD_SA exchange: its job does not come back */
 	SA_TIMERS,
-	TIMER_RETRY, /* of a tunnel: time to try again */
+	TIMER_RETRY,      /* of a tunnel: time to try again */
+	TIMER_CHILD,      /* of a Child SA: to be rekeyed, to end, to be forgotten */
+	TIMER_REASSEMBLY, /* of a reassembly: the rest does not come */
 };
 
 struct timer {
 	uint64_t at_ns;
-	void *owner;    /* struct ike_sa, or struct tunnel for TIMER_RETRY */
+	void *owner;    /* struct ike_sa, also of a reassembly; struct tunnel for RETRY, struct child_sa for CHILD */
 	uint32_t place; /* 1 + index in the heap; 0: not set */
 	uint8_t kind;   /* enum timer_kind */
 };

@@ -15,9 +15,22 @@
 
 #include "v2/v2.h"
 
+/* Two sides that fail together do not meet again. */
+#define PAUSE_JITTER_PERCENT 25
+
 static uint64_t address_hash(const struct addr *a)
 {
 	return hash_bytes(a->family, a->bytes, sizeof(a->bytes));
+}
+
+uint8_t tunnel_autostart(const struct tunnel *t)
+{
+	uint8_t bits = 0;
+
+	for (uint8_t i = 0; i < t->profile->child_count; i++)
+		if (t->profile->children[i].start == START_INITIATE)
+			bits |= (uint8_t)(1u << i);
+	return (uint8_t)(bits & ~t->held);
 }
 
 int tunnels_init(struct ike_engine *e, const struct tunnel_profile *profiles, size_t count)
@@ -35,9 +48,11 @@ int tunnels_init(struct ike_engine *e, const struct tunnel_profile *profiles, si
 		t->retry.owner = t;
 		table_insert(&e->by_address, &t->by_address, address_hash(&profiles[i].remote_addr));
 	}
-	for (size_t i = 0; i < count; i++)
-		if (tunnel_starts(&e->tunnels[i]))
+	for (size_t i = 0; i < count; i++) {
+		e->tunnels[i].wanted = tunnel_autostart(&e->tunnels[i]);
+		if (e->tunnels[i].wanted)
 			timers_set(&e->timers, &e->tunnels[i].retry, 0);
+	}
 	return 0;
 }
 
@@ -80,9 +95,14 @@ struct tunnel *tunnel_candidate(
 const struct ike_sa *tunnel_rival(const struct tunnel *t, const struct identity *peer)
 {
 	for (const struct ike_sa *sa = t->sas; sa; sa = sa->sibling)
-		if (sa->state == ST_ESTABLISHED && sa->child && !identity_equal(&sa->remote_id, peer))
+		if (sa->state == ST_ESTABLISHED && sa_children(sa, false) && !identity_equal(&sa->remote_id, peer))
 			return sa;
 	return NULL;
+}
+
+uint8_t tunnel_all(const struct tunnel *t)
+{
+	return (uint8_t)((1u << t->profile->child_count) - 1);
 }
 
 void tunnel_link(struct tunnel *t, struct ike_sa *sa)
@@ -106,54 +126,55 @@ void tunnel_unlink(struct ike_sa *sa)
 	sa->in_tunnel = false;
 }
 
-bool tunnel_starts(const struct tunnel *t)
+/* The IKE SA on which children of ours are made: one that is up, rather one that has some; NULL: none. */
+static struct ike_sa *tunnel_home(const struct tunnel *t)
 {
-	return t->profile->child_count && t->profile->children[0].start == START_INITIATE;
+	struct ike_sa *home = NULL;
+
+	for (struct ike_sa *sa = t->sas; sa; sa = sa->sibling)
+		if (sa->state == ST_ESTABLISHED && (!home || (!home->child_count && sa->child_count)))
+			home = sa;
+	return home;
 }
 
-/* Up with its child, or on the way there. */
-static bool tunnel_served(const struct tunnel *t)
+/* An IKE SA is on its way. */
+static bool tunnel_negotiates(const struct tunnel *t)
 {
-	for (const struct ike_sa *sa = t->sas; sa; sa = sa->sibling) {
-		bool leaving = sa->wants & WANT_DELETE;
-		if (sa->state == ST_ESTABLISHED ? sa->child != NULL : sa->state < ST_ESTABLISHED && !leaving)
+	for (const struct ike_sa *sa = t->sas; sa; sa = sa->sibling)
+		if (sa->state < ST_ESTABLISHED && !(sa->wants & TASK_BIT(TASK_DELETE_IKE)))
 			return true;
-	}
 	return false;
 }
 
-/* SAs that came up without a child make way for the next try. */
-static void drop_childless(struct ike_engine *e, struct tunnel *t)
+/* What is wanted is up, or on its way. */
+static bool tunnel_served(const struct tunnel *t)
 {
-	for (struct ike_sa *sa = t->sas, *next; sa; sa = next) {
-		next = sa->sibling;
-		if (sa->state == ST_ESTABLISHED && !sa->child)
-			sa_terminate(e, sa, AFTER_NOTHING, "tried again for its Child SA");
-	}
+	const struct ike_sa *home = tunnel_home(t);
+
+	return home ? !(t->wanted & ~sa_children(home, true)) : !t->wanted || tunnel_negotiates(t);
 }
 
-void tunnel_initiate(struct ike_engine *e, struct tunnel *t)
+void tunnel_pursue(struct ike_engine *e, struct tunnel *t)
 {
+	struct ike_sa *home = tunnel_home(t);
+
 	timers_clear(&e->timers, &t->retry);
-	if (e->stopping || tunnel_served(t) || !t->profile->child_count)
+	if (e->stopping || tunnel_served(t))
 		return;
-	if (addr_is_any(&t->profile->remote_addr)) {
+	if (home) {
+		sa_pursue_children(e, home);
+	} else if (addr_is_any(&t->profile->remote_addr)) {
 		struct ike_failure f = failure_make(1, IKE_SA_INIT, true, 0, "no remote address is configured",
 			"a tunnel with remote address \"any\" can only answer");
 		failure_report(e, t, NULL, NULL, &f);
-		return;
+	} else {
+		sa_init_initiate(e, t);
 	}
-	drop_childless(e, t);
-	sa_init_initiate(e, t);
 }
 
-/* A pause and up to a quarter of it more, so that two sides that fail together do not meet again. */
-static uint64_t with_jitter(struct ike_engine *e, uint64_t pause_ns)
+void tunnel_pursue_later(struct ike_engine *e, struct tunnel *t)
 {
-	uint32_t random;
-
-	e->host.random(e->host.context, &random, sizeof(random));
-	return pause_ns + (uint64_t)((double)pause_ns / 4 * ((double)random / UINT32_MAX));
+	timers_set(&e->timers, &t->retry, e->now_ns + with_jitter(e, e->settings.retry_first_ns, PAUSE_JITTER_PERCENT));
 }
 
 static uint64_t next_pause(const struct ike_engine *e, const struct tunnel *t)
@@ -167,18 +188,22 @@ void tunnel_follow_up(struct ike_engine *e, struct tunnel *t, enum afterwards af
 {
 	uint64_t pause = e->settings.retry_first_ns;
 
-	if (afterwards == AFTER_NOTHING || e->stopping || t->held || tunnel_served(t))
+	if (afterwards == AFTER_NOTHING || e->stopping)
+		return;
+	/* what packets asked for they ask for again */
+	t->wanted = tunnel_autostart(t);
+	if (t->wanted && tunnel_served(t))
 		return;
 	if (afterwards == AFTER_BACKOFF)
 		pause = t->pause_ns = next_pause(e, t);
 	if (afterwards != AFTER_RESTART)
 		t->not_before_ns = e->now_ns + pause;
-	if (!tunnel_starts(t))
+	if (!t->wanted)
 		return;
 	if (afterwards == AFTER_RESTART)
-		tunnel_initiate(e, t);
+		tunnel_pursue(e, t);
 	else
-		timers_set(&e->timers, &t->retry, e->now_ns + with_jitter(e, pause));
+		timers_set(&e->timers, &t->retry, e->now_ns + with_jitter(e, pause, PAUSE_JITTER_PERCENT));
 }
 
 enum afterwards child_afterwards(const struct ike_engine *e, const struct child_sa *child, enum afterwards normal)
@@ -225,12 +250,17 @@ static void forget_older(struct ike_engine *e, struct ike_sa *fresh)
 static void replace(struct ike_engine *e, struct ike_sa *old, struct ike_sa *fresh)
 {
 	if (!fresh->proven) {
-		fresh->wants |= WANT_LIVENESS;
-		informational_flush(e, fresh);
+		task_want(e, fresh, TASK_LIVENESS);
 		return;
 	}
 	event_emit(e, IKE_EV_REPLACED, old->tunnel, old, "a newer IKE SA is up");
 	sa_terminate(e, old, AFTER_NOTHING, "replaced by a newer IKE SA");
+}
+
+/* Every child of the old one is there, or is not wanted any more. */
+static bool covers(const struct ike_sa *fresh, const struct ike_sa *old)
+{
+	return !(sa_children(old, false) & ~sa_children(fresh, false));
 }
 
 void tunnel_replace(struct ike_engine *e, struct ike_sa *fresh, bool initial_contact)
@@ -244,8 +274,7 @@ void tunnel_replace(struct ike_engine *e, struct ike_sa *fresh, bool initial_con
 		/* one that came up without a child replaces none that has one */
 		if (sa != fresh && sa->initiator && sa->state < ST_AUTH_SENT)
 			sa_close(e, sa, "the peer was faster");
-		else if (younger(fresh, sa) && identity_equal(&sa->remote_id, &fresh->remote_id) &&
-			 (fresh->child || !sa->child))
+		else if (younger(fresh, sa) && identity_equal(&sa->remote_id, &fresh->remote_id) && covers(fresh, sa))
 			replace(e, sa, fresh);
 	}
 	tunnel_settle(e, t);
@@ -253,8 +282,10 @@ void tunnel_replace(struct ike_engine *e, struct ike_sa *fresh, bool initial_con
 
 static bool stays(const struct ike_sa *a, const struct ike_sa *b)
 {
-	if (!a->child != !b->child)
-		return a->child;
+	bool full = sa_children(a, false), other_full = sa_children(b, false);
+
+	if (full != other_full)
+		return full;
 	return a->spi_i < b->spi_i;
 }
 
@@ -274,8 +305,7 @@ void tunnel_settle(struct ike_engine *e, struct tunnel *t)
 		if (best->proven) {
 			sa_terminate(e, sa, AFTER_NOTHING, "both sides began at once");
 		} else {
-			best->wants |= WANT_LIVENESS;
-			informational_flush(e, best);
+			task_want(e, best, TASK_LIVENESS);
 		}
 	}
 }

@@ -15,9 +15,11 @@
 #include "ipsec_priv.h"
 
 #define SPD_BURST    64
-#define EXPANDED_MAX (1u << 20) /* rules of one trie after expansion */
-#define PREFIXES_MAX 254        /* of one IPv6 range; of an IPv4 one 62 */
+#define EXPANDED_MAX (1u << 17) /* rules of one trie after expansion */
+#define COVERS_MAX   1024       /* of them, the first so many are looked at for what they hide */
+#define SAMPLE_MAX   512        /* rules that tell which side is to be asked first */
 #define WORDS_MAX    4          /* 32-bit words of an address */
+#define BLOCKS_MAX   7          /* of one IPv6 range; an IPv4 one is one */
 
 /* Fields of a trie: protocol, words of the local address, words of the remote one, and where there are ports both. */
 #define FIELD_PROTOCOL         0
@@ -45,51 +47,90 @@ struct spd {
 	struct spd_verdict verdicts[];      /* by rule index + 1; 0: no rule matched */
 };
 
-/* An address as a number. */
-__extension__ typedef unsigned __int128 number128;
-
+/* A range of each word of an address. */
 struct block {
-	number128 addr;
-	uint8_t len; /* of the prefix */
+	uint32_t low[WORDS_MAX], high[WORDS_MAX];
 };
 
-static number128 addr_number(const struct addr *a)
+/* The first n words as they are, the others whatever they are. */
+static struct block *block_add(const uint32_t *words, uint32_t n, struct block *ret_block)
 {
-	number128 n = 0;
+	for (uint32_t i = 0; i < WORDS_MAX; i++) {
+		ret_block->low[i] = i < n ? words[i] : 0;
+		ret_block->high[i] = i < n ? words[i] : UINT32_MAX;
+	}
+	return ret_block;
+}
 
-	for (size_t i = 0; i < addr_len(a); i++)
-		n = n << 8 | a->bytes[i];
+static void addr_words(const struct addr *a, uint32_t words, uint32_t *ret_words)
+{
+	for (uint32_t i = 0; i < words; i++)
+		ret_words[i] = load_be32(a->bytes + 4 * i);
+}
+
+/* The last word behind `first` that differs from `filler`, or `first`: what lies behind it asks for nothing. */
+static uint32_t last_telling(const uint32_t *words, uint32_t count, uint32_t first, uint32_t filler)
+{
+	uint32_t last = count - 1;
+
+	while (last > first && words[last] == filler)
+		last--;
+	return last;
+}
+
+/* The blocks that make up the range: what shares its beginning with the low end, what with the high end, and what lies
+ * in between. A prefix is one. */
+static uint32_t range_split(const struct selector *s, uint32_t words, struct block *ret_blocks)
+{
+	uint32_t low[WORDS_MAX] = { 0 }, high[WORDS_MAX] = { 0 }, n = 0, fork = 0;
+
+	addr_words(&s->low, words, low);
+	addr_words(&s->high, words, high);
+	while (fork < words - 1 && low[fork] == high[fork])
+		fork++;
+	const uint32_t low_last = last_telling(low, words, fork, 0);
+	const uint32_t high_last = last_telling(high, words, fork, UINT32_MAX);
+	for (uint32_t i = low_last; i > fork; i--)
+		if (i == low_last || low[i] != UINT32_MAX)
+			block_add(low, i, &ret_blocks[n++])->low[i] = low[i] + (i != low_last);
+	for (uint32_t i = high_last; i > fork; i--)
+		if (i == high_last || high[i] != 0)
+			block_add(high, i, &ret_blocks[n++])->high[i] = high[i] - (i != high_last);
+	low[fork] += low_last != fork;
+	high[fork] -= high_last != fork;
+	if (low[fork] <= high[fork]) {
+		struct block *middle = block_add(low, fork, &ret_blocks[n++]);
+		middle->low[fork] = low[fork];
+		middle->high[fork] = high[fork];
+	}
 	return n;
 }
 
-static number128 low_bits(unsigned n)
+static struct acl_rule *expansion_rule(const struct expansion *e, uint32_t i)
 {
-	return n < 128 ? ((number128)1 << n) - 1 : ~(number128)0;
+	return (struct acl_rule *)(e->rules + (size_t)i * RTE_ACL_RULE_SZ(e->fields));
 }
 
-/* Zero bits at the end of a number that is not zero. */
-static unsigned trailing_zeros(number128 n)
+/* All fields but the protocol are ranges; a port's upper bytes are zero. */
+static bool rule_covers(const struct acl_rule *wide, const struct acl_rule *narrow, uint32_t fields)
 {
-	uint64_t low = (uint64_t)n;
+	const struct rte_acl_field *protocol = &wide->field[FIELD_PROTOCOL];
 
-	return (unsigned)(low ? __builtin_ctzll(low) : 64 + __builtin_ctzll((uint64_t)(n >> 64)));
+	for (uint32_t i = FIELD_LOCAL; i < fields; i++)
+		if (wide->field[i].value.u32 > narrow->field[i].value.u32 ||
+			wide->field[i].mask_range.u32 < narrow->field[i].mask_range.u32)
+			return false;
+	return !protocol->mask_range.u8 || protocol->value.u8 == narrow->field[FIELD_PROTOCOL].value.u8;
 }
 
-/* The fewest prefixes that make up the range. */
-static uint32_t range_split(const struct selector *s, struct block *ret_blocks)
+/* Rules come in their order: what an earlier one takes whole never gets to this one. Wide rules that overlap would
+ * otherwise have rte_acl make paths for each of their intersections. */
+static bool is_hidden(const struct expansion *e, const struct acl_rule *rule)
 {
-	unsigned width = (unsigned)addr_len(&s->low) * 8;
-	number128 at = addr_number(&s->low), high = addr_number(&s->high);
-
-	for (uint32_t n = 0;; at++) {
-		unsigned bits = at ? trailing_zeros(at) : width;
-		while (bits && (at | low_bits(bits)) > high)
-			bits--;
-		ret_blocks[n++] = (struct block){ at, (uint8_t)(width - bits) };
-		at |= low_bits(bits);
-		if (at >= high)
-			return n;
-	}
+	for (uint32_t i = 0; i < e->count && i < COVERS_MAX; i++)
+		if (rule_covers(expansion_rule(e, i), rule, e->fields))
+			return true;
+	return false;
 }
 
 static int expansion_push(struct expansion *e, const struct acl_rule *rule)
@@ -97,6 +138,8 @@ static int expansion_push(struct expansion *e, const struct acl_rule *rule)
 	size_t stride = RTE_ACL_RULE_SZ(e->fields);
 	uint8_t *rules;
 
+	if (is_hidden(e, rule))
+		return 0;
 	if (e->count == EXPANDED_MAX)
 		return -E2BIG;
 	if (e->count == e->capacity) {
@@ -130,9 +173,8 @@ static bool portless_fits(const struct selector *s)
 static void address_fill(struct rte_acl_field *fields, uint32_t words, const struct block *b)
 {
 	for (uint32_t i = 0; i < words; i++) {
-		uint32_t before = 32 * i, len = b->len > before ? b->len - before : 0;
-		fields[i].value.u32 = (uint32_t)(b->addr >> (32 * (words - 1 - i)));
-		fields[i].mask_range.u32 = len < 32 ? len : 32;
+		fields[i].value.u32 = b->low[i];
+		fields[i].mask_range.u32 = b->high[i];
 	}
 }
 
@@ -142,13 +184,13 @@ static void ports_fill(struct rte_acl_field *field, const struct selector *s)
 	field->mask_range.u16 = s->port_high;
 }
 
-/* One selector of each side; every prefix of one with every prefix of the other. */
+/* One selector of each side; every block of one with every block of the other. */
 static int pair_expand(
 	const struct selector *local, const struct selector *remote, struct acl_rule rule, struct expansion *ret_rules)
 {
-	struct block locals[PREFIXES_MAX], remotes[PREFIXES_MAX];
-	uint32_t local_count = range_split(local, locals), remote_count = range_split(remote, remotes);
+	struct block locals[BLOCKS_MAX], remotes[BLOCKS_MAX];
 	uint32_t words = ret_rules->words;
+	uint32_t local_count = range_split(local, words, locals), remote_count = range_split(remote, words, remotes);
 	uint8_t protocol = local->protocol ? local->protocol : remote->protocol;
 	int rc = 0;
 
@@ -207,23 +249,83 @@ static int rules_expand(const struct spd_rule *rules, size_t count, struct expan
 	return rc;
 }
 
-static struct rte_acl_field_def word_def(uint32_t field, uint32_t offset)
+/* ---- the shape of a trie ---- */
+
+static bool word_is_prefix(const struct rte_acl_field *f)
 {
-	return (struct rte_acl_field_def){ RTE_ACL_FIELD_TYPE_MASK, 4, (uint8_t)field, (uint8_t)field, offset };
+	uint32_t open = f->value.u32 ^ f->mask_range.u32;
+
+	return !(open & (open + 1)) && !(f->value.u32 & open);
+}
+
+/* rte_acl sorts prefixes by their length, which ranges do not tell it, and makes smaller tries then: a side of which
+ * every word is a prefix is given as such. False: it is not, and stays ranges. */
+static bool side_to_prefixes(const struct expansion *e, uint32_t first)
+{
+	for (uint32_t i = 0; i < e->count; i++)
+		for (uint32_t w = first; w < first + e->words; w++)
+			if (!word_is_prefix(&expansion_rule(e, i)->field[w]))
+				return false;
+	for (uint32_t i = 0; i < e->count; i++)
+		for (uint32_t w = first; w < first + e->words; w++) {
+			struct rte_acl_field *f = &expansion_rule(e, i)->field[w];
+			f->mask_range.u32 = 32 - (uint32_t)__builtin_popcount(f->value.u32 ^ f->mask_range.u32);
+		}
+	return true;
+}
+
+/* On that side, do the two meet without being the same? */
+static bool side_crosses(const struct acl_rule *a, const struct acl_rule *b, uint32_t first, uint32_t words)
+{
+	bool same = true;
+
+	for (uint32_t w = first; w < first + words; w++) {
+		const struct rte_acl_field *x = &a->field[w], *y = &b->field[w];
+		if (x->value.u32 > y->mask_range.u32 || y->value.u32 > x->mask_range.u32)
+			return false;
+		same &= x->value.u32 == y->value.u32 && x->mask_range.u32 == y->mask_range.u32;
+	}
+	return !same;
+}
+
+static uint32_t crossings(const struct expansion *e, uint32_t first)
+{
+	uint32_t step = e->count / SAMPLE_MAX + 1, n = 0;
+
+	for (uint32_t i = 0; i < e->count; i += step)
+		for (uint32_t k = 0; k < i; k += step)
+			n += side_crosses(expansion_rule(e, i), expansion_rule(e, k), first, e->words);
+	return n;
+}
+
+/* Where many cross on the first side, every piece of it repeats much of the second: then the other one goes first. */
+static bool remote_goes_first(const struct expansion *e)
+{
+	return crossings(e, FIELD_LOCAL) / 4 > crossings(e, FIELD_REMOTE(e->words));
+}
+
+static void side_define(
+	uint32_t words, uint32_t first, bool prefixes, size_t offset, struct rte_acl_field_def *ret_defs)
+{
+	for (uint32_t i = 0; i < words; i++)
+		ret_defs[i] = (struct rte_acl_field_def){ prefixes ? RTE_ACL_FIELD_TYPE_MASK : RTE_ACL_FIELD_TYPE_RANGE,
+			4, (uint8_t)(first + i), (uint8_t)(first + i), (uint32_t)(offset + 4 * i) };
 }
 
 /* The first field of a trie has one byte, the others come in groups of four: two ports share one. */
-static void fields_define(uint32_t words, struct rte_acl_field_def *ret_defs)
+static void fields_define(const struct expansion *e, struct rte_acl_field_def *ret_defs)
 {
+	uint32_t words = e->words;
 	uint8_t ports = (uint8_t)FIELD_PORTS(words);
+	bool remote_first = remote_goes_first(e);
+	struct rte_acl_field_def *local = &ret_defs[remote_first ? FIELD_REMOTE(words) : FIELD_LOCAL];
+	struct rte_acl_field_def *remote = &ret_defs[remote_first ? FIELD_LOCAL : FIELD_REMOTE(words)];
 
 	ret_defs[FIELD_PROTOCOL] = (struct rte_acl_field_def){ RTE_ACL_FIELD_TYPE_BITMASK, 1, FIELD_PROTOCOL, 0,
 		offsetof(struct flow, protocol) };
-	for (uint32_t i = 0; i < words; i++) {
-		ret_defs[FIELD_LOCAL + i] = word_def(FIELD_LOCAL + i, offsetof(struct flow, local_be) + 4 * i);
-		ret_defs[FIELD_REMOTE(words) + i] = word_def(
-			FIELD_REMOTE(words) + i, offsetof(struct flow, remote_be) + 4 * i);
-	}
+	side_define(words, FIELD_LOCAL, side_to_prefixes(e, FIELD_LOCAL), offsetof(struct flow, local_be), local);
+	side_define(words, FIELD_REMOTE(words), side_to_prefixes(e, FIELD_REMOTE(words)),
+		offsetof(struct flow, remote_be), remote);
 	ret_defs[ports] = (struct rte_acl_field_def){ RTE_ACL_FIELD_TYPE_RANGE, 2, ports, ports,
 		offsetof(struct flow, local_port_be) };
 	ret_defs[ports + 1] = (struct rte_acl_field_def){ RTE_ACL_FIELD_TYPE_RANGE, 2, (uint8_t)(ports + 1), ports,
@@ -235,7 +337,7 @@ static int acl_fill(struct rte_acl_ctx *acl, const struct expansion *e)
 	struct rte_acl_config config = { .num_categories = 1, .num_fields = e->fields };
 	int rc;
 
-	fields_define(e->words, config.defs);
+	fields_define(e, config.defs);
 	rc = rte_acl_add_rules(acl, (const struct rte_acl_rule *)e->rules, e->count);
 	return rc ? rc : rte_acl_build(acl, &config);
 }

@@ -33,9 +33,11 @@ enum {
 	ENCR_AES_CCM_8_IIV = 29,
 	ENCR_AES_GCM_16_IIV = 30,
 	ENCR_CHACHA20_POLY1305_IIV = 31,
+	PRF_HMAC_SHA1 = 2,
 	PRF_HMAC_SHA2_256 = 5,
 	PRF_HMAC_SHA2_384 = 6,
 	PRF_HMAC_SHA2_512 = 7,
+	PRF_AES128_CMAC = 8,
 	INTEG_NONE = 0,
 	INTEG_HMAC_SHA1_96 = 2,
 	INTEG_AES_XCBC_96 = 5,
@@ -47,10 +49,22 @@ enum {
 	INTEG_HMAC_SHA2_384_192 = 13,
 	INTEG_HMAC_SHA2_512_256 = 14,
 	KE_NONE = 0,
+	KE_MODP_1024 = 2,
+	KE_MODP_1536 = 5,
 	KE_MODP_2048 = 14,
+	KE_MODP_3072 = 15,
+	KE_MODP_4096 = 16,
+	KE_MODP_6144 = 17,
+	KE_MODP_8192 = 18,
 	KE_ECP_256 = 19,
 	KE_ECP_384 = 20,
+	KE_ECP_521 = 21,
+	KE_BRAINPOOL_224 = 27,
+	KE_BRAINPOOL_256 = 28,
+	KE_BRAINPOOL_384 = 29,
+	KE_BRAINPOOL_512 = 30,
 	KE_CURVE25519 = 31,
+	KE_CURVE448 = 32,
 	ESN_NO = 0,
 	ESN_YES = 1,
 };
@@ -85,6 +99,9 @@ const struct alg *alg_lookup(enum transform_type type, uint16_t id, uint16_t key
 /* The row with this proposal keyword and type, or NULL. "sha256" is one row as INTEG; as PRF it is "prfsha256". */
 const struct alg *alg_lookup_keyword(enum transform_type type, const char *keyword, size_t keyword_len);
 
+/* Other spellings of its keyword, index 0 first; NULL ends. */
+const char *alg_alias(const struct alg *a, size_t index);
+
 /* The PRF that goes with an integrity algorithm when a proposal names none (sha256 -> prfsha256), or NULL. */
 const struct alg *alg_prf_of_integ(uint16_t integ_id);
 
@@ -92,7 +109,7 @@ const struct alg *alg_prf_of_integ(uint16_t integ_id);
 const struct alg *alg_next(const struct alg *a);
 
 /* Why an algorithm is not recommended today, whoever made its keys, to stand behind its name ("does not encrypt"):
- * static text, NULL when there is nothing to say. */
+ * static text, NULL when there is nothing to say. Only who wrote `allow_weak: true` can use one. */
 const char *alg_weakness(const struct alg *a);
 
 const char *transform_type_name(uint8_t type);

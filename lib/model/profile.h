@@ -32,7 +32,8 @@ struct child_profile {
 	enum start_action start;
 	struct proposal_list proposals; /* PROTOCOL_ESP */
 	struct selector_list local, remote;
-	uint64_t lifetime_ns; /* 0: none */
+	uint64_t lifetime_ns;                      /* 0: none */
+	uint64_t lifetime_bytes, lifetime_packets; /* of either direction; 0: none */
 	uint32_t replay_window;
 	uint16_t tfc_bytes;   /* as in struct sa_spec; control puts it into the outbound SA */
 	uint32_t tunnel_slot; /* given by control when the configuration is applied; unique per child profile */
@@ -45,9 +46,12 @@ struct tunnel_profile {
 	struct identity local_id, remote_id; /* remote ID_NONE: any identity */
 	enum auth_method local_auth, remote_auth;
 	struct proposal_list proposals; /* PROTOCOL_IKE */
+	bool allow_weak;                /* proposals may have weak algorithms; looked at by the loader only */
 	uint64_t lifetime_ns;           /* of the IKE SA; 0: none */
 	uint64_t dpd_interval_ns;       /* idle time before a liveness check; 0: off */
 	uint64_t dpd_timeout_ns;        /* unanswered time before the peer is dead */
+	bool fragmentation;             /* of large IKE messages (RFC 7383) */
+	uint32_t fragment_bytes_ipv4, fragment_bytes_ipv6; /* IP packets of IKE fragments are at most so large */
 	enum encap_wish encap;
 	struct header_rules outer; /* of every Child SA; control puts them into the paths */
 	uint8_t child_count;

@@ -6,6 +6,9 @@
 #include <stdio.h>
 #include <string.h>
 
+/* What add_defaults may add: the PRF of each integrity algorithm, or both ESN values. */
+#define DEFAULTS_MAX 6
+
 int proposal_add(struct proposal *p, enum transform_type type, uint16_t id, uint16_t key_bits)
 {
 	if (p->count == PROPOSAL_TRANSFORMS_MAX)
@@ -37,10 +40,16 @@ static const struct {
 	{ "aes192ccm12", "the packet path has no AES-CCM-192 (intel-ipsec-mb lacks it)" },
 	{ "aes192ccm8", "the packet path has no AES-CCM-192 (intel-ipsec-mb lacks it)" },
 	{ "aes192ccm8iiv", "the packet path has no AES-CCM-192 (intel-ipsec-mb lacks it)" },
-	{ "md5", "HMAC-MD5 must not be used (RFC 8221 6)" },
-	{ "des", "DES must not be used (RFC 8221 5)" },
+	{ "md5", "HMAC-MD5 must not be used (RFC 8221 6, RFC 8247 2.3)" },
+	{ "prfmd5", "HMAC-MD5 must not be used (RFC 8247 2.2)" },
+	{ "prfaesxcbc", "OpenSSL has no AES-XCBC; prfaescmac is its successor (RFC 4615)" },
+	{ "des", "DES must not be used (RFC 8221 5, RFC 8247 2.1)" },
 	{ "blowfish", "Blowfish must not be used (RFC 8221 5)" },
 	{ "blowfish128", "Blowfish must not be used (RFC 8221 5)" },
+	{ "modp768", "MODP-768 must not be used (RFC 8247 2.4)" },
+	{ "modp1024s160", "groups with small subgroups must not be used (RFC 8247 2.4)" },
+	{ "modp2048s224", "groups with small subgroups should not be used (RFC 8247 2.4)" },
+	{ "modp2048s256", "groups with small subgroups should not be used (RFC 8247 2.4)" },
 };
 
 static const char *refusal(const char *word, size_t len)
@@ -147,7 +156,7 @@ static const char *word_fault(const struct proposal *p, const struct alg *a, con
 		return refusal(word, len);
 	if (has_transform(p, a))
 		return "named twice";
-	return p->count >= PROPOSAL_TRANSFORMS_MAX / 2 ? "too many algorithms" : NULL;
+	return p->count >= PROPOSAL_TRANSFORMS_MAX - DEFAULTS_MAX ? "too many algorithms" : NULL;
 }
 
 int proposal_parse(enum security_protocol protocol, const char *text, struct proposal *ret_proposal,
@@ -227,6 +236,45 @@ char *proposal_list_format(const struct proposal_list *list, char *ret_text)
 	ret_text[0] = '\0';
 	for (int i = 0; i < list->count; i++)
 		append(ret_text, PROPOSAL_TEXT_MAX, ", ", proposal_format(&list->items[i], one));
+	return ret_text;
+}
+
+static bool suite_part_fits(const struct alg *a, enum transform_type type, uint16_t usable)
+{
+	return !a || (a->type == type && (a->flags & usable));
+}
+
+const char *suite_fault(enum security_protocol protocol, const struct suite *s)
+{
+	uint16_t usable = proposal_usable(protocol);
+	bool aead = s->encr && (s->encr->flags & ALG_AEAD);
+
+	if (!suite_part_fits(s->encr, TRANSFORM_ENCR, usable) || !suite_part_fits(s->prf, TRANSFORM_PRF, usable) ||
+		!suite_part_fits(s->integ, TRANSFORM_INTEG, usable) || !suite_part_fits(s->ke, TRANSFORM_KE, usable))
+		return "an algorithm that this protocol does not use";
+	if (protocol != PROTOCOL_AH && !s->encr)
+		return "no encryption algorithm";
+	if (aead && s->integ)
+		return "an AEAD takes no integrity algorithm";
+	if (!aead && !s->integ)
+		return "no integrity algorithm";
+	if (protocol == PROTOCOL_IKE && !s->prf)
+		return "no PRF";
+	if (protocol == PROTOCOL_IKE && !s->ke)
+		return "no key exchange group";
+	return NULL;
+}
+
+char *suite_weakness(const struct suite *s, char *ret_text, size_t capacity)
+{
+	const struct alg *parts[] = { s->encr, s->integ, s->prf, s->ke };
+
+	ret_text[0] = '\0';
+	for (size_t i = 0; i < sizeof(parts) / sizeof(parts[0]); i++)
+		if (parts[i] && alg_weakness(parts[i])) {
+			append(ret_text, capacity, "; ", parts[i]->name);
+			append(ret_text, capacity, " ", alg_weakness(parts[i]));
+		}
 	return ret_text;
 }
 

@@ -43,6 +43,14 @@ struct suite {
 	bool esn;
 };
 
+/* NULL, or why the chosen algorithms cannot protect this protocol together, whatever either side was configured with:
+ * static text. An algorithm of a number we do not know is a NULL here, so it counts as missing. */
+const char *suite_fault(enum security_protocol protocol, const struct suite *s);
+
+/* "3DES-CBC should not ...; HMAC-SHA1-96 rests on ...": why one should not rely on the suite, empty when there is
+ * nothing to say. Returns ret_text, cut to capacity. */
+char *suite_weakness(const struct suite *s, char *ret_text, size_t capacity);
+
 /* The algorithm flag (enum alg_flags) of those usable in this protocol. */
 uint16_t proposal_usable(enum security_protocol protocol);
 

@@ -69,8 +69,19 @@ static const struct field vendor_fields[] = {
 	FIELD(FIELD_REST, struct payload, vendor),
 };
 
-/* RFC 7296 3.14, RFC 7383 2.5: what is inside has another table, behind the decryption */
+/* RFC 7296 3.14: what is inside has another table, behind the decryption */
 static const struct field sk_fields[] = {
+	FIELD(FIELD_REST, struct payload, sk.data),
+};
+
+/* RFC 7383 2.5
+ *  |        Fragment Number        |        Total Fragments        |
+ *  |                     Initialization Vector                     |
+ *  |            Encrypted content, padding, pad length             |
+ *  |                      Integrity Checksum Data                  | */
+static const struct field skf_fields[] = {
+	FIELD(FIELD_U16, struct payload, sk.number),
+	FIELD(FIELD_U16, struct payload, sk.total),
 	FIELD(FIELD_REST, struct payload, sk.data),
 };
 
@@ -88,6 +99,11 @@ static enum wire_reason delete_check(const struct payload *p)
 	if (ipsec && p->del.spi_len != 4)
 		return WIRE_VALUE;
 	return p->del.spis.len == (size_t)p->del.count * p->del.spi_len ? WIRE_OK : WIRE_LENGTH;
+}
+
+static enum wire_reason fragment_check(const struct payload *p)
+{
+	return p->sk.number && p->sk.number <= p->sk.total ? WIRE_OK : WIRE_VALUE;
 }
 
 static const struct payload_row {
@@ -111,7 +127,7 @@ static const struct payload_row {
 	{ PAYLOAD_SK, DESC(sk_fields), NULL },
 	{ PAYLOAD_CP, DESC(raw_fields), NULL },
 	{ PAYLOAD_EAP, DESC(raw_fields), NULL },
-	{ PAYLOAD_SKF, DESC(sk_fields), NULL },
+	{ PAYLOAD_SKF, DESC(skf_fields), fragment_check },
 };
 
 /* What payloads of unknown types are encoded and printed with. */

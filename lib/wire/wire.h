@@ -130,9 +130,7 @@ struct ike_header {
 
 /* One decoded or to-be-encoded payload. Views point into the decoded bytes or the caller's memory. Only the member that
  * belongs to the type is meaningful; SA and TS contents stand in the message (one SA, one TSi, one TSr at most). CP,
- * EAP and unknown types have only the body; SKF has sk, with its fragment numbers still in front of the data (RFC
- * 7383 2.5).
- */
+ * EAP and unknown types have only the body; SKF has sk with its fragment numbers (RFC 7383 2.5). */
 struct payload {
 	uint8_t type; /* enum payload_type or unknown */
 	bool critical;
@@ -164,8 +162,9 @@ struct payload {
 			struct bytes spis; /* count * spi_len bytes */
 		} del;
 		struct {
-			uint8_t first_inner; /* type of the first payload inside */
-			struct bytes data;   /* IV, ciphertext, ICV */
+			uint8_t first_inner;    /* type of the first payload inside; fragments behind the first: 0 */
+			uint16_t number, total; /* SKF: which fragment, of how many */
+			struct bytes data;      /* IV, ciphertext, ICV */
 		} sk;
 		struct {
 			uint8_t encoding;

@@ -6,6 +6,7 @@
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <unistd.h>
 
 #include "v2/v2.h"
 
@@ -169,6 +170,13 @@ static struct pair *find_pair(struct node *n, uint32_t spi_in, uint32_t spi_out)
 	return NULL;
 }
 
+static void send_on(struct node *n, int pair)
+{
+	n->current[n->pairs[pair].tunnel][n->pairs[pair].child] = pair;
+	if (!n->pairs[pair].child)
+		n->latest = pair;
+}
+
 static void install(struct node *n, struct ike_action *a)
 {
 	const char *reason;
@@ -182,7 +190,7 @@ static void install(struct node *n, struct ike_action *a)
 				a->install.child, true };
 			*a->install.in = *a->install.out = (struct sa_spec){ 0 };
 			if (a->install.switch_now)
-				n->current = i;
+				send_on(n, i);
 			return;
 		}
 	fault(n->wire, "too many pairs");
@@ -190,8 +198,10 @@ static void install(struct node *n, struct ike_action *a)
 
 static void forget_pair(struct node *n, struct pair *p)
 {
-	if (n->current == p - n->pairs)
-		n->current = -1;
+	if (n->current[p->tunnel][p->child] == p - n->pairs)
+		n->current[p->tunnel][p->child] = -1;
+	if (n->latest == p - n->pairs)
+		n->latest = -1;
 	sa_spec_done(&p->in);
 	sa_spec_done(&p->out);
 	p->live = false;
@@ -208,7 +218,7 @@ static void change_child(struct node *n, const struct ike_action *a)
 		return;
 	}
 	switch (a->kind) {
-	case IKE_SWITCH: n->current = (int)(p - n->pairs); break;
+	case IKE_SWITCH: send_on(n, (int)(p - n->pairs)); break;
 	case IKE_UPDATE:
 		n->updates++;
 		p->in.path = p->out.path = a->child.path;
@@ -275,7 +285,17 @@ static void finish_job(struct node *n, struct crypto_job *job)
 void node_command(struct node *n, enum ike_command_kind kind, uint32_t tunnel)
 {
 	struct ike_actions out = { 0 };
-	struct ike_command c = { .kind = kind, .tunnel = tunnel };
+	bool one = kind == IKE_ACQUIRE;
+	struct ike_command c = { .kind = kind, .tunnel = tunnel, .child = one ? 0 : IKE_WHOLE_TUNNEL };
+
+	ike_command(n->engine, &c, n->wire->now_ns, &out);
+	carry_out(n, &out);
+}
+
+void node_index_command(struct node *n, enum ike_command_kind kind, uint32_t tunnel, uint32_t child)
+{
+	struct ike_actions out = { 0 };
+	struct ike_command c = { .kind = kind, .tunnel = tunnel, .child = child };
 
 	ike_command(n->engine, &c, n->wire->now_ns, &out);
 	carry_out(n, &out);
@@ -361,6 +381,9 @@ static void profile_init(struct tunnel_profile *p, const struct node *n, const s
 	proposals_set(&p->proposals, PROTOCOL_IKE, "aes256gcm16-prfsha384-x25519");
 	p->dpd_interval_ns = 10 * S;
 	p->dpd_timeout_ns = 20 * S;
+	p->fragmentation = true;
+	p->fragment_bytes_ipv4 = 576;
+	p->fragment_bytes_ipv6 = 1280;
 	p->child_count = 1;
 	snprintf(c->name, sizeof(c->name), "net");
 	proposals_set(&c->proposals, PROTOCOL_ESP, "aes128gcm16");
@@ -379,7 +402,8 @@ static void node_init(struct wire *w, struct node *n, char name, const char *add
 	addr_parse(address, &n->inside);
 	n->outside = n->inside;
 	n->random = seed;
-	n->current = -1;
+	memset(n->current, -1, sizeof(n->current));
+	n->latest = -1;
 	n->next_spi = name == 'A' ? 0xa0000001 : 0xb0000001;
 	n->profile_count = 1;
 }
@@ -411,6 +435,31 @@ void wire_start(struct wire *w)
 	node_start(&w->b);
 }
 
+static uint64_t coverage[TRANSITIONS_MAX];
+
+static void note_coverage(const struct node *n)
+{
+	for (size_t i = 0; i < ike_transition_count(); i++)
+		coverage[i] += n->engine->steps[i];
+}
+
+/* Which rows of the transition table were used is added up over the programs of a test run. */
+static void __attribute__((destructor)) coverage_write(void)
+{
+	const char *directory = getenv("COVERAGE_DIR");
+	char path[512];
+
+	if (!directory)
+		return;
+	snprintf(path, sizeof(path), "%s/transitions.%ld", directory, (long)getpid());
+	FILE *f = fopen(path, "w");
+	if (!f)
+		return;
+	for (size_t i = 0; i < ike_transition_count(); i++)
+		fprintf(f, "%zu %s %llu\n", i, ike_transition_name(i), (unsigned long long)coverage[i]);
+	fclose(f);
+}
+
 static void node_stop(struct node *n)
 {
 	struct wire *w = n->wire;
@@ -427,6 +476,7 @@ static void node_stop(struct node *n)
 			n->spis_out--;
 			forget_pair(n, &n->pairs[i]);
 		}
+	note_coverage(n);
 	ike_engine_free(n->engine);
 	n->engine = NULL;
 }
@@ -445,7 +495,8 @@ static void check_spis(struct node *n)
 	uint32_t waiting = 0;
 
 	for (const struct ike_sa *sa = n->engine->sas; sa; sa = sa->next)
-		waiting += sa->reserved_spi != 0;
+		waiting += (sa->reserved_spi != 0) + (sa->ours && sa->ours->reserved) +
+			   (sa->theirs && sa->theirs->reserved);
 	if (n->spis_out != node_live_pairs(n) + waiting)
 		fault(n->wire, "SPIs leaked");
 }
@@ -463,6 +514,45 @@ bool wire_done(struct wire *w)
 	if (w->fault)
 		printf("# %s\n", w->fault);
 	return !w->fault;
+}
+
+/* ---- traffic ---- */
+
+/* A packet of traffic is its SPI. It is never lost on the wire, but it may be late. */
+static void send_traffic(struct node *n, const struct pair *p)
+{
+	struct wire *w = n->wire;
+	struct node *peer = n == &w->a ? &w->b : &w->a;
+	struct packet packet = { .at_ns = w->now_ns + w->latency_ns, .from = n, .to = peer, .spi = p->out.spi };
+
+	if (chance(w, w->reorder_percent))
+		packet.at_ns += test_random(&w->random) % (900 * MS);
+	w->traffic_sent++;
+	enqueue(w, packet);
+}
+
+static void send_all_traffic(struct wire *w)
+{
+	struct node *nodes[] = { &w->a, &w->b };
+
+	w->traffic_at_ns = w->now_ns + w->traffic_every_ns;
+	for (int i = 0; i < 2; i++)
+		for (uint32_t t = 0; t < PROFILES_MAX; t++)
+			for (uint32_t c = 0; c < CHILDREN_MAX; c++)
+				if (node_pair_of(nodes[i], t, c))
+					send_traffic(nodes[i], node_pair_of(nodes[i], t, c));
+}
+
+static void receive_traffic(struct node *n, uint32_t spi)
+{
+	for (int i = 0; i < PAIRS_MAX; i++)
+		if (n->pairs[i].live && n->pairs[i].in.spi == spi) {
+			node_child_command(n, IKE_USED, spi, NULL);
+			return;
+		}
+	n->wire->traffic_lost++;
+	if (getenv("WIRE_TRACE"))
+		printf("# %.3f %c lost a packet for %08x\n", (double)n->wire->now_ns / 1e9, n->name, spi);
 }
 
 /* ---- running ---- */
@@ -484,6 +574,10 @@ static void deliver(struct wire *w, size_t i)
 	struct packet p = w->packets[i];
 
 	w->packets[i] = w->packets[--w->packet_count];
+	if (p.spi) {
+		receive_traffic(p.to, p.spi);
+		return;
+	}
 	if (getenv("WIRE_TRACE")) {
 		struct message m;
 		struct wire_error error;
@@ -527,10 +621,12 @@ bool wire_step(struct wire *w, uint64_t limit_ns)
 	uint64_t packet = w->packet_count ? w->packets[p].at_ns : UINT64_MAX;
 	uint64_t job = w->job_count ? w->jobs[0].at_ns : UINT64_MAX;
 	uint64_t a = deadline(&w->a), b = deadline(&w->b);
+	uint64_t traffic = w->traffic_every_ns ? w->traffic_at_ns : UINT64_MAX;
 	uint64_t next = packet < job ? packet : job;
 
 	next = a < next ? a : next;
 	next = b < next ? b : next;
+	next = traffic < next ? traffic : next;
 	if (next > limit_ns)
 		return false;
 	w->now_ns = next > w->now_ns ? next : w->now_ns;
@@ -541,6 +637,8 @@ bool wire_step(struct wire *w, uint64_t limit_ns)
 		finish_job(late.node, late.job);
 	} else if (next == packet) {
 		deliver(w, p);
+	} else if (next == traffic) {
+		send_all_traffic(w);
 	} else {
 		tick(next == a ? &w->a : &w->b);
 	}
@@ -580,9 +678,16 @@ bool wire_run_until_down(struct wire *w, uint64_t limit_ns)
 
 /* ---- what is up ---- */
 
+const struct pair *node_pair_of(const struct node *n, uint32_t tunnel, uint32_t child)
+{
+	int i = n->current[tunnel][child];
+
+	return i >= 0 ? &n->pairs[i] : NULL;
+}
+
 const struct pair *node_pair(const struct node *n)
 {
-	return n->current >= 0 ? &n->pairs[n->current] : NULL;
+	return n->latest >= 0 ? &n->pairs[n->latest] : NULL;
 }
 
 static bool same_selectors(const struct selector_list *a, const struct selector_list *b)
@@ -603,14 +708,35 @@ static bool specs_match(const struct sa_spec *out, const struct sa_spec *in)
 	       same_selectors(&out->local, &in->remote) && same_selectors(&out->remote, &in->local);
 }
 
-bool node_flows(const struct node *from, const struct node *to)
+static bool pair_arrives(const struct pair *p, const struct node *to)
 {
-	const struct pair *p = node_pair(from);
-
 	for (int i = 0; p && i < PAIRS_MAX; i++)
 		if (to->pairs[i].live && specs_match(&p->out, &to->pairs[i].in))
 			return true;
 	return false;
+}
+
+bool node_flows(const struct node *from, const struct node *to)
+{
+	return pair_arrives(node_pair(from), to);
+}
+
+bool wire_child_up(const struct wire *w, uint32_t child)
+{
+	return pair_arrives(node_pair_of(&w->a, 0, child), &w->b) && pair_arrives(node_pair_of(&w->b, 0, child), &w->a);
+}
+
+bool wire_paired(const struct wire *w)
+{
+	for (int i = 0; i < PAIRS_MAX; i++) {
+		bool found = !w->a.pairs[i].live;
+		for (int j = 0; j < PAIRS_MAX && !found; j++)
+			found = w->b.pairs[j].live && specs_match(&w->a.pairs[i].out, &w->b.pairs[j].in) &&
+				specs_match(&w->b.pairs[j].out, &w->a.pairs[i].in);
+		if (!found)
+			return false;
+	}
+	return node_live_pairs(&w->a) == node_live_pairs(&w->b);
 }
 
 bool wire_up(const struct wire *w)
@@ -655,13 +781,13 @@ struct ike_sa *node_sa(const struct node *n)
 size_t node_sa_bytes(const struct node *n)
 {
 	const struct ike_sa *sa = node_sa(n);
-	const struct child_sa *child = sa->child;
+	const struct child_sa *child = TAILQ_FIRST(&sa->children);
 
 	return sizeof(*sa) + sa->keys.len + sa->outbox.response_len + sa->outbox.request_len + sizeof(*child) +
 	       (child->local_count + (size_t)child->remote_count) * sizeof(struct selector);
 }
 
-size_t seal_raw(struct node *sender, uint8_t exchange, bool response, uint32_t message_id, uint8_t first,
+size_t seal_fragment(struct node *sender, uint8_t exchange, bool response, uint32_t message_id, struct fragment f,
 	struct bytes plain, uint8_t *ret_data, size_t capacity)
 {
 	struct ike_sa *sa = node_sa(sender);
@@ -669,16 +795,21 @@ size_t seal_raw(struct node *sender, uint8_t exchange, bool response, uint32_t m
 	struct aead_params p = { encr, sa->suite.integ, keymat_part(sa, sa->initiator ? KEY_EI : KEY_ER),
 		keymat_part(sa, sa->initiator ? KEY_AI : KEY_AR) };
 	size_t over = (plain.len + 1) % encr->block_bytes, pad = over ? encr->block_bytes - over : 0;
-	size_t body = encr->iv_bytes + plain.len + pad + 1 + aead_icv_bytes(&p);
+	size_t body = (f.total ? 4 : 0) + encr->iv_bytes + plain.len + pad + 1 + aead_icv_bytes(&p);
 	struct writer w = writer_init(ret_data, capacity);
-	struct ike_header h = { sa->spi_i, sa->spi_r, PAYLOAD_SK, 0x20, exchange,
+	struct ike_header h = { sa->spi_i, sa->spi_r, f.total ? PAYLOAD_SKF : PAYLOAD_SK, 0x20, exchange,
 		(uint8_t)((sa->initiator ? IKE_FLAG_INITIATOR : 0) | (response ? IKE_FLAG_RESPONSE : 0)), message_id,
 		(uint32_t)(IKE_HEADER_BYTES + PAYLOAD_HEADER_BYTES + body) };
 
 	header_encode(&h, &w);
-	writer_u8(&w, first);
+	writer_u8(&w, f.first);
 	writer_u8(&w, 0);
 	writer_u16(&w, (uint16_t)(PAYLOAD_HEADER_BYTES + body));
+	if (f.total) {
+		writer_u16(&w, f.number);
+		writer_u16(&w, f.total);
+	}
+	size_t head = w.len;
 	uint8_t *iv = writer_reserve(&w, encr->iv_bytes);
 	uint8_t *data = writer_reserve(&w, plain.len + pad + 1);
 	uint8_t *icv = writer_reserve(&w, aead_icv_bytes(&p));
@@ -688,9 +819,16 @@ size_t seal_raw(struct node *sender, uint8_t exchange, bool response, uint32_t m
 	if (plain.len)
 		memcpy(data, plain.data, plain.len);
 	data[plain.len + pad] = sender->bad_pad ? sender->bad_pad : (uint8_t)pad;
-	int err = aead_seal(sender->engine->crypto, &p, BYTES(iv, encr->iv_bytes), BYTES(ret_data, 32), data,
+	int err = aead_seal(sender->engine->crypto, &p, BYTES(iv, encr->iv_bytes), BYTES(ret_data, head), data,
 		plain.len + pad + 1, icv);
 	assert(!err);
 	(void)err;
 	return w.len;
+}
+
+size_t seal_raw(struct node *sender, uint8_t exchange, bool response, uint32_t message_id, uint8_t first,
+	struct bytes plain, uint8_t *ret_data, size_t capacity)
+{
+	return seal_fragment(
+		sender, exchange, response, message_id, (struct fragment){ .first = first }, plain, ret_data, capacity);
 }

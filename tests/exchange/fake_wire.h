@@ -36,10 +36,11 @@ struct node {
 	bool dead;            /* neither receives nor sends */
 	uint64_t random;
 	struct pair pairs[PAIRS_MAX];
-	int current;                 /* index of the pair traffic goes out on; -1: none */
-	uint32_t next_spi, spis_out; /* SPIs reserved and not given back */
-	bool no_spi;                 /* spi_reserve finds none */
-	uint8_t bad_pad;             /* seal_raw writes this pad length instead of the true one; 0: the true one */
+	int current[PROFILES_MAX][CHILDREN_MAX]; /* index of the pair traffic goes out on; -1: none */
+	int latest;                              /* of those of a first child the one that was chosen last; -1: none */
+	uint32_t next_spi, spis_out;             /* SPIs reserved and not given back */
+	bool no_spi;                             /* spi_reserve finds none */
+	uint8_t bad_pad; /* seal_raw writes this pad length instead of the true one; 0: the true one */
 	unsigned events[IKE_EVENT_KINDS];
 	struct ike_failure failure; /* of the last FAILED */
 	int32_t failure_tunnel;
@@ -53,6 +54,7 @@ struct packet {
 	struct endpoint local, remote; /* of the receiver */
 	uint8_t *data;
 	size_t len;
+	uint32_t spi; /* 0: an IKE message; else one of the traffic */
 };
 
 struct late_job {
@@ -77,6 +79,9 @@ struct wire {
 	const char *fault;                       /* first broken rule of a host: NULL */
 	char story[STORY_BYTES];                 /* "A IKE_SA_INIT request 0\n..." of what was sent, lost or not */
 	size_t story_len;
+	uint64_t traffic_every_ns; /* each side sends a packet on every pair that it sends on; 0: none */
+	uint64_t traffic_at_ns;
+	unsigned traffic_sent, traffic_lost;
 	bool watch_traffic; /* from the moment both sides send: each side's outbound must be the other's inbound */
 	bool traffic_seen;
 };
@@ -100,11 +105,18 @@ bool wire_step(struct wire *w, uint64_t limit_ns);
 /* Both sides send on a pair that the other side has, with the same keys and mirrored selectors. */
 bool wire_up(const struct wire *w);
 bool node_flows(const struct node *from, const struct node *to);
+/* The same of another child of the first tunnel. */
+bool wire_child_up(const struct wire *w, uint32_t child);
+/* Every pair of each side is one of the other side. */
+bool wire_paired(const struct wire *w);
 unsigned node_live_pairs(const struct node *n);
 /* The pair traffic goes out on; NULL: none. */
 const struct pair *node_pair(const struct node *n);
+const struct pair *node_pair_of(const struct node *n, uint32_t tunnel, uint32_t child);
 
 void node_command(struct node *n, enum ike_command_kind kind, uint32_t tunnel);
+/* About one child of a tunnel. */
+void node_index_command(struct node *n, enum ike_command_kind kind, uint32_t tunnel, uint32_t child);
 void node_child_command(struct node *n, enum ike_command_kind kind, uint32_t spi, const struct endpoint *remote);
 /* Begins one more IKE SA of the tunnel whatever there is: what a peer that makes before it breaks does. */
 void node_start_another(struct node *n, uint32_t tunnel);
@@ -120,6 +132,13 @@ struct ike_sa *node_sa(const struct node *n);
 size_t node_sa_bytes(const struct node *n);
 /* Seals plaintext as the body of an SK payload whose first payload has type `first`. Returns the length written. */
 size_t seal_raw(struct node *sender, uint8_t exchange, bool response, uint32_t message_id, uint8_t first,
+	struct bytes plain, uint8_t *ret_data, size_t capacity);
+/* The same as one SKF payload. */
+struct fragment {
+	uint16_t number, total;
+	uint8_t first;
+};
+size_t seal_fragment(struct node *sender, uint8_t exchange, bool response, uint32_t message_id, struct fragment f,
 	struct bytes plain, uint8_t *ret_data, size_t capacity);
 
 /* Profile parts. */

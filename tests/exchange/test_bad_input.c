@@ -815,7 +815,7 @@ static void test_malformed_response_under_keys_ends_the_sa(void)
 	CU_ASSERT_TRUE(wire_done(&w));
 }
 
-static void test_create_child_sa_is_refused_politely(void)
+static void test_create_child_sa_without_an_entry_is_refused_politely(void)
 {
 	struct wire w;
 	struct last answer;
@@ -833,11 +833,11 @@ static void test_create_child_sa_is_refused_politely(void)
 	message_add_sa(&m, &offer);
 	message_add(&m, PAYLOAD_NONCE)->nonce = BYTES_OF(nonce);
 	message_add_ts(&m, PAYLOAD_TSI, &w.a.profiles[0].children[0].local);
-	message_add_ts(&m, PAYLOAD_TSR, &w.a.profiles[0].children[0].remote);
+	message_add_ts(&m, PAYLOAD_TSR, &w.a.profiles[0].children[0].local);
 	CU_ASSERT_EQUAL(protect_seal(w.a.engine, sa, &m, &bytes, &len), 0);
 	give(&w.b, BYTES(bytes, len));
 	free(bytes);
-	CU_ASSERT_TRUE(last_says(&answer, &w.a, NOTIFY_NO_ADDITIONAL_SAS));
+	CU_ASSERT_TRUE(last_says(&answer, &w.a, NOTIFY_TS_UNACCEPTABLE));
 	CU_ASSERT_TRUE(wire_up(&w));
 	CU_ASSERT_TRUE(wire_done(&w));
 }
@@ -942,7 +942,7 @@ static const struct test tests[] = {
 	TEST(test_critical_payload_under_keys_is_refused_and_the_sa_stays),
 	TEST(test_malformed_request_under_keys_ends_the_sa),
 	TEST(test_malformed_response_under_keys_ends_the_sa),
-	TEST(test_create_child_sa_is_refused_politely),
+	TEST(test_create_child_sa_without_an_entry_is_refused_politely),
 	TEST(test_message_in_clear_to_an_established_sa_is_dropped),
 	TEST(test_second_ike_auth_is_refused),
 	TEST(test_legal_but_unexpected_request_is_answered),

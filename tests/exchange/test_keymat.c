@@ -110,7 +110,11 @@ static void check_child(struct node *n, const struct ike_sa *sa, const struct ve
 
 	CU_ASSERT_EQUAL(proposal_parse(PROTOCOL_ESP, text_of(v, "esp"), &p, &word, &len, &reason), 0);
 	suite_of_proposal(&p, &suite);
-	CU_ASSERT_EQUAL(keymat_child(n->engine, sa, &suite, &in, &out), 0);
+	const struct handshake *h = sa->handshake;
+	struct keymat_input k = { .initiator = sa->initiator,
+		.nonce_i = BYTES(h->nonce_i, h->nonce_i_len),
+		.nonce_r = BYTES(h->nonce_r, h->nonce_r_len) };
+	CU_ASSERT_EQUAL(keymat_child(n->engine, sa, &k, &suite, &in, &out), 0);
 	struct bytes from_i = get(v, "child_from_initiator"), from_r = get(v, "child_from_responder");
 	CU_ASSERT_TRUE(bytes_equal(secret_view(&in.encr_key), sa->initiator ? from_r : from_i));
 	CU_ASSERT_TRUE(bytes_equal(secret_view(&out.encr_key), sa->initiator ? from_i : from_r));

@@ -125,6 +125,27 @@ static void give_sealed(struct node *victim, struct reader *r, const struct kept
 	give(victim, BYTES(bytes, len));
 }
 
+/* One fragment, genuine or nearly so: sizes, numbers and totals are the input's (RFC 7383). */
+static void give_fragment(struct node *victim, struct reader *r, const struct kept *kept)
+{
+	struct node *peer = victim == &victim->wire->a ? &victim->wire->b : &victim->wire->a;
+	uint8_t bytes[2 * KEPT_BYTES], kind = reader_u8(r);
+	struct fragment f = { reader_u8(r), reader_u8(r), kind & 8 ? kept->first : reader_u8(r) };
+	struct bytes plain = kind & 8 ? BYTES(kept->plain, kept->plain_len) : reader_bytes(r, reader_u8(r));
+
+	if (!node_sa(peer))
+		return;
+	/* what the victim did not get, cut into two */
+	if (kind & 8 && plain.len > 1) {
+		size_t half = plain.len / 2;
+		plain = f.number == 1 ? BYTES(plain.data, half) : BYTES(plain.data + half, plain.len - half);
+	}
+	uint32_t id = expected_id(victim, kind & 4) - (kind & 16 ? 1 : 0);
+	size_t len = seal_fragment(
+		peer, (uint8_t)(IKE_SA_INIT + (kind & 3)), kind & 4, id, f, plain, bytes, sizeof(bytes));
+	give(victim, BYTES(bytes, len));
+}
+
 static void give_changed(struct node *victim, struct reader *r, struct kept *kept)
 {
 	uint8_t copy[KEPT_BYTES];
@@ -170,7 +191,7 @@ static void command(struct node *victim, struct reader *r)
 
 static void operate(struct wire *w, struct node *victim, struct kept *kept, struct reader *r)
 {
-	switch (reader_u8(r) % 8) {
+	switch (reader_u8(r) % 9) {
 	case 0: give(victim, reader_bytes(r, reader_u16(r) % 1024)); break;
 	case 1: give_sealed(victim, r, kept, false); break;
 	case 2: give_sealed(victim, r, kept, true); break;
@@ -178,6 +199,7 @@ static void operate(struct wire *w, struct node *victim, struct kept *kept, stru
 	case 4: command(victim, r); break;
 	case 5: wire_run(w, (uint64_t)reader_u16(r) * 10 * MS % (60 * S)); break;
 	case 6: give_notify(victim, r); break;
+	case 8: give_fragment(victim, r, kept); break;
 	default:
 		kept->hold = 0;
 		wire_run(w, 200 * MS);
@@ -212,6 +234,8 @@ static void set_up(struct wire *w, uint8_t shape)
 		w->a.profiles[0].encap = ENCAP_ALWAYS;
 	if (shape & 8)
 		w->b.profiles[0].remote_id = w->a.profiles[0].remote_id = (struct identity){ 0 };
+	if (shape & 32)
+		w->a.profiles[0].fragment_bytes_ipv4 = w->b.profiles[0].fragment_bytes_ipv4 = 192;
 	if (shape & 16)
 		w->b.profiles[0].children[0].start = START_INITIATE;
 	wire_start(w);

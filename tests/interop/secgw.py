@@ -121,6 +121,7 @@ GATEWAY_SA = """  - name: {c.name}
     keys: {c.name}
     replay_window: 128
     lab_keys: true
+    allow_weak: true
     local_selectors: ["{ours}"]
     remote_selectors: ["{theirs}"]"""
 

@@ -61,21 +61,49 @@ static void check_hmac(const struct kat_case *c)
 	CU_ASSERT(same(c, "mac", out));
 }
 
+static void check_integ(const struct kat_case *c)
+{
+	const struct alg *prf = alg_prf_of_integ(alg_of(c, TRANSFORM_INTEG, "integ")->id);
+	struct bytes data = kat_bytes(c, "data");
+	uint8_t out[PRF_OUT_MAX];
+
+	CU_ASSERT_EQUAL(prf_compute(crypto, prf, kat_bytes(c, "key"), &data, 1, out), 0);
+	CU_ASSERT(same(c, "mac", out));
+}
+
+static void test_hmac_sha1_matches_rfc2202(void)
+{
+	each_case("hmac_sha1.txt", "mac", 4, check_integ);
+}
+
+static void test_cmac_matches_rfc4493(void)
+{
+	each_case("aes_cmac.txt", "mac", 3, check_integ);
+}
+
+static void test_cmac_prf_matches_rfc4615(void)
+{
+	each_case("aes_cmac_prf.txt", "mac", 3, check_hmac);
+}
+
 static void test_hmac_matches_rfc4231(void)
 {
 	each_case("hmac_sha2.txt", "mac", 21, check_hmac);
 }
 
-static void check_gcm(const struct kat_case *c)
+static void check_combined(const struct kat_case *c)
 {
-	uint8_t key[64], data[256], icv[AEAD_ICV_MAX];
+	uint8_t key[64], data[512], icv[AEAD_ICV_MAX];
 	struct bytes k = kat_bytes(c, "key"), nonce = kat_bytes(c, "nonce"), plain = kat_bytes(c, "plain");
 	struct writer w = writer_init(key, sizeof(key));
+	const struct alg *encr = alg_of(c, TRANSFORM_ENCR, "encr");
+	size_t salt = encr->salt_bytes;
 
 	writer_bytes(&w, k);
-	writer_bytes(&w, BYTES(nonce.data, 4));
-	struct aead_params p = { .encr = alg_of(c, TRANSFORM_ENCR, "encr"), .encr_key = writer_view(&w) };
-	struct bytes iv = BYTES(nonce.data + 4, nonce.len - 4), aad = kat_bytes(c, "aad");
+	writer_bytes(&w, BYTES(nonce.data, salt));
+	struct aead_params p = { .encr = encr, .encr_key = writer_view(&w) };
+	struct bytes iv = BYTES(nonce.data + salt, nonce.len - salt), aad = kat_bytes(c, "aad");
+	CU_ASSERT_FATAL(plain.len <= sizeof(data));
 	memcpy(data, plain.data, plain.len);
 	CU_ASSERT_EQUAL(aead_seal(crypto, &p, iv, aad, data, plain.len, icv), 0);
 	CU_ASSERT(same(c, "cipher", data) && same(c, "tag", icv));
@@ -83,21 +111,44 @@ static void check_gcm(const struct kat_case *c)
 	CU_ASSERT(same(c, "plain", data));
 }
 
-static void test_gcm_matches_mcgrew_viega(void)
+/* Some cases have no text, which an SK payload always has. */
+static void check_unless_empty(const struct kat_case *c)
 {
-	each_case("aes_gcm.txt", "tag", 8, check_gcm);
+	if (kat_bytes(c, "plain").len)
+		check_combined(c);
 }
 
-static void check_cbc(const struct kat_case *c)
+static void test_gcm_matches_mcgrew_viega(void)
+{
+	each_case("aes_gcm.txt", "plain", 8, check_unless_empty);
+}
+
+static void test_ccm_matches_linux_and_strongswan(void)
+{
+	each_case("aes_ccm.txt", "tag", 33, check_unless_empty);
+}
+
+static void test_chacha20_poly1305_matches_rfc7634_and_rfc8439(void)
+{
+	each_case("chacha20_poly1305.txt", "tag", 3, check_combined);
+}
+
+/* CBC, CTR and 3DES with an integrity key of our own: the ciphertext is the file's, the ICV that of the PRF. */
+static void check_classic(const struct kat_case *c)
 {
 	static const uint8_t integ_key[32] = "an integrity key of 32 octets..";
-	uint8_t data[256], icv[AEAD_ICV_MAX], mac[PRF_OUT_MAX];
-	struct bytes plain = kat_bytes(c, "plain"), iv = kat_bytes(c, "iv"), aad = BYTES("header", 6);
+	uint8_t data[256], key[64], icv[AEAD_ICV_MAX], mac[PRF_OUT_MAX];
+	struct writer w = writer_init(key, sizeof(key));
+	struct bytes plain = kat_bytes(c, "plain"), aad = BYTES("header", 6);
 	struct aead_params p = { .encr = alg_of(c, TRANSFORM_ENCR, "encr"),
 		.integ = alg_lookup(TRANSFORM_INTEG, INTEG_HMAC_SHA2_256_128, 0),
-		.encr_key = kat_bytes(c, "key"),
 		.integ_key = BYTES_OF(integ_key) };
+	size_t salt = p.encr->salt_bytes;
+	struct bytes nonce = kat_bytes(c, salt ? "nonce" : "iv"), iv = BYTES(nonce.data + salt, nonce.len - salt);
 
+	writer_bytes(&w, kat_bytes(c, "key"));
+	writer_bytes(&w, BYTES(nonce.data, salt));
+	p.encr_key = writer_view(&w);
 	memcpy(data, plain.data, plain.len);
 	CU_ASSERT_EQUAL(aead_seal(crypto, &p, iv, aad, data, plain.len, icv), 0);
 	CU_ASSERT(same(c, "cipher", data));
@@ -110,7 +161,17 @@ static void check_cbc(const struct kat_case *c)
 
 static void test_cbc_matches_rfc3602_and_sp800_38a(void)
 {
-	each_case("aes_cbc.txt", "cipher", 6, check_cbc);
+	each_case("aes_cbc.txt", "cipher", 6, check_classic);
+}
+
+static void test_ctr_matches_rfc3686(void)
+{
+	each_case("aes_ctr.txt", "cipher", 9, check_classic);
+}
+
+static void test_3des_matches_nist(void)
+{
+	each_case("des3_cbc.txt", "cipher", 20, check_classic);
 }
 
 static void derive_one(const struct kat_case *c, const char *mine_private, const char *mine_public, const char *peer)
@@ -141,6 +202,11 @@ static void test_key_exchange_matches_rfc5903_and_rfc7748(void)
 	each_case("key_exchange.txt", "shared", 5, check_exchange);
 }
 
+static void test_key_exchange_of_the_other_groups(void)
+{
+	each_case("key_exchange_groups.txt", "shared", 13, check_exchange);
+}
+
 /* p is refused as a peer's value and p - 2 is not: the group's prime is the one of the file. */
 static void check_prime(const struct kat_case *c)
 {
@@ -165,9 +231,9 @@ static void check_prime(const struct kat_case *c)
 	crypto_job_free(derive);
 }
 
-static void test_modp2048_prime_is_rfc3526(void)
+static void test_modp_primes_are_those_of_rfc3526_and_rfc2409(void)
 {
-	each_case("modp2048.txt", "prime", 1, check_prime);
+	each_case("modp_primes.txt", "prime", 7, check_prime);
 }
 
 static void check_low_order(const struct kat_case *c)
@@ -218,9 +284,13 @@ static void check_kdf(const struct kat_case *c)
 	const struct alg *prf = alg_of(c, TRANSFORM_PRF, "prf");
 	uint8_t out[PRF_OUT_MAX];
 	struct bytes gir = kat_bytes(c, "gir");
-	struct bytes nonces = concat(&w, c, (const char *const[]){ "ni", "nr", NULL });
+	size_t most = prf_nonce_bytes(prf);
 
-	CU_ASSERT_EQUAL(prf_compute(crypto, prf, nonces, &gir, 1, out), 0);
+	for (int i = 0; i < 2; i++) {
+		struct bytes nonce = kat_bytes(c, i ? "nr" : "ni");
+		writer_bytes(&w, BYTES(nonce.data, nonce.len < most ? nonce.len : most));
+	}
+	CU_ASSERT_EQUAL(prf_compute(crypto, prf, writer_view(&w), &gir, 1, out), 0);
 	CU_ASSERT(same(c, "skeyseed", out));
 	struct bytes seed = concat(&w, c, (const char *const[]){ "ni", "nr", "spii", "spir", NULL });
 	CU_ASSERT(prf_plus_is(c, prf, BYTES(out, prf->out_bytes), seed, "dkm"));
@@ -242,7 +312,7 @@ static void test_ikev2_kdf_matches_nist(void)
 
 static void test_ikev2_kdf_matches_independent_computation(void)
 {
-	each_case("ikev2_kdf.txt", "skeyseed", 15, check_kdf);
+	each_case("ikev2_kdf.txt", "skeyseed", 25, check_kdf);
 }
 
 static void check_prf_plus(const struct kat_case *c)
@@ -266,17 +336,25 @@ static void check_prf_plus(const struct kat_case *c)
 
 static void test_prf_plus_matches_independent_computation(void)
 {
-	each_case("ikev2_kdf.txt", "seed", 27, check_prf_plus);
+	each_case("ikev2_kdf.txt", "seed", 45, check_prf_plus);
 }
 
 int main(int argc, char **argv)
 {
 	static const struct test tests[] = {
 		TEST(test_hmac_matches_rfc4231),
+		TEST(test_hmac_sha1_matches_rfc2202),
+		TEST(test_cmac_matches_rfc4493),
+		TEST(test_cmac_prf_matches_rfc4615),
 		TEST(test_gcm_matches_mcgrew_viega),
+		TEST(test_ccm_matches_linux_and_strongswan),
+		TEST(test_chacha20_poly1305_matches_rfc7634_and_rfc8439),
 		TEST(test_cbc_matches_rfc3602_and_sp800_38a),
+		TEST(test_ctr_matches_rfc3686),
+		TEST(test_3des_matches_nist),
+		TEST(test_key_exchange_of_the_other_groups),
 		TEST(test_key_exchange_matches_rfc5903_and_rfc7748),
-		TEST(test_modp2048_prime_is_rfc3526),
+		TEST(test_modp_primes_are_those_of_rfc3526_and_rfc2409),
 		TEST(test_x25519_low_order_points_are_refused),
 		TEST(test_ikev2_kdf_matches_nist),
 		TEST(test_ikev2_kdf_matches_independent_computation),

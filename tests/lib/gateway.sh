@@ -17,7 +17,9 @@ gw_psk=tunnel-psk-0123456789abcdef
 gw_ike_proposals=aes256gcm16-prfsha384-ecp384
 gw_esp_proposals=aes256gcm16
 gw_dpd="{interval: 30s, timeout: 15s}"
+gw_phase1_more=""      # further lines of "phase1:", each indented as it must be
 gw_encap=auto
+gw_allow_weak=false
 gw_tunnel_name="" # the tunnel asked about, where there are several
 # AES-GCM-256: 32 bytes of key, 4 of salt (RFC 4106 8.1); lab keys, used nowhere else
 manual_key_ab=0x4c61622d6b65792d612d746f2d622d6e6f742d666f722d7573652d313233343536373839
@@ -65,6 +67,7 @@ tunnel() {
 		tunnels:
 		  - name: $1
 		    version: 2
+		    allow_weak: $gw_allow_weak
 		    encap: $gw_encap
 		    local:  {address: $2, id: $4, auth: psk}
 		    remote: {address: $3, id: $5, auth: psk}
@@ -72,6 +75,7 @@ tunnel() {
 		      proposals: [$gw_ike_proposals]
 		      lifetime: 4h
 		      dpd: $gw_dpd
+		$gw_phase1_more
 		    phase2:
 		      - name: net
 		        mode: tunnel
@@ -97,6 +101,7 @@ manual_sa() {
 		    encap: ${8:-none}
 		    replay_window: 128
 		    lab_keys: true
+		    allow_weak: $gw_allow_weak
 		    local_selectors: [$6]
 		    remote_selectors: [$7]
 	END

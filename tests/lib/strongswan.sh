@@ -14,6 +14,7 @@ peer_local_ts=10.2.0.0/24
 peer_remote_ts=10.1.0.0/24
 peer_dpd=30s
 peer_plugins="" # further ones, with algorithms
+peer_charon=""  # further lines of "charon {"
 
 # charon_settings NAME: the daemon itself
 charon_settings() {
@@ -25,6 +26,7 @@ charon_settings() {
 		  load = openssl $peer_plugins random nonce kdf pem pkcs1 pkcs8 x509 pubkey constraints kernel-libipsec kernel-netlink socket-default vici
 		  retransmit_timeout = 1
 		  retransmit_tries = 3
+		  $peer_charon
 		  filelog {
 		    log {
 		      path = $work/$1.log

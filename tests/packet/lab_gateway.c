@@ -60,7 +60,7 @@ static int run(struct config *config)
 		return EXIT_FAILURE;
 	}
 	rc = control_run(control);
-	control_free(control);
+	(void)control_free(control); /* nobody asks it for a reload */
 	return rc ? EXIT_FAILURE : EXIT_SUCCESS;
 }
 

@@ -33,8 +33,11 @@ turn() {
 		"$1" $((90 + $1 % 9)) >>"$work/gw-a.yaml"
 	cp "$work/gw-a.secrets.start" "$work/gw-a.secrets.yaml"
 	other_keys $(($1 % 5 * 4)) $(($1 / 2)) >>"$work/gw-a.secrets.yaml"
-	gw_ctl gw-a reload >"$work/reload.out" 2>&1 || because "turn $1: $(cat "$work/reload.out")"
+	wait_for 10 reloads || because "turn $1: $(cat "$work/reload.out")"
 }
+
+# somebody else's reload check may be running
+reloads() { gw_ctl gw-a reload >"$work/reload.out" 2>&1; }
 
 turns() {
 	local i
@@ -45,7 +48,28 @@ turns() {
 	done
 }
 
+# what an operator looks at while a reload reads and compiles beside control
+looks() {
+	local words
+	while [ ! -e "$work/turned" ]; do
+		for words in "show policies" "show routes" "show tunnels" "explain 10.1.0.2 10.2.0.2 icmp" "reload check"; do
+			# shellcheck disable=SC2086 # words
+			gw_ctl gw-a $words >/dev/null 2>&1
+		done
+	done
+}
+
 under_traffic() {
+	looks &
+	local looking=$!
+	turns_under_traffic "$1"
+	local rc=$?
+	: >"$work/turned"
+	wait $looking
+	return $rc
+}
+
+turns_under_traffic() {
 	(turns "$1") &
 	local turning=$!
 	udp_numbers ha 10.1.0.2 hb 10.2.0.2 $((udp_rate * 10)) || { wait $turning; return 1; }

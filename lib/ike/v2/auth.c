@@ -10,6 +10,8 @@
 /* an IKE_AUTH request with a few certificates fits; junk does not take more */
 #define HELD_BYTES_MAX 16384
 
+#define NEXT_PAYLOAD_OFFSET 16 /* of the IKE header */
+
 #define ID_BODY_MAX (4 + IDENTITY_BYTES_MAX)
 
 static const char hint_psk[] = "compare the pre-shared keys of both gateways, byte for byte";
@@ -81,7 +83,8 @@ static struct ike_failure auth_failure(const struct ike_sa *sa, int err, const s
 static enum step give_up(struct ike_engine *e, struct ike_sa *sa, struct ike_failure *f)
 {
 	struct tunnel *t = sa->tunnel;
-	enum afterwards afterwards = sa->wants & WANT_DELETE ? (enum afterwards)sa->afterwards : AFTER_BACKOFF;
+	enum afterwards afterwards = sa->wants & TASK_BIT(TASK_DELETE_IKE) ? (enum afterwards)sa->afterwards
+									   : AFTER_BACKOFF;
 
 	failure_report(e, t, sa, NULL, f);
 	sa_close(e, sa, f->reason);
@@ -110,7 +113,7 @@ static bool send_request(struct ike_engine *e, struct ike_sa *sa, struct ike_fai
 		ret_failure->notify = 0;
 		return false;
 	}
-	if (child_offer(e, sa, &m)) {
+	if (child_offer_auth(e, sa, &m)) {
 		*ret_failure = failure_make(2, IKE_AUTH, true, 0, "no inbound SPI is free", "");
 		return false;
 	}
@@ -129,14 +132,14 @@ enum step auth_send_request(struct ike_engine *e, struct ike_sa *sa, const struc
 }
 
 /* The peer's AUTH is not ours to accept: it is told (RFC 7296 2.21.2), as it believes the SA is up. */
-static enum step refuse_peer(struct ike_engine *e, struct ike_sa *sa, enum want want, struct ike_failure *f)
+static enum step refuse_peer(struct ike_engine *e, struct ike_sa *sa, enum task_kind task, struct ike_failure *f)
 {
 	failure_report(e, sa->tunnel, sa, NULL, f);
 	if (f->notify == NOTIFY_AUTHENTICATION_FAILED)
 		e->counters[IKE_C_AUTH_FAILED]++;
-	if (!(sa->wants & WANT_DELETE))
+	if (!(sa->wants & TASK_BIT(TASK_DELETE_IKE)))
 		sa->afterwards = AFTER_BACKOFF;
-	sa->wants = (uint8_t)want;
+	sa->wants = TASK_BIT(task);
 	return STEP_OTHER;
 }
 
@@ -196,9 +199,9 @@ enum step auth_on_response(struct ike_engine *e, struct ike_sa *sa, const struct
 	if (!message_find(in->m, PAYLOAD_AUTH))
 		return on_refusal(e, sa, error ? error->notify.type : 0);
 	if (check_peer(e, sa, in->m, &f))
-		return refuse_peer(e, sa, WANT_AUTH_FAILED, &f);
-	if (!child_on_answer(e, sa, in->m)) {
-		sa->wants = WANT_DELETE;
+		return refuse_peer(e, sa, TASK_AUTH_FAILED, &f);
+	if (!child_on_auth_answer(e, sa, in->m)) {
+		sa->wants = TASK_BIT(TASK_DELETE_IKE);
 		sa->afterwards = AFTER_BACKOFF;
 	}
 	return STEP_NEXT;
@@ -210,7 +213,7 @@ enum step auth_on_bad_response(struct ike_engine *e, struct ike_sa *sa, const st
 		wire_reason_text(in->error->reason), "the peer's IKE_AUTH response is malformed");
 
 	outbox_answered(e, sa);
-	refuse_peer(e, sa, WANT_INVALID_SYNTAX, &f);
+	refuse_peer(e, sa, TASK_INVALID_SYNTAX, &f);
 	return STEP_NEXT;
 }
 
@@ -226,22 +229,42 @@ enum step auth_on_silence(struct ike_engine *e, struct ike_sa *sa, const struct 
 
 /* ---- responder ---- */
 
+/* Appends a copy to what waits for the keys. False: no room, no memory, or it waits already. */
+static bool hold(struct handshake *h, const struct ike_datagram *d)
+{
+	struct held **at = &h->held;
+	size_t bytes = d->data.len;
+
+	for (; *at; at = &(*at)->next) {
+		if (bytes_equal(BYTES((*at)->data, (*at)->len), d->data))
+			return false;
+		bytes += (*at)->len;
+	}
+	struct held *held = bytes > HELD_BYTES_MAX ? NULL : malloc(sizeof(*held) + d->data.len);
+	if (!held)
+		return false;
+	*held = (struct held){ .local = d->local, .remote = d->remote, .len = d->data.len };
+	memcpy(held->data, d->data.data, d->data.len);
+	*at = held;
+	return true;
+}
+
 enum step auth_hold(struct ike_engine *e, struct ike_sa *sa, const struct input *in)
 {
-	struct handshake *h = sa->handshake;
-
-	if (in->d->data.len > HELD_BYTES_MAX)
+	if (!hold(sa->handshake, in->d))
 		return STEP_STAY;
-	h->held = malloc(in->d->data.len);
-	if (!h->held)
-		return STEP_STAY;
-	memcpy(h->held, in->d->data.data, in->d->data.len);
-	h->held_len = in->d->data.len;
-	h->held_local = in->d->local;
-	h->held_remote = in->d->remote;
 	if (sa_init_derive(e, sa))
 		return STEP_NEXT;
 	sa_fail(e, sa);
+	return STEP_STAY;
+}
+
+/* Nobody can tell yet whether they are genuine: they wait as they are, for the milliseconds the secret takes. */
+enum step auth_hold_more(struct ike_engine *e, struct ike_sa *sa, const struct input *in)
+{
+	(void)e;
+	if (sa->fragmentation && in->d->data.data[NEXT_PAYLOAD_OFFSET] == PAYLOAD_SKF)
+		hold(sa->handshake, in->d);
 	return STEP_STAY;
 }
 
@@ -295,12 +318,13 @@ static int suitability(const struct tunnel *t, const struct message *m, const st
 	const struct tunnel_profile *p = t->profile;
 	struct proposal same;
 	struct selector_list local, remote;
-	bool cut;
+	bool cut, overlap = false;
 
 	if (!identities_fit(p, idi, idr) || !negotiate_choose(&p->proposals, chosen, 0, &same))
 		return 0;
-	bool overlap = p->child_count && selector_list_narrow(&m->tsr, &p->children[0].local, &local, &cut) &&
-		       selector_list_narrow(&m->tsi, &p->children[0].remote, &remote, &cut);
+	for (uint8_t i = 0; i < p->child_count && !overlap; i++)
+		overlap = selector_list_narrow(&m->tsr, &p->children[i].local, &local, &cut) &&
+			  selector_list_narrow(&m->tsi, &p->children[i].remote, &remote, &cut);
 	return 1 + 3 * (p->remote_id.type != ID_NONE) + overlap + (overlap && !tunnel_rival(t, idi));
 }
 
@@ -361,7 +385,7 @@ static int respond(struct ike_engine *e, struct ike_sa *sa, const struct input *
 	int err = add_auth(e, sa, &sa->remote_id, &m, auth);
 	if (err)
 		return err;
-	child_answer(e, sa, in->m, in->d, &m);
+	child_answer_auth(e, sa, in->m, in->d, &m);
 	return protect_respond(e, sa, in->d, &m);
 }
 

@@ -1,86 +1,62 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* The Child SA that IKE_AUTH brings, both roles (RFC 7296 1.2, 2.9, 2.17): suite, selectors, keys, installation. One
- * per IKE SA: the first phase2 entry of the profile. */
+/* What IKE_AUTH and CREATE_CHILD_SA share about Child SAs, both roles (RFC 7296 1.2, 1.3.1, 2.9, 2.17): the offer, the
+ * choice of a phase2 entry, suite and selectors, keys, installation. */
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 
 #include "v2.h"
 
-#define CHILD_INDEX 0
-
 static const char hint_selectors[] =
 	"compare local_selectors here with remote_selectors there, and the other way round";
 static const char hint_esp[] = "compare phase2.proposals of both gateways";
 
-static const struct child_profile *profile_of(const struct ike_sa *sa)
+static const struct child_profile *profile_of(const struct ike_sa *sa, uint32_t index)
 {
-	return &sa->tunnel->profile->children[CHILD_INDEX];
+	return &sa->tunnel->profile->children[index];
 }
 
 /* The Child SA of IKE_AUTH has no key exchange of its own (RFC 7296 1.2): its groups are for CREATE_CHILD_SA. */
-static struct proposal_list offer_of(const struct ike_sa *sa, uint32_t spi)
+static bool has_groups(uint8_t exchange)
 {
-	struct proposal_list offer = profile_of(sa)->proposals;
+	return exchange != IKE_AUTH;
+}
 
-	proposals_drop(&offer, TRANSFORM_KE);
+struct proposal_list child_proposals(const struct ike_sa *sa, uint8_t exchange, uint32_t index, uint32_t spi)
+{
+	struct proposal_list offer = profile_of(sa, index)->proposals;
+
+	if (!has_groups(exchange))
+		proposals_drop(&offer, TRANSFORM_KE);
 	proposals_address(&offer, sizeof(spi), spi);
 	return offer;
 }
 
-int child_offer(struct ike_engine *e, struct ike_sa *sa, struct message *m)
+void child_offer(const struct ike_sa *sa, uint8_t exchange, uint32_t index, uint32_t spi, struct message *m)
 {
-	const struct child_profile *p = profile_of(sa);
+	const struct child_profile *p = profile_of(sa, index);
+	struct proposal_list offer = child_proposals(sa, exchange, index, spi);
 
-	sa->reserved_spi = e->host.spi_reserve(e->host.context, &sa->local.addr, &sa->remote.addr);
-	if (!sa->reserved_spi)
-		return -ENOSPC;
-	struct proposal_list offer = offer_of(sa, sa->reserved_spi);
 	message_add_sa(m, &offer);
 	message_add_ts(m, PAYLOAD_TSI, &p->local);
 	message_add_ts(m, PAYLOAD_TSR, &p->remote);
-	return 0;
 }
 
-/* What both sides agreed on. */
-struct agreement {
-	struct suite suite;
-	uint32_t spi_in, spi_out;
-	struct selector_list local, remote;
-};
-
-static struct child_sa *child_create(struct ike_engine *e, struct ike_sa *sa, const struct agreement *a)
+/* Rekeying begins somewhere between 75 and 85 % of a limit: counted limits end on both sides at once otherwise. */
+static void fill_lifetime(struct ike_engine *e, const struct child_profile *p, struct sa_lifetime *ret)
 {
-	struct child_sa *child = calloc(1, sizeof(*child));
+	uint64_t percent = 75 + random_below(e, 10);
 
-	if (!child)
-		return NULL;
-	child->selectors = calloc((size_t)a->local.count + a->remote.count, sizeof(*child->selectors));
-	if (!child->selectors) {
-		free(child);
-		return NULL;
-	}
-	memcpy(child->selectors, a->local.items, a->local.count * sizeof(*child->selectors));
-	memcpy(child->selectors + a->local.count, a->remote.items, a->remote.count * sizeof(*child->selectors));
-	child->sa = sa;
-	child->index = CHILD_INDEX;
-	child->local_count = a->local.count;
-	child->remote_count = a->remote.count;
-	child->suite = a->suite;
-	child->spi_in = a->spi_in;
-	child->spi_out = a->spi_out;
-	child->udp_encap = natd_udp_encap(sa);
-	/* RFC 7296 2.8: a responder waits until the initiator shows that it has the new pair, unless there is none else
-	 */
-	child->sending = sa->initiator || !sa_twin(sa);
-	child->up_since_ns = e->now_ns;
-	return child;
+	ret->hard_bytes = p->lifetime_bytes;
+	ret->soft_bytes = p->lifetime_bytes / 100 * percent;
+	ret->hard_packets = p->lifetime_packets;
+	ret->soft_packets = p->lifetime_packets / 100 * percent;
 }
 
 static void fill_spec(
 	const struct ike_sa *sa, const struct child_sa *child, enum sa_direction direction, struct sa_spec *ret_spec)
 {
-	const struct child_profile *p = profile_of(sa);
+	const struct child_profile *p = profile_of(sa, child->index);
 
 	*ret_spec = (struct sa_spec){
 		.direction = direction,
@@ -102,14 +78,16 @@ static void fill_spec(
 }
 
 /* Keys into both specs, checked as a whole, handed to the host. */
-static bool install_pair(struct ike_engine *e, const struct ike_sa *sa, const struct child_sa *child)
+static bool install_pair(struct ike_engine *e, const struct child_sa *child, const struct keymat_input *k)
 {
 	struct sa_spec in, out;
 	const char *reason;
 
-	fill_spec(sa, child, SA_IN, &in);
-	fill_spec(sa, child, SA_OUT, &out);
-	bool good = !keymat_child(e, sa, &child->suite, &in, &out) && !sa_spec_check(&in, &reason) &&
+	fill_spec(child->sa, child, SA_IN, &in);
+	fill_spec(child->sa, child, SA_OUT, &out);
+	fill_lifetime(e, profile_of(child->sa, child->index), &in.lifetime);
+	fill_lifetime(e, profile_of(child->sa, child->index), &out.lifetime);
+	bool good = !keymat_child(e, child->sa, k, &child->suite, &in, &out) && !sa_spec_check(&in, &reason) &&
 		    !sa_spec_check(&out, &reason) && action_install(e, child, &in, &out);
 	sa_spec_done(&in);
 	sa_spec_done(&out);
@@ -117,20 +95,24 @@ static bool install_pair(struct ike_engine *e, const struct ike_sa *sa, const st
 }
 
 /* The inbound SPI is the child's from here on: RETIRE gives it back, not spi_release. */
-static bool child_install(struct ike_engine *e, struct ike_sa *sa, const struct agreement *a)
+struct child_sa *child_install(
+	struct ike_engine *e, struct ike_sa *sa, const struct agreement *a, const struct keymat_input *k)
 {
 	struct child_sa *child = child_create(e, sa, a);
 
 	if (!child)
-		return false;
-	if (!install_pair(e, sa, child)) {
-		free(child->selectors);
-		free(child);
-		return false;
+		return NULL;
+	child->initiated = child->confirmed = k->initiator;
+	/* RFC 7296 2.8: a responder waits until the initiator shows that it has the new pair, unless there is none else
+	 */
+	child->sending = k->initiator || !child_twin(child);
+	if (!install_pair(e, child, k)) {
+		child_free(e, child);
+		return NULL;
 	}
-	sa->child = child;
-	table_insert(&e->by_child, &child->by_spi, hash_u64(child->spi_in));
-	return true;
+	child_insert(e, child);
+	rekey_child_start_timer(e, child);
+	return child;
 }
 
 static bool spi_legal(const struct proposal *chosen)
@@ -140,13 +122,14 @@ static bool spi_legal(const struct proposal *chosen)
 }
 
 /* A tunnel has one outbound slot: a second peer must not take the traffic of the first. */
-static bool serves_another(const struct ike_sa *sa, uint16_t notify, struct ike_failure *ret_failure)
+static bool serves_another(
+	const struct ike_sa *sa, uint8_t exchange, bool initiator, uint16_t notify, struct ike_failure *ret_failure)
 {
 	const struct ike_sa *rival = tunnel_rival(sa->tunnel, &sa->remote_id);
 
 	if (!rival)
 		return false;
-	*ret_failure = failure_make(2, IKE_AUTH, sa->initiator, notify, "tunnel already serves another peer",
+	*ret_failure = failure_make(2, exchange, initiator, notify, "tunnel already serves another peer",
 		"give each peer a tunnel with its own remote.id");
 	failure_set_identities(ret_failure, &rival->remote_id, &sa->remote_id, "peer identity");
 	return true;
@@ -154,52 +137,140 @@ static bool serves_another(const struct ike_sa *sa, uint16_t notify, struct ike_
 
 /* ---- responder ---- */
 
-/* 0, or the notify that refuses the offer, with *ret_failure. */
-static uint16_t agree(struct ike_engine *e, struct ike_sa *sa, const struct message *request, struct agreement *ret,
-	struct proposal *ret_chosen, struct ike_failure *ret_failure)
+/* Their initiator side is our remote side. */
+static bool selectors_agree(const struct child_profile *p, const struct message *request,
+	struct selector_list *ret_local, struct selector_list *ret_remote, bool *ret_whole)
 {
-	const struct child_profile *p = profile_of(sa);
-	struct proposal_list ours = offer_of(sa, 0), theirs = request->sa;
-	bool cut;
+	bool cut_remote, cut_local;
+	bool common = selector_list_narrow(&request->tsi, &p->remote, ret_remote, &cut_remote) &&
+		      selector_list_narrow(&request->tsr, &p->local, ret_local, &cut_local);
 
-	if (serves_another(sa, NOTIFY_NO_ADDITIONAL_SAS, ret_failure))
-		return NOTIFY_NO_ADDITIONAL_SAS;
-	proposals_drop(&theirs, TRANSFORM_KE);
-	if (!negotiate_choose(&ours, &theirs, 0, ret_chosen) || !spi_legal(ret_chosen)) {
-		*ret_failure = failure_make(
-			2, IKE_AUTH, false, NOTIFY_NO_PROPOSAL_CHOSEN, "no proposal chosen", hint_esp);
-		failure_set_proposals(ret_failure, &ours, &theirs);
-		return NOTIFY_NO_PROPOSAL_CHOSEN;
-	}
-	suite_of_proposal(ret_chosen, &ret->suite);
-	ret->spi_out = (uint32_t)ret_chosen->spi;
-	/* their initiator side is our remote side */
-	if (!selector_list_narrow(&request->tsi, &p->remote, &ret->remote, &cut) ||
-		!selector_list_narrow(&request->tsr, &p->local, &ret->local, &cut)) {
-		*ret_failure = failure_make(
-			2, IKE_AUTH, false, NOTIFY_TS_UNACCEPTABLE, "traffic selectors do not overlap", hint_selectors);
-		failure_set_selectors(ret_failure, p, &request->tsr, &request->tsi);
-		return NOTIFY_TS_UNACCEPTABLE;
-	}
-	ret->spi_in = e->host.spi_reserve(e->host.context, &sa->local.addr, &sa->remote.addr);
-	if (ret->spi_in)
+	*ret_whole = common && !cut_remote && !cut_local;
+	return common;
+}
+
+static bool lists_equal(const struct selector_list *a, const struct selector_list *b)
+{
+	for (int i = 0; i < a->count && i < b->count; i++)
+		if (!selector_equal(&a->items[i], &b->items[i]))
+			return false;
+	return a->count == b->count;
+}
+
+/* How well a phase2 entry suits a request; 0: its selectors have nothing in common. */
+static int suitability(const struct ike_sa *sa, uint32_t index, const struct message *request)
+{
+	const struct child_profile *p = profile_of(sa, index);
+	struct selector_list local, remote;
+	bool whole;
+
+	if (!selectors_agree(p, request, &local, &remote, &whole))
 		return 0;
-	*ret_failure = failure_make(2, IKE_AUTH, false, NOTIFY_NO_ADDITIONAL_SAS, "no inbound SPI is free", "");
+	bool same = lists_equal(&local, &p->local) && lists_equal(&remote, &p->remote);
+	return 1 + 4 * (whole && same) + 2 * whole + !child_of_index(sa, index);
+}
+
+/* The phase2 entry that the peer means; without any the first, for the text of the refusal. */
+static uint32_t choose_index(const struct ike_sa *sa, const struct message *request)
+{
+	uint32_t best = 0;
+	int best_rank = 0;
+
+	for (uint32_t i = 0; i < sa->tunnel->profile->child_count; i++) {
+		int rank = suitability(sa, i, request);
+		if (rank > best_rank) {
+			best = i;
+			best_rank = rank;
+		}
+	}
+	return best;
+}
+
+static uint16_t refuse_proposals(
+	const struct ike_sa *sa, const struct message *request, uint32_t index, struct ike_failure *ret_failure)
+{
+	uint8_t exchange = request->header.exchange;
+	struct proposal_list ours = child_proposals(sa, exchange, index, 0), theirs = request->sa;
+
+	if (!has_groups(exchange))
+		proposals_drop(&theirs, TRANSFORM_KE);
+	*ret_failure = failure_make(2, exchange, false, NOTIFY_NO_PROPOSAL_CHOSEN, "no proposal chosen", hint_esp);
+	failure_set_proposals(ret_failure, &ours, &theirs);
+	return NOTIFY_NO_PROPOSAL_CHOSEN;
+}
+
+static uint16_t refuse_selectors(
+	const struct ike_sa *sa, const struct message *request, uint32_t index, struct ike_failure *ret_failure)
+{
+	*ret_failure = failure_make(2, request->header.exchange, false, NOTIFY_TS_UNACCEPTABLE,
+		"traffic selectors do not overlap", hint_selectors);
+	failure_set_selectors(ret_failure, profile_of(sa, index), &request->tsr, &request->tsi);
+	return NOTIFY_TS_UNACCEPTABLE;
+}
+
+static uint16_t refuse_more(uint8_t exchange, const char *reason, struct ike_failure *ret_failure)
+{
+	*ret_failure = failure_make(2, exchange, false, NOTIFY_NO_ADDITIONAL_SAS, reason, "");
 	return NOTIFY_NO_ADDITIONAL_SAS;
 }
 
-void child_answer(struct ike_engine *e, struct ike_sa *sa, const struct message *request, const struct ike_datagram *d,
-	struct message *response)
+uint16_t child_agree(struct ike_engine *e, const struct ike_sa *sa, const struct message *request,
+	const struct child_sa *old, struct agreement *ret, struct proposal *ret_chosen, struct ike_failure *ret_failure)
 {
+	uint8_t exchange = request->header.exchange;
+	const struct payload *ke = message_find(request, PAYLOAD_KE);
+	uint32_t index = old ? old->index : choose_index(sa, request);
+	struct proposal_list ours = child_proposals(sa, exchange, index, 0), theirs = request->sa;
+	bool whole;
+
+	*ret = (struct agreement){ .index = index };
+	if (serves_another(sa, exchange, false, NOTIFY_NO_ADDITIONAL_SAS, ret_failure))
+		return NOTIFY_NO_ADDITIONAL_SAS;
+	if (!has_groups(exchange))
+		proposals_drop(&theirs, TRANSFORM_KE);
+	if (!negotiate_choose(&ours, &theirs, ke ? ke->ke.group : 0, ret_chosen) || !spi_legal(ret_chosen))
+		return refuse_proposals(sa, request, index, ret_failure);
+	suite_of_proposal(ret_chosen, &ret->suite);
+	ret->spi_out = (uint32_t)ret_chosen->spi;
+	if (!selectors_agree(profile_of(sa, index), request, &ret->local, &ret->remote, &whole))
+		return refuse_selectors(sa, request, index, ret_failure);
+	if (sa->child_count >= CHILD_SAS_MAX)
+		return refuse_more(exchange, "too many Child SAs", ret_failure);
+	ret->spi_in = e->host.spi_reserve(e->host.context, &sa->local.addr, &sa->remote.addr);
+	return ret->spi_in ? 0 : refuse_more(exchange, "no inbound SPI is free", ret_failure);
+}
+
+void child_add_answer(const struct agreement *a, const struct proposal *chosen, struct message *response)
+{
+	struct proposal_list answer = { .count = 1, .items = { *chosen } };
+
+	answer.items[0].spi = a->spi_in;
+	message_add_sa(response, &answer);
+	message_add_ts(response, PAYLOAD_TSI, &a->remote);
+	message_add_ts(response, PAYLOAD_TSR, &a->local);
+}
+
+static struct keymat_input handshake_input(const struct ike_sa *sa)
+{
+	const struct handshake *h = sa->handshake;
+
+	return (struct keymat_input){ .initiator = sa->initiator,
+		.nonce_i = BYTES(h->nonce_i, h->nonce_i_len),
+		.nonce_r = BYTES(h->nonce_r, h->nonce_r_len) };
+}
+
+void child_answer_auth(struct ike_engine *e, struct ike_sa *sa, const struct message *request,
+	const struct ike_datagram *d, struct message *response)
+{
+	struct keymat_input k = handshake_input(sa);
 	struct agreement a;
 	struct proposal chosen;
 	struct ike_failure f;
-	uint16_t notify = agree(e, sa, request, &a, &chosen, &f);
+	uint16_t notify = child_agree(e, sa, request, NULL, &a, &chosen, &f);
 
-	if (!notify && !child_install(e, sa, &a)) {
+	if (!notify && !child_install(e, sa, &a, &k)) {
 		e->host.spi_release(e->host.context, a.spi_in);
-		notify = NOTIFY_NO_ADDITIONAL_SAS;
-		f = failure_make(2, IKE_AUTH, false, notify, "no memory or no working cryptography", "");
+		notify = refuse_more(IKE_AUTH, "no memory or no working cryptography", &f);
 	}
 	if (notify) {
 		/* RFC 7296 1.2: the IKE SA comes up without it */
@@ -207,41 +278,40 @@ void child_answer(struct ike_engine *e, struct ike_sa *sa, const struct message 
 		message_add_notify(response, (enum notify_type)notify, BYTES_NONE);
 		return;
 	}
-	chosen.spi = a.spi_in;
-	struct proposal_list answer = { .count = 1, .items = { chosen } };
-	message_add_sa(response, &answer);
-	message_add_ts(response, PAYLOAD_TSI, &a.remote);
-	message_add_ts(response, PAYLOAD_TSR, &a.local);
+	child_add_answer(&a, &chosen, response);
 }
 
 /* ---- initiator ---- */
 
-static void report_refusal(struct ike_engine *e, struct ike_sa *sa, uint16_t notify)
+void child_report_refusal(struct ike_engine *e, struct ike_sa *sa, uint8_t exchange, uint32_t index, uint16_t notify)
 {
 	struct ike_failure f = failure_make(
-		2, IKE_AUTH, true, notify, "the peer refused the Child SA", "look at the peer's log");
-	struct proposal_list offer = offer_of(sa, 0);
+		2, exchange, true, notify, "the peer refused the Child SA", "look at the peer's log");
+	struct proposal_list offer = child_proposals(sa, exchange, index, 0);
 
-	if (notify == NOTIFY_NO_PROPOSAL_CHOSEN) {
+	if (notify == NOTIFY_NO_PROPOSAL_CHOSEN || notify == NOTIFY_INVALID_KE_PAYLOAD) {
 		failure_set_proposals(&f, &offer, NULL);
 		snprintf(f.hint, sizeof(f.hint), "%s", hint_esp);
 	} else {
-		failure_set_selectors(&f, profile_of(sa), NULL, NULL);
+		failure_set_selectors(&f, profile_of(sa, index), NULL, NULL);
 		snprintf(f.hint, sizeof(f.hint), "%s", hint_selectors);
 	}
 	failure_report(e, sa->tunnel, sa, NULL, &f);
 }
 
-/* What the peer chose lies within what we offered; *ret_failure otherwise. */
-static bool answer_fits(
-	struct ike_sa *sa, const struct message *m, struct agreement *ret, struct ike_failure *ret_failure)
+bool child_answer_fits(const struct ike_sa *sa, const struct message *m, uint32_t index, uint32_t spi_in,
+	struct agreement *ret, struct ike_failure *ret_failure)
 {
-	const struct child_profile *p = profile_of(sa);
-	struct proposal_list offer = offer_of(sa, sa->reserved_spi), answer = m->sa;
+	uint8_t exchange = m->header.exchange;
+	const struct child_profile *p = profile_of(sa, index);
+	struct proposal_list offer = child_proposals(sa, exchange, index, spi_in), answer = m->sa;
 	struct proposal chosen;
 
-	proposals_drop(&answer, TRANSFORM_KE);
-	*ret_failure = failure_make(2, IKE_AUTH, true, 0, "the peer's choice is not in our offer", "");
+	if (serves_another(sa, exchange, true, 0, ret_failure))
+		return false;
+	if (!has_groups(exchange))
+		proposals_drop(&answer, TRANSFORM_KE);
+	*ret_failure = failure_make(2, exchange, true, 0, "the peer's choice is not in our offer", "");
 	if (!negotiate_check_answer(&offer, &answer, &chosen) || !spi_legal(&chosen)) {
 		failure_set_proposals(ret_failure, &offer, &m->sa);
 		return false;
@@ -250,42 +320,42 @@ static bool answer_fits(
 		failure_set_selectors(ret_failure, p, &m->tsi, &m->tsr);
 		return false;
 	}
-	*ret = (struct agreement){ .spi_in = sa->reserved_spi, .spi_out = (uint32_t)chosen.spi };
+	*ret = (struct agreement){ .index = index, .spi_in = spi_in, .spi_out = (uint32_t)chosen.spi };
 	suite_of_proposal(&chosen, &ret->suite);
 	ret->local = m->tsi;
 	ret->remote = m->tsr;
 	return true;
 }
 
-bool child_on_answer(struct ike_engine *e, struct ike_sa *sa, const struct message *response)
+int child_offer_auth(struct ike_engine *e, struct ike_sa *sa, struct message *m)
+{
+	sa->reserved_spi = e->host.spi_reserve(e->host.context, &sa->local.addr, &sa->remote.addr);
+	if (!sa->reserved_spi)
+		return -ENOSPC;
+	child_offer(sa, IKE_AUTH, sa->asking.child_index, sa->reserved_spi, m);
+	return 0;
+}
+
+bool child_on_auth_answer(struct ike_engine *e, struct ike_sa *sa, const struct message *response)
 {
 	const struct payload *error = message_find_error(response);
-	uint32_t reserved = sa->reserved_spi;
+	struct keymat_input k = handshake_input(sa);
+	uint32_t reserved = sa->reserved_spi, index = sa->asking.child_index;
 	struct agreement a;
 	struct ike_failure f;
 
+	sa->reserved_spi = 0;
 	if (!message_find(response, PAYLOAD_SA)) {
-		sa->reserved_spi = 0;
 		e->host.spi_release(e->host.context, reserved);
-		report_refusal(e, sa, error ? error->notify.type : 0);
+		child_report_refusal(e, sa, IKE_AUTH, index, error ? error->notify.type : 0);
 		return true;
 	}
-	bool fits = !serves_another(sa, 0, &f) && answer_fits(sa, response, &a, &f);
-	sa->reserved_spi = 0;
-	if (fits && child_install(e, sa, &a))
+	bool fits = child_answer_fits(sa, response, index, reserved, &a, &f);
+	if (fits && child_install(e, sa, &a, &k))
 		return true;
 	if (fits)
 		f = failure_make(2, IKE_AUTH, true, 0, "no memory or no working cryptography", "");
 	e->host.spi_release(e->host.context, reserved);
 	failure_report(e, sa->tunnel, sa, NULL, &f);
 	return false;
-}
-
-/* ---- CREATE_CHILD_SA ---- */
-
-enum step child_on_request(struct ike_engine *e, struct ike_sa *sa, const struct input *in)
-{
-	if (protect_respond_error(e, sa, in, NOTIFY_NO_ADDITIONAL_SAS, BYTES_NONE))
-		sa_fail(e, sa);
-	return STEP_STAY;
 }

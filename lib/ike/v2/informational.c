@@ -6,38 +6,42 @@
 
 /* ---- our requests ---- */
 
-static uint8_t next_want(uint8_t wants)
+void informational_fill_auth_failed(const struct ike_sa *sa, const struct task *t, struct message *m, uint8_t *data)
 {
-	static const uint8_t order[] = { WANT_AUTH_FAILED, WANT_INVALID_SYNTAX, WANT_DELETE, WANT_LIVENESS };
-
-	for (size_t i = 0; i < sizeof(order); i++)
-		if (wants & order[i])
-			return order[i];
-	return 0;
+	(void)sa, (void)t, (void)data;
+	message_add_notify(m, NOTIFY_AUTHENTICATION_FAILED, BYTES_NONE);
 }
 
-void informational_flush(struct ike_engine *e, struct ike_sa *sa)
+void informational_fill_invalid_syntax(const struct ike_sa *sa, const struct task *t, struct message *m, uint8_t *data)
 {
-	uint8_t want = next_want(sa->wants);
-	struct message m;
-	struct payload *p;
+	(void)sa, (void)t, (void)data;
+	message_add_notify(m, NOTIFY_INVALID_SYNTAX, BYTES_NONE);
+}
 
-	if (!want || sa->outbox.request || (sa->state != ST_ESTABLISHED && sa->state != ST_CLOSING))
-		return;
-	protect_init_message(sa, INFORMATIONAL, false, sa->outbox.next_request_id, &m);
-	switch (want) {
-	case WANT_AUTH_FAILED: message_add_notify(&m, NOTIFY_AUTHENTICATION_FAILED, BYTES_NONE); break;
-	case WANT_INVALID_SYNTAX: message_add_notify(&m, NOTIFY_INVALID_SYNTAX, BYTES_NONE); break;
-	case WANT_DELETE:
-		p = message_add(&m, PAYLOAD_DELETE);
-		p->del.protocol = PROTOCOL_IKE;
-		break;
-	default: break; /* liveness: empty (RFC 7296 2.4) */
-	}
-	sa->wants &= (uint8_t)~want;
-	sa->asking = want;
-	if (protect_request(e, sa, &m))
-		sa_fail(e, sa);
+void informational_fill_delete_ike(const struct ike_sa *sa, const struct task *t, struct message *m, uint8_t *data)
+{
+	struct payload *p = message_add(m, PAYLOAD_DELETE);
+
+	(void)sa, (void)t, (void)data;
+	p->del.protocol = PROTOCOL_IKE;
+}
+
+/* RFC 7296 1.4.1: each side deletes its inbound half. */
+static void add_delete(struct message *m, struct bytes spis)
+{
+	struct payload *p = message_add(m, PAYLOAD_DELETE);
+
+	p->del.protocol = PROTOCOL_ESP;
+	p->del.spi_len = 4;
+	p->del.count = (uint16_t)(spis.len / 4);
+	p->del.spis = spis;
+}
+
+void informational_fill_delete_child(const struct ike_sa *sa, const struct task *t, struct message *m, uint8_t *data)
+{
+	(void)sa;
+	store_be32(data, t->child_spi);
+	add_delete(m, BYTES(data, 4));
 }
 
 /* The way out is over, or was never answered. */
@@ -70,25 +74,40 @@ static enum step on_error_response(struct ike_engine *e, struct ike_sa *sa, uint
 
 	if (sa->state == ST_CLOSING)
 		return finish(e, sa, f.reason);
-	if (!sa_twin(sa))
+	if (!sa_has_twin(sa))
 		failure_report(e, sa->tunnel, sa, NULL, &f);
 	sa->afterwards = AFTER_BACKOFF;
 	return finish(e, sa, f.reason);
 }
 
+enum step informational_closed(struct ike_engine *e, struct ike_sa *sa, const struct task *t)
+{
+	(void)t;
+	return finish(e, sa, "closed");
+}
+
+/* Ours and, by its answer, the peer's half of the Child SA are gone; when it has no Delete in it, the peer's own was
+ * under way (RFC 7296 1.4.1). */
+enum step informational_child_deleted(struct ike_engine *e, struct ike_sa *sa, const struct task *t)
+{
+	struct child_sa *child = child_of_spi(sa, t->child_spi);
+
+	if (child)
+		child_end(e, child, "deleted");
+	return STEP_STAY;
+}
+
 enum step informational_on_response(struct ike_engine *e, struct ike_sa *sa, const struct input *in)
 {
-	bool over = sa->asking & (WANT_DELETE | WANT_AUTH_FAILED | WANT_INVALID_SYNTAX);
 	const struct payload *error = message_find_error(in->m);
+	bool over = sa->asking.kind && sa->asking.kind <= TASK_DELETE_IKE;
 
 	outbox_answered(e, sa);
-	sa->asking = 0;
-	if (over)
-		return finish(e, sa, "closed");
-	if (error)
+	if (error && !over)
 		return on_error_response(e, sa, error->notify.type);
-	informational_flush(e, sa);
-	return STEP_STAY;
+	enum step step = task_done(e, sa);
+	task_flush(e, sa);
+	return step;
 }
 
 enum step informational_on_closed(struct ike_engine *e, struct ike_sa *sa, const struct input *in)
@@ -108,10 +127,8 @@ void informational_check_liveness(struct ike_engine *e, struct ike_sa *sa)
 		return;
 	}
 	sa_set_timer(e, sa, TIMER_LIVENESS, e->now_ns + interval);
-	if (!sa->outbox.request) {
-		sa->wants |= WANT_LIVENESS;
-		informational_flush(e, sa);
-	}
+	if (!sa->outbox.request)
+		task_want(e, sa, TASK_LIVENESS);
 }
 
 enum step informational_on_silence(struct ike_engine *e, struct ike_sa *sa, const struct input *in)
@@ -130,7 +147,6 @@ enum step informational_on_silence(struct ike_engine *e, struct ike_sa *sa, cons
 enum step informational_on_lifetime(struct ike_engine *e, struct ike_sa *sa, const struct input *in)
 {
 	(void)in;
-	/* break before make: this engine does not rekey */
 	sa_terminate(e, sa, AFTER_RESTART, "lifetime is over");
 	return STEP_STAY;
 }
@@ -139,53 +155,73 @@ enum step informational_on_lifetime(struct ike_engine *e, struct ike_sa *sa, con
 
 /* What a request asks for, collected before anything is changed. */
 struct wishes {
-	bool delete_ike, delete_child;
+	bool delete_ike;
 	uint16_t error; /* AUTHENTICATION_FAILED or INVALID_SYNTAX: the peer gives the SA up (RFC 7296 2.21) */
+	uint8_t count;
+	struct child_sa *children[CHILD_SAS_MAX]; /* to be deleted */
+	uint8_t spis[4 * CHILD_SAS_MAX];          /* ours of those, for the answer */
 };
 
-static bool names_child(const struct payload *p, const struct child_sa *child)
+/* By the SPI that the peer receives on, which is ours to send on. */
+static struct child_sa *named_child(const struct ike_sa *sa, uint8_t protocol, uint32_t spi)
 {
-	if (p->del.protocol != PROTOCOL_ESP || !child)
-		return false;
-	for (size_t i = 0; i + 4 <= p->del.spis.len; i += 4)
-		if (load_be32(p->del.spis.data + i) == child->spi_out)
-			return true;
-	return false;
+	struct child_sa *child;
+
+	TAILQ_FOREACH (child, &sa->children, siblings) {
+		if (protocol == PROTOCOL_ESP && child->spi_out == spi)
+			return child;
+	}
+	return NULL;
 }
 
-static struct wishes wishes_of(const struct ike_sa *sa, const struct message *m)
+static void wish_child(struct wishes *w, struct child_sa *child)
 {
-	struct wishes w = { 0 };
+	/* RFC 7296 2.25.1: one whose Delete of ours is under way is not answered for, nor one that is gone */
+	if (!child || child->state != CHILD_UP)
+		return;
+	for (uint8_t i = 0; i < w->count; i++)
+		if (w->children[i] == child)
+			return;
+	store_be32(w->spis + 4 * w->count, child->spi_in);
+	w->children[w->count++] = child;
+}
 
+static void wish_delete(const struct ike_sa *sa, const struct payload *p, struct wishes *w)
+{
+	if (p->del.protocol == PROTOCOL_IKE)
+		w->delete_ike = true;
+	for (size_t i = 0; p->del.spi_len == 4 && i + 4 <= p->del.spis.len; i += 4)
+		wish_child(w, named_child(sa, p->del.protocol, load_be32(p->del.spis.data + i)));
+}
+
+static void wishes_collect(const struct ike_sa *sa, const struct message *m, struct wishes *w)
+{
+	*w = (struct wishes){ 0 };
 	for (int i = 0; i < m->count; i++) {
 		const struct payload *p = &m->payloads[i];
-		if (p->type == PAYLOAD_DELETE) {
-			w.delete_ike = w.delete_ike || p->del.protocol == PROTOCOL_IKE;
-			w.delete_child = w.delete_child || names_child(p, sa->child);
-		} else if (p->type == PAYLOAD_NOTIFY && (p->notify.type == NOTIFY_AUTHENTICATION_FAILED ||
-								p->notify.type == NOTIFY_INVALID_SYNTAX)) {
-			w.error = p->notify.type;
-		}
+		if (p->type == PAYLOAD_DELETE)
+			wish_delete(sa, p, w);
+		else if (p->type == PAYLOAD_NOTIFY &&
+			 (p->notify.type == NOTIFY_AUTHENTICATION_FAILED || p->notify.type == NOTIFY_INVALID_SYNTAX))
+			w->error = p->notify.type;
 	}
-	return w;
 }
 
 /* RFC 7296 1.4.1: the answer to the Delete of a child names our half of it. */
 static int respond(struct ike_engine *e, struct ike_sa *sa, const struct input *in, const struct wishes *w)
 {
 	struct message m;
-	uint8_t spi[4];
 
 	protect_init_message(sa, INFORMATIONAL, true, in->m->header.message_id, &m);
-	if (w->delete_child && !w->delete_ike) {
-		struct payload *p = message_add(&m, PAYLOAD_DELETE);
-		store_be32(spi, sa->child->spi_in);
-		p->del.protocol = PROTOCOL_ESP;
-		p->del.spi_len = sizeof(spi);
-		p->del.count = 1;
-		p->del.spis = BYTES_OF(spi);
-	}
+	if (w->count && !w->delete_ike)
+		add_delete(&m, BYTES(w->spis, 4u * w->count));
 	return protect_respond(e, sa, in->d, &m);
+}
+
+/* The end of a whole IKE SA is that of its child which lasted longest. */
+static const struct child_sa *oldest_child(const struct ike_sa *sa)
+{
+	return TAILQ_FIRST(&sa->children);
 }
 
 /* An orderly Delete is no failure, nor is any end while another SA of the tunnel carries the traffic. */
@@ -193,13 +229,13 @@ static void end_by_peer(struct ike_engine *e, struct ike_sa *sa, const struct wi
 {
 	struct tunnel *t = sa->tunnel;
 	bool ours = sa->state == ST_CLOSING;
-	enum afterwards afterwards = w->error ? AFTER_BACKOFF : child_afterwards(e, sa->child, AFTER_PAUSE);
+	enum afterwards afterwards = w->error ? AFTER_BACKOFF : child_afterwards(e, oldest_child(sa), AFTER_PAUSE);
 
 	if (ours)
 		afterwards = (enum afterwards)sa->afterwards;
 	if (w->error) {
 		struct ike_failure f = gave_up_failure(e, false, w->error);
-		if (!ours && !sa_twin(sa))
+		if (!ours && !sa_has_twin(sa))
 			failure_report(e, t, sa, NULL, &f);
 		sa_linger(e, sa, f.reason);
 	} else {
@@ -210,17 +246,19 @@ static void end_by_peer(struct ike_engine *e, struct ike_sa *sa, const struct wi
 
 enum step informational_on_request(struct ike_engine *e, struct ike_sa *sa, const struct input *in)
 {
-	struct wishes w = wishes_of(sa, in->m);
+	struct wishes w;
 
+	wishes_collect(sa, in->m, &w);
 	if (respond(e, sa, in, &w)) {
 		sa_fail(e, sa);
-	} else if (w.delete_ike || w.error) {
-		end_by_peer(e, sa, &w);
-	} else if (w.delete_child) {
-		enum afterwards afterwards = child_afterwards(e, sa->child, AFTER_PAUSE);
-		sa_retire_child(e, sa, "the peer deleted the Child SA");
-		tunnel_follow_up(e, sa->tunnel, afterwards);
+		return STEP_STAY;
 	}
+	if (w.delete_ike || w.error) {
+		end_by_peer(e, sa, &w);
+		return STEP_STAY;
+	}
+	for (uint8_t i = 0; i < w.count; i++)
+		child_end(e, w.children[i], "the peer deleted the Child SA");
 	return STEP_STAY;
 }
 
@@ -252,9 +290,10 @@ enum step informational_on_bad_response(struct ike_engine *e, struct ike_sa *sa,
 		wire_reason_text(in->error->reason), "the peer's response is malformed");
 
 	outbox_answered(e, sa);
+	create_child_drop(e, sa);
 	failure_report(e, sa->tunnel, sa, in->d, &f);
-	sa_retire_child(e, sa, f.reason);
-	sa->wants = WANT_INVALID_SYNTAX;
+	sa_retire_children(e, sa, f.reason);
+	sa->wants = TASK_BIT(TASK_INVALID_SYNTAX);
 	sa->afterwards = AFTER_BACKOFF;
 	return STEP_NEXT;
 }

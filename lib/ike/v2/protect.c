@@ -1,9 +1,12 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* The SK payload (RFC 7296 3.14, RFC 5282): padding, IV, encryption, ICV, both ways. */
+/* The SK payload (RFC 7296 3.14, RFC 5282): padding, IV, encryption, ICV, both ways; and its fragments on the way out
+ * (RFC 7383 2.5). Those that come in are put together by skf.c. */
 #include <errno.h>
 #include <stdlib.h>
 
 #include "v2.h"
+
+#define FRAGMENT_HEADER_BYTES 4 /* fragment number, total fragments */
 
 void protect_init_message(
 	const struct ike_sa *sa, enum ike_exchange exchange, bool response, uint32_t id, struct message *ret_message)
@@ -33,62 +36,147 @@ static void iv_write(struct ike_engine *e, struct ike_sa *sa, uint8_t *ret_iv)
 		e->host.random(e->host.context, ret_iv, sa->suite.encr->iv_bytes);
 }
 
-/* Zero padding up to the block, then its length (RFC 7296 3.14). */
-static void padding_write(struct writer *w, size_t plain_start, uint8_t block)
-{
-	size_t over = (w->len - plain_start + 1) % block;
-	uint8_t pad = (uint8_t)(over ? block - over : 0);
+/* One SK or SKF payload to be: the whole plaintext of a message, or a part of it. */
+struct piece {
+	struct bytes plain;
+	uint8_t first;          /* type of the first payload inside; fragments behind the first: 0 (RFC 7383 2.5) */
+	uint16_t number, total; /* 0: no fragment */
+};
 
-	writer_zero(w, pad);
-	writer_u8(w, pad);
+/* Up to the IV. */
+static size_t head_bytes(bool fragment)
+{
+	return IKE_HEADER_BYTES + PAYLOAD_HEADER_BYTES + (fragment ? FRAGMENT_HEADER_BYTES : 0);
 }
 
-/* Header and generic header of SK, both now complete. */
-static int head_write(struct ike_engine *e, const struct message *m, uint8_t first, size_t total, size_t plain_start)
+/* Zero padding up to the block, then its length (RFC 7296 3.14). */
+static size_t padded_bytes(const struct aead_params *p, size_t plain_bytes)
+{
+	uint8_t block = p->encr->block_bytes;
+
+	return (plain_bytes + block) / block * block;
+}
+
+static size_t sealed_bytes(const struct aead_params *p, size_t plain_bytes, bool fragment)
+{
+	return head_bytes(fragment) + p->encr->iv_bytes + padded_bytes(p, plain_bytes) + aead_icv_bytes(p);
+}
+
+/* Plaintext that a fragment of so many bytes can carry. */
+static size_t fragment_room(const struct aead_params *p, size_t limit)
+{
+	size_t around = head_bytes(true) + p->encr->iv_bytes + aead_icv_bytes(p);
+
+	return (limit - around) / p->encr->block_bytes * p->encr->block_bytes - 1;
+}
+
+/* Bytes of an IKE message in an IP packet of the wanted size (RFC 7383 2.5.1); SIZE_MAX: it is not cut. */
+static size_t message_limit(const struct ike_sa *sa)
+{
+	const struct tunnel_profile *p = sa->tunnel->profile;
+	bool ipv6 = sa->remote.addr.family == ADDR_IPV6;
+	size_t packet = ipv6 ? p->fragment_bytes_ipv6 : p->fragment_bytes_ipv4;
+	size_t around = (ipv6 ? 40 : 20) + 8 + (sa->local.port == NATT_PORT ? NON_ESP_MARKER_BYTES : 0);
+
+	return sa->fragmentation ? packet - around : SIZE_MAX;
+}
+
+/* Header and generic header; all lengths are known. */
+static void head_write(const struct message *m, const struct piece *piece, size_t total_bytes, struct writer *w)
 {
 	struct ike_header header = m->header;
-	struct writer w = writer_init(e->sealed, plain_start);
 
-	header.next_payload = PAYLOAD_SK;
-	header.length = (uint32_t)total;
-	if (total - IKE_HEADER_BYTES > UINT16_MAX || header_encode(&header, &w))
-		return -EMSGSIZE;
-	writer_u8(&w, first);
-	writer_u8(&w, 0);
-	writer_u16(&w, (uint16_t)(total - IKE_HEADER_BYTES));
-	return w.failed ? -EMSGSIZE : 0;
+	header.next_payload = piece->total ? PAYLOAD_SKF : PAYLOAD_SK;
+	header.length = (uint32_t)total_bytes;
+	header_encode(&header, w);
+	writer_u8(w, piece->first);
+	writer_u8(w, 0);
+	writer_u16(w, (uint16_t)(total_bytes - IKE_HEADER_BYTES));
+	if (!piece->total)
+		return;
+	writer_u16(w, piece->number);
+	writer_u16(w, piece->total);
 }
 
-static int copy_out(const uint8_t *data, size_t len, uint8_t **ret_bytes, size_t *ret_len)
+/* Appends one datagram. 0, -EMSGSIZE or -EIO. */
+static int piece_seal(struct ike_engine *e, struct ike_sa *sa, const struct aead_params *p, const struct message *m,
+	const struct piece *piece, struct writer *w)
 {
-	*ret_bytes = malloc(len);
-	if (!*ret_bytes)
-		return -ENOMEM;
-	memcpy(*ret_bytes, data, len);
-	*ret_len = len;
-	return 0;
+	uint8_t *head = w->data + w->len;
+	size_t head_len = head_bytes(piece->total), len = padded_bytes(p, piece->plain.len);
+
+	head_write(m, piece, sealed_bytes(p, piece->plain.len, piece->total), w);
+	uint8_t *iv = writer_reserve(w, p->encr->iv_bytes);
+	uint8_t *data = writer_reserve(w, len);
+	uint8_t *icv = writer_reserve(w, aead_icv_bytes(p));
+	if (w->failed)
+		return -EMSGSIZE;
+	iv_write(e, sa, iv);
+	memset(data, 0, len);
+	if (piece->plain.len)
+		memcpy(data, piece->plain.data, piece->plain.len);
+	data[len - 1] = (uint8_t)(len - 1 - piece->plain.len);
+	return aead_seal(e->crypto, p, BYTES(iv, p->encr->iv_bytes), BYTES(head, head_len), data, len, icv);
+}
+
+/* How a plaintext is cut: so many bytes in each piece but the last. */
+struct cut {
+	size_t count, part_bytes, total_bytes; /* of all datagrams together */
+};
+
+static struct cut cut_plan(const struct ike_sa *sa, const struct aead_params *p, size_t plain_bytes)
+{
+	size_t limit = message_limit(sa), whole = sealed_bytes(p, plain_bytes, false);
+
+	if (whole <= limit)
+		return (struct cut){ 1, plain_bytes, whole };
+	size_t part = fragment_room(p, limit), count = (plain_bytes + part - 1) / part;
+	size_t last = plain_bytes - (count - 1) * part;
+	return (struct cut){ count, part, (count - 1) * sealed_bytes(p, part, true) + sealed_bytes(p, last, true) };
+}
+
+static int pieces_seal(struct ike_engine *e, struct ike_sa *sa, const struct message *m, struct bytes plain,
+	uint8_t first, const struct cut *cut, struct writer *w)
+{
+	struct aead_params p = aead_of(sa, sa->initiator);
+	bool fragments = cut->count > 1;
+	int err = 0;
+
+	for (size_t i = 0; i < cut->count && !err; i++) {
+		size_t at = i * cut->part_bytes, left = plain.len - at;
+		struct piece piece = {
+			.plain = BYTES(plain.data + at, left < cut->part_bytes ? left : cut->part_bytes),
+			.first = i ? PAYLOAD_NONE : first,
+			.number = fragments ? (uint16_t)(i + 1) : 0,
+			.total = fragments ? (uint16_t)cut->count : 0,
+		};
+		err = piece_seal(e, sa, &p, m, &piece, w);
+	}
+	return err;
 }
 
 int protect_seal(struct ike_engine *e, struct ike_sa *sa, const struct message *m, uint8_t **ret_bytes, size_t *ret_len)
 {
 	struct aead_params p = aead_of(sa, sa->initiator);
-	const size_t head = IKE_HEADER_BYTES + PAYLOAD_HEADER_BYTES, icv = aead_icv_bytes(&p);
-	struct writer w = writer_init(e->sealed, IKE_MESSAGE_BYTES_MAX);
+	struct writer plain = writer_init(e->built, IKE_MESSAGE_BYTES_MAX);
 	uint8_t first;
 
-	writer_zero(&w, head + p.encr->iv_bytes);
-	size_t plain_start = w.len;
-	if (payloads_encode(m, &w, &first))
+	if (payloads_encode(m, &plain, &first))
 		return -EMSGSIZE;
-	padding_write(&w, plain_start, p.encr->block_bytes);
-	size_t plain_len = w.len - plain_start;
-	writer_zero(&w, icv);
-	if (w.failed || head_write(e, m, first, w.len, plain_start))
+	struct cut cut = cut_plan(sa, &p, plain.len);
+	if (cut.count == 1 && cut.total_bytes > IKE_MESSAGE_BYTES_MAX)
 		return -EMSGSIZE;
-	iv_write(e, sa, e->sealed + head);
-	int err = aead_seal(e->crypto, &p, BYTES(e->sealed + head, p.encr->iv_bytes), BYTES(e->sealed, head),
-		e->sealed + plain_start, plain_len, e->sealed + plain_start + plain_len);
-	return err ? err : copy_out(e->sealed, w.len, ret_bytes, ret_len);
+	*ret_bytes = malloc(cut.total_bytes);
+	if (!*ret_bytes)
+		return -ENOMEM;
+	struct writer w = writer_init(*ret_bytes, cut.total_bytes);
+	int err = pieces_seal(e, sa, m, writer_view(&plain), first, &cut, &w);
+	if (err) {
+		free(*ret_bytes);
+		return err;
+	}
+	*ret_len = w.len;
+	return 0;
 }
 
 int protect_open(struct ike_engine *e, const struct ike_sa *sa, const struct ike_datagram *d, const struct payload *sk,
@@ -97,7 +185,7 @@ int protect_open(struct ike_engine *e, const struct ike_sa *sa, const struct ike
 	struct aead_params p = aead_of(sa, !sa->initiator);
 	struct bytes body = sk->sk.data;
 	size_t iv = p.encr->iv_bytes, icv = aead_icv_bytes(&p);
-	size_t head = (size_t)sk->offset + PAYLOAD_HEADER_BYTES;
+	size_t head = (size_t)sk->offset + head_bytes(sk->type == PAYLOAD_SKF) - IKE_HEADER_BYTES;
 
 	/* at least the pad length stands between IV and ICV */
 	if (body.len <= iv + icv || body.len > IKE_MESSAGE_BYTES_MAX)

@@ -103,6 +103,10 @@ void sa_init_initiate(struct ike_engine *e, struct tunnel *t)
 	sa->local = (struct endpoint){ t->profile->local_addr, IKE_PORT };
 	sa->remote = (struct endpoint){ t->profile->remote_addr, IKE_PORT };
 	tunnel_link(t, sa);
+	/* the first one that is wanted rides on IKE_AUTH */
+	sa->asking = (struct task){ .kind = TASK_CREATE_CHILD };
+	while (t->wanted && !(t->wanted >> sa->asking.child_index & 1))
+		sa->asking.child_index++;
 	sa_set_state(e, sa, ST_INITIATOR_KEX);
 	struct handshake *h = sa->handshake;
 	h->nonce_i_len = NONCE_BYTES;
@@ -129,7 +133,7 @@ static void add_key_and_nonce(struct message *m, const struct handshake *h, cons
 static uint8_t *encode_init(struct ike_engine *e, struct ike_sa *sa, const struct message *m)
 {
 	struct handshake *h = sa->handshake;
-	struct writer w = writer_init(e->sealed, IKE_MESSAGE_BYTES_MAX);
+	struct writer w = writer_init(e->built, IKE_MESSAGE_BYTES_MAX);
 
 	if (message_encode(m, &w))
 		return NULL;
@@ -137,6 +141,12 @@ static uint8_t *encode_init(struct ike_engine *e, struct ike_sa *sa, const struc
 	h->init_ours = copy_of(writer_view(&w));
 	h->init_ours_len = h->init_ours ? w.len : 0;
 	return h->init_ours ? copy_of(writer_view(&w)) : NULL;
+}
+
+/* RFC 7383 2.3: the responder answers the initiator's notify with its own. */
+static bool fragmentation_agreed(const struct ike_sa *sa, const struct message *m)
+{
+	return sa->tunnel->profile->fragmentation && message_find_notify(m, NOTIFY_IKEV2_FRAGMENTATION_SUPPORTED);
 }
 
 /* First try and every other one, which differ in COOKIE and KE only (RFC 7296 2.6, 2.7): message ID 0. */
@@ -153,6 +163,8 @@ static bool send_request(struct ike_engine *e, struct ike_sa *sa)
 	message_add_sa(&m, &offer);
 	add_key_and_nonce(&m, h, h->nonce_i, h->nonce_i_len);
 	natd_add(e, sa, &m, hashes);
+	if (sa->tunnel->profile->fragmentation)
+		message_add_notify(&m, NOTIFY_IKEV2_FRAGMENTATION_SUPPORTED, BYTES_NONE);
 	uint8_t *bytes = encode_init(e, sa, &m);
 	if (!bytes)
 		return false;
@@ -167,7 +179,7 @@ enum step sa_init_on_key(struct ike_engine *e, struct ike_sa *sa, const struct i
 
 	if (!take_key(h, in->job) || !send_request(e, sa))
 		return give_up_internal(e, sa);
-	h->tried_groups |= 1u << (h->group->id & 31);
+	h->tried_groups |= 1ull << (h->group->id & 63);
 	return STEP_NEXT;
 }
 
@@ -210,7 +222,7 @@ static enum step on_invalid_ke(struct ike_engine *e, struct ike_sa *sa, const st
 	/* a duplicate of the answer that led here */
 	if (group == h->group->id && h->restarts)
 		return STEP_STAY;
-	if (!alg || !proposals_have_group(offer, group) || h->tried_groups & 1u << (group & 31) ||
+	if (!alg || !proposals_have_group(offer, group) || h->tried_groups & 1ull << (group & 63) ||
 		h->restarts >= RESTARTS_MAX) {
 		struct ike_failure f = failure_make(1, IKE_SA_INIT, true, NOTIFY_INVALID_KE_PAYLOAD,
 			"the peer wants a key exchange group that we do not offer", hint_proposals);
@@ -291,6 +303,7 @@ enum step sa_init_on_response(struct ike_engine *e, struct ike_sa *sa, const str
 	sa->spi_r = in->m->header.spi_r;
 	outbox_answered(e, sa);
 	natd_evaluate(e, sa, in->m, in->d);
+	sa->fragmentation = fragmentation_agreed(sa, in->m);
 	if (!h->init_peers || !sa_init_derive(e, sa))
 		return give_up_internal(e, sa);
 	return STEP_NEXT;
@@ -442,6 +455,7 @@ static void accept_request(struct ike_engine *e, struct tunnel *t, const struct 
 	h->init_peers_len = d->data.len;
 	event_emit(e, IKE_EV_STARTED, t, sa, "as responder");
 	natd_evaluate(e, sa, m, d);
+	sa->fragmentation = fragmentation_agreed(sa, m);
 	sa_set_timer(e, sa, TIMER_LIFETIME, e->now_ns + e->settings.half_open_timeout_ns);
 	if (!h->init_peers || !start_key(e, sa, suite->ke))
 		sa_close(e, sa, "no memory");
@@ -528,6 +542,8 @@ enum step sa_init_on_responder_key(struct ike_engine *e, struct ike_sa *sa, cons
 	if (take_key(h, in->job)) {
 		add_key_and_nonce(&m, h, h->nonce_r, h->nonce_r_len);
 		natd_add(e, sa, &m, hashes);
+		if (sa->fragmentation)
+			message_add_notify(&m, NOTIFY_IKEV2_FRAGMENTATION_SUPPORTED, BYTES_NONE);
 		bytes = encode_init(e, sa, &m);
 	}
 	if (!bytes || !answer_allowed(h->init_peers_len, h->init_ours_len)) {

@@ -13,6 +13,7 @@ enum sa_event {
 	EV_AUTH_REQUEST,  /* this and the next: opened, decoded, by the grammar */
 	EV_AUTH_RESPONSE,
 	EV_CHILD_REQUEST,
+	EV_CHILD_RESPONSE,
 	EV_INFORMATIONAL_REQUEST,
 	EV_INFORMATIONAL_RESPONSE,
 	EV_BAD_REQUEST, /* authenticated, but not a legal message */
@@ -36,6 +37,9 @@ enum step { STEP_STAY, STEP_NEXT, STEP_OTHER };
 
 /* The only writer of sa->state. */
 void sa_set_state(struct ike_engine *e, struct ike_sa *sa, enum sa_state state);
+/* Rows of the table, for tests that want each one used. */
+size_t ike_transition_count(void);
+const char *ike_transition_name(size_t i);
 /* False: the state knows no such event. */
 bool sa_step(struct ike_engine *e, struct ike_sa *sa, enum sa_event event, const struct input *in);
 
@@ -63,6 +67,7 @@ int sa_init_take_secret(struct ike_engine *e, struct ike_sa *sa, struct crypto_j
 enum step auth_send_request(struct ike_engine *e, struct ike_sa *sa, const struct input *in);
 enum step auth_on_response(struct ike_engine *e, struct ike_sa *sa, const struct input *in);
 enum step auth_hold(struct ike_engine *e, struct ike_sa *sa, const struct input *in);
+enum step auth_hold_more(struct ike_engine *e, struct ike_sa *sa, const struct input *in);
 enum step auth_on_secret(struct ike_engine *e, struct ike_sa *sa, const struct input *in);
 enum step auth_on_request(struct ike_engine *e, struct ike_sa *sa, const struct input *in);
 enum step auth_on_bad_request(struct ike_engine *e, struct ike_sa *sa, const struct input *in);
@@ -88,22 +93,91 @@ int auth_sign(struct ike_engine *e, const struct ike_sa *sa, const struct auth_i
 int auth_verify(
 	struct ike_engine *e, const struct ike_sa *sa, const struct auth_input *in, uint8_t method, struct bytes data);
 
+/* ---- task.c ---- */
+
+/* Begins the next task, unless an exchange of ours runs. */
+void task_flush(struct ike_engine *e, struct ike_sa *sa);
+/* One of the IKE SA itself. */
+void task_want(struct ike_engine *e, struct ike_sa *sa, enum task_kind kind);
+/* The INFORMATIONAL request of the task under way is answered. */
+enum step task_done(struct ike_engine *e, struct ike_sa *sa);
+
 /* ---- child.c ---- */
 
-/* Initiator: reserves the inbound SPI and adds SA, TSi, TSr. 0 or -ENOSPC. */
-int child_offer(struct ike_engine *e, struct ike_sa *sa, struct message *m);
+/* A phase2 entry's offer with our SPI; in IKE_AUTH without groups (RFC 7296 1.2). */
+struct proposal_list child_proposals(const struct ike_sa *sa, uint8_t exchange, uint32_t index, uint32_t spi);
+/* Initiator: adds SA, TSi, TSr. */
+void child_offer(const struct ike_sa *sa, uint8_t exchange, uint32_t index, uint32_t spi, struct message *m);
+/* Initiator: what the peer chose lies within our offer; else *ret_failure. */
+bool child_answer_fits(const struct ike_sa *sa, const struct message *m, uint32_t index, uint32_t spi_in,
+	struct agreement *ret, struct ike_failure *ret_failure);
+void child_report_refusal(struct ike_engine *e, struct ike_sa *sa, uint8_t exchange, uint32_t index, uint16_t notify);
+/* Responder: phase2 entry (that of old, when one is rekeyed), suite, selectors, and a reserved inbound SPI. 0, or the
+ * notify that refuses, with *ret_failure. */
+uint16_t child_agree(struct ike_engine *e, const struct ike_sa *sa, const struct message *request,
+	const struct child_sa *old, struct agreement *ret, struct proposal *ret_chosen,
+	struct ike_failure *ret_failure);
+/* Responder: adds SA, TSi, TSr. */
+void child_add_answer(const struct agreement *a, const struct proposal *chosen, struct message *response);
+/* Keys and the pair of SAs: the host has it. NULL: no memory, or the suite makes no sense; the SPI stays reserved. */
+struct child_sa *child_install(
+	struct ike_engine *e, struct ike_sa *sa, const struct agreement *a, const struct keymat_input *k);
+/* The Child SA that rides on IKE_AUTH. Initiator: reserves the inbound SPI and adds SA, TSi, TSr. 0 or -ENOSPC. */
+int child_offer_auth(struct ike_engine *e, struct ike_sa *sa, struct message *m);
 /* Responder: chooses, installs, adds SA, TSi, TSr to the response, or reports a failure and adds its notify. */
-void child_answer(struct ike_engine *e, struct ike_sa *sa, const struct message *request, const struct ike_datagram *d,
-	struct message *response);
+void child_answer_auth(struct ike_engine *e, struct ike_sa *sa, const struct message *request,
+	const struct ike_datagram *d, struct message *response);
 /* Initiator: installs what the peer chose, or reports. False: the peer holds an SA that we cannot accept. */
-bool child_on_answer(struct ike_engine *e, struct ike_sa *sa, const struct message *response);
-/* CREATE_CHILD_SA: RFC 7296 4 lets a minimal implementation refuse; the peer then builds a new IKE SA. */
-enum step child_on_request(struct ike_engine *e, struct ike_sa *sa, const struct input *in);
+bool child_on_auth_answer(struct ike_engine *e, struct ike_sa *sa, const struct message *response);
+
+/* ---- create_child.c ---- */
+
+/* Tasks: a new Child SA; new keys for one. */
+void create_child_begin(struct ike_engine *e, struct ike_sa *sa, const struct task *t);
+void rekey_child_begin(struct ike_engine *e, struct ike_sa *sa, const struct task *t);
+enum step create_child_on_request(struct ike_engine *e, struct ike_sa *sa, const struct input *in);
+enum step create_child_on_response(struct ike_engine *e, struct ike_sa *sa, const struct input *in);
+enum step create_child_on_key(struct ike_engine *e, struct ike_sa *sa, const struct input *in);
+enum step create_child_on_secret(struct ike_engine *e, struct ike_sa *sa, const struct input *in);
+/* The host owes us the result of a job for too long. */
+void create_child_on_lost_job(struct ike_engine *e, struct ike_sa *sa);
+/* The peer's request that is not answered yet is answered by TEMPORARY_FAILURE. */
+void create_child_refuse_held(struct ike_engine *e, struct ike_sa *sa);
+/* The IKE SA ends, and with it its exchanges. */
+void create_child_drop(struct ike_engine *e, struct ike_sa *sa);
+void create_free(struct ike_engine *e, struct create *x);
+struct keymat_input create_keymat_input(const struct create *x, struct bytes shared);
+/* The lower one of its nonces. */
+struct bytes create_nonce(const struct create *x);
+
+/* ---- rekey_child.c ---- */
+
+void rekey_child_start_timer(struct ike_engine *e, struct child_sa *child);
+/* Asks for new keys again after a pause. */
+void rekey_child_postpone(struct ike_engine *e, struct child_sa *child, uint64_t pause_ns);
+/* The exchange has made a Child SA: what it replaces, and what was made at the same time, make way. */
+void rekey_child_finish(struct ike_engine *e, struct create *x, struct child_sa *child);
+void rekey_child_not_found(struct ike_engine *e, struct child_sa *old);
+void child_on_timer(struct ike_engine *e, struct child_sa *child);
+void child_want_rekey(struct ike_engine *e, struct child_sa *child);
+/* Its end begins with us. */
+void child_delete(struct ike_engine *e, struct child_sa *child, const char *reason);
+/* The same, and the tunnel goes after another one. */
+void child_expire(struct ike_engine *e, struct child_sa *child, const char *reason);
+/* It is deleted on both sides. */
+void child_end(struct ike_engine *e, struct child_sa *child, const char *reason);
+void child_tell_up(struct ike_engine *e, const struct child_sa *child);
 
 /* ---- informational.c ---- */
 
-/* Sends the next thing the SA wants to tell, unless a request is outstanding. */
-void informational_flush(struct ike_engine *e, struct ike_sa *sa);
+/* What the requests of tasks say; data has room for an SPI and backs the message until it is sealed. */
+void informational_fill_auth_failed(const struct ike_sa *sa, const struct task *t, struct message *m, uint8_t *data);
+void informational_fill_invalid_syntax(const struct ike_sa *sa, const struct task *t, struct message *m, uint8_t *data);
+void informational_fill_delete_ike(const struct ike_sa *sa, const struct task *t, struct message *m, uint8_t *data);
+void informational_fill_delete_child(const struct ike_sa *sa, const struct task *t, struct message *m, uint8_t *data);
+/* Their answers. */
+enum step informational_closed(struct ike_engine *e, struct ike_sa *sa, const struct task *t);
+enum step informational_child_deleted(struct ike_engine *e, struct ike_sa *sa, const struct task *t);
 enum step informational_on_request(struct ike_engine *e, struct ike_sa *sa, const struct input *in);
 enum step informational_on_response(struct ike_engine *e, struct ike_sa *sa, const struct input *in);
 enum step informational_on_bad_request(struct ike_engine *e, struct ike_sa *sa, const struct input *in);
@@ -114,15 +188,32 @@ enum step informational_on_closed(struct ike_engine *e, struct ike_sa *sa, const
 /* The liveness timer fired. */
 void informational_check_liveness(struct ike_engine *e, struct ike_sa *sa);
 
+/* ---- skf.c ---- */
+
+/* Whether a fragment, still closed, is worth opening: it is missing, of the newest set, and asks for no more than may
+ * be kept. Counts it otherwise. */
+bool skf_wants(struct ike_engine *e, const struct ike_sa *sa, const struct message *m, const struct payload *fragment);
+/* Keeps an opened fragment. Returns the set once it is complete, owned by the caller; else NULL. */
+struct skf_set *skf_add(struct ike_engine *e, struct ike_sa *sa, const struct ike_datagram *d, const struct message *m,
+	const struct payload *fragment, struct bytes plain);
+/* The plaintext of a complete set in the engine's buffer. */
+struct bytes skf_join(struct ike_engine *e, const struct skf_set *r);
+void skf_free(struct skf_set *r); /* accepts NULL */
+/* The peer's request or response came otherwise, or is not waited for any more. */
+void skf_drop(struct ike_engine *e, struct ike_sa *sa, bool response);
+/* Its time is over. */
+void skf_expire(struct ike_engine *e, struct ike_sa *sa);
+
 /* ---- protect.c ---- */
 
 /* A protected request or response of ours, ready for payloads. */
 void protect_init_message(
 	const struct ike_sa *sa, enum ike_exchange exchange, bool response, uint32_t id, struct message *ret_message);
-/* Encodes and seals; *ret_bytes is heap memory of the caller. 0, -EMSGSIZE, -ENOMEM or -EIO. */
+/* Encodes and seals, cut into fragments when the peer understands them and the message is too large for a packet (RFC
+ * 7383): the datagrams stand back to back. *ret_bytes is heap memory of the caller. 0, -EMSGSIZE, -ENOMEM or -EIO. */
 int protect_seal(
 	struct ike_engine *e, struct ike_sa *sa, const struct message *m, uint8_t **ret_bytes, size_t *ret_len);
-/* Opens the SK payload of a decoded message; the plaintext is in the engine's buffer. 0 or -EBADMSG. */
+/* Opens the SK or SKF payload of a decoded message; the plaintext is in the engine's buffer. 0 or -EBADMSG. */
 int protect_open(struct ike_engine *e, const struct ike_sa *sa, const struct ike_datagram *d, const struct payload *sk,
 	struct bytes *ret_plain);
 /* Seals and sends the answer to the peer's request in d. 0 or negative: then nothing was sent. */

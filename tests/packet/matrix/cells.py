@@ -103,7 +103,7 @@ def setting(pair):
     c = pair.combination
     entry = {"name": pair.setting_name, "proposal": proposal(c), "local": f'"{WAN[c.outer]}"',
              "remote": f'"{pair.peer}"', "spi_in": hex(pair.spi_in), "spi_out": hex(pair.spi_out),
-             "keys": pair.setting_name, "encap": "udp" if c.udp else "none",
+             "keys": pair.setting_name, "encap": "udp" if c.udp else "none", "allow_weak": "true",
              "local_selectors": f'["{pair.local}"]', "remote_selectors": f'["{pair.remote}"]'}
     if c.suite.protocol == "ah":
         entry["protocol"] = "ah"

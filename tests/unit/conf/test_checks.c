@@ -248,13 +248,12 @@ static void test_tunnel_to_any_can_only_respond(void)
 		"use respond");
 }
 
-static void test_tunnel_with_two_children(void)
+static void test_tunnel_with_two_children_of_one_name(void)
 {
 	refused("        start: initiate\n",
-		"        start: initiate\n      - {name: two, local_selectors: [1.1.1.1], remote_selectors: "
+		"        start: initiate\n      - {name: net, local_selectors: [1.1.1.1], remote_selectors: "
 		"[2.2.2.2]}\n",
-		"gw.yaml:44:9: tunnels.paris.phase2.two: one phase2 entry per tunnel is supported; put all selectors "
-		"into it");
+		"gw.yaml:44:16: tunnels.paris.phase2: the name \"net\" stands twice, first in line 37");
 }
 
 static void test_tunnel_without_a_secret(void)
@@ -267,6 +266,28 @@ static void test_tunnel_without_a_secret(void)
 		"gw.yaml:28:5: tunnels.paris: no pre-shared key for local gw-a.example.net, remote gw-b.example.net in "
 		"a secrets "
 		"file (secrets_file is not set)");
+}
+
+/* Each place of an algorithm, and each kind; the warning with allow_weak is in test_warnings. */
+static void test_weak_algorithms_need_a_yes(void)
+{
+	refused("[aes256gcm16-prfsha384-ecp384", "[aes256gcm16-prfsha384-modp1024",
+		"gw.yaml:33:18: tunnels.paris.phase1.proposals: MODP-1024 is within reach of precomputation (RFC 8247 "
+		"2.4); `allow_weak: true` takes it all the same");
+	refused("[aes256gcm16-prfsha384-ecp384", "[3des-sha256-ecp384",
+		"gw.yaml:33:18: tunnels.paris.phase1.proposals: 3DES-CBC should not be used any more (RFC 8221 5); "
+		"`allow_weak: true` takes it all the same");
+	refused("[aes256gcm16, aes128gcm16-ecp256]", "[aes256-sha1]",
+		"gw.yaml:39:20: tunnels.paris.phase2.net.proposals: HMAC-SHA1-96 rests on SHA-1, which is on its way "
+		"out (RFC 8221 6); `allow_weak: true` takes it all the same");
+	refused("[aes256gcm16, aes128gcm16-ecp256]", "[aes256gcm16-modp1536]",
+		"gw.yaml:39:20: tunnels.paris.phase2.net.proposals: MODP-1536 has less than 112 bits of strength (RFC "
+		"8247 2.4); `allow_weak: true` takes it all the same");
+	refused("    proposal: aes256gcm16\n", "    proposal: aes256gcm8\n",
+		"gw.yaml:18:15: manual_sas.to-b.proposal: AES-GCM-256-8 has an ICV of 8 bytes, which is not "
+		"recommended (RFC 8221 5); `allow_weak: true` takes it all the same");
+	refused("    lab_keys: true\n", "    lab_keys: true\n    allow_weak: perhaps\n",
+		"gw.yaml:25:17: manual_sas.to-b.allow_weak: unknown \"perhaps\"; known: true, false, yes, no");
 }
 
 int main(int argc, char **argv)
@@ -295,8 +316,9 @@ int main(int argc, char **argv)
 		TEST(test_tunnel_addresses),
 		TEST(test_tunnel_identities_equal),
 		TEST(test_tunnel_to_any_can_only_respond),
-		TEST(test_tunnel_with_two_children),
+		TEST(test_tunnel_with_two_children_of_one_name),
 		TEST(test_tunnel_without_a_secret),
+		TEST(test_weak_algorithms_need_a_yes),
 	};
 
 	return test_main("conf_checks", tests, ARRAY_LEN(tests), argc, argv);

@@ -240,6 +240,20 @@ static void test_load_tunnel(void)
 	config_free(c);
 }
 
+static void test_load_ike_fragments(void)
+{
+	char text[SPOILED_BYTES];
+	struct config *c = loaded(spoil(base_yaml, "lifetime: 4h",
+					  "lifetime: 4h\n      fragment_size_ipv4: 1400\n"
+					  "      fragment_size_ipv6: 1500\n      fragmentation: no",
+					  text),
+		base_secrets);
+	const struct tunnel_profile *t = &c->tunnels[0];
+
+	CU_ASSERT(!t->fragmentation && t->fragment_bytes_ipv4 == 1400 && t->fragment_bytes_ipv6 == 1500);
+	config_free(c);
+}
+
 static void test_load_icmp_and_reverse_path(void)
 {
 	char text[SPOILED_BYTES];
@@ -302,6 +316,7 @@ static void test_load_defaults(void)
 	check_proposals(&t->children[0].proposals, "AES-GCM-256/ESN/NO-ESN, AES-GCM-128/ESN/NO-ESN");
 	CU_ASSERT(t->lifetime_ns == 4 * 3600 * SECONDS && t->children[0].lifetime_ns == 3600 * SECONDS);
 	CU_ASSERT(t->dpd_interval_ns == 30 * SECONDS && t->dpd_timeout_ns == 15 * SECONDS);
+	CU_ASSERT(t->fragmentation && t->fragment_bytes_ipv4 == 576 && t->fragment_bytes_ipv6 == 1280);
 	CU_ASSERT(t->children[0].replay_window == 128 && t->children[0].start == START_TRAP);
 	config_free(c);
 }
@@ -550,6 +565,7 @@ int main(int argc, char **argv)
 		TEST(test_load_manual_sa_is_a_pair),
 		TEST(test_load_manual_sa_options),
 		TEST(test_load_tunnel),
+		TEST(test_load_ike_fragments),
 		TEST(test_load_icmp_and_reverse_path),
 		TEST(test_load_tunnel_outer_header_and_padding),
 		TEST(test_load_ipv6_inside_a_tunnel),

@@ -186,6 +186,17 @@ static void test_number_out_of_range(void)
 		"gw.yaml:24:20: manual_sas.to-b.replay_window: 63 is not 0 or from 64 to 8192");
 }
 
+/* An IPv6 path carries 1280 bytes at least, and no fragment of ours is smaller than its headers are worth. */
+static void test_ike_fragment_size_wrong(void)
+{
+	refused("lifetime: 4h", "fragment_size_ipv4: 255",
+		"gw.yaml:34:27: tunnels.paris.phase1.fragment_size_ipv4: 255 is not from 256 to 9000");
+	refused("lifetime: 4h", "fragment_size_ipv6: 1279",
+		"gw.yaml:34:27: tunnels.paris.phase1.fragment_size_ipv6: 1279 is not from 1280 to 9000");
+	refused("lifetime: 4h", "fragmentation: maybe",
+		"gw.yaml:34:22: tunnels.paris.phase1.fragmentation: unknown \"maybe\"; known: true, false, yes, no");
+}
+
 static void test_duration_wrong(void)
 {
 	refused("lifetime: 4h", "lifetime: 14400",
@@ -406,8 +417,8 @@ static void test_proposal_unknown_algorithm(void)
 		"\"aes256gcm16\"?");
 	refused("-ecp384", "-ecp348",
 		"gw.yaml:33:41: tunnels.paris.phase1.proposals: unknown \"ecp348\"; did you mean \"ecp384\"?");
-	refused("-modp2048", "-modp1024",
-		"gw.yaml:33:64: tunnels.paris.phase1.proposals: unknown \"modp1024\"; did you mean \"modp2048\"?");
+	refused("-modp2048", "-modp2047",
+		"gw.yaml:33:64: tunnels.paris.phase1.proposals: unknown \"modp2047\"; did you mean \"modp2048\"?");
 	refused("[aes256gcm16, aes", "[aes256gcm61, aes",
 		"gw.yaml:39:21: tunnels.paris.phase2.net.proposals: unknown \"aes256gcm61\"; did you mean "
 		"\"aes256gcm16\"?");
@@ -426,7 +437,8 @@ static void test_proposal_makes_no_sense(void)
 	refused("[aes256gcm16, aes", "[aes256gcm16-prfsha256, aes",
 		"gw.yaml:39:33: tunnels.paris.phase2.net.proposals: \"prfsha256\" is not supported in ESP");
 	refused("[aes256gcm16, aes", "[aes256-md5, aes",
-		"gw.yaml:39:28: tunnels.paris.phase2.net.proposals: \"md5\": HMAC-MD5 must not be used (RFC 8221 6)");
+		"gw.yaml:39:28: tunnels.paris.phase2.net.proposals: \"md5\": HMAC-MD5 must not be used (RFC 8221 6, "
+		"RFC 8247 2.3)");
 	refused("-prfsha384-ecp384", "-esn",
 		"gw.yaml:33:31: tunnels.paris.phase1.proposals: \"esn\" is not supported in phase1");
 }
@@ -498,6 +510,7 @@ int main(int argc, char **argv)
 		TEST(test_kind_wrong),
 		TEST(test_number_wrong),
 		TEST(test_number_out_of_range),
+		TEST(test_ike_fragment_size_wrong),
 		TEST(test_duration_wrong),
 		TEST(test_word_unknown),
 		TEST(test_word_known_but_not_supported),

@@ -264,27 +264,49 @@ static void test_warning_manual_sa_that_is_weak(void)
 
 	spoil(base_yaml, "proposal: aes256gcm16\n", "proposal: sha1\n", text);
 	char ah[SPOILED_BYTES];
-	warned_text(spoil(text, "    spi_in", "    protocol: ah\n    spi_in", ah), sha1_secrets,
+	warned_text(spoil(text, "    spi_in", "    protocol: ah\n    allow_weak: true\n    spi_in", ah), sha1_secrets,
 		"gw.yaml:18:15: manual_sas.to-b.proposal: weak: HMAC-SHA1-96 rests on SHA-1, which is on its way out "
 		"(RFC 8221 6)");
+}
+
+/* One line of the tunnel changed, and its operator has said that weak ones are meant. */
+static void warned_weak(const char *from, const char *to, const char *expected)
+{
+	char text[SPOILED_BYTES], allowed[SPOILED_BYTES];
+
+	spoil(sound_yaml(), "    version: 2\n", "    allow_weak: true\n", allowed);
+	warned_text(spoil(allowed, from, to, text), sound_secrets, expected);
 }
 
 static void test_warning_weak_offers_of_a_tunnel(void)
 {
 #define OFFER "        proposals: [aes256gcm16, aes128gcm16-ecp256]"
 #define AT    "gw.yaml:39:20: tunnels.paris.phase2.net.proposals: weak: "
-	warned(OFFER, "        proposals: [aes256gcm16, 3des-sha256]",
+	warned_weak(OFFER, "        proposals: [aes256gcm16, 3des-sha256]",
 		AT "3DES-CBC should not be used any more (RFC 8221 5)");
-	warned(OFFER, "        proposals: [aes256gcm16, null-sha256]", AT "NULL does not encrypt");
-	warned(OFFER, "        proposals: [aes256gcm16, aes128gmac]", AT "NULL-AES-GMAC-128 does not encrypt");
-	warned(OFFER, "        proposals: [aes256gcm16, aes256gcm8]",
+	warned_weak(OFFER, "        proposals: [aes256gcm16, null-sha256]", AT "NULL does not encrypt");
+	warned_weak(OFFER, "        proposals: [aes256gcm16, aes128gmac]", AT "NULL-AES-GMAC-128 does not encrypt");
+	warned_weak(OFFER, "        proposals: [aes256gcm16, aes256gcm8]",
 		AT "AES-GCM-256-8 has an ICV of 8 bytes, which is not recommended (RFC 8221 5)");
-	warned(OFFER, "        proposals: [aes256gcm16, aes128ccm8iiv]",
+	warned_weak(OFFER, "        proposals: [aes256gcm16, aes128ccm8iiv]",
 		AT "AES-CCM-128-8-IIV has an ICV of 8 bytes, which is for constrained devices (RFC 8221 5)");
 	/* once, though two proposals have it; implicit IV alone is no fault: IKE never installs a key twice */
-	warned(OFFER, "        proposals: [aes256-sha1, aes128-sha1]",
+	warned_weak(OFFER, "        proposals: [aes256-sha1, aes128-sha1]",
 		AT "HMAC-SHA1-96 rests on SHA-1, which is on its way out (RFC 8221 6)");
 	warned(OFFER, "        proposals: [aes256gcm16iiv, aes256-sha384, aes256ctr-aesxcbc]", NULL);
+}
+
+static void test_warning_weak_offers_of_phase1(void)
+{
+#define OFFER1 "proposals: [aes256gcm16-prfsha384-ecp384"
+#define AT1    "gw.yaml:33:18: tunnels.paris.phase1.proposals: weak: "
+	warned_weak(OFFER1, "proposals: [aes256gcm16-prfsha384-modp1024",
+		AT1 "MODP-1024 is within reach of precomputation (RFC 8247 2.4)");
+	warned_weak(OFFER1, "proposals: [aes256gcm16-prfsha384-modp1536",
+		AT1 "MODP-1536 has less than 112 bits of strength (RFC 8247 2.4)");
+	warned_weak(OFFER1, "proposals: [aes256gcm16-prfsha1-ecp384",
+		AT1 "PRF-HMAC-SHA1 rests on SHA-1, which is on its way out (RFC 8247 2.2)");
+	warned(OFFER1, "proposals: [aes256gcm12-prfaescmac-ecp512bp", NULL);
 }
 
 static void test_warning_esn_offered_without_a_window(void)
@@ -340,6 +362,7 @@ int main(int argc, char **argv)
 		TEST(test_warning_manual_sa_that_counts),
 		TEST(test_warning_manual_sa_that_is_weak),
 		TEST(test_warning_weak_offers_of_a_tunnel),
+		TEST(test_warning_weak_offers_of_phase1),
 		TEST(test_warning_esn_offered_without_a_window),
 	};
 

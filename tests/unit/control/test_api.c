@@ -13,8 +13,10 @@
 #include "harness.h"
 
 static unsigned runs;
+static struct api *api;
+static uint64_t ticket; /* of the last "later" */
 
-/* Says what it was asked; "fail" fails; "big" answers with many bytes. */
+/* Says what it was asked; "fail" fails; "big" answers with many bytes; "later" is answered by the test. */
 static json_t *echo(
 	void *context, const char *command, const char *const *args, size_t arg_count, struct api_error *ret_error)
 {
@@ -22,6 +24,11 @@ static json_t *echo(
 	runs++;
 	if (!strcmp(command, "fail")) {
 		snprintf(ret_error->text, sizeof(ret_error->text), "as asked");
+		return NULL;
+	}
+	if (!strcmp(command, "later")) {
+		ticket = api_ticket(api);
+		api_defer(api, ticket);
 		return NULL;
 	}
 	if (!strcmp(command, "big")) {
@@ -127,7 +134,6 @@ static void test_api_text_of_any_bytes_becomes_json(void)
 
 static char folder[32], path[108];
 static struct loop loop;
-static struct api *api;
 
 static void server_start(void)
 {
@@ -187,6 +193,69 @@ static const char *hear(int fd)
 		return "(end)";
 	text[n] = '\0';
 	return text;
+}
+
+/* ---- answers that come later ---- */
+
+static void test_api_deferred_answer_holds_up_its_client_only(void)
+{
+	int waits, other;
+
+	server_start();
+	waits = client();
+	other = client();
+	say(waits, "{\"command\":\"later\"}\n{\"command\":\"x\"}\n");
+	turn(4);
+	CU_ASSERT_STRING_EQUAL(hear(waits), "");
+	say(other, "{\"command\":\"x\"}\n");
+	turn(3);
+	CU_ASSERT_PTR_NOT_NULL(strstr(hear(other), "\"ok\":true"));
+	api_reply(api, ticket, json_string("now"), NULL);
+	turn(1);
+	CU_ASSERT_STRING_EQUAL(hear(waits), "{\"ok\":true,\"result\":\"now\"}\n");
+	/* what it asked behind it gets its turn */
+	turn(3);
+	CU_ASSERT_PTR_NOT_NULL(strstr(hear(waits), "\"command\":\"x\""));
+	close(waits);
+	close(other);
+	turn(3);
+	server_stop();
+}
+
+static void test_api_deferred_answer_may_be_an_error(void)
+{
+	int fd;
+
+	server_start();
+	fd = client();
+	say(fd, "{\"command\":\"later\"}\n");
+	turn(2);
+	api_reply(api, ticket, NULL, &(struct api_error){ "as it ended" });
+	turn(1);
+	CU_ASSERT_STRING_EQUAL(hear(fd), "{\"ok\":false,\"error\":\"as it ended\"}\n");
+	close(fd);
+	turn(2);
+	server_stop();
+}
+
+static void test_api_client_that_waits_is_neither_idle_nor_missed(void)
+{
+	int fd;
+
+	server_start();
+	fd = client();
+	say(fd, "{\"command\":\"later\"}\n");
+	turn(2);
+	api_sweep(api, loop_now_ns() + 3600000000000ull);
+	/* who only says that no more requests come waits as well */
+	CU_ASSERT_EQUAL(shutdown(fd, SHUT_WR), 0);
+	turn(2);
+	CU_ASSERT_STRING_EQUAL(hear(fd), "");
+	close(fd);
+	turn(2);
+	api_reply(api, ticket, json_true(), NULL);
+	turn(2);
+	server_stop();
 }
 
 static void test_api_socket_is_private_and_its_folder_is_made(void)
@@ -388,6 +457,9 @@ static const struct test tests[] = {
 	TEST(test_api_refuses_what_is_no_request),
 	TEST(test_api_deep_nesting_is_refused),
 	TEST(test_api_text_of_any_bytes_becomes_json),
+	TEST(test_api_deferred_answer_holds_up_its_client_only),
+	TEST(test_api_deferred_answer_may_be_an_error),
+	TEST(test_api_client_that_waits_is_neither_idle_nor_missed),
 	TEST(test_api_socket_is_private_and_its_folder_is_made),
 	TEST(test_api_serves_a_request_in_pieces),
 	TEST(test_api_requests_of_clients_take_turns),

@@ -212,8 +212,8 @@ static void test_ike_host_tells_the_engine_what_it_cannot_install(void)
 	log_set_level(LOG_ERROR);
 	add_install(true);
 	ike_host_tick(&c);
-	CU_ASSERT_STRING_EQUAL(told, "command:4:1001 ");
-	CU_ASSERT_EQUAL(IKE_EXPIRE, 4);
+	CU_ASSERT_STRING_EQUAL(told, "command:6:1001 ");
+	CU_ASSERT_EQUAL(IKE_EXPIRE, 6);
 	CU_ASSERT_EQUAL(c.uninstalled_count, 0);
 	end();
 }

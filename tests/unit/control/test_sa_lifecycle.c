@@ -158,9 +158,10 @@ static void test_sa_lifecycle_update_swaps_the_path_only(void)
 /* The facts of one sweep so much later as text: kind and SPI. */
 static const char *sweep_after(uint64_t ns)
 {
-	static const char *const names[] = {
-		[IKE_EXPIRE] = "expire", [IKE_USED] = "used", [IKE_ADDRESS_CHANGED] = "moved"
-	};
+	static const char *const names[] = { [IKE_SOFT_EXPIRE] = "soft",
+		[IKE_EXPIRE] = "expire",
+		[IKE_USED] = "used",
+		[IKE_ADDRESS_CHANGED] = "moved" };
 	static char text[256];
 	struct sa_facts facts = { 0 };
 	size_t len = 0;
@@ -278,12 +279,13 @@ static void test_sa_lifecycle_each_manual_sa_ends_for_itself(void)
 	end();
 }
 
-/* The engine counts the lifetimes of its own. */
-static void test_sa_lifecycle_soft_end_of_a_child_is_no_news(void)
+/* It is no news to the operator: the engine rekeys. */
+static void test_sa_lifecycle_soft_end_of_a_child_is_told_once(void)
 {
 	begin();
 	install(&child, 0x1001, 0x2002, true);
 	fake.stats[SA_OUT].flags = SA_SOFT_EXPIRED;
+	CU_ASSERT_STRING_EQUAL(sweep_after(0), "soft:1001 ");
 	CU_ASSERT_STRING_EQUAL(logged_after(0), "");
 	end();
 }
@@ -362,7 +364,7 @@ static const struct test tests[] = {
 	TEST(test_sa_lifecycle_manual_sas_tell_the_engine_nothing),
 	TEST(test_sa_lifecycle_time_of_a_manual_sa_runs_out),
 	TEST(test_sa_lifecycle_each_manual_sa_ends_for_itself),
-	TEST(test_sa_lifecycle_soft_end_of_a_child_is_no_news),
+	TEST(test_sa_lifecycle_soft_end_of_a_child_is_told_once),
 	TEST(test_sa_lifecycle_view_says_what_is_weak),
 	TEST(test_sa_lifecycle_many_pairs_are_found_by_spi),
 };

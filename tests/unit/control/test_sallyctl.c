@@ -136,7 +136,7 @@ static void test_sallyctl_wrong_usage_is_2(void)
 	CU_ASSERT_EQUAL(run(NULL, NULL, NULL, NULL, NULL, NULL), 2);
 	CU_ASSERT_EQUAL(run("--nonsense", NULL, NULL, NULL, NULL, NULL), 2);
 	CU_ASSERT_EQUAL(run("initiate", NULL, NULL, NULL, NULL, NULL), 2);
-	CU_ASSERT_EQUAL(run("initiate", "a", "b", NULL, NULL, NULL), 2);
+	CU_ASSERT_EQUAL(run("initiate", "a", "b", "c", NULL, NULL), 2);
 	CU_ASSERT_EQUAL(run("--wait", "soon", "initiate", "a", NULL, NULL), 2);
 	CU_ASSERT_EQUAL(run("shov", "version", NULL, NULL, NULL, NULL), 2);
 	CU_ASSERT_TRUE(printed("did you mean \"show version\"?\nsee sallyctl --help\n"));

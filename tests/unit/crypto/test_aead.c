@@ -46,8 +46,8 @@ static int open_copy(struct crypto *c, const struct sealed *s, uint8_t *ret_data
 	return aead_open(c, &s->params, s->iv_view, s->aad_view, ret_data, DATA_BYTES, s->icv);
 }
 
-/* Calls check with a sealed message of every suite of IKE that the table allows: AEADs alone, CBC with each integrity.
- */
+/* Calls check with a sealed message of every suite of IKE that the table allows: AEADs alone, the others with each
+ * integrity. */
 static void each_suite(void (*check)(struct crypto *c, struct sealed *s))
 {
 	struct crypto *c = crypto_create();
@@ -70,7 +70,7 @@ static void each_suite(void (*check)(struct crypto *c, struct sealed *s))
 			suites++;
 		}
 	}
-	CU_ASSERT_EQUAL(suites, 2 + 3 * 3);
+	CU_ASSERT_EQUAL(suites, 9 + 9 + 1 + 7 * 5);
 	crypto_free(c);
 }
 
@@ -173,20 +173,20 @@ static void test_aead_refuses_cut_messages(void)
 	each_suite(check_cut);
 }
 
-/* GCM decrypts before it can verify. */
-static void test_gcm_failure_leaves_no_plain_text(void)
+/* AEADs decrypt before they can verify. */
+static void check_no_plain_text(struct crypto *c, struct sealed *s)
 {
-	struct crypto *c = crypto_create();
-	struct sealed s;
 	uint8_t opened[DATA_BYTES];
 	static const uint8_t zero[DATA_BYTES];
 
-	sealed_init(&s, alg_lookup(TRANSFORM_ENCR, ENCR_AES_GCM_16, 256), NULL);
-	CU_ASSERT_EQUAL(seal(c, &s), 0);
-	s.icv[0] ^= 1;
-	CU_ASSERT_EQUAL(open_copy(c, &s, opened), -EBADMSG);
-	CU_ASSERT_EQUAL(memcmp(opened, zero, sizeof(zero)), 0);
-	crypto_free(c);
+	s->icv[0] ^= 1;
+	CU_ASSERT_EQUAL(open_copy(c, s, opened), -EBADMSG);
+	CU_ASSERT_EQUAL(memcmp(opened, s->params.integ ? s->data : zero, DATA_BYTES), 0);
+}
+
+static void test_aead_failure_leaves_no_plain_text(void)
+{
+	each_suite(check_no_plain_text);
 }
 
 static void check_lengths(struct crypto *c, struct sealed *s)
@@ -266,14 +266,15 @@ static void test_aead_refuses_what_is_not_for_ike(void)
 		CU_ASSERT_EQUAL(aead_open(c, &s.params, s.iv_view, s.aad_view, s.data, DATA_BYTES, s.icv), -EINVAL);
 		refused++;
 	}
-	CU_ASSERT_EQUAL(refused, 28 + 6);
+	CU_ASSERT_EQUAL(refused, 10 + 4);
 	crypto_free(c);
 }
 
 static void check_icv_bytes(struct crypto *c, struct sealed *s)
 {
 	(void)c;
-	CU_ASSERT_EQUAL(aead_icv_bytes(&s->params), s->params.integ ? s->params.integ->out_bytes : 16);
+	CU_ASSERT_EQUAL(
+		aead_icv_bytes(&s->params), s->params.integ ? s->params.integ->out_bytes : s->params.encr->out_bytes);
 }
 
 static void test_aead_icv_size_of_every_suite(void)
@@ -281,15 +282,14 @@ static void test_aead_icv_size_of_every_suite(void)
 	each_suite(check_icv_bytes);
 }
 
+/* There is always a pad length (RFC 7296 3.14), and CCM in OpenSSL has no answer to nothing. */
 static void check_empty(struct crypto *c, struct sealed *s)
 {
-	CU_ASSERT_EQUAL(aead_seal(c, &s->params, s->iv_view, BYTES_NONE, NULL, 0, s->icv), 0);
-	CU_ASSERT_EQUAL(aead_open(c, &s->params, s->iv_view, BYTES_NONE, NULL, 0, s->icv), 0);
-	s->icv[0] ^= 0x80;
-	CU_ASSERT_EQUAL(aead_open(c, &s->params, s->iv_view, BYTES_NONE, NULL, 0, s->icv), -EBADMSG);
+	CU_ASSERT_EQUAL(aead_seal(c, &s->params, s->iv_view, s->aad_view, s->data, 0, s->icv), -EINVAL);
+	CU_ASSERT_EQUAL(aead_open(c, &s->params, s->iv_view, s->aad_view, s->data, 0, s->icv), -EINVAL);
 }
 
-static void test_aead_of_empty_message(void)
+static void test_aead_refuses_empty_messages(void)
 {
 	each_suite(check_empty);
 }
@@ -324,12 +324,12 @@ int main(int argc, char **argv)
 		TEST(test_aead_refuses_changed_iv),
 		TEST(test_aead_refuses_another_key_or_salt),
 		TEST(test_aead_refuses_cut_messages),
-		TEST(test_gcm_failure_leaves_no_plain_text),
+		TEST(test_aead_failure_leaves_no_plain_text),
 		TEST(test_aead_refuses_wrong_lengths),
 		TEST(test_aead_refuses_senseless_suites),
 		TEST(test_aead_refuses_what_is_not_for_ike),
 		TEST(test_aead_icv_size_of_every_suite),
-		TEST(test_aead_of_empty_message),
+		TEST(test_aead_refuses_empty_messages),
 		TEST(test_aead_context_recovers_from_failure),
 	};
 

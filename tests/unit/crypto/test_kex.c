@@ -7,8 +7,6 @@
 
 #include "harness.h"
 
-#define MODP_BYTES 256
-
 static const struct alg *group_row(uint16_t id)
 {
 	return alg_lookup(TRANSFORM_KE, id, 0);
@@ -63,7 +61,7 @@ static void test_kex_both_sides_agree_in_every_group(void)
 			agree(a);
 			groups++;
 		}
-	CU_ASSERT_EQUAL(groups, 4);
+	CU_ASSERT_EQUAL(groups, 16);
 }
 
 static void test_kex_refuses_wrong_lengths(void)
@@ -86,20 +84,30 @@ static void test_kex_refuses_wrong_lengths(void)
 	}
 }
 
-/* The ends of the range and 2^2048 - 1; p, p - 1 and p - 2 are in tests/kat, which has the prime. */
+/* The ends of the range and all ones; p, p - 1 and p - 2 are in tests/kat, which has the primes. */
+static void check_modp_refusals(const struct alg *group)
+{
+	struct crypto_job *mine = generated(group);
+	uint8_t y[KE_PUBLIC_MAX] = { 0 };
+	size_t len = group->key_bytes;
+
+	CU_ASSERT_EQUAL(derive(mine, y, len), -EINVAL); /* 0 */
+	y[len - 1] = 1;
+	CU_ASSERT_EQUAL(derive(mine, y, len), -EINVAL); /* 1 */
+	y[len - 1] = 2;
+	CU_ASSERT_EQUAL(derive(mine, y, len), 0); /* the generator itself */
+	memset(y, 0xff, len);
+	CU_ASSERT_EQUAL(derive(mine, y, len), -EINVAL);
+	crypto_job_free(mine);
+}
+
 static void test_modp_refuses_values_outside_the_range(void)
 {
-	struct crypto_job *mine = generated(group_row(KE_MODP_2048));
-	uint8_t y[MODP_BYTES] = { 0 };
+	static const uint16_t ids[] = { KE_MODP_1024, KE_MODP_1536, KE_MODP_2048, KE_MODP_3072, KE_MODP_4096,
+		KE_MODP_6144, KE_MODP_8192 };
 
-	CU_ASSERT_EQUAL(derive(mine, y, sizeof(y)), -EINVAL); /* 0 */
-	y[MODP_BYTES - 1] = 1;
-	CU_ASSERT_EQUAL(derive(mine, y, sizeof(y)), -EINVAL); /* 1 */
-	y[MODP_BYTES - 1] = 2;
-	CU_ASSERT_EQUAL(derive(mine, y, sizeof(y)), 0); /* the generator itself */
-	memset(y, 0xff, sizeof(y));
-	CU_ASSERT_EQUAL(derive(mine, y, sizeof(y)), -EINVAL);
-	crypto_job_free(mine);
+	for (size_t i = 0; i < ARRAY_LEN(ids); i++)
+		check_modp_refusals(group_row(ids[i]));
 }
 
 static void check_ecp_refusals(uint16_t id)
@@ -132,14 +140,13 @@ static void check_ecp_refusals(uint16_t id)
 	crypto_job_free(peer);
 }
 
-static void test_ecp256_refuses_points_off_the_curve(void)
+static void test_ecp_refuses_points_off_the_curve(void)
 {
-	check_ecp_refusals(KE_ECP_256);
-}
+	static const uint16_t ids[] = { KE_ECP_256, KE_ECP_384, KE_ECP_521, KE_BRAINPOOL_224, KE_BRAINPOOL_256,
+		KE_BRAINPOOL_384, KE_BRAINPOOL_512 };
 
-static void test_ecp384_refuses_points_off_the_curve(void)
-{
-	check_ecp_refusals(KE_ECP_384);
+	for (size_t i = 0; i < ARRAY_LEN(ids); i++)
+		check_ecp_refusals(ids[i]);
 }
 
 static void test_x25519_refuses_zero_result(void)
@@ -157,11 +164,31 @@ static void test_x25519_refuses_zero_result(void)
 	crypto_job_free(mine);
 }
 
+/* 0 and 1, and p - 1 of 2^448 - 2^224 - 1: the points of small order (RFC 7748 6.2). */
+static void test_x448_refuses_zero_result(void)
+{
+	struct crypto_job *mine = generated(group_row(KE_CURVE448));
+	uint8_t u[56] = { 0 };
+
+	CU_ASSERT_EQUAL(derive(mine, u, sizeof(u)), -EINVAL);
+	u[0] = 1;
+	CU_ASSERT_EQUAL(derive(mine, u, sizeof(u)), -EINVAL);
+	memset(u, 0xff, sizeof(u));
+	u[28] = 0xfe;
+	CU_ASSERT_EQUAL(derive(mine, u, sizeof(u)), -EINVAL); /* p: 0 again */
+	u[0] = 0xfe;
+	CU_ASSERT_EQUAL(derive(mine, u, sizeof(u)), -EINVAL); /* p - 1 */
+	memset(u, 0, sizeof(u));
+	u[0] = 5;
+	CU_ASSERT_EQUAL(derive(mine, u, sizeof(u)), 0);
+	crypto_job_free(mine);
+}
+
 static void test_kex_refuses_rows_that_are_no_group(void)
 {
 	struct alg unknown = *group_row(KE_ECP_256);
 
-	unknown.id = 21; /* ECP-521: not in our table */
+	unknown.id = 26; /* ECP-224: not in our table */
 	struct crypto_job *none = crypto_job_create(JOB_KEX_GENERATE, 0, NULL);
 	struct crypto_job *other = crypto_job_create(JOB_KEX_GENERATE, 0, &unknown);
 	struct crypto_job *encr = crypto_job_create(JOB_KEX_GENERATE, 0, alg_lookup(TRANSFORM_ENCR, ENCR_AES_CBC, 128));
@@ -262,9 +289,9 @@ int main(int argc, char **argv)
 		TEST(test_kex_both_sides_agree_in_every_group),
 		TEST(test_kex_refuses_wrong_lengths),
 		TEST(test_modp_refuses_values_outside_the_range),
-		TEST(test_ecp256_refuses_points_off_the_curve),
-		TEST(test_ecp384_refuses_points_off_the_curve),
+		TEST(test_ecp_refuses_points_off_the_curve),
 		TEST(test_x25519_refuses_zero_result),
+		TEST(test_x448_refuses_zero_result),
 		TEST(test_kex_refuses_rows_that_are_no_group),
 		TEST(test_kex_derive_without_key_is_refused),
 		TEST(test_kex_job_may_run_again),

@@ -19,7 +19,7 @@ static void test_prf_refuses_rows_that_are_no_prf(void)
 	uint8_t out[PRF_OUT_MAX];
 	struct bytes data = BYTES("data", 4);
 
-	unknown.id = 8; /* PRF_AES128_CMAC */
+	unknown.id = 4; /* PRF_AES128_XCBC: not in our table */
 	CU_ASSERT_EQUAL(prf_compute(c, NULL, data, &data, 1, out), -EINVAL);
 	CU_ASSERT_EQUAL(prf_compute(c, &unknown, data, &data, 1, out), -EINVAL);
 	for (const struct alg *a = alg_next(NULL); a; a = alg_next(a)) {
@@ -109,6 +109,15 @@ static void test_prf_plus_stops_at_255_blocks(void)
 	crypto_free(c);
 }
 
+/* RFC 7296 2.14: the two PRFs of fixed key length take 8 bytes of each nonce, HMAC all. */
+static void test_prf_takes_so_much_of_the_nonces(void)
+{
+	CU_ASSERT_EQUAL(prf_nonce_bytes(prf_row(PRF_AES128_CMAC)), 8);
+	CU_ASSERT_EQUAL(prf_nonce_bytes(prf_row(PRF_HMAC_SHA1)), SIZE_MAX);
+	CU_ASSERT_EQUAL(prf_nonce_bytes(prf_row(PRF_HMAC_SHA2_512)), SIZE_MAX);
+	CU_ASSERT_EQUAL(prf_nonce_bytes(NULL), SIZE_MAX);
+}
+
 int main(int argc, char **argv)
 {
 	static const struct test tests[] = {
@@ -118,6 +127,7 @@ int main(int argc, char **argv)
 		TEST(test_prf_output_may_alias_its_input),
 		TEST(test_prf_plus_is_a_stream_of_any_length),
 		TEST(test_prf_plus_stops_at_255_blocks),
+		TEST(test_prf_takes_so_much_of_the_nonces),
 	};
 
 	return test_main("crypto_prf", tests, ARRAY_LEN(tests), argc, argv);

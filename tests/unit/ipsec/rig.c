@@ -132,7 +132,7 @@ struct path *rig_path(const struct sa_spec *spec)
 	return p;
 }
 
-static struct sa *half_open(struct ipsec *ips, const struct rig_options *o, enum sa_direction direction)
+struct sa *rig_sa(struct ipsec *ips, const struct rig_options *o, enum sa_direction direction)
 {
 	struct sa_spec spec;
 	const char *reason = NULL;
@@ -155,9 +155,9 @@ void rig_pair_open(struct rig_pair *p, const struct rig_options *o)
 	p->out_worker = ipsec_worker_create(p->out_ips, 0);
 	p->in_worker = ipsec_worker_create(p->in_ips, 0);
 	must(p->out_worker && p->in_worker, "workers");
-	p->out = half_open(p->out_ips, o, SA_OUT);
+	p->out = rig_sa(p->out_ips, o, SA_OUT);
 	must(sa_claim(p->out, 0) == 0 && tunnel_publish(p->out_ips, 0, p->out) == 0, "publish");
-	p->in = half_open(p->in_ips, o, SA_IN);
+	p->in = rig_sa(p->in_ips, o, SA_IN);
 	must(sad_insert(p->in_ips, p->in) == 0, "insert");
 }
 

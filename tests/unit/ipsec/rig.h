@@ -61,6 +61,8 @@ struct ipsec *rig_ipsec(uint16_t workers, uint32_t sad_slots, uint32_t tunnel_sl
 void rig_spec(const struct rig_options *o, enum sa_direction direction, struct sa_spec *ret_spec);
 /* The path of the spec, MTU 1500, port 1, neighbour 2. */
 struct path *rig_path(const struct sa_spec *spec);
+/* An SA as the options say, outbound with its path; the caller's. */
+struct sa *rig_sa(struct ipsec *ips, const struct rig_options *o, enum sa_direction direction);
 void rig_pair_open(struct rig_pair *p, const struct rig_options *o);
 /* Also checks that every mbuf is back in the pool. */
 void rig_pair_close(struct rig_pair *p);

@@ -93,14 +93,8 @@ static void bag_fill(struct bag *b, struct ipsec_worker *w, struct sa *const *sa
 static struct sa *sa_of(struct ipsec *ips, const struct suite_row *s)
 {
 	const struct rig_options o = rig_suite(s->encr, s->integ);
-	const char *reason = NULL;
-	struct sa_spec spec;
 
-	rig_spec(&o, SA_OUT, &spec);
-	struct sa *sa = sa_create(ips, &spec, rig_path(&spec), &reason);
-	CU_ASSERT_PTR_NOT_NULL_FATAL(sa);
-	sa_spec_done(&spec);
-	return sa;
+	return rig_sa(ips, &o, SA_OUT);
 }
 
 /* ---- random ones ---- */

@@ -84,14 +84,8 @@ static void test_sa_owner_is_claimed_once(void)
 {
 	const struct rig_options o = { 0 };
 	struct ipsec *ips = rig_ipsec(2, 256, 1);
-	struct sa_spec spec;
-	const char *reason;
-	struct sa *sa;
+	struct sa *sa = rig_sa(ips, &o, SA_OUT);
 
-	rig_spec(&o, SA_OUT, &spec);
-	sa = sa_create(ips, &spec, rig_path(&spec), &reason);
-	sa_spec_done(&spec);
-	CU_ASSERT_PTR_NOT_NULL_FATAL(sa);
 	CU_ASSERT_EQUAL(sa_owner(sa), WORKER_NONE);
 	CU_ASSERT_EQUAL(sa_claim(sa, 1), 1);
 	CU_ASSERT_EQUAL(sa_claim(sa, 0), 1);
@@ -106,14 +100,8 @@ static void test_sa_owner_changes_in_steps(void)
 {
 	const struct rig_options o = { 0 };
 	struct ipsec *ips = rig_ipsec(2, 256, 2);
-	struct sa_spec spec;
-	const char *reason;
-	struct sa *sa;
+	struct sa *sa = rig_sa(ips, &o, SA_OUT);
 
-	rig_spec(&o, SA_OUT, &spec);
-	sa = sa_create(ips, &spec, rig_path(&spec), &reason);
-	sa_spec_done(&spec);
-	CU_ASSERT_PTR_NOT_NULL_FATAL(sa);
 	CU_ASSERT_EQUAL(tunnel_publish(ips, 1, sa), 0);
 	CU_ASSERT_EQUAL(owner_turn(sa_owner(sa), 0), WORKER_NONE);
 	CU_ASSERT_EQUAL(sa_claim(sa, 1), 1);
@@ -137,14 +125,8 @@ static void test_sa_owner_changes_of_an_sa_in_no_slot(void)
 {
 	const struct rig_options o = { 0 };
 	struct ipsec *ips = rig_ipsec(2, 256, 2);
-	struct sa *sa, *before;
-	struct sa_spec spec;
-	const char *reason;
+	struct sa *sa = rig_sa(ips, &o, SA_OUT), *before;
 
-	rig_spec(&o, SA_OUT, &spec);
-	sa = sa_create(ips, &spec, rig_path(&spec), &reason);
-	sa_spec_done(&spec);
-	CU_ASSERT_PTR_NOT_NULL_FATAL(sa);
 	CU_ASSERT_EQUAL(tunnel_publish(ips, 1, sa), 0);
 	CU_ASSERT_EQUAL(sa_claim(sa, 1), 1);
 	sa_owners_leave(ips, 1u << 1);

@@ -8,15 +8,8 @@
 static struct sa *inbound(struct ipsec *ips, uint32_t spi)
 {
 	const struct rig_options o = { .spi = spi };
-	struct sa_spec spec;
-	const char *reason;
-	struct sa *sa;
 
-	rig_spec(&o, SA_IN, &spec);
-	sa = sa_create(ips, &spec, NULL, &reason);
-	CU_ASSERT_PTR_NOT_NULL_FATAL(sa);
-	sa_spec_done(&spec);
-	return sa;
+	return rig_sa(ips, &o, SA_IN);
 }
 
 /* As a packet of ESP or AH to an address. */

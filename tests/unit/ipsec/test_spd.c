@@ -557,23 +557,118 @@ static void test_spd_ipv6_odd_range(void)
 	spd_free(spd);
 }
 
+/* A range of 7 blocks that lies in none of another number. */
+static struct selector odd_ipv6_range(uint32_t number)
+{
+	struct selector s = { .port_high = UINT16_MAX };
+	uint8_t low[16], high[16];
+
+	memset(low, 0x11, sizeof(low));
+	memset(high, 0x77, sizeof(high));
+	store_be32(low, 3 * number);
+	store_be32(high, 3 * number + 2);
+	s.low = addr_from_bytes(ADDR_IPV6, low);
+	s.high = addr_from_bytes(ADDR_IPV6, high);
+	return s;
+}
+
 static void test_spd_expansion_is_bounded(void)
 {
-	/* 62 prefixes each way (IPv6: 254) and 16 selectors each side: 984,064 rules of one (16,516,096) */
+	/* 7 blocks each way, of 16 selectors each side: 12,544 of one rule, 137,984 of all */
+	struct spd_rule rules[11];
+	const char *reason = NULL;
+
+	for (uint32_t i = 0; i < ARRAY_LEN(rules); i++) {
+		rules[i] = (struct spd_rule){ .local.count = SELECTORS_MAX, .remote.count = SELECTORS_MAX };
+		for (uint32_t k = 0; k < SELECTORS_MAX; k++)
+			rules[i].local.items[k] = rules[i].remote.items[k] = odd_ipv6_range(i * SELECTORS_MAX + k);
+	}
+	CU_ASSERT_PTR_NULL(spd_create(rules, ARRAY_LEN(rules), &reason));
+	CU_ASSERT_STRING_EQUAL_FATAL(reason ? reason : "", "policies expand to too many rules");
+}
+
+/* The widest range that is no prefix, so often that it was once too much, counts once. */
+static void test_spd_what_is_hidden_costs_nothing(void)
+{
 	static const char *const widest[] = { "0.0.0.1-255.255.255.254",
 		"::1-ffff:ffff:ffff:ffff:ffff:ffff:ffff:fffe" };
-	struct spd_rule r[2] = { { .action = SPD_PROTECT }, { .action = SPD_PROTECT } };
-	const char *reason;
+	static struct spd_rule rules[MANY];
 
 	for (size_t family = 0; family < ARRAY_LEN(widest); family++) {
-		struct selector_list all = { .count = SELECTORS_MAX };
-		for (int i = 0; i < SELECTORS_MAX; i++)
-			CU_ASSERT_EQUAL(selector_parse(widest[family], &all.items[i]), 0);
-		r[0].local = r[0].remote = r[1].local = r[1].remote = all;
-		reason = NULL;
-		CU_ASSERT_PTR_NULL(spd_create(r, 2, &reason));
-		CU_ASSERT_PTR_NOT_NULL(reason);
+		for (uint32_t i = 0; i < MANY; i++)
+			rules[i] = rule(SPD_PROTECT, i, widest[family], widest[family]);
+		struct spd *spd = compiled(rules, MANY);
+		CU_ASSERT_EQUAL(verdict(spd, flow6_text(6, "2001:db8::1", "2001:db8::2", 1)).matched, family == 1);
+		CU_ASSERT_EQUAL(verdict(spd, flow(6, 0x0a010203, 0x0a010204, 1, 2)).matched, family == 0);
+		spd_free(spd);
 	}
+}
+
+/* ---- shapes that are hard to compile ---- */
+
+static uint32_t random_word(void)
+{
+	return (uint32_t)rte_rand();
+}
+
+/* Ranges that are no prefixes on both sides: as prefixes they would be a hundred each. */
+static struct spd_rule odd_ranges_rule(uint32_t i)
+{
+	struct spd_rule r = {
+		.action = (enum spd_action)(i % 3), .tunnel_slot = i, .local.count = 1, .remote.count = 1
+	};
+	uint32_t local = 0x0a000000 | (random_word() & 0xfffff), remote = 0x14000000 | (random_word() & 0xfffff);
+
+	r.local.items[0] = (struct selector){ .low = addr_from_ipv4(local),
+		.high = addr_from_ipv4(local + random_word() % 1000),
+		.port_high = UINT16_MAX };
+	r.remote.items[0] = (struct selector){ .low = addr_from_ipv4(remote),
+		.high = addr_from_ipv4(remote + random_word() % 1000),
+		.port_high = UINT16_MAX };
+	return r;
+}
+
+static struct flow odd_ranges_flow(void)
+{
+	return flow(IPPROTO_UDP, 0x0a000000 | (random_word() & 0xfffff), 0x14000000 | (random_word() & 0xfffff), 1, 2);
+}
+
+/* Local ranges that all cross, each for a network of its own: asked for first, they would be a table of squares. */
+static struct spd_rule crossing_rule(uint32_t i)
+{
+	struct spd_rule r = rule(SPD_PROTECT, i, "::/0", "::/0");
+
+	r.local.items[0].low = random_ipv6();
+	r.local.items[0].high = random_ipv6();
+	r.local.items[0].high.bytes[5] = 1;
+	r.remote.items[0].low = r.remote.items[0].high = ipv6_of_many(0x10000 + i);
+	return r;
+}
+
+static struct flow crossing_flow(void)
+{
+	struct addr local = random_ipv6(), remote = ipv6_of_many(0x10000 + random_word() % 4000);
+
+	local.bytes[5] = random_word() & 1;
+	return flow6(IPPROTO_UDP, &local, &remote, 1, 2);
+}
+
+static void test_spd_agrees_with_slow_reading_on_hard_shapes(void)
+{
+	static const struct {
+		struct spd_rule (*rule)(uint32_t i);
+		struct flow (*flow)(void);
+	} shapes[] = { { odd_ranges_rule, odd_ranges_flow }, { crossing_rule, crossing_flow } };
+	const size_t count = 2000;
+	struct spd_rule *rules = (struct spd_rule *)calloc(count, sizeof(*rules));
+
+	rte_srand(14);
+	for (size_t s = 0; s < ARRAY_LEN(shapes); s++) {
+		for (uint32_t i = 0; i < count; i++)
+			rules[i] = shapes[s].rule(i);
+		CU_ASSERT_EQUAL(disagreements(rules, count, 10000, shapes[s].flow), 0);
+	}
+	free(rules);
 }
 
 /* ---- compiled beside the control thread ---- */
@@ -634,6 +729,7 @@ int main(int argc, char **argv)
 		TEST(test_spd_agrees_with_slow_reading_on_hundreds_of_both_families),
 		TEST(test_spd_agrees_with_slow_reading_on_ten_thousand_rules),
 		TEST(test_spd_agrees_with_slow_reading_on_ten_thousand_ipv6_rules),
+		TEST(test_spd_agrees_with_slow_reading_on_hard_shapes),
 		TEST(test_spd_first_rule_wins),
 		TEST(test_spd_without_rules_matches_nothing),
 		TEST(test_spd_fragment_of_protected_port_is_protected),
@@ -647,6 +743,7 @@ int main(int argc, char **argv)
 		TEST(test_spd_ipv6_fragment_of_protected_port_is_protected),
 		TEST(test_spd_ipv6_odd_range),
 		TEST(test_spd_expansion_is_bounded),
+		TEST(test_spd_what_is_hidden_costs_nothing),
 		TEST(test_spd_compiles_on_several_threads),
 	};
 

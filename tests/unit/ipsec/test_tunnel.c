@@ -27,15 +27,8 @@ static unsigned freed_total(size_t from, size_t to)
 static struct sa *outbound(struct ipsec *ips)
 {
 	const struct rig_options o = { 0 };
-	struct sa_spec spec;
-	const char *reason;
-	struct sa *sa;
 
-	rig_spec(&o, SA_OUT, &spec);
-	sa = sa_create(ips, &spec, rig_path(&spec), &reason);
-	CU_ASSERT_PTR_NOT_NULL_FATAL(sa);
-	sa_spec_done(&spec);
-	return sa;
+	return rig_sa(ips, &o, SA_OUT);
 }
 
 static void test_tunnel_publish_and_retire(void)
@@ -282,15 +275,8 @@ static void *reader_run(void *arg)
 static struct sa *inbound(struct ipsec *ips)
 {
 	const struct rig_options o = { 0 };
-	struct sa_spec spec;
-	const char *reason;
-	struct sa *sa;
 
-	rig_spec(&o, SA_IN, &spec);
-	sa = sa_create(ips, &spec, NULL, &reason);
-	CU_ASSERT_PTR_NOT_NULL_FATAL(sa);
-	sa_spec_done(&spec);
-	return sa;
+	return rig_sa(ips, &o, SA_IN);
 }
 
 /* One life of everything that can be published. */

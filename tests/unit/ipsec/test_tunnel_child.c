@@ -59,15 +59,8 @@ static int insert(struct ipsec *ips, uint32_t tunnel, const char *prefix, uint32
 static struct sa *outbound(struct ipsec *ips, const char *remote)
 {
 	const struct rig_options o = { .local = strchr(remote, ':') ? "::/0" : "0.0.0.0/0", .remote = remote };
-	struct sa_spec spec;
-	const char *reason;
-	struct sa *sa;
 
-	rig_spec(&o, SA_OUT, &spec);
-	sa = sa_create(ips, &spec, rig_path(&spec), &reason);
-	CU_ASSERT_PTR_NOT_NULL_FATAL(sa);
-	sa_spec_done(&spec);
-	return sa;
+	return rig_sa(ips, &o, SA_OUT);
 }
 
 static void test_tunnel_child_longest_prefix_of_the_tunnel(void)

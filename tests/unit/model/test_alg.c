@@ -31,8 +31,8 @@ static void test_alg_lookups_find_every_row(void)
 		CU_ASSERT_PTR_EQUAL(alg_lookup_keyword(type, a->keyword, strlen(a->keyword)), a);
 		rows++;
 	}
-	/* 33 ENCR, 3 PRF, 9 INTEG, 4 KE, 2 ESN */
-	CU_ASSERT_EQUAL(rows, 51);
+	/* 36 ENCR, 5 PRF, 9 INTEG, 16 KE, 2 ESN */
+	CU_ASSERT_EQUAL(rows, 68);
 }
 
 static void test_alg_lookup_of_unknown_is_null(void)
@@ -40,7 +40,7 @@ static void test_alg_lookup_of_unknown_is_null(void)
 	CU_ASSERT_PTR_NULL(alg_lookup(TRANSFORM_ENCR, ENCR_AES_GCM_16, 0));
 	CU_ASSERT_PTR_NULL(alg_lookup(TRANSFORM_ENCR, ENCR_AES_GCM_16, 512));
 	CU_ASSERT_PTR_NULL(alg_lookup(TRANSFORM_ENCR, ENCR_3DES, 192));
-	CU_ASSERT_PTR_NULL(alg_lookup(TRANSFORM_ENCR, ENCR_AES_CCM_16, 192));
+	CU_ASSERT_PTR_NULL(alg_lookup(TRANSFORM_ENCR, ENCR_AES_CCM_8_IIV, 192));
 	CU_ASSERT_PTR_NULL(alg_lookup(TRANSFORM_INTEG, 1, 0)); /* HMAC-MD5-96 */
 	CU_ASSERT_PTR_NULL(alg_lookup(TRANSFORM_PRF, PRF_HMAC_SHA2_256, 256));
 	CU_ASSERT_PTR_NULL(alg_lookup(TRANSFORM_KE, KE_NONE, 0));
@@ -70,7 +70,13 @@ static void test_alg_aliases_lead_to_rows(void)
 		{ TRANSFORM_ENCR, "aes256gcm", "aes256gcm16" },
 		{ TRANSFORM_ENCR, "aes128ccm", "aes128ccm16" },
 		{ TRANSFORM_ENCR, "aes256ccm", "aes256ccm16" },
+		{ TRANSFORM_ENCR, "aes", "aes128" },
+		{ TRANSFORM_ENCR, "aes128gcm64", "aes128gcm8" },
+		{ TRANSFORM_ENCR, "aes192gcm96", "aes192gcm12" },
+		{ TRANSFORM_ENCR, "aes256gcm128", "aes256gcm16" },
+		{ TRANSFORM_ENCR, "aes256ccm64", "aes256ccm8" },
 		{ TRANSFORM_KE, "curve25519", "x25519" },
+		{ TRANSFORM_KE, "curve448", "x448" },
 		{ TRANSFORM_INTEG, "sha", "sha1" },
 		{ TRANSFORM_INTEG, "sha2_256", "sha256" },
 		{ TRANSFORM_INTEG, "sha2_384", "sha384" },
@@ -162,7 +168,7 @@ static void test_alg_sizes_belong_together(void)
 		case TRANSFORM_ENCR: check_encr(a); break;
 		case TRANSFORM_PRF: CU_ASSERT(a->key_bytes == a->out_bytes && a->flags == ALG_IKE); break;
 		case TRANSFORM_INTEG: check_integ(a); break;
-		case TRANSFORM_KE: CU_ASSERT(a->key_bytes >= a->out_bytes && a->out_bytes >= 32); break;
+		case TRANSFORM_KE: CU_ASSERT(a->key_bytes >= a->out_bytes && a->out_bytes >= 28); break;
 		case TRANSFORM_ESN: CU_ASSERT(a->id <= 1 && !(a->flags & ALG_IKE)); break;
 		default: CU_FAIL("unknown transform type"); break;
 		}
@@ -180,7 +186,7 @@ static void test_alg_prf_goes_with_integrity(void)
 			CU_ASSERT(prf->type == TRANSFORM_PRF && prf->key_bytes == a->key_bytes);
 	}
 	CU_ASSERT_PTR_NULL(alg_prf_of_integ(INTEG_NONE));
-	CU_ASSERT_PTR_NULL(alg_prf_of_integ(INTEG_HMAC_SHA1_96));
+	CU_ASSERT_PTR_NULL(alg_prf_of_integ(INTEG_AES_XCBC_96));
 }
 
 static const char *weakness(enum transform_type type, const char *keyword)
@@ -199,6 +205,11 @@ static void test_alg_weak_ones_say_why(void)
 	CU_ASSERT_PTR_NOT_NULL(strstr(weakness(TRANSFORM_ENCR, "aes256gcm8"), "8 bytes"));
 	CU_ASSERT_PTR_NOT_NULL(strstr(weakness(TRANSFORM_ENCR, "aes128ccm8iiv"), "8 bytes"));
 	CU_ASSERT_PTR_NOT_NULL(strstr(weakness(TRANSFORM_INTEG, "sha1"), "RFC 8221 6"));
+	CU_ASSERT_PTR_NOT_NULL(strstr(weakness(TRANSFORM_PRF, "prfsha1"), "RFC 8247 2.2"));
+	CU_ASSERT_PTR_NOT_NULL(strstr(weakness(TRANSFORM_KE, "modp1024"), "RFC 8247 2.4"));
+	CU_ASSERT_PTR_NOT_NULL(strstr(weakness(TRANSFORM_KE, "modp1536"), "RFC 8247 2.4"));
+	CU_ASSERT_STRING_EQUAL(weakness(TRANSFORM_KE, "modp2048"), "none");
+	CU_ASSERT_STRING_EQUAL(weakness(TRANSFORM_KE, "ecp224bp"), "none");
 	CU_ASSERT_STRING_EQUAL(weakness(TRANSFORM_ENCR, "aes256gcm16"), "none");
 	CU_ASSERT_STRING_EQUAL(weakness(TRANSFORM_ENCR, "aes128"), "none");
 	CU_ASSERT_STRING_EQUAL(weakness(TRANSFORM_INTEG, "sha256"), "none");

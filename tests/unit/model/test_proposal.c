@@ -77,6 +77,17 @@ static void test_ike_aead_takes_hash_as_prf(void)
 		"AEAD takes no integrity");
 }
 
+/* As strongSwan's manual writes them. */
+static void test_ike_proposals_of_every_kind_are_read(void)
+{
+	accept_one(PROTOCOL_IKE, "aes192ccm12-prfsha512-ecp521", "AES-CCM-192-12/PRF-HMAC-SHA2-512/ECP-521");
+	accept_one(PROTOCOL_IKE, "aes256gcm64-prfaescmac-curve448", "AES-GCM-256-8/PRF-AES128-CMAC/CURVE448");
+	accept_one(PROTOCOL_IKE, "chacha20poly1305-prfsha256-ecp384bp",
+		"CHACHA20-POLY1305/PRF-HMAC-SHA2-256/BRAINPOOL-384");
+	accept_one(PROTOCOL_IKE, "3des-sha1-modp1024", "3DES-CBC/HMAC-SHA1-96/MODP-1024/PRF-HMAC-SHA1");
+	accept_one(PROTOCOL_IKE, "aes256ctr-aescmac-modp8192", "AES-CTR-256/AES-CMAC-96/MODP-8192/PRF-AES128-CMAC");
+}
+
 static void test_esp_proposals_are_read(void)
 {
 	accept_one(PROTOCOL_ESP, "aes256gcm16", "AES-GCM-256/ESN/NO-ESN");
@@ -122,9 +133,11 @@ static void test_proposal_refuses_some_words_by_name(void)
 {
 	static const struct {
 		const char *word, *reason;
-	} rows[] = { { "aes192ccm16", "no AES-CCM-192" }, { "aes192ccm12", "no AES-CCM-192" },
-		{ "aes192ccm8", "no AES-CCM-192" }, { "aes192ccm8iiv", "no AES-CCM-192" }, { "md5", "RFC 8221 6" },
-		{ "des", "RFC 8221 5" }, { "blowfish", "RFC 8221 5" }, { "blowfish128", "RFC 8221 5" } };
+	} rows[] = { { "aes192ccm8iiv", "no AES-CCM-192" }, { "md5", "RFC 8221 6" }, { "prfmd5", "RFC 8247 2.2" },
+		{ "prfaesxcbc", "prfaescmac" }, { "des", "RFC 8221 5" }, { "blowfish", "RFC 8221 5" },
+		{ "blowfish128", "RFC 8221 5" }, { "modp768", "RFC 8247 2.4" }, { "modp1024s160", "RFC 8247 2.4" },
+		{ "modp2048s224", "RFC 8247 2.4" }, { "modp2048s256", "RFC 8247 2.4" } };
+	static const char *const ike_only[] = { "aes192ccm16", "aes192ccm12", "aes192ccm8" };
 	char text[64];
 
 	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
@@ -133,6 +146,8 @@ static void test_proposal_refuses_some_words_by_name(void)
 		snprintf(text, sizeof(text), "sha256-%s", rows[i].word);
 		refuse_one(PROTOCOL_AH, text, rows[i].word, rows[i].reason);
 	}
+	for (size_t i = 0; i < ARRAY_LEN(ike_only); i++)
+		refuse_one(PROTOCOL_ESP, ike_only[i], ike_only[i], "no AES-CCM-192");
 	refuse_one(PROTOCOL_ESP, "aes128-md5", "md5", "HMAC-MD5");
 	refuse_one(PROTOCOL_ESP, "md", "md", "unknown");
 }
@@ -153,10 +168,10 @@ static void test_proposal_refuses_words_of_the_other_protocol(void)
 {
 	refuse_one(PROTOCOL_IKE, "aes256gcm16-prfsha256-x25519-esn", "esn", "unknown");
 	refuse_one(PROTOCOL_ESP, "aes256gcm16-prfsha256", "prfsha256", "unknown");
-	refuse_one(PROTOCOL_IKE, "aes128gcm12-prfsha256-x25519", "aes128gcm12", "unknown");
-	refuse_one(PROTOCOL_IKE, "aes256-sha1-x25519", "sha1", "unknown");
+	refuse_one(PROTOCOL_IKE, "aes128gcm16iiv-prfsha256-x25519", "aes128gcm16iiv", "unknown");
+	refuse_one(PROTOCOL_IKE, "aes256-aesxcbc-x25519", "aesxcbc", "unknown");
 	refuse_one(PROTOCOL_IKE, "null-sha256-x25519", "null", "unknown");
-	refuse_one(PROTOCOL_IKE, "chacha20poly1305-prfsha256-x25519", "chacha20poly1305", "unknown");
+	refuse_one(PROTOCOL_IKE, "aes128gmac-prfsha256-x25519", "aes128gmac", "unknown");
 }
 
 static void test_proposal_refuses_aead_with_classic(void)
@@ -215,6 +230,8 @@ static void accept_every_word(enum security_protocol protocol, bool aead)
 
 static void test_proposal_takes_every_word_of_a_protocol(void)
 {
+	accept_every_word(PROTOCOL_IKE, true);
+	accept_every_word(PROTOCOL_IKE, false);
 	accept_one(PROTOCOL_IKE,
 		"aes128-aes192-aes256-prfsha256-prfsha384-prfsha512-sha256-sha384-sha512-modp2048-ecp256-ecp384-x25519",
 		"AES-CBC-128/AES-CBC-192/AES-CBC-256/PRF-HMAC-SHA2-256/PRF-HMAC-SHA2-384/PRF-HMAC-SHA2-512/"
@@ -222,6 +239,40 @@ static void test_proposal_takes_every_word_of_a_protocol(void)
 	accept_every_word(PROTOCOL_AH, false);
 	accept_every_word(PROTOCOL_ESP, true);
 	accept_every_word(PROTOCOL_ESP, false);
+}
+
+static const char *fault_of(enum security_protocol protocol, const char *encr, const char *integ, const char *prf)
+{
+	struct suite s = { .ke = alg_lookup(TRANSFORM_KE, KE_ECP_256, 0) };
+	const char *reason;
+
+	s.encr = encr ? alg_lookup_keyword(TRANSFORM_ENCR, encr, strlen(encr)) : NULL;
+	s.integ = integ ? alg_lookup_keyword(TRANSFORM_INTEG, integ, strlen(integ)) : NULL;
+	s.prf = prf ? alg_lookup_keyword(TRANSFORM_PRF, prf, strlen(prf)) : NULL;
+	reason = suite_fault(protocol, &s);
+	return reason ? reason : "none";
+}
+
+static void test_suite_is_judged_as_a_whole(void)
+{
+	struct suite no_group = { .encr = alg_lookup(TRANSFORM_ENCR, ENCR_AES_GCM_16, 128),
+		.prf = alg_lookup(TRANSFORM_PRF, PRF_HMAC_SHA2_256, 0) };
+	struct suite exchanged = { .encr = no_group.prf, .integ = alg_lookup(TRANSFORM_INTEG, INTEG_AES_CMAC_96, 0) };
+
+	CU_ASSERT_STRING_EQUAL(fault_of(PROTOCOL_IKE, "aes128gcm16", NULL, "prfsha256"), "none");
+	CU_ASSERT_STRING_EQUAL(fault_of(PROTOCOL_IKE, "3des", "sha1", "prfsha1"), "none");
+	CU_ASSERT_STRING_EQUAL(fault_of(PROTOCOL_ESP, "null", "sha256", NULL), "none");
+	CU_ASSERT_STRING_EQUAL(fault_of(PROTOCOL_AH, NULL, "sha256", NULL), "none");
+	CU_ASSERT_PTR_NOT_NULL(strstr(fault_of(PROTOCOL_IKE, "aes128gcm16", "sha256", "prfsha256"), "takes no integ"));
+	CU_ASSERT_STRING_EQUAL(fault_of(PROTOCOL_IKE, "3des", NULL, "prfsha256"), "no integrity algorithm");
+	CU_ASSERT_STRING_EQUAL(fault_of(PROTOCOL_IKE, "aes128", "sha256", NULL), "no PRF");
+	CU_ASSERT_STRING_EQUAL(fault_of(PROTOCOL_IKE, NULL, "sha256", "prfsha256"), "no encryption algorithm");
+	CU_ASSERT_STRING_EQUAL(fault_of(PROTOCOL_AH, NULL, NULL, NULL), "no integrity algorithm");
+	CU_ASSERT_PTR_NOT_NULL(strstr(fault_of(PROTOCOL_IKE, "null", "sha256", "prfsha256"), "does not use"));
+	CU_ASSERT_PTR_NOT_NULL(strstr(fault_of(PROTOCOL_ESP, "aes192ccm16", NULL, NULL), "does not use"));
+	CU_ASSERT_PTR_NOT_NULL(strstr(fault_of(PROTOCOL_AH, "aes128", "sha256", NULL), "does not use"));
+	CU_ASSERT_STRING_EQUAL(suite_fault(PROTOCOL_IKE, &no_group), "no key exchange group");
+	CU_ASSERT_PTR_NOT_NULL(suite_fault(PROTOCOL_IKE, &exchanged));
 }
 
 static void test_proposal_add_stops_when_full(void)
@@ -291,6 +342,7 @@ int main(int argc, char **argv)
 		TEST(test_ike_proposals_are_read),
 		TEST(test_ike_proposal_gets_prf_of_integrity),
 		TEST(test_ike_aead_takes_hash_as_prf),
+		TEST(test_ike_proposals_of_every_kind_are_read),
 		TEST(test_esp_proposals_are_read),
 		TEST(test_esp_proposals_of_every_kind_are_read),
 		TEST(test_ah_proposals_are_read),
@@ -302,6 +354,7 @@ int main(int argc, char **argv)
 		TEST(test_proposal_refuses_incomplete_sets),
 		TEST(test_proposal_refuses_words_twice),
 		TEST(test_proposal_takes_every_word_of_a_protocol),
+		TEST(test_suite_is_judged_as_a_whole),
 		TEST(test_proposal_add_stops_when_full),
 		TEST(test_proposal_format_names_the_unknown),
 		TEST(test_proposal_texts_are_cut_not_overrun),

@@ -1,0 +1,210 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* The life of Child SAs: when one is rekeyed, how its successor takes over (RFC 7296 2.8), which of two successors
+ * stays (2.8.1), and how it ends. */
+#include "collision.h"
+#include "v2.h"
+
+/* Rekeying begins when 75 to 85 % of a life are over, with the peer's Child SAs 10 % later: the two sides seldom begin
+ * at once (RFC 7296 2.8.1). */
+#define REKEY_PERCENT       75
+#define REKEY_PERCENT_PEERS 85
+#define JITTER_PERCENT      10
+
+static const struct child_profile *profile_of(const struct child_sa *child)
+{
+	return &child->sa->tunnel->profile->children[child->index];
+}
+
+void rekey_child_start_timer(struct ike_engine *e, struct child_sa *child)
+{
+	uint64_t life = profile_of(child)->lifetime_ns;
+	uint64_t early = life / 100 * (child->initiated ? REKEY_PERCENT : REKEY_PERCENT_PEERS);
+
+	if (!life)
+		return;
+	child->ends_ns = e->now_ns + life;
+	timers_set(&e->timers, &child->timer, e->now_ns + early + random_below(e, life / 100 * JITTER_PERCENT));
+}
+
+void rekey_child_postpone(struct ike_engine *e, struct child_sa *child, uint64_t pause_ns)
+{
+	uint64_t at = e->now_ns + pause_ns;
+
+	timers_set(&e->timers, &child->timer, at < child->ends_ns ? at : child->ends_ns);
+}
+
+/* One that the peer may not have yet has to wait; if nothing else does, its timer ends that. */
+static void want(struct ike_engine *e, struct child_sa *child, enum task_kind kind)
+{
+	uint64_t known_ns = child->up_since_ns + CHILD_CONFIRM_NS;
+
+	child->wants |= TASK_BIT(kind);
+	if (!child->confirmed && e->now_ns < known_ns)
+		timers_set(&e->timers, &child->timer, known_ns);
+	task_flush(e, child->sa);
+}
+
+void child_want_rekey(struct ike_engine *e, struct child_sa *child)
+{
+	if (child->state != CHILD_UP || child->replaced)
+		return;
+	want(e, child, TASK_REKEY_CHILD);
+}
+
+void child_delete(struct ike_engine *e, struct child_sa *child, const char *reason)
+{
+	if (child->state != CHILD_UP)
+		return;
+	/* the peer may send on one that is replaced until it has read the Delete */
+	if (!child->replaced)
+		child_uninstall(e, child, reason);
+	timers_clear(&e->timers, &child->timer);
+	child->state = CHILD_CLOSING;
+	child->wants = 0;
+	want(e, child, TASK_DELETE_CHILD);
+}
+
+void child_end(struct ike_engine *e, struct child_sa *child, const char *reason)
+{
+	struct tunnel *t = child->sa->tunnel;
+	struct child_sa *twin = child_twin(child);
+	bool lost = child->state == CHILD_UP && !child->replaced && !twin;
+	enum afterwards afterwards = lost ? child_afterwards(e, child, AFTER_PAUSE) : AFTER_NOTHING;
+
+	/* of both successors of a simultaneous rekey the peer has deleted its own: ours is still to come */
+	if (twin && !child->replaced)
+		twin->replaced = false;
+	child->replaced = child->replaced || twin;
+	if (child->installed && child->replaced)
+		child_fade(e, child);
+	else
+		child_retire(e, child, reason);
+	tunnel_follow_up(e, t, afterwards);
+}
+
+void child_expire(struct ike_engine *e, struct child_sa *child, const char *reason)
+{
+	struct tunnel *t = child->sa->tunnel;
+	/* at once after its installation it says that the host could not install it */
+	enum afterwards afterwards = child_afterwards(e, child, AFTER_RESTART);
+
+	if (child->state != CHILD_UP)
+		return;
+	child_delete(e, child, reason);
+	tunnel_follow_up(e, t, afterwards);
+}
+
+void child_on_timer(struct ike_engine *e, struct child_sa *child)
+{
+	if (child->state == CHILD_GONE) {
+		child_retire(e, child, "");
+	} else if (child->state == CHILD_CLOSING) {
+		task_flush(e, child->sa);
+	} else if (e->now_ns >= child->ends_ns) {
+		child_expire(e, child, "lifetime is over");
+	} else {
+		if (child->ends_ns != UINT64_MAX)
+			timers_set(&e->timers, &child->timer, child->ends_ns);
+		child_want_rekey(e, child);
+	}
+}
+
+/* RFC 7296 2.25: the peer has lost it; ours goes without a word, and another one is asked for. */
+void rekey_child_not_found(struct ike_engine *e, struct child_sa *old)
+{
+	struct tunnel *t = old->sa->tunnel;
+	bool lost = !old->replaced;
+
+	if (old->state != CHILD_UP)
+		return;
+	child_retire(e, old, "the peer does not know the Child SA any more");
+	if (lost)
+		tunnel_follow_up(e, t, AFTER_RESTART);
+}
+
+static void tell_up(struct ike_engine *e, const struct child_sa *child, bool rekeyed)
+{
+	char suite[PROPOSAL_TEXT_MAX], local[160], remote[160];
+	struct selector_list mine = child_selectors(child, true), theirs = child_selectors(child, false);
+
+	event_child(e, rekeyed ? IKE_EV_PHASE2_REKEYED : IKE_EV_PHASE2_UP, child, "%.120s, %s === %s",
+		suite_format(&child->suite, suite), selector_list_format(&mine, local, sizeof(local)),
+		selector_list_format(&theirs, remote, sizeof(remote)));
+}
+
+void child_tell_up(struct ike_engine *e, const struct child_sa *child)
+{
+	tell_up(e, child, false);
+}
+
+/* The other exchange about the same SA, which still runs: it will decide when it is over. */
+static struct create *race_of(const struct create *x, const struct ike_sa *sa)
+{
+	struct create *other = x->initiator ? sa->theirs : sa->ours;
+
+	if (!other || (other->initiator && !other->sent) || other->kind != x->kind)
+		return NULL;
+	if (x->kind == CREATE_NEW ? other->index != x->index : other->old_spi != x->old_spi)
+		return NULL;
+	return other;
+}
+
+static void note_rival(struct create *other, const struct create *x, uint64_t spi)
+{
+	struct bytes nonce = create_nonce(x);
+
+	other->raced = true;
+	other->rival = spi;
+	other->rival_nonce_len = (uint16_t)nonce.len;
+	memcpy(other->rival_nonce, nonce.data, nonce.len);
+}
+
+/* The one that stays carries the traffic; the other goes, by whoever made it. */
+static void take_over(struct ike_engine *e, struct child_sa *old, struct child_sa *stays)
+{
+	if (old)
+		old->wants &= (uint16_t)~TASK_BIT(TASK_REKEY_CHILD);
+	/* its initiator knows that the peer has it, and deletes what it replaces */
+	if (!stays->initiated)
+		return;
+	child_send_on(e, stays);
+	if (old)
+		child_delete(e, old, "rekeyed");
+}
+
+/* Both exchanges are over: the result of the one with the lowest nonce goes (RFC 7296 2.8.1). */
+static void settle_race(struct ike_engine *e, const struct create *x, struct child_sa *old, struct child_sa *child)
+{
+	struct child_sa *rival = child_of_spi(child->sa, (uint32_t)x->rival);
+	bool stays = collision_first_stays(create_nonce(x), BYTES(x->rival_nonce, x->rival_nonce_len));
+
+	if (!rival || rival->state != CHILD_UP) {
+		take_over(e, old, child);
+		return;
+	}
+	struct child_sa *loser = stays ? rival : child, *winner = stays ? child : rival;
+	loser->replaced = true;
+	take_over(e, old, winner);
+	if (loser->initiated)
+		child_delete(e, loser, "both sides began at once");
+}
+
+void rekey_child_finish(struct ike_engine *e, struct create *x, struct child_sa *child)
+{
+	struct ike_sa *sa = child->sa;
+	struct child_sa *old = x->old_spi ? child_of_spi(sa, x->old_spi) : NULL;
+	struct create *other = race_of(x, sa);
+
+	tell_up(e, child, x->kind == CREATE_REKEY_CHILD);
+	sa->tunnel->held &= (uint8_t) ~(1u << child->index);
+	if (old)
+		old->replaced = true;
+	if (other)
+		note_rival(other, x, child->spi_in);
+	else if (x->raced)
+		settle_race(e, x, old, child);
+	else
+		take_over(e, old, child);
+	if (x->kind == CREATE_NEW)
+		tunnel_replace(e, sa, false);
+}

@@ -1,0 +1,99 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""Runs a plan in interleaved rounds (A B C, A B C, ...), and keeps every sample with the time the hypervisor stole."""
+import statistics
+import subprocess
+import sys
+import time
+from collections import namedtuple
+
+from systems import CORE, Failed
+
+Task = namedtuple("Task", "point system")  # system: its name
+
+SLICE_SECONDS = 40  # of one turn of an exclusive machine
+
+
+class Exclusive:
+    """Holds a machine that others use too, for a slice of time: COMMAND runs a program when nobody else measures."""
+
+    def __init__(self, command):
+        self.command, self.holder, self.since = command, None, 0.0
+
+    def take(self):
+        """Returns when we are alone; gives others a turn in between."""
+        if not self.command:
+            return
+        if self.holder and time.monotonic() - self.since < SLICE_SECONDS:
+            return
+        self.release()
+        self.holder = subprocess.Popen([*self.command.split(), "sh", "-c", "echo alone; cat"], stdin=subprocess.PIPE,
+                                       stdout=subprocess.PIPE, text=True)
+        self.holder.stdout.readline()
+        self.since = time.monotonic()
+
+    def release(self):
+        if self.holder:
+            self.holder.stdin.close()
+            self.holder.wait()
+            self.holder = None
+
+
+def cpu_ticks():
+    """(stolen, all) of the core that forwards"""
+    with open("/proc/stat") as f:
+        fields = next(line.split()[1:] for line in f if line.startswith(f"cpu{CORE} "))
+    ticks = [int(x) for x in fields[:8]]
+    return ticks[7], sum(ticks)
+
+
+class Row:
+    """all samples of one system at one point"""
+
+    def __init__(self, task, mode=""):
+        self.task, self.mode = task, mode
+        self.cycles, self.steal, self.command, self.failure = [], [], "", ""
+
+    def add(self, sample, steal):
+        self.cycles.append(sample.cycles())
+        self.steal.append(steal)
+        self.command = sample.command
+
+    def median(self):
+        return statistics.median(self.cycles) if self.cycles else None
+
+    def spread(self):
+        """half of the samples lie within this part of the median"""
+        if len(self.cycles) < 4:
+            return None
+        low, _, high = statistics.quantiles(self.cycles, n=4)
+        return (high - low) / self.median()
+
+
+def measure(lab, system, row):
+    stolen, ticks = cpu_ticks()
+    try:
+        sample = system.measure(lab, row.task.point)
+    except Failed as e:
+        row.failure = str(e)
+        print(f"  {row.task.point.name():28} {system.name:10} FAILED {e}", file=sys.stderr, flush=True)
+        return
+    now_stolen, now_ticks = cpu_ticks()
+    row.add(sample, 100.0 * (now_stolen - stolen) / max(now_ticks - ticks, 1))
+    print(f"  {row.task.point.name():28} {system.name:10} {row.cycles[-1]:8.1f} cycles/packet"
+          f"{f', {row.steal[-1]:.1f} % stolen' if row.steal[-1] >= 0.5 else ''}", flush=True)
+
+
+def run(lab, tasks, system_of, rounds, exclusive):
+    """{task: Row}. system_of(task) is what measures it."""
+    rows = {task: Row(task) for task in tasks}
+    try:
+        for number in range(rounds):
+            print(f"round {number + 1} of {rounds}", flush=True)
+            for task in tasks:
+                exclusive.take()
+                system = system_of(task)
+                rows[task].mode = getattr(system, "mode", "") or ""
+                measure(lab, system, rows[task])
+    finally:
+        exclusive.release()
+    return rows
