@@ -50,12 +50,13 @@ static size_t bucket_of(const struct addr *remote)
 	return hash % PATH_MTU_BUCKETS;
 }
 
-static struct path_mtu_entry *entry_lookup(struct path_mtus *m, const struct addr *local, const struct addr *remote)
+static struct path_mtu_entry *entry_lookup(
+	struct path_mtus *m, uint16_t table_id, const struct addr *local, const struct addr *remote)
 {
 	struct path_mtu_entry *e;
 
 	LIST_FOREACH (e, &m->buckets[bucket_of(remote)], bucket) {
-		if (addr_equal(&e->remote, remote) && addr_equal(&e->local, local))
+		if (e->table_id == table_id && addr_equal(&e->remote, remote) && addr_equal(&e->local, local))
 			return e;
 	}
 	return NULL;
@@ -68,10 +69,10 @@ static void entry_free(struct path_mtus *m, struct path_mtu_entry *e)
 	free(e);
 }
 
-uint16_t path_mtus_lookup(struct path_mtus *m, const struct addr *local, const struct addr *remote, uint64_t now_ns,
-	uint64_t hold_ns, uint64_t *ret_learnt_ns)
+uint16_t path_mtus_lookup(struct path_mtus *m, uint16_t table_id, const struct addr *local, const struct addr *remote,
+	uint64_t now_ns, uint64_t hold_ns, uint64_t *ret_learnt_ns)
 {
-	struct path_mtu_entry *e = entry_lookup(m, local, remote);
+	struct path_mtu_entry *e = entry_lookup(m, table_id, local, remote);
 
 	if (e && now_ns - e->learnt_ns >= hold_ns) {
 		entry_free(m, e);
@@ -93,10 +94,10 @@ static struct path_mtu_entry *oldest(struct path_mtus *m)
 	return found;
 }
 
-void path_mtus_note(
-	struct path_mtus *m, const struct addr *local, const struct addr *remote, uint16_t mtu, uint64_t now_ns)
+void path_mtus_note(struct path_mtus *m, uint16_t table_id, const struct addr *local, const struct addr *remote,
+	uint16_t mtu, uint64_t now_ns)
 {
-	struct path_mtu_entry *e = entry_lookup(m, local, remote);
+	struct path_mtu_entry *e = entry_lookup(m, table_id, local, remote);
 
 	if (!e) {
 		if (m->count == PATH_MTU_PEERS_MAX)
@@ -104,6 +105,7 @@ void path_mtus_note(
 		e = calloc(1, sizeof(*e));
 		if (!e)
 			return;
+		e->table_id = table_id;
 		e->local = *local;
 		e->remote = *remote;
 		LIST_INSERT_HEAD(&m->buckets[bucket_of(remote)], e, bucket);

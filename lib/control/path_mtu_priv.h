@@ -27,6 +27,7 @@ enum drop_reason path_mtu_judge(
 
 struct path_mtu_entry {
 	LIST_ENTRY(path_mtu_entry) bucket;
+	uint16_t table_id; /* of both addresses */
 	struct addr local, remote;
 	uint16_t mtu;
 	uint64_t learnt_ns;
@@ -39,10 +40,10 @@ struct path_mtus {
 };
 
 /* The MTU learnt of this path less than hold_ns ago, or 0; what is older is forgotten. ret_learnt_ns: when. */
-uint16_t path_mtus_lookup(struct path_mtus *m, const struct addr *local, const struct addr *remote, uint64_t now_ns,
-	uint64_t hold_ns, uint64_t *ret_learnt_ns);
+uint16_t path_mtus_lookup(struct path_mtus *m, uint16_t table_id, const struct addr *local, const struct addr *remote,
+	uint64_t now_ns, uint64_t hold_ns, uint64_t *ret_learnt_ns);
 /* Remembers it in place of what was known, or of the oldest where there are too many. Without memory it is not
  * remembered. */
-void path_mtus_note(
-	struct path_mtus *m, const struct addr *local, const struct addr *remote, uint16_t mtu, uint64_t now_ns);
+void path_mtus_note(struct path_mtus *m, uint16_t table_id, const struct addr *local, const struct addr *remote,
+	uint16_t mtu, uint64_t now_ns);
 void path_mtus_done(struct path_mtus *m);

@@ -106,7 +106,8 @@ static struct datapath_steer *steer_in(struct sa_registry *r, const struct sa_sp
 	const struct datapath_steer_spec s = { .spi = in->spi,
 		.ah = in->protocol == PROTOCOL_AH,
 		.udp = in->path.encap == SA_ENCAP_UDP,
-		.remote = in->path.remote.addr };
+		.remote = in->path.remote.addr,
+		.table_id = in->path.table_id };
 
 	return datapath_steer_create(r->dp, &s);
 }

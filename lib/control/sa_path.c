@@ -11,8 +11,8 @@ int sa_path_build(struct sa_registry *r, struct sa_pair *pair, const struct path
 
 	if (rc)
 		return rc;
-	learnt = path_mtus_lookup(
-		&r->mtus, &spec->local.addr, &spec->remote.addr, now_ns, r->mtu_hold_ns, &pair->learnt_ns);
+	learnt = path_mtus_lookup(&r->mtus, spec->table_id, &spec->local.addr, &spec->remote.addr, now_ns,
+		r->mtu_hold_ns, &pair->learnt_ns);
 	pair->link_mtu = (*ret_path)->mtu;
 	pair->path_mtu = learnt < pair->link_mtu ? learnt : 0;
 	/* nobody has seen the path yet */
@@ -66,7 +66,7 @@ enum drop_reason sa_path_mtu_lower(
 	reason = path_mtu_judge(&claim, pair->path_mtu ? pair->path_mtu : pair->link_mtu, r->mtu_floor, &mtu);
 	if (reason)
 		return reason;
-	path_mtus_note(&r->mtus, &e->local.addr, &e->remote.addr, mtu, now_ns);
+	path_mtus_note(&r->mtus, pair->out_view.path.table_id, &e->local.addr, &e->remote.addr, mtu, now_ns);
 	*ret_pair = pair;
 	/* without a route nothing leaves; a later path begins with it */
 	return rebuild(r, pair, now_ns) ? DROP_NO_ROUTE : DROP_NONE;

@@ -8,6 +8,7 @@
 #include <openssl/core_names.h>
 #include <openssl/dh.h>
 #include <openssl/err.h>
+#include <openssl/params.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -43,8 +44,7 @@ static EVP_PKEY_CTX *prime_context(const struct kex_group *group)
 	OSSL_PARAM *params = NULL;
 	EVP_PKEY *pkey = NULL;
 
-	if (import && bld && p && g && kex_prime_push(group, bld, p, g) &&
-		OSSL_PARAM_BLD_push_int(bld, OSSL_PKEY_PARAM_DH_PRIV_LEN, PRIVATE_BITS) == 1)
+	if (import && bld && p && g && kex_prime_push(group, bld, p, g))
 		params = OSSL_PARAM_BLD_to_param(bld);
 	if (params && EVP_PKEY_fromdata_init(import) == 1 &&
 		EVP_PKEY_fromdata(import, &pkey, EVP_PKEY_KEY_PARAMETERS, params) == 1)
@@ -58,15 +58,27 @@ static EVP_PKEY_CTX *prime_context(const struct kex_group *group)
 	return ctx;
 }
 
+/* The context makes keys of the group: with a short private key where OpenSSL would take one as long as the prime. */
+static bool group_set(EVP_PKEY_CTX *ctx, const struct kex_group *group)
+{
+	int bits = PRIVATE_BITS;
+	const OSSL_PARAM params[] = {
+		OSSL_PARAM_construct_int(OSSL_PKEY_PARAM_DH_PRIV_LEN, &bits),
+		OSSL_PARAM_construct_end(),
+	};
+
+	if (group->prime)
+		return EVP_PKEY_CTX_set_params(ctx, params) == 1;
+	return !group->name || EVP_PKEY_CTX_set_group_name(ctx, group->name) == 1;
+}
+
 static EVP_PKEY *pkey_generate(const struct kex_group *group)
 {
 	EVP_PKEY *pkey = NULL;
 	EVP_PKEY_CTX *ctx = group->prime ? prime_context(group) : EVP_PKEY_CTX_new_from_name(NULL, group->type, NULL);
 
 	/* private MODP keys get OpenSSL's length for safe primes: twice the strength, 225 bits with 2048 */
-	if (ctx && EVP_PKEY_keygen_init(ctx) == 1 &&
-		(!group->name || EVP_PKEY_CTX_set_group_name(ctx, group->name) == 1) &&
-		EVP_PKEY_generate(ctx, &pkey) != 1)
+	if (ctx && EVP_PKEY_keygen_init(ctx) == 1 && group_set(ctx, group) && EVP_PKEY_generate(ctx, &pkey) != 1)
 		pkey = NULL;
 	EVP_PKEY_CTX_free(ctx);
 	return pkey;

@@ -91,7 +91,7 @@ enum drop_reason arp_input(struct datapath *dp, const struct rte_mbuf *m, uint64
 	if (!p->addr_be)
 		return DROP_NONE;
 	/* nothing of it is believed (RFC 5227 2.4) */
-	if (address_own(dp, a.sender_be))
+	if (address_own(dp, p->table_id, a.sender_be))
 		return DROP_ADDRESS_CONFLICT;
 	bool for_us = a.target_be == p->addr_be;
 	uint32_t index = sender_index(dp, port, &a, for_us && a.operation == RTE_ARP_OP_REQUEST, &full);

@@ -114,7 +114,7 @@ static inline void classify_ip(struct worker *w, struct rte_mbuf *m)
 		worker_drop(w, m, reason);
 	else if (unlikely(ip_is_fragment(packet_ip(m))))
 		fragment_sort(w, m, DROP_NONE);
-	else if (!address_own(w->dp, packet_ip(m)->dst_addr))
+	else if (!address_own(w->dp, packet_table_id(w->dp, m), packet_ip(m)->dst_addr))
 		list_push(&w->clear, m);
 	else
 		classify_own(w, m);
@@ -184,7 +184,7 @@ enum drop_reason classify_addresses6(const struct datapath *dp, const struct por
 	if (unlikely(ipv6_link_local(ip6_destination(ip))))
 		return port_has6(p, ip6_destination(ip)) ? DROP_NONE : DROP_MARTIAN;
 	if (unlikely(ipv6_link_local(ip6_source(ip))))
-		return address6_own(dp, ip6_destination(ip)) ? DROP_NONE : DROP_MARTIAN;
+		return address6_own(dp, p->table_id, ip6_destination(ip)) ? DROP_NONE : DROP_MARTIAN;
 	return DROP_NONE;
 }
 
@@ -212,7 +212,7 @@ static inline void ip6_sort(struct worker *w, const struct port *p, struct rte_m
 		own_link_sort(w, m);
 	else if (unlikely(packet_is_fragment(m)))
 		fragment_sort(w, m, whole);
-	else if (address6_own(w->dp, ip6_destination(ip)))
+	else if (address6_own(w->dp, p->table_id, ip6_destination(ip)))
 		classify_own(w, m);
 	else
 		list_push(&w->clear, m);

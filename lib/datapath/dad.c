@@ -48,7 +48,7 @@ bool address6_unusable(const struct datapath *dp, uint16_t port, const uint8_t a
 	}
 	for (uint16_t i = first; i < end; i++) {
 		int which = port_own6_find(&dp->ports[i], addr);
-		if (which >= 0)
+		if (which >= 0 && dp->ports[i].table_id == port_table_id(dp, port))
 			return port_own6_state(&dp->ports[i], which) != DATAPATH_ADDRESS_VALID;
 	}
 	return false;

@@ -86,6 +86,7 @@ static void worker_drain(struct worker *w)
 	for (uint16_t from = 0; w->handoff_from && from < w->dp->worker_count; from++)
 		ring_drain(w->handoff_from[from]);
 	defragment_flush(w);
+	parked_flush(w);
 	for (int i = 0; i < PUNT_CLASSES; i++)
 		ring_drain(w->punt[i]);
 }
@@ -264,6 +265,7 @@ struct datapath *datapath_create(
 	dp->cycles_per_s = rte_get_tsc_hz();
 	dp->event_fd = -1;
 	dp->ip_id = (uint16_t)rte_rand();
+	TAILQ_INIT(&dp->steers);
 	if (parts_create(dp, config, ret_reason, reason_capacity) ||
 		ports_create(dp, config, ret_reason, reason_capacity) ||
 		empty_publish(dp, ret_reason, reason_capacity)) {
@@ -348,11 +350,6 @@ static void held_drop(struct neighbour_table *t)
 		rte_pktmbuf_free_bulk(held, neighbour_release_held(t, i, held));
 }
 
-static void table_free(void *table)
-{
-	neighbour_table_free(table);
-}
-
 void datapath_free(struct datapath *dp)
 {
 	if (!dp)
@@ -366,8 +363,7 @@ void datapath_free(struct datapath *dp)
 		worker_free(dp->workers[i]);
 	if (dp->neighbours) {
 		held_drop(dp->neighbours);
-		/* behind the table's own entries in the queue of the deferred */
-		reclaim_later(dp->ips, table_free, dp->neighbours);
+		neighbour_table_close(dp->neighbours);
 	}
 	/* no worker is left to wait for: what is still queued may look at dp */
 	reclaim_poll(dp->ips);
@@ -385,26 +381,39 @@ int datapath_event_fd(const struct datapath *dp)
 	return dp->event_fd;
 }
 
+static void next_hop_release(void *neighbours, uint32_t neighbour)
+{
+	neighbour_unpin(neighbours, neighbour);
+}
+
 int datapath_path_create(struct datapath *dp, const struct path_spec *spec, struct path **ret_path)
 {
 	const struct snapshot *snap = atomic_load_explicit(&dp->snapshot, memory_order_relaxed);
-	const struct route *r = snapshot_route(snap, &spec->remote.addr);
+	const struct route *r = snapshot_route(snap, spec->table_id, &spec->remote.addr);
 	uint32_t neighbour = r->neighbour;
 
 	if (spec->remote.addr.family == ADDR_NONE || !route_leads(r))
 		return -EHOSTUNREACH;
+	/* also a router is the path's own: the path may outlive the route */
 	if (r->kind == ROUTE_CONNECTED)
 		neighbour = resolve_pin(dp, r->port, &spec->remote.addr);
+	else
+		neighbour_pin(dp->neighbours, neighbour);
 	if (neighbour == NEIGHBOUR_NONE)
 		return -EHOSTUNREACH;
 	*ret_path = path_create(spec, dp->ports[r->port].mtu, r->port, neighbour);
-	return *ret_path ? 0 : -ENOMEM;
+	if (!*ret_path) {
+		neighbour_unpin(dp->neighbours, neighbour);
+		return -ENOMEM;
+	}
+	path_on_free(*ret_path, next_hop_release, dp->neighbours);
+	return 0;
 }
 
 int datapath_next_hop_read(const struct datapath *dp, const struct addr *a, struct datapath_neighbour *ret_neighbour)
 {
 	const struct snapshot *snap = atomic_load_explicit(&dp->snapshot, memory_order_relaxed);
-	const struct route *r = snapshot_route(snap, a);
+	const struct route *r = snapshot_route(snap, TABLE_ID_MAIN, a);
 	const struct neighbour *n;
 	uint32_t index;
 

@@ -128,12 +128,13 @@ bool datapath_workers_settled(const struct datapath *dp);
 uint8_t datapath_worker_predict(const struct datapath *dp, const struct addr *local, const struct addr *remote);
 
 /* Control: asks the device that receives from a peer to bring the packets of an inbound SA to a queue of the SA's
- * owner. NULL: it has one queue, or no (more) such rules; the packets are handed over then. Packets go where the rule
- * says also when the owner has become another: rules are made anew with the next SA. */
+ * owner, and after owners have changed to the new one's. NULL: it has one queue, or no such rules; the packets are
+ * handed over then, as they are while a device has no room for the rule. */
 struct datapath_steer_spec {
 	uint32_t spi;
 	bool ah, udp; /* else raw ESP */
 	struct addr remote;
+	uint16_t table_id; /* of remote */
 };
 struct datapath_steer;
 struct datapath_steer *datapath_steer_create(struct datapath *dp, const struct datapath_steer_spec *s);

@@ -8,6 +8,7 @@
 #include <rte_mbuf.h>
 #include <rte_ring.h>
 #include <stdatomic.h>
+#include <sys/queue.h>
 
 #include "assignment_priv.h"
 #include "capture_priv.h"
@@ -75,7 +76,9 @@ struct port {
 	uint16_t device;           /* our index */
 	uint16_t vlan;             /* 0: untagged */
 	uint16_t mtu;
-	uint32_t addr_be; /* IPv4; 0: none */
+	uint16_t table_id; /* in the key of whatever is keyed by an address: what comes in here, goes out here, and our
+			    * addresses here; 0 */
+	uint32_t addr_be;  /* IPv4; 0: none */
 	uint8_t mac[6];
 	uint8_t rpf;            /* enum datapath_rpf */
 	bool six;               /* has IPv6, and so a link-local address */
@@ -99,10 +102,24 @@ struct policies {
 	bool needs_ports;        /* some rule asks for ports: it cannot judge fragments (RFC 4301 7) */
 };
 
-struct routes {
-	uint32_t holders;
+#define TABLE_IDS     1 /* of routes; what is keyed by an address has one in its key */
+#define TABLE_ID_MAIN 0 /* of IKE and of what we send ourselves */
+
+struct routes_of_table {
 	struct route_table four;
 	struct route6_table six;
+};
+
+/* Neighbours pinned for one list of routes, a bit each: taken and let go by control. */
+struct pins {
+	struct neighbour_table *neighbours; /* NULL: none */
+	uint64_t taken[NEIGHBOURS_MAX / 64];
+};
+
+struct routes {
+	uint32_t holders;
+	struct pins pins;                         /* of the neighbours that they lead to */
+	struct routes_of_table tables[TABLE_IDS]; /* by table_id */
 };
 
 /* Everything configured that a verdict depends on. */
@@ -244,6 +261,7 @@ struct datapath {
 	uint16_t own_count, own6_count;
 	uint32_t own_be[DATAPATH_PORTS_MAX];
 	uint8_t own6[DATAPATH_PORTS_MAX][16];
+	uint16_t own_table_id[DATAPATH_PORTS_MAX], own6_table_id[DATAPATH_PORTS_MAX]; /* of own_be, of own6 */
 	struct port ports[DATAPATH_PORTS_MAX];
 	struct device devices[DATAPATH_PORTS_MAX];
 	struct worker *workers[IPSEC_WORKERS_MAX];
@@ -269,7 +287,9 @@ struct datapath {
 	struct move move;
 	struct link6 links[DATAPATH_PORTS_MAX];
 	uint64_t dad_next_ns, mld_next_ns; /* when these want attention; UINT64_MAX: never */
-	struct capture *captured;          /* running, or not emptied yet */
+	TAILQ_HEAD(, datapath_steer) steers;
+	uint32_t steer_generation; /* one more each time that owners have changed */
+	struct capture *captured;  /* running, or not emptied yet */
 	uint8_t trace_generation;
 	uint64_t drops[DROP_REASON_COUNT]; /* of packets control held or made */
 	uint64_t port_drops[DATAPATH_PORTS_MAX][DROP_REASON_COUNT];
@@ -353,12 +373,12 @@ static inline uint32_t own_filter_bit(uint32_t addr_be)
 }
 
 /* Any thread: is this one of our own addresses? */
-static inline bool address_own(const struct datapath *dp, uint32_t addr_be)
+static inline bool address_own(const struct datapath *dp, uint16_t table_id, uint32_t addr_be)
 {
 	if (!(dp->own_filter & 1ull << own_filter_bit(addr_be)))
 		return false;
 	for (uint16_t i = 0; i < dp->own_count; i++)
-		if (dp->own_be[i] == addr_be)
+		if (dp->own_be[i] == addr_be && dp->own_table_id[i] == table_id)
 			return true;
 	return false;
 }
@@ -372,39 +392,59 @@ static inline uint32_t own6_filter_bit(const uint8_t addr[16])
 	return own_filter_bit(low);
 }
 
-static inline bool address6_own(const struct datapath *dp, const uint8_t addr[16])
+static inline bool address6_own(const struct datapath *dp, uint16_t table_id, const uint8_t addr[16])
 {
 	if (!(dp->own6_filter & 1ull << own6_filter_bit(addr)))
 		return false;
 	for (uint16_t i = 0; i < dp->own6_count; i++)
-		if (!memcmp(dp->own6[i], addr, 16))
+		if (!memcmp(dp->own6[i], addr, 16) && dp->own6_table_id[i] == table_id)
 			return true;
 	return false;
 }
 
+/* What came from no port is made here. */
+static inline uint16_t port_table_id(const struct datapath *dp, uint16_t port)
+{
+	return port < DATAPATH_PORTS_MAX ? dp->ports[port].table_id : TABLE_ID_MAIN;
+}
+
+/* Of the port it came from, in whatever it came. */
+static inline uint16_t packet_table_id(const struct datapath *dp, const struct rte_mbuf *m)
+{
+	return port_table_id(dp, m->port);
+}
+
 static inline bool destination_own(const struct datapath *dp, const struct rte_mbuf *m)
 {
-	return packet_is_ip6(m) ? address6_own(dp, ip6_destination(packet_ip6(m)))
-				: address_own(dp, packet_ip(m)->dst_addr);
+	uint16_t table_id = packet_table_id(dp, m);
+
+	return packet_is_ip6(m) ? address6_own(dp, table_id, ip6_destination(packet_ip6(m)))
+				: address_own(dp, table_id, packet_ip(m)->dst_addr);
 }
 
 static inline bool source_own(const struct datapath *dp, const struct rte_mbuf *m)
 {
-	return packet_is_ip6(m) ? address6_own(dp, ip6_source(packet_ip6(m))) : address_own(dp, packet_ip(m)->src_addr);
+	uint16_t table_id = packet_table_id(dp, m);
+
+	return packet_is_ip6(m) ? address6_own(dp, table_id, ip6_source(packet_ip6(m)))
+				: address_own(dp, table_id, packet_ip(m)->src_addr);
 }
 
 /* Where packets to an address go, of either family; never NULL. */
-static inline const struct route *snapshot_route(const struct snapshot *s, const struct addr *a)
+static inline const struct route *snapshot_route(const struct snapshot *s, uint16_t table_id, const struct addr *a)
 {
-	return a->family == ADDR_IPV6 ? route6_lookup(&s->routes->six, a->bytes)
-				      : route_lookup(&s->routes->four, ipv4_be(a));
+	const struct routes_of_table *t = &s->routes->tables[table_id];
+
+	return a->family == ADDR_IPV6 ? route6_lookup(&t->six, a->bytes) : route_lookup(&t->four, ipv4_be(a));
 }
 
 /* Where a packet goes. */
-static inline const struct route *packet_route(const struct snapshot *s, const struct rte_mbuf *m)
+static inline const struct route *packet_route(const struct worker *w, const struct rte_mbuf *m)
 {
-	return packet_is_ip6(m) ? route6_lookup(&s->routes->six, ip6_destination(packet_ip6(m)))
-				: route_lookup(&s->routes->four, packet_ip(m)->dst_addr);
+	const struct routes_of_table *t = &w->snapshot->routes->tables[packet_table_id(w->dp, m)];
+
+	return packet_is_ip6(m) ? route6_lookup(&t->six, ip6_destination(packet_ip6(m)))
+				: route_lookup(&t->four, packet_ip(m)->dst_addr);
 }
 
 /* worker.c. In the worker's thread: what must be local to it. 0 or -ENOMEM. */
@@ -435,6 +475,11 @@ int ownership_move(struct datapath *dp, struct assignment *target, const uint8_t
 void ownership_tick(struct datapath *dp, uint64_t now_ns);
 /* A worker that can send on a port now. */
 uint16_t ownership_sender(const struct datapath *dp, uint16_t port);
+
+/* steer.c, control. Rules whose SA may have another owner by now. */
+bool steer_is_behind(const struct datapath *dp);
+/* Makes some of them anew. */
+void steer_tick(struct datapath *dp);
 
 /* snapshot.c */
 /* NULL with a reason. */
@@ -527,7 +572,8 @@ void resolve_doubt(struct datapath *dp, uint32_t index, uint64_t now_ns);
 void resolve_hold(struct datapath *dp, struct rte_mbuf *m, uint64_t now_ns);
 /* Retries, ageing, ends of waiting. */
 void resolve_tick(struct datapath *dp, uint64_t now_ns);
-/* An entry that is never freed, for a path or route; its resolution starts at the next poll. NEIGHBOUR_NONE: full. */
+/* An entry for a path or route, to be unpinned with that; its resolution starts at the next poll. NEIGHBOUR_NONE: full.
+ */
 uint32_t resolve_pin(struct datapath *dp, uint16_t port, const struct addr *a);
 
 /* arp.c, control. */

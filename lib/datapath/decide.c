@@ -98,7 +98,7 @@ static struct decision drop_decision(enum drop_reason reason)
 
 static struct decision forward_decision(const struct worker *w, const struct rte_mbuf *m)
 {
-	const struct route *r = packet_route(w->snapshot, m);
+	const struct route *r = packet_route(w, m);
 
 	return (struct decision){
 		.kind = DECISION_FORWARD, .route_kind = r->kind, .port = (uint8_t)r->port, .neighbour = r->neighbour
@@ -167,7 +167,7 @@ static void arriving_lookup(const struct worker *w, struct rte_mbuf **pkts, cons
 	if (!needed)
 		return;
 	for (uint16_t i = 0; i < missed->n; i++)
-		packet_flow(pkts[missed->place[i]], false, &flows[i]);
+		packet_flow(w->dp, pkts[missed->place[i]], false, &flows[i]);
 	policy_lookup(w, flows, missed->n, ret_arriving);
 }
 
@@ -220,7 +220,7 @@ void decide_burst(struct worker *w, struct rte_mbuf **pkts, uint16_t n, enum ori
 	struct misses missed = { .n = 0 };
 
 	for (uint16_t i = 0; i < n; i++)
-		packet_flow(pkts[i], true, &ret_flows[i]);
+		packet_flow(w->dp, pkts[i], true, &ret_flows[i]);
 	if (likely(origin_forwarded(origin) && w->flows.four))
 		cache_ask(w, pkts, n, origin, ret_flows, ret_decisions, &missed);
 	else

@@ -304,14 +304,16 @@ bool defragment_push(struct worker *w, struct rte_mbuf *m, enum fragment_context
 
 /* RSS sends fragments of a datagram to several workers; all know which one waits for it. A port belongs to the context,
  * not to the choice. */
+static uint16_t fragment_worker(const struct worker *w, const struct reassembly_key *k)
+{
+	return w->active == 1 ? 0 : (uint16_t)(fragment_hash(k, w->dp->fragment_seed) % w->active);
+}
+
 static bool fragment_steer(struct worker *w, struct rte_mbuf *m, const struct fragment *f, enum fragment_context kind)
 {
 	const struct note note = { .stage = STAGE_FRAGMENT, .fragment = (uint8_t)kind };
-	uint16_t to;
+	uint16_t to = fragment_worker(w, &f->key);
 
-	if (w->dp->worker_count == 1)
-		return false;
-	to = (uint16_t)(fragment_hash(&f->key, w->dp->fragment_seed) % w->dp->worker_count);
 	if (to == w->id)
 		return false;
 	handoff_push(w, m, to, &note);
@@ -346,7 +348,7 @@ static void fragment_dispatch(struct worker *w, struct rte_mbuf *m)
 	}
 	if (fragment_steer(w, m, &f, kind))
 		return;
-	m = fragment_insert(w, m, &f, kind, kind == FRAGMENT_CLEAR ? m->port : 0);
+	m = fragment_insert(w, m, &f, kind, kind == FRAGMENT_CLEAR ? m->port : packet_table_id(w->dp, m));
 	if (m && kind == FRAGMENT_OWN)
 		classify_own(w, m);
 	else if (m)
@@ -360,4 +362,36 @@ void defragment_burst(struct worker *w)
 	w->fragments.n = 0;
 	for (uint16_t i = 0; i < n; i++)
 		fragment_dispatch(w, w->fragments.m[i]);
+}
+
+/* ---- workers come and go ---- */
+
+static bool datagram_stays(void *worker, const struct reassembly_key *k)
+{
+	const struct worker *w = worker;
+	uint8_t me = (uint8_t)w->id;
+
+	if (k->kind == FRAGMENT_INNER)
+		return owner_turn(sad_bucket_worker(w->ips, k->context), me) == me;
+	return fragment_worker(w, k) == me;
+}
+
+/* Fragments out of an SA were decrypted by its owner and go nowhere else. */
+static void piece_leaves(void *worker, const struct reassembly_key *k, void *buffer)
+{
+	const struct note note = { .stage = STAGE_FRAGMENT, .fragment = k->kind };
+	struct worker *w = worker;
+
+	if (k->kind == FRAGMENT_INNER)
+		worker_drop(w, buffer, DROP_OWNER_MOVING);
+	else
+		handoff_push(w, buffer, fragment_worker(w, k), &note);
+}
+
+void defragment_part(struct worker *w)
+{
+	if (!w->reassembly)
+		return;
+	reassembly_part(w->reassembly, datagram_stays, piece_leaves);
+	handoff_flush(w);
 }

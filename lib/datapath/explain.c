@@ -122,10 +122,18 @@ static void walk_send(const struct datapath *dp, struct datapath_walk *w, enum d
 		end_drop(w, DROP_NEIGHBOUR);
 }
 
-static void walk_forward(
-	const struct datapath *dp, const struct snapshot *snap, const struct addr *dst, struct datapath_walk *w)
+struct explain_facts {
+	const struct datapath *dp;
+	const struct snapshot *snap;
+	const struct datapath_query *query;
+	struct flow leaving;
+};
+
+static void walk_forward(const struct explain_facts *f, struct datapath_walk *w)
 {
-	const struct route *r = snapshot_route(snap, dst);
+	const struct datapath *dp = f->dp;
+	const struct addr *dst = &f->query->dst;
+	const struct route *r = snapshot_route(f->snap, f->leaving.table_id, dst);
 
 	if (!route_leads(r)) {
 		end_drop(w, r->kind == ROUTE_LOCAL ? DROP_MARTIAN : DROP_NO_ROUTE);
@@ -198,20 +206,13 @@ static void walk_local(struct explain_probe *p, const struct datapath_query *q, 
 
 /* ---- the ways ---- */
 
-struct explain_facts {
-	const struct datapath *dp;
-	const struct snapshot *snap;
-	const struct datapath_query *query;
-	struct flow leaving;
-};
-
 /* What a worker asks of the port and the routes about a packet that a rule protects. */
 static enum drop_reason protect_fault(const struct explain_facts *f, const struct datapath_explanation *e)
 {
 	const struct sa *sa = tunnel_lookup(f->dp->ips, e->leaving.tunnel_slot);
 
 	return protect_verdict(&e->leaving, &e->arriving, sa && sa_path(sa)->port == e->port,
-		route_leads_behind(snapshot_route(f->snap, &f->query->src), e->port));
+		route_leads_behind(snapshot_route(f->snap, f->leaving.table_id, &f->query->src), e->port));
 }
 
 static bool is_sealed_for_us(const struct explain_facts *f, const struct explain_probe *p)
@@ -223,7 +224,8 @@ static bool reverse_path_good(const struct explain_facts *f, const struct explai
 {
 	if (port >= f->dp->port_count || source_on_every_link(&p->m) || is_sealed_for_us(f, p))
 		return true;
-	return source_reached(snapshot_route(f->snap, &f->query->src), port, (enum datapath_rpf)f->dp->ports[port].rpf);
+	return source_reached(snapshot_route(f->snap, f->leaving.table_id, &f->query->src), port,
+		(enum datapath_rpf)f->dp->ports[port].rpf);
 }
 
 static void walk_clear(const struct explain_facts *f, struct explain_probe *p, struct datapath_explanation *e)
@@ -249,7 +251,7 @@ static void walk_clear(const struct explain_facts *f, struct explain_probe *p, s
 	else if (is_protect(&e->leaving))
 		walk_protect(f->dp, e->leaving.tunnel_slot, &f->leaving, &e->clear);
 	else
-		walk_forward(f->dp, f->snap, &f->query->dst, &e->clear);
+		walk_forward(f, &e->clear);
 }
 
 static void walk_tunnelled(const struct explain_facts *f, struct explain_probe *p, struct datapath_explanation *e)
@@ -258,7 +260,8 @@ static void walk_tunnelled(const struct explain_facts *f, struct explain_probe *
 	enum drop_reason reason = tunnelled_verdict(&e->leaving);
 
 	if (is_protect(&e->leaving) && e->leaving.tunnel_slot == from)
-		reason = claimed_back_verdict(snapshot_route(f->snap, &f->query->dst), tunnel_lookup(f->dp->ips, from));
+		reason = claimed_back_verdict(
+			snapshot_route(f->snap, f->leaving.table_id, &f->query->dst), tunnel_lookup(f->dp->ips, from));
 	if (source_own(f->dp, &p->m))
 		end_drop(&e->tunnelled, DROP_MARTIAN);
 	else if (destination_own(f->dp, &p->m))
@@ -268,7 +271,7 @@ static void walk_tunnelled(const struct explain_facts *f, struct explain_probe *
 	else if (reason)
 		end_drop(&e->tunnelled, reason);
 	else
-		walk_forward(f->dp, f->snap, &f->query->dst, &e->tunnelled);
+		walk_forward(f, &e->tunnelled);
 }
 
 /* The first stage of all: what no packet on a wire looks like. */
@@ -282,9 +285,9 @@ static enum drop_reason probe_classify(const struct datapath *dp, uint16_t port,
 	return classify_addresses6(dp, &dp->ports[port < dp->port_count ? port : 0], packet_ip6(&p->m));
 }
 
-static uint16_t port_behind(const struct snapshot *snap, const struct datapath_query *q)
+static uint16_t port_behind(const struct datapath *dp, const struct snapshot *snap, const struct datapath_query *q)
 {
-	const struct route *r = snapshot_route(snap, &q->src);
+	const struct route *r = snapshot_route(snap, port_table_id(dp, q->port), &q->src);
 
 	if (q->port != DATAPATH_PORT_ANY || !route_leads(r))
 		return q->port;
@@ -305,7 +308,7 @@ int datapath_explain(
 {
 	const struct snapshot *snap = atomic_load_explicit(&dp->snapshot, memory_order_relaxed);
 	struct explain_facts f = { .dp = dp, .snap = snap, .query = query };
-	struct datapath_explanation e = { .port = port_behind(snap, query) };
+	struct datapath_explanation e = { .port = port_behind(dp, snap, query) };
 	struct explain_probe p;
 	enum drop_reason reason;
 
@@ -315,8 +318,8 @@ int datapath_explain(
 	probe_init(&p, query, e.port);
 	e.rx_worker = port_worker(dp, snap, e.port);
 	e.local = query->port == DATAPATH_PORT_ANY && source_own(dp, &p.m);
-	packet_flow(&p.m, true, &f.leaving);
-	packet_flow(&p.m, false, &e.arriving_flow);
+	packet_flow(dp, &p.m, true, &f.leaving);
+	packet_flow(dp, &p.m, false, &e.arriving_flow);
 	snapshot_verdicts(snap, &f.leaving, 1, &e.leaving);
 	snapshot_verdicts(snap, &e.arriving_flow, 1, &e.arriving);
 	reason = probe_classify(dp, e.port, &p);

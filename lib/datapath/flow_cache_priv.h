@@ -28,9 +28,9 @@ struct decision {
 };
 
 /* Where a packet came from is part of its key: the decision depends on it. */
-#define FLOW_CONTEXT_TUNNEL 0xff /* out of an SA; else the port */
+#define FLOW_CONTEXT_TUNNEL 0x7f /* out of an SA; else the port; 7 bits */
 
-/* Of an IPv4 packet: two words. Compared whole, so every byte is set. */
+/* Of an IPv4 packet: two words, see flow_rest for the second. Compared whole, so every byte is set. */
 struct flow_key4 {
 	uint64_t addresses, rest;
 };
@@ -80,7 +80,8 @@ static inline uint64_t flow_rest(const struct flow *f, uint8_t context)
 {
 	uint32_t ports = (uint32_t)f->remote_port_be << 16 | f->local_port_be;
 
-	return (uint64_t)ports << 32 | (uint32_t)context << 16 | (uint32_t)f->has_ports << 8 | f->protocol;
+	return (uint64_t)ports << 32 | (uint32_t)f->table_id << 16 | (uint32_t)context << 9 |
+	       (uint32_t)f->has_ports << 8 | f->protocol;
 }
 
 static inline struct flow_key4 flow_key4_of(const struct flow *f, uint8_t context)

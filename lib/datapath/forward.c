@@ -58,6 +58,7 @@ static void egress_hold(
 		.origin = (uint8_t)origin,
 		.port = port,
 		.neighbour = neighbour,
+		.turn = on_link ? 0 : neighbour_turn(w->neighbours, neighbour),
 		.on_link = on_link,
 	};
 	punt_push(w, m, PUNT_HOLD);
@@ -152,5 +153,5 @@ void forward_along(struct worker *w, struct rte_mbuf *m, enum origin origin, con
 
 void forward_packet(struct worker *w, struct rte_mbuf *m, enum origin origin)
 {
-	forward_along(w, m, origin, packet_route(w->snapshot, m));
+	forward_along(w, m, origin, packet_route(w, m));
 }

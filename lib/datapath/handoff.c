@@ -56,6 +56,15 @@ uint16_t parked_take(struct parked *p, struct rte_mbuf **ret_pkts, uint16_t max)
 	return (uint16_t)n;
 }
 
+void parked_flush(struct worker *w)
+{
+	struct rte_mbuf *m;
+
+	parked_begin(&w->parked);
+	while (parked_take(&w->parked, &m, 1))
+		worker_drop(w, m, DROP_OWNER_MOVING);
+}
+
 static void packet_park(struct worker *w, struct rte_mbuf *m, const struct note *note, uint32_t what)
 {
 	struct parked *p = &w->parked;
@@ -93,8 +102,13 @@ static void egress_again(struct worker *w, struct rte_mbuf *m, const struct note
 {
 	uint32_t neighbour = note->neighbour;
 
-	if (note->on_link)
+	if (note->on_link) {
 		neighbour = packet_neighbour(w, m, note->port);
+	} else if (unlikely(neighbour_turn(w->neighbours, neighbour) != note->turn)) {
+		/* the route or path it was sent by is gone, and so is its next hop */
+		worker_drop(w, m, DROP_NEIGHBOUR);
+		return;
+	}
 	forward_egress(w, m, note->port, neighbour, note->on_link);
 }
 

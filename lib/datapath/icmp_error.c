@@ -14,7 +14,7 @@ static const struct port *error_port(const struct worker *w, const struct rte_mb
 
 	if (origin == ORIGIN_CLEAR)
 		return m->port < w->dp->port_count ? &w->ports[m->port] : NULL;
-	r = packet_route(w->snapshot, m);
+	r = packet_route(w, m);
 	return r->kind == ROUTE_NONE || r->kind == ROUTE_NOWHERE ? NULL : &w->ports[r->port];
 }
 
@@ -25,21 +25,22 @@ static const uint8_t *usable6(const struct worker *w, uint16_t port, const uint8
 }
 
 /* The address the packet was for speaks, when it is ours (RFC 4443 2.2 (a)). To a neighbour without any other address
- * the link-local one. A port may have that only, which would mean nothing further away: then any other of ours (2.2
- * (b)). */
+ * the link-local one. A port may have that only, which would mean nothing further away: then any other of ours in its
+ * table (2.2 (b)). */
 static const uint8_t *error_source6(const struct worker *w, const struct rte_mbuf *m, const struct port *p)
 {
 	const struct rte_ipv6_hdr *ip = packet_ip6(m);
 	const uint8_t *source = NULL;
 
-	if (p && (port_has6(p, ip6_destination(ip)) || address6_own(w->dp, ip6_destination(ip))))
+	if (p && (port_has6(p, ip6_destination(ip)) || destination_own(w->dp, m)))
 		return usable6(w, m->port, ip6_destination(ip));
 	if (p && ipv6_link_local(ip6_source(ip)))
 		return usable6(w, m->port, p->link_local);
 	if (p && p->prefix6.addr.family == ADDR_IPV6)
 		source = usable6(w, m->port, p->prefix6.addr.bytes);
 	for (uint16_t i = 0; i < w->dp->own6_count && !source; i++)
-		source = usable6(w, m->port, w->dp->own6[i]);
+		if (w->dp->own6_table_id[i] == packet_table_id(w->dp, m))
+			source = usable6(w, m->port, w->dp->own6[i]);
 	return source;
 }
 
@@ -58,7 +59,7 @@ static int error_build(
 
 	if (packet_is_ip6(m))
 		return icmp6_error_build(m, error_source6(w, m, p), error, value);
-	if (address_own(w->dp, packet_ip(m)->dst_addr))
+	if (destination_own(w->dp, m))
 		source_be = packet_ip(m)->dst_addr;
 	return icmp4_error_build(m, source_be, error, value, w->ip_id++);
 }

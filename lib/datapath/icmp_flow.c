@@ -14,6 +14,7 @@ bool icmp_flow_lookup(
 	if (!quote_read(rte_pktmbuf_mtod(m, const uint8_t *), m->data_len, &q))
 		return false;
 	quote_flow(&q, leaving, ret_flow);
+	ret_flow->table_id = packet_table_id(w->dp, m);
 	policy_lookup(w, ret_flow, 1, &v);
 	*ret_slot = v.tunnel_slot;
 	return v.matched && v.action == SPD_PROTECT;
@@ -21,9 +22,9 @@ bool icmp_flow_lookup(
 
 bool icmp_flow_local_there(const struct worker *w, const struct rte_mbuf *m, const struct flow *flow)
 {
-	const struct route *r = flow->family == ADDR_IPV6
-					? route6_lookup(&w->snapshot->routes->six, (const uint8_t *)flow->local_be)
-					: route_lookup(&w->snapshot->routes->four, flow->local_be[0]);
+	const struct routes_of_table *t = &w->snapshot->routes->tables[flow->table_id];
+	const struct route *r = flow->family == ADDR_IPV6 ? route6_lookup(&t->six, (const uint8_t *)flow->local_be)
+							  : route_lookup(&t->four, flow->local_be[0]);
 
 	return route_leads(r) && r->port == m->port;
 }

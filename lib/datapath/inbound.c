@@ -77,7 +77,7 @@ static void mss_clamp_tunnelled(struct worker *w, struct rte_mbuf *m)
 
 	if (!w->dp->mss_clamp || !may_be_tcp(m) || !mss_is_syn(ip, m->data_len))
 		return;
-	packet_flow(m, false, &f);
+	packet_flow(w->dp, m, false, &f);
 	policy_lookup(w, &f, 1, &v);
 	back = v.action == SPD_PROTECT ? tunnel_lookup(w->ips, v.tunnel_slot) : NULL;
 	if (back && mss_clamp(ip, m->data_len, sa_inner_mtu(back)))
@@ -125,7 +125,7 @@ static struct rte_mbuf *inner_join(struct worker *w, struct rte_mbuf *m, struct 
 		worker_drop(w, m, DROP_INNER_HEADER);
 		return NULL;
 	}
-	packet_flow(m, false, &f);
+	packet_flow(w->dp, m, false, &f);
 	if (sa_selectors_match(sa, &f))
 		return m;
 	sa_count_drop(sa, DROP_SELECTOR_IN);

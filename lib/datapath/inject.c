@@ -102,7 +102,7 @@ static struct rte_mbuf *fragment_build(
 static uint16_t mtu_towards(struct datapath *dp, uint32_t destination_be)
 {
 	const struct snapshot *snap = atomic_load_explicit(&dp->snapshot, memory_order_relaxed);
-	const struct route *r = route_lookup(&snap->routes->four, destination_be);
+	const struct route *r = route_lookup(&snap->routes->tables[TABLE_ID_MAIN].four, destination_be);
 
 	return route_leads(r) ? dp->ports[r->port].mtu : MTU_OF_NOWHERE;
 }

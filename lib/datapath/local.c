@@ -101,7 +101,7 @@ static enum drop_reason local_policy(struct worker *w, const struct rte_mbuf *m)
 
 	if (unlikely(is_from_beyond_the_link(w, m)))
 		return DROP_REVERSE_PATH;
-	packet_flow(m, false, &f);
+	packet_flow(w->dp, m, false, &f);
 	policy_lookup(w, &f, 1, &v);
 	/* no tunnel brings what comes from an address that is known on its own link only */
 	if (packet_is_ip6(m) && ipv6_link_local(ip6_source(packet_ip6(m))) && is_protect(&v))

@@ -280,7 +280,7 @@ static enum drop_reason solicited(struct datapath *dp, uint16_t port, const stru
 	if (!port_has6(p, nd->target.bytes))
 		return DROP_NONE;
 	/* it stays ours; nothing else of it is believed */
-	if (nd->dad || address6_own(dp, nd->source.bytes) || port_has6(p, nd->source.bytes)) {
+	if (nd->dad || address6_own(dp, p->table_id, nd->source.bytes) || port_has6(p, nd->source.bytes)) {
 		if (nd->dad)
 			advertise(dp, port, nd);
 		return DROP_ADDRESS_CONFLICT;
@@ -304,7 +304,8 @@ static enum drop_reason advertised(struct datapath *dp, uint16_t port, const str
 	const struct neighbour *n;
 	uint32_t index;
 
-	if (port_has6(&dp->ports[port], nd->target.bytes) || address6_own(dp, nd->target.bytes))
+	if (port_has6(&dp->ports[port], nd->target.bytes) ||
+		address6_own(dp, dp->ports[port].table_id, nd->target.bytes))
 		return DROP_ADDRESS_CONFLICT;
 	index = neighbour_find(dp->neighbours, port, &nd->target);
 	if (index == NEIGHBOUR_NONE)

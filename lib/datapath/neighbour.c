@@ -30,13 +30,23 @@ struct neighbour_table *neighbour_table_create(struct ipsec *ips)
 	return t;
 }
 
-void neighbour_table_free(struct neighbour_table *t)
+static void table_end(struct neighbour_table *t)
 {
-	if (!t)
-		return;
-	for (uint32_t i = 0; i < NEIGHBOURS_MAX; i++)
-		rte_pktmbuf_free_bulk(t->entries[i].held, t->entries[i].held_count);
-	rte_free(t);
+	if (t->closed && !t->pin_total && !t->grave_count)
+		rte_free(t);
+}
+
+void neighbour_table_close(struct neighbour_table *t)
+{
+	t->closed = true;
+	table_end(t);
+}
+
+/* The MAC goes, the turn stays. */
+static void word_clear(struct neighbour_table *t, uint32_t index, uint16_t turn)
+{
+	atomic_store_explicit(
+		&t->words[index], (uint64_t)(turn & NEIGHBOUR_TURN_MASK) << NEIGHBOUR_TURN_SHIFT, memory_order_relaxed);
 }
 
 static uint64_t slot_key(const struct neighbour_table *t, uint16_t port, const struct addr *a)
@@ -80,7 +90,7 @@ uint32_t neighbour_find(const struct neighbour_table *t, uint16_t port, const st
 /* Counted by its own rule before and after every change of an entry. */
 static bool is_unproven(const struct neighbour *n)
 {
-	return n->state != NEIGHBOUR_FREE && n->state != NEIGHBOUR_STATIC && !n->pinned && !n->proven;
+	return n->state != NEIGHBOUR_FREE && n->state != NEIGHBOUR_STATIC && !n->pins && !n->proven;
 }
 
 uint32_t neighbour_ensure(struct neighbour_table *t, uint16_t port, const struct addr *a)
@@ -95,7 +105,7 @@ uint32_t neighbour_ensure(struct neighbour_table *t, uint16_t port, const struct
 	};
 	t->entry_count++;
 	t->unproven_count++;
-	atomic_store_explicit(&t->words[index], 0, memory_order_relaxed);
+	word_clear(t, index, neighbour_turn(t, index) + 1);
 	slot_insert(t, slot_key(t, port, a), index);
 	return index;
 }
@@ -104,7 +114,7 @@ void neighbour_confirm(
 	struct neighbour_table *t, uint32_t index, const uint8_t mac[6], enum neighbour_state state, uint64_t now_ns)
 {
 	struct neighbour *n = &t->entries[index];
-	uint64_t word = 0;
+	uint64_t word = (uint64_t)neighbour_turn(t, index) << NEIGHBOUR_TURN_SHIFT;
 
 	if (n->state == NEIGHBOUR_STATIC && state != NEIGHBOUR_STATIC)
 		return;
@@ -128,7 +138,7 @@ void neighbour_forget_mac(struct neighbour_table *t, uint32_t index)
 	n->state = NEIGHBOUR_INCOMPLETE;
 	n->proven = false;
 	t->unproven_count += is_unproven(n);
-	atomic_store_explicit(&t->words[index], 0, memory_order_relaxed);
+	word_clear(t, index, neighbour_turn(t, index));
 }
 
 void neighbour_pin(struct neighbour_table *t, uint32_t index)
@@ -136,14 +146,15 @@ void neighbour_pin(struct neighbour_table *t, uint32_t index)
 	struct neighbour *n = &t->entries[index];
 
 	t->unproven_count -= is_unproven(n);
-	n->pinned = true;
+	n->pins++;
+	t->pin_total++;
 }
 
 static bool is_idle(const struct neighbour_table *t, uint32_t index)
 {
 	const struct neighbour *n = &t->entries[index];
 
-	return n->state == NEIGHBOUR_STALE && !n->pinned &&
+	return n->state == NEIGHBOUR_STALE && !n->pins &&
 	       !atomic_load_explicit((_Atomic uint8_t *)(uintptr_t)&t->used[index], memory_order_relaxed);
 }
 
@@ -162,7 +173,7 @@ bool neighbour_hold(struct neighbour_table *t, uint32_t index, struct rte_mbuf *
 {
 	struct neighbour *n = &t->entries[index];
 
-	if (n->held_count == NEIGHBOUR_HELD_MAX || t->held_total == NEIGHBOURS_HELD_MAX)
+	if (n->state == NEIGHBOUR_FREE || n->held_count == NEIGHBOUR_HELD_MAX || t->held_total == NEIGHBOURS_HELD_MAX)
 		return false;
 	n->held[n->held_count++] = m;
 	t->held_total++;
@@ -193,6 +204,7 @@ static void grave_close(void *object)
 
 	g->table->free[g->table->free_count++] = g->index;
 	g->table->grave_count--;
+	table_end(g->table);
 	free(g);
 }
 
@@ -201,7 +213,7 @@ void neighbour_remove(struct neighbour_table *t, uint32_t index)
 	struct neighbour *n = &t->entries[index];
 	struct neighbour_grave *g = malloc(sizeof(*g));
 
-	if (!g || n->pinned || n->state == NEIGHBOUR_STATIC) {
+	if (!g || n->pins || n->state == NEIGHBOUR_STATIC) {
 		/* without memory the entry stays and is tried again later */
 		free(g);
 		return;
@@ -215,4 +227,23 @@ void neighbour_remove(struct neighbour_table *t, uint32_t index)
 	*g = (struct neighbour_grave){ .table = t, .index = index };
 	/* a worker may hold the index until its next report */
 	reclaim_later(t->ips, grave_close, g);
+}
+
+void neighbour_unpin(struct neighbour_table *t, uint32_t index)
+{
+	struct neighbour *n = &t->entries[index];
+
+	n->pins--;
+	t->pin_total--;
+	if (t->closed) {
+		table_end(t);
+		return;
+	}
+	if (n->pins || n->state == NEIGHBOUR_STATIC)
+		return;
+	t->unproven_count += is_unproven(n);
+	/* at the next tick it is found stale unless it is in use */
+	n->next_ns = t->next_ns = 0;
+	if (n->state == NEIGHBOUR_INCOMPLETE && !n->probes && !n->held_count)
+		neighbour_remove(t, index);
 }

@@ -20,6 +20,8 @@
 #define NEIGHBOUR_HELD_MAX   8                    /* packets waiting for one neighbour */
 #define NEIGHBOURS_HELD_MAX  512                  /* ... for all of them */
 #define NEIGHBOUR_WORD_VALID (1ull << 63)         /* the MAC may be used */
+#define NEIGHBOUR_TURN_SHIFT 48                   /* in the word: which use of the index this is, 15 bits */
+#define NEIGHBOUR_TURN_MASK  0x7fffu
 /* Entries whose address never answered a question of ours: a flood of requests, or of packets to hosts that are not
  * there, turns these over and leaves the rest of the table alone (RFC 6583 6). */
 #define NEIGHBOURS_UNPROVEN_MAX (NEIGHBOURS_MAX / 4)
@@ -33,10 +35,10 @@ struct neighbour {
 	uint16_t port;
 	uint8_t state; /* enum neighbour_state; FREE also while the entry waits for its grace period */
 	uint8_t probes;
-	bool pinned; /* a path or route holds the index: the entry is never freed */
 	bool proven; /* answered a question of ours since it was last lost */
 	uint8_t held_count;
 	uint8_t mac[6];
+	uint32_t pins;         /* paths and route tables that hold the index: with any the entry is not freed */
 	uint64_t next_ns;      /* when it wants attention; UINT64_MAX: never */
 	uint64_t confirmed_ns; /* last proof that the MAC is right */
 	uint64_t used_ns;      /* when a worker was last seen to use it */
@@ -44,11 +46,11 @@ struct neighbour {
 };
 
 struct neighbour_table {
-	/* R: workers; W: control. MAC in the low six bytes (memory order), NEIGHBOUR_WORD_VALID above */
+	/* R: workers; W: control. MAC in the low six bytes (memory order), above it NEIGHBOUR_WORD_VALID and the turn
+	 */
 	_Atomic uint64_t words[NEIGHBOURS_MAX];
 	/* R: workers; W: control. IPv4 address or fingerprint (32 bits) | port (8) | index + 2 (24); 0: free, 1: was
-	 * used
-	 */
+	 * used. The port stands for its table_id: it has one, and its link is the same whichever that is */
 	_Atomic uint64_t slots[NEIGHBOUR_SLOTS];
 	/* W: workers set, control clears */
 	_Atomic uint8_t used[NEIGHBOURS_MAX];
@@ -60,7 +62,9 @@ struct neighbour_table {
 	uint32_t grave_count;    /* removed ones that wait for their grace period */
 	uint32_t victim_cursor;  /* where the search for an entry to give up goes on */
 	uint64_t next_ns;        /* earliest attention */
-	uint32_t seed;           /* so that nobody outside can choose colliding addresses */
+	uint64_t pin_total;
+	bool closed;   /* the data path has ended */
+	uint32_t seed; /* so that nobody outside can choose colliding addresses */
 	struct ipsec *ips;
 };
 
@@ -122,9 +126,20 @@ static inline uint64_t neighbour_word(struct neighbour_table *t, uint32_t index)
 	return atomic_load_explicit(&t->words[index], memory_order_relaxed);
 }
 
+/* Any thread: which use of an index a word is of, for packets that take the index from one thread to another. */
+static inline uint16_t neighbour_turn_of(uint64_t word)
+{
+	return (uint16_t)(word >> NEIGHBOUR_TURN_SHIFT & NEIGHBOUR_TURN_MASK);
+}
+
+static inline uint16_t neighbour_turn(const struct neighbour_table *t, uint32_t index)
+{
+	return neighbour_turn_of(atomic_load_explicit(&t->words[index], memory_order_relaxed));
+}
+
 struct neighbour_table *neighbour_table_create(struct ipsec *ips);
-/* Frees held packets too. Deferred entries must have been reclaimed or be never reclaimed afterwards. */
-void neighbour_table_free(struct neighbour_table *t);
+/* No packet is held. The table ends with its last pin and the grace period of its last entry. */
+void neighbour_table_close(struct neighbour_table *t);
 
 /* Control, all below. */
 
@@ -136,14 +151,17 @@ uint32_t neighbour_ensure(struct neighbour_table *t, uint16_t port, const struct
  * only. */
 void neighbour_confirm(
 	struct neighbour_table *t, uint32_t index, const uint8_t mac[6], enum neighbour_state state, uint64_t now_ns);
-/* The entry is never freed from now on. */
+/* The entry is not freed until as many unpins. */
 void neighbour_pin(struct neighbour_table *t, uint32_t index);
+/* Nobody finds the index any more through what was pinned (a grace period is over). With the last pin the entry is like
+ * others: it ages, and when nobody waits for its answer it is gone. */
+void neighbour_unpin(struct neighbour_table *t, uint32_t index);
 /* An entry that may be given up for a new one: one nobody proved, oldest first as far as a cursor tells; in a full
  * table also a stale one not in use. NEIGHBOUR_NONE: none. */
 uint32_t neighbour_victim(struct neighbour_table *t);
 /* The MAC is not to be used any more. */
 void neighbour_forget_mac(struct neighbour_table *t, uint32_t index);
-/* Takes a packet to wait for the neighbour; false: no room, the caller keeps it. */
+/* Takes a packet to wait for the neighbour; false: no room, or there is no such entry: the caller keeps it. */
 bool neighbour_hold(struct neighbour_table *t, uint32_t index, struct rte_mbuf *m);
 /* Gives the waiting packets back, oldest first; returns how many. */
 uint16_t neighbour_release_held(

@@ -183,7 +183,7 @@ void outbound_clear(struct worker *w, struct list *l, enum origin origin)
 
 static void claimed_back(struct worker *w, struct rte_mbuf *m, uint32_t slot)
 {
-	const struct route *r = packet_route(w->snapshot, m);
+	const struct route *r = packet_route(w, m);
 	enum drop_reason reason = claimed_back_verdict(r, tunnel_lookup(w->ips, slot));
 
 	if (reason)

@@ -196,6 +196,7 @@ static enum move_phase give(struct datapath *dp)
 	dp->move.target = NULL;
 	buckets_give(dp);
 	sa_owners_release(dp->ips);
+	dp->steer_generation++;
 	return MOVE_NONE;
 }
 
@@ -259,7 +260,8 @@ void ownership_tick(struct datapath *dp, uint64_t now_ns)
 		reclaim_poll(dp->ips);
 		move_step(dp);
 	}
-	dp->move.next_ns = is_moving(dp) ? now_ns + TICK_NS : UINT64_MAX;
+	steer_tick(dp);
+	dp->move.next_ns = is_moving(dp) || steer_is_behind(dp) ? now_ns + TICK_NS : UINT64_MAX;
 }
 
 uint16_t ownership_sender(const struct datapath *dp, uint16_t port)

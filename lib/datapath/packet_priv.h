@@ -46,7 +46,8 @@ struct note {
 	bool on_link;       /* the next hop is the packet's destination: to be looked up again, as the index of one that
 			     * no path or route pins may have been freed meanwhile */
 	uint8_t fragment;   /* enum fragment_context; of packets in the list `fragments` and of STAGE_FRAGMENT */
-	uint8_t reserved[6];
+	uint16_t turn;      /* of the neighbour's index: another one, and it is not who was meant */
+	uint8_t reserved[4];
 };
 static_assert(sizeof(struct note) % RTE_MBUF_PRIV_ALIGN == 0, "size of the private area of an mbuf");
 

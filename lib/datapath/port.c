@@ -139,10 +139,12 @@ static void own_add(struct datapath *dp, const struct port *p)
 
 	if (p->addr_be) {
 		dp->own_filter |= 1ull << own_filter_bit(p->addr_be);
+		dp->own_table_id[dp->own_count] = p->table_id;
 		dp->own_be[dp->own_count++] = p->addr_be;
 	}
 	if (p->prefix6.addr.family == ADDR_IPV6) {
 		dp->own6_filter |= 1ull << own6_filter_bit(six);
+		dp->own6_table_id[dp->own6_count] = p->table_id;
 		memcpy(dp->own6[dp->own6_count++], six, 16);
 	}
 }

@@ -274,6 +274,22 @@ void reassembly_expire(struct reassembly *r, uint64_t now, unsigned most)
 		datagram_timeout(r, &r->datagrams[r->all.oldest]);
 }
 
+void reassembly_part(struct reassembly *r, bool (*stays)(void *context, const struct reassembly_key *key),
+	void (*leave)(void *context, const struct reassembly_key *key, void *buffer))
+{
+	uint16_t newer;
+
+	for (uint16_t i = r->all.oldest; i != NONE; i = newer) {
+		struct incomplete *d = &r->datagrams[i];
+		newer = d->newer;
+		if (stays(r->config.context, &d->key))
+			continue;
+		for (uint16_t p = 0; p < d->count; p++)
+			leave(r->config.context, &d->key, d->pieces[p].buffer);
+		reassembly_take(r, d);
+	}
+}
+
 void reassembly_flush(struct reassembly *r)
 {
 	while (r->all.count)

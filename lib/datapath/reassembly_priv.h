@@ -18,7 +18,7 @@
 struct reassembly_key {
 	uint8_t source[16], destination[16]; /* IPv4 in the first four bytes */
 	uint32_t identification;
-	uint32_t context; /* of enum fragment_context: the port, or the SA's SPI */
+	uint32_t context; /* of enum fragment_context: the port, the SA's SPI, or the table_id */
 	uint8_t kind;     /* enum fragment_context */
 	uint8_t family;   /* 4 or 6 */
 	uint8_t protocol; /* IPv4; 0 in IPv6 (RFC 8200 4.5) */
@@ -29,7 +29,7 @@ static_assert(sizeof(struct reassembly_key) == 44, "no padding");
 /* Fragments of different contexts never meet. Those for us have one: the ways to us may differ, and ESP and AH have an
  * ICV that says whose the whole is. */
 enum fragment_context {
-	FRAGMENT_OWN,   /* for one of our addresses */
+	FRAGMENT_OWN,   /* for one of our addresses, by its table_id */
 	FRAGMENT_CLEAR, /* to go on, by the port they came from */
 	FRAGMENT_INNER, /* out of an SA, by its SPI */
 };
@@ -117,6 +117,10 @@ enum drop_reason reassembly_insert(
 void reassembly_take(struct reassembly *r, struct incomplete *d);
 /* Drops at most `most` of the datagrams whose time is over. */
 void reassembly_expire(struct reassembly *r, uint64_t now, unsigned most);
+/* Gives up datagrams that are not this table's any more: pieces of those for which `stays` is false go to `leave`,
+ * which takes their buffers. Both get the config's context. */
+void reassembly_part(struct reassembly *r, bool (*stays)(void *context, const struct reassembly_key *key),
+	void (*leave)(void *context, const struct reassembly_key *key, void *buffer));
 /* Drops all. */
 void reassembly_flush(struct reassembly *r);
 

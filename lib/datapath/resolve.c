@@ -123,6 +123,12 @@ static struct addr destination_of(const struct rte_mbuf *m)
 	return addr_from_ipv4(rte_be_to_cpu_32(packet_ip(m)->dst_addr));
 }
 
+/* What pinned the entry is gone since, and the index another neighbour's. */
+static bool is_forgotten(const struct neighbour_table *t, const struct note *note)
+{
+	return !note->on_link && neighbour_turn(t, note->neighbour) != note->turn;
+}
+
 /* The entry the packet's note means. */
 static uint32_t held_index(struct datapath *dp, struct rte_mbuf *m)
 {
@@ -135,8 +141,13 @@ static uint32_t held_index(struct datapath *dp, struct rte_mbuf *m)
 void resolve_hold(struct datapath *dp, struct rte_mbuf *m, uint64_t now_ns)
 {
 	struct neighbour_table *t = dp->neighbours;
-	uint32_t index = held_index(dp, m);
+	uint32_t index;
 
+	if (is_forgotten(t, packet_note(m))) {
+		control_drop(dp, m, DROP_NEIGHBOUR);
+		return;
+	}
+	index = held_index(dp, m);
 	if (index == NEIGHBOUR_NONE) {
 		control_drop(dp, m, DROP_NEIGHBOURS_FULL);
 		return;

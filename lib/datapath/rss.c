@@ -58,7 +58,7 @@ uint16_t rss_queue(const struct rss *r, const struct addr *source, const struct 
 uint8_t datapath_worker_predict(const struct datapath *dp, const struct addr *local, const struct addr *remote)
 {
 	const struct snapshot *snap = atomic_load_explicit(&dp->snapshot, memory_order_relaxed);
-	const struct route *r = snapshot_route(snap, remote);
+	const struct route *r = snapshot_route(snap, TABLE_ID_MAIN, remote);
 	const struct device *d;
 	uint16_t queue = 0;
 	uint8_t owner;

@@ -8,11 +8,13 @@
 
 struct entry {
 	struct prefix prefix;
+	uint16_t table_id;
 	uint32_t order; /* of two with the same prefix the later one holds */
 	struct route route;
 };
 
 struct entries {
+	struct pins pins; /* of their next hops */
 	struct entry *items;
 	uint32_t count;
 };
@@ -31,15 +33,15 @@ static const char *const nowhere[] = {
 	"ff00::/8",
 };
 
-static void entry_add(struct entries *e, struct prefix p, struct route r)
+static void entry_add(struct entries *e, uint16_t table_id, struct prefix p, struct route r)
 {
-	e->items[e->count] = (struct entry){ .prefix = p, .order = e->count, .route = r };
+	e->items[e->count] = (struct entry){ .prefix = p, .table_id = table_id, .order = e->count, .route = r };
 	e->count++;
 }
 
 /* The subnet, its first and last address, which no host has (of an IPv6 subnet only the first: RFC 4291 2.6.1), and our
  * own. */
-static void connected_add(struct entries *e, uint16_t port, const struct prefix *p)
+static void connected_add(struct entries *e, uint16_t table_id, uint16_t port, const struct prefix *p)
 {
 	const uint8_t bits = (uint8_t)(addr_len(&p->addr) * 8);
 	struct prefix own = { p->addr, bits }, low = own, high = own;
@@ -47,12 +49,13 @@ static void connected_add(struct entries *e, uint16_t port, const struct prefix 
 	if (p->addr.family == ADDR_NONE)
 		return;
 	prefix_range(p, &low.addr, &high.addr);
-	entry_add(e, (struct prefix){ low.addr, p->len }, (struct route){ .kind = ROUTE_CONNECTED, .port = port });
+	entry_add(e, table_id, (struct prefix){ low.addr, p->len },
+		(struct route){ .kind = ROUTE_CONNECTED, .port = port });
 	if (p->len < bits - 1)
-		entry_add(e, low, (struct route){ .kind = ROUTE_NOWHERE });
+		entry_add(e, table_id, low, (struct route){ .kind = ROUTE_NOWHERE });
 	if (p->len < bits - 1 && p->addr.family == ADDR_IPV4)
-		entry_add(e, high, (struct route){ .kind = ROUTE_NOWHERE });
-	entry_add(e, own, (struct route){ .kind = ROUTE_LOCAL, .port = port });
+		entry_add(e, table_id, high, (struct route){ .kind = ROUTE_NOWHERE });
+	entry_add(e, table_id, own, (struct route){ .kind = ROUTE_LOCAL, .port = port });
 }
 
 int snapshot_connected_port(const struct datapath *dp, const struct addr *a)
@@ -64,6 +67,33 @@ int snapshot_connected_port(const struct datapath *dp, const struct addr *a)
 	return -1;
 }
 
+/* One pin for each neighbour, whatever the number of routes. */
+static uint32_t router_pin(struct pins *p, struct datapath *dp, uint16_t port, const struct addr *via)
+{
+	uint32_t index = resolve_pin(dp, port, via);
+
+	if (index == NEIGHBOUR_NONE)
+		return index;
+	if (p->taken[index / 64] >> index % 64 & 1)
+		neighbour_unpin(dp->neighbours, index);
+	p->neighbours = dp->neighbours;
+	p->taken[index / 64] |= 1ull << index % 64;
+	return index;
+}
+
+static void pins_pass(struct pins *from, struct pins *ret_to)
+{
+	*ret_to = *from;
+	*from = (struct pins){ .neighbours = NULL };
+}
+
+static void pins_release(struct pins *p)
+{
+	for (uint32_t i = 0; p->neighbours && i < NEIGHBOURS_MAX; i++)
+		if (p->taken[i / 64] >> i % 64 & 1)
+			neighbour_unpin(p->neighbours, i);
+}
+
 static int via_add(struct entries *e, struct datapath *dp, const struct datapath_route *r, const char **ret_reason)
 {
 	int port = r->on_port ? r->port : snapshot_connected_port(dp, &r->via);
@@ -73,12 +103,12 @@ static int via_add(struct entries *e, struct datapath *dp, const struct datapath
 		*ret_reason = "route via an address that is no neighbour of an interface";
 		return -EINVAL;
 	}
-	uint32_t neighbour = resolve_pin(dp, (uint16_t)port, &r->via);
+	uint32_t neighbour = router_pin(&e->pins, dp, (uint16_t)port, &r->via);
 	if (neighbour == NEIGHBOUR_NONE) {
 		*ret_reason = "neighbour table full";
 		return -ENOMEM;
 	}
-	entry_add(e, r->prefix,
+	entry_add(e, dp->ports[port].table_id, r->prefix,
 		(struct route){ .kind = ROUTE_VIA,
 			.is_default = r->prefix.len == 0,
 			.port = (uint16_t)port,
@@ -99,7 +129,7 @@ static int entry_compare(const void *a, const void *b)
 static int entries_collect(
 	struct entries *e, struct datapath *dp, const struct datapath_snapshot *s, const char **ret_reason)
 {
-	size_t most = ARRAY_LEN(nowhere) + s->route_count + (size_t)ENTRIES_OF_PORT * dp->port_count;
+	size_t most = ARRAY_LEN(nowhere) * TABLE_IDS + s->route_count + (size_t)ENTRIES_OF_PORT * dp->port_count;
 	struct prefix p;
 
 	*ret_reason = "out of memory";
@@ -108,15 +138,16 @@ static int entries_collect(
 		return -ENOMEM;
 	for (size_t i = 0; i < ARRAY_LEN(nowhere); i++)
 		if (!prefix_parse(nowhere[i], &p))
-			entry_add(e, p, (struct route){ .kind = ROUTE_NOWHERE });
+			for (uint16_t id = 0; id < TABLE_IDS; id++)
+				entry_add(e, id, p, (struct route){ .kind = ROUTE_NOWHERE });
 	for (size_t i = 0; i < s->route_count; i++) {
 		int error = via_add(e, dp, &s->routes[i], ret_reason);
 		if (error)
 			return error;
 	}
 	for (uint16_t i = 0; i < dp->port_count; i++) {
-		connected_add(e, i, &dp->ports[i].prefix);
-		connected_add(e, i, &dp->ports[i].prefix6);
+		connected_add(e, dp->ports[i].table_id, i, &dp->ports[i].prefix);
+		connected_add(e, dp->ports[i].table_id, i, &dp->ports[i].prefix6);
 	}
 	return 0;
 }
@@ -124,27 +155,35 @@ static int entries_collect(
 static int entry_insert(struct routes *r, const struct entry *e)
 {
 	const struct prefix *p = &e->prefix;
+	struct routes_of_table *t = &r->tables[e->table_id];
 
-	return p->addr.family == ADDR_IPV6 ? route6_insert(&r->six, p->addr.bytes, p->len, &e->route)
-					   : route_insert(&r->four, addr_ipv4(&p->addr), p->len, &e->route);
+	return p->addr.family == ADDR_IPV6 ? route6_insert(&t->six, p->addr.bytes, p->len, &e->route)
+					   : route_insert(&t->four, addr_ipv4(&p->addr), p->len, &e->route);
 }
 
 static int routes_fill(struct routes *r, struct entries *e)
 {
-	int error = route_table_init(&r->four);
+	int error = 0;
 
 	qsort(e->items, e->count, sizeof(*e->items), entry_compare);
+	for (uint16_t id = 0; !error && id < TABLE_IDS; id++)
+		error = route_table_init(&r->tables[id].four);
 	for (uint32_t i = 0; !error && i < e->count; i++)
 		error = entry_insert(r, &e->items[i]);
-	return error ? error : route6_finish(&r->six);
+	for (uint16_t id = 0; !error && id < TABLE_IDS; id++)
+		error = route6_finish(&r->tables[id].six);
+	return error;
 }
 
 void routes_free(struct routes *r)
 {
 	if (!r)
 		return;
-	route_table_done(&r->four);
-	route6_table_done(&r->six);
+	pins_release(&r->pins);
+	for (uint16_t id = 0; id < TABLE_IDS; id++) {
+		route_table_done(&r->tables[id].four);
+		route6_table_done(&r->tables[id].six);
+	}
 	free(r);
 }
 
@@ -154,10 +193,18 @@ static struct routes *routes_build(struct entries *e, const char **ret_reason)
 	struct routes *r = calloc(1, sizeof(*r));
 
 	*ret_reason = "out of memory";
-	if (r && !routes_fill(r, e))
+	if (r && !routes_fill(r, e)) {
+		pins_pass(&e->pins, &r->pins);
 		return r;
+	}
 	routes_free(r);
 	return NULL;
+}
+
+static void entries_done(struct entries *e)
+{
+	pins_release(&e->pins);
+	free(e->items);
 }
 
 struct routes *routes_create(struct datapath *dp, const struct datapath_snapshot *s, const char **ret_reason)
@@ -165,7 +212,7 @@ struct routes *routes_create(struct datapath *dp, const struct datapath_snapshot
 	struct entries e = { 0 };
 	struct routes *r = entries_collect(&e, dp, s, ret_reason) ? NULL : routes_build(&e, ret_reason);
 
-	free(e.items);
+	entries_done(&e);
 	return r;
 }
 
@@ -338,7 +385,7 @@ void datapath_prepared_free(struct datapath_prepared *p)
 		return;
 	policies_free(p->policies);
 	routes_free(p->routes);
-	free(p->entries.items);
+	entries_done(&p->entries);
 	free(p->with_policies);
 	free(p->with_routes);
 	free(p);
@@ -347,7 +394,7 @@ void datapath_prepared_free(struct datapath_prepared *p)
 bool datapath_prepared_reaches(const struct datapath_prepared *p, const struct addr *a)
 {
 	const struct snapshot next = { .routes = p->routes };
-	const struct route *r = snapshot_route(&next, a);
+	const struct route *r = snapshot_route(&next, TABLE_ID_MAIN, a);
 
 	return route_leads(r);
 }

@@ -41,6 +41,9 @@ void defragment_burst(struct worker *w);
 /* Takes a fragment out of an SA, whose owner this worker is. The whole datagram when this was what it missed, or NULL.
  */
 struct rte_mbuf *defragment_inner(struct worker *w, struct rte_mbuf *m, uint32_t spi);
+/* Another assignment: what waits here and is now another worker's goes there, so that no rest of it is left to meet a
+ * later datagram of the same identification. */
+void defragment_part(struct worker *w);
 /* Every loop, in front of the stages: ends what waited too long. True when something did; answers may be due. */
 bool defragment_expire(struct worker *w);
 
@@ -61,9 +64,10 @@ void outbound_tunnelled(struct worker *w);
 /* Encrypts and sends what these collected. */
 void outbound_flush(struct worker *w);
 /* The packet's selector as if it left (local = source) or arrived (local = destination). */
-static inline void packet_flow(const struct rte_mbuf *m, bool leaving, struct flow *ret_flow)
+static inline void packet_flow(const struct datapath *dp, const struct rte_mbuf *m, bool leaving, struct flow *ret_flow)
 {
 	flow_read(rte_pktmbuf_mtod(m, const uint8_t *), m->data_len, leaving, ret_flow);
+	ret_flow->table_id = packet_table_id(dp, m);
 }
 
 /* outbound.c: verdicts of the snapshot of this loop; without rules nothing matches. */
@@ -110,8 +114,10 @@ void headers6_unhandled(struct worker *w, struct rte_mbuf *m, enum origin origin
 /* The way back to its source; never NULL. */
 static inline const struct route *packet_source_route(const struct worker *w, const struct rte_mbuf *m)
 {
-	return packet_is_ip6(m) ? route6_lookup(&w->snapshot->routes->six, ip6_source(packet_ip6(m)))
-				: route_lookup(&w->snapshot->routes->four, packet_ip(m)->src_addr);
+	const struct routes_of_table *t = &w->snapshot->routes->tables[packet_table_id(w->dp, m)];
+
+	return packet_is_ip6(m) ? route6_lookup(&t->six, ip6_source(packet_ip6(m)))
+				: route_lookup(&t->four, packet_ip(m)->src_addr);
 }
 
 static inline bool packet_was_joined(const struct worker *w, const struct rte_mbuf *m)
@@ -230,6 +236,8 @@ static inline bool packet_waits(const struct worker *w, uint32_t what)
 /* handoff.c: up to `max` packets to be tried again, in order. Call parked_begin before the first. */
 void parked_begin(struct parked *p);
 uint16_t parked_take(struct parked *p, struct rte_mbuf **ret_pkts, uint16_t max);
+/* handoff.c: ends all that wait; the worker has ended. */
+void parked_flush(struct worker *w);
 void handoff_flush(struct worker *w);
 /* Sorts packets that came by ring into this worker's lists or sends them. */
 void handoff_sort(struct worker *w, struct rte_mbuf **pkts, uint16_t n);

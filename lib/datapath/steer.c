@@ -6,9 +6,16 @@
 #include <rte_flow.h>
 #include <stdlib.h>
 
+/* A driver may take a tenth of a millisecond for one, and control has other work too. */
+#define RENEWED_A_TICK 16
+
 struct datapath_steer {
-	uint16_t device; /* our index */
-	struct rte_flow *flow;
+	TAILQ_ENTRY(datapath_steer) next; /* those of an older generation first */
+	struct datapath_steer_spec spec;
+	uint32_t generation; /* of owners that the rule was made for */
+	uint16_t device;     /* our index */
+	uint16_t queue;
+	struct rte_flow *flow; /* NULL: the device had no room, or nobody polls for the SA just now */
 };
 
 /* Ethernet, IP, maybe UDP, ESP or AH, end. */
@@ -81,36 +88,81 @@ static struct rte_flow *flow_create(struct device *d, const struct pattern *p, u
 	return flow;
 }
 
+static void flow_destroy(struct datapath *dp, struct datapath_steer *s)
+{
+	struct device *d = &dp->devices[s->device];
+	struct rte_flow_error error;
+
+	if (!s->flow)
+		return;
+	d->steered--;
+	rte_flow_destroy(d->id, s->flow, &error);
+	s->flow = NULL;
+}
+
+/* The rule leads to whom the SA belongs to now. In between packets come by RSS and are handed over. */
+static void rule_renew(struct datapath *dp, struct datapath_steer *s)
+{
+	struct device *d = &dp->devices[s->device];
+	uint16_t queue = queue_of(dp, s->device, sad_bucket_worker(dp->ips, s->spec.spi));
+	struct pattern p;
+
+	s->generation = dp->steer_generation;
+	if (s->flow && s->queue == queue)
+		return;
+	flow_destroy(dp, s);
+	s->queue = queue;
+	if (queue == QUEUE_NONE || !d->steers)
+		return;
+	pattern_fill(&p, &s->spec);
+	s->flow = flow_create(d, &p, queue);
+}
+
 struct datapath_steer *datapath_steer_create(struct datapath *dp, const struct datapath_steer_spec *s)
 {
 	const struct snapshot *snap = atomic_load_explicit(&dp->snapshot, memory_order_relaxed);
-	const struct route *r = snapshot_route(snap, &s->remote);
-	uint16_t device = route_leads(r) ? dp->ports[r->port].device : 0, queue;
+	const struct route *r = snapshot_route(snap, s->table_id, &s->remote);
+	uint16_t device = route_leads(r) ? dp->ports[r->port].device : 0;
 	struct datapath_steer *steer;
-	struct pattern p;
 
 	assert_control(dp);
 	if (!route_leads(r) || !dp->devices[device].steers || dp->devices[device].rx_queues < 2)
 		return NULL;
-	queue = queue_of(dp, device, sad_bucket_worker(dp->ips, s->spi));
-	steer = queue != QUEUE_NONE ? malloc(sizeof(*steer)) : NULL;
+	steer = malloc(sizeof(*steer));
 	if (!steer)
 		return NULL;
-	pattern_fill(&p, s);
-	*steer = (struct datapath_steer){ .device = device, .flow = flow_create(&dp->devices[device], &p, queue) };
-	if (steer->flow)
-		return steer;
-	free(steer);
-	return NULL;
+	*steer = (struct datapath_steer){ .spec = *s, .device = device, .queue = QUEUE_NONE };
+	rule_renew(dp, steer);
+	if (!dp->devices[device].steers) {
+		free(steer);
+		return NULL;
+	}
+	TAILQ_INSERT_TAIL(&dp->steers, steer, next);
+	return steer;
 }
 
 void datapath_steer_free(struct datapath *dp, struct datapath_steer *steer)
 {
-	struct rte_flow_error error;
-
 	if (!steer)
 		return;
-	dp->devices[steer->device].steered--;
-	rte_flow_destroy(dp->devices[steer->device].id, steer->flow, &error);
+	flow_destroy(dp, steer);
+	TAILQ_REMOVE(&dp->steers, steer, next);
 	free(steer);
+}
+
+bool steer_is_behind(const struct datapath *dp)
+{
+	const struct datapath_steer *first = TAILQ_FIRST(&dp->steers);
+
+	return first && first->generation != dp->steer_generation;
+}
+
+void steer_tick(struct datapath *dp)
+{
+	for (int i = 0; i < RENEWED_A_TICK && steer_is_behind(dp); i++) {
+		struct datapath_steer *s = TAILQ_FIRST(&dp->steers);
+		rule_renew(dp, s);
+		TAILQ_REMOVE(&dp->steers, s, next);
+		TAILQ_INSERT_TAIL(&dp->steers, s, next);
+	}
 }

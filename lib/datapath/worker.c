@@ -121,6 +121,7 @@ static void assignment_take(struct worker *w, const struct assignment *a)
 				};
 	for (uint16_t p = 0; p < w->dp->port_count; p++)
 		w->tx_queue[p] = tx_queue_of(w, a, w->ports[p].device);
+	defragment_part(w);
 }
 
 /* What the operator wants to see of this loop. */

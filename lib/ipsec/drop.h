@@ -48,7 +48,7 @@
 	X(DROP_LOCAL_UNHANDLED, "local_unhandled", "for our own address, nothing listens")                             \
 	X(DROP_RATE_LIMIT, "rate_limit", "over a rate limit: IKE, answers of ours, ARP, ND, unresolved next hops")     \
 	X(DROP_HANDOFF_FULL, "handoff_full", "ring to the owner worker full")                                          \
-	X(DROP_OWNER_MOVING, "owner_moving", "another worker was taking over, no room to wait for it")                 \
+	X(DROP_OWNER_MOVING, "owner_moving", "another worker was taking over; no room or time to wait for it")         \
 	X(DROP_PUNT_FULL, "punt_full", "ring to the control core full")                                                \
 	X(DROP_TX_FULL, "tx_full", "port took no more packets")                                                        \
 	X(DROP_NO_HEADROOM, "no_headroom", "no room for the outer header or trailer")                                  \

@@ -88,11 +88,16 @@ struct path {
 	uint8_t flags;             /* enum path_flags */
 	uint8_t tos_keep, tos_set; /* outer DSCP and ECN: inner & keep | set */
 	uint16_t df_keep_be, df_set_be;
-	struct path_spec spec; /* cold: where it came from */
+	/* cold */
+	struct path_spec spec;                              /* where it came from */
+	void (*release)(void *context, uint32_t neighbour); /* control: the end of the path; NULL: nobody asked */
+	void *release_context;
 };
 
 /* Builds template and rules from the spec. NULL without memory. Owned by the caller until given to an SA. */
 struct path *path_create(const struct path_spec *spec, uint16_t mtu, uint16_t port, uint32_t neighbour);
+/* Control: release is called when the path is freed: nobody finds the neighbour through it any more. */
+void path_on_free(struct path *p, void (*release)(void *context, uint32_t neighbour), void *context);
 void path_free(void *path);
 
 /* ---- SAs -------------------------------------------------------------------------------------------------------- */
@@ -228,6 +233,7 @@ struct flow {
 	uint8_t family;   /* enum addr_family */
 	bool has_ports;
 	uint8_t reserved;
+	uint16_t table_id;                  /* which table the addresses are of: the caller says */
 	uint32_t local_be[4], remote_be[4]; /* IPv4 in the first word, the others zero */
 	uint16_t local_port_be,
 		remote_port_be; /* ICMP, ICMPv6: type and code in local_port (RFC 4301 4.4.1.1), 0 remote */

@@ -43,6 +43,7 @@ struct expansion {
 };
 
 struct spd {
+	uint16_t table_id;                  /* of the flows that its rules are about; 0 */
 	struct rte_acl_ctx *tables[TABLES]; /* NULL: no rule */
 	struct spd_verdict verdicts[];      /* by rule index + 1; 0: no rule matched */
 };
@@ -462,6 +463,10 @@ static inline uint16_t family_lookup(
 		const struct flow *f = &flows[i];
 		if (unlikely((f->family == ADDR_IPV6) != six)) {
 			others++;
+			continue;
+		}
+		if (unlikely(f->table_id != spd->table_id)) {
+			ret_verdicts[i] = spd->verdicts[0];
 			continue;
 		}
 		if (f->has_ports && (f->protocol == IPPROTO_ICMP || f->protocol == IPPROTO_ICMPV6)) {

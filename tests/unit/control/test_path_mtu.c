@@ -75,14 +75,15 @@ static void test_path_mtu_is_forgotten_after_its_time(void)
 	struct addr us = addr_from_ipv4(0xc0000201), them = addr_from_ipv4(0xc6336401), others = addr_from_ipv4(1);
 	uint64_t learnt;
 
-	path_mtus_note(&m, &us, &them, 1400, 1000);
-	path_mtus_note(&m, &us, &them, 1300, 2000);
+	path_mtus_note(&m, 0, &us, &them, 1400, 1000);
+	path_mtus_note(&m, 0, &us, &them, 1300, 2000);
 	CU_ASSERT_EQUAL(m.count, 1);
-	CU_ASSERT_EQUAL(path_mtus_lookup(&m, &us, &them, 2500, 600, &learnt), 1300);
+	CU_ASSERT_EQUAL(path_mtus_lookup(&m, 0, &us, &them, 2500, 600, &learnt), 1300);
 	CU_ASSERT_EQUAL(learnt, 2000);
-	CU_ASSERT_EQUAL(path_mtus_lookup(&m, &us, &others, 2500, 600, &learnt), 0);
-	CU_ASSERT_EQUAL(path_mtus_lookup(&m, &others, &them, 2500, 600, &learnt), 0);
-	CU_ASSERT_EQUAL(path_mtus_lookup(&m, &us, &them, 2600, 600, &learnt), 0);
+	CU_ASSERT_EQUAL(path_mtus_lookup(&m, 1, &us, &them, 2500, 600, &learnt), 0);
+	CU_ASSERT_EQUAL(path_mtus_lookup(&m, 0, &us, &others, 2500, 600, &learnt), 0);
+	CU_ASSERT_EQUAL(path_mtus_lookup(&m, 0, &others, &them, 2500, 600, &learnt), 0);
+	CU_ASSERT_EQUAL(path_mtus_lookup(&m, 0, &us, &them, 2600, 600, &learnt), 0);
 	CU_ASSERT_EQUAL(m.count, 0);
 	path_mtus_done(&m);
 }
@@ -95,13 +96,13 @@ static void test_path_mtu_memory_is_bounded(void)
 
 	for (uint32_t i = 0; i <= PATH_MTU_PEERS_MAX; i++) {
 		struct addr them = addr_from_ipv4(0x0a000000 + i);
-		path_mtus_note(&m, &us, &them, 1300, 1 + i);
+		path_mtus_note(&m, 0, &us, &them, 1300, 1 + i);
 	}
 	struct addr last = addr_from_ipv4(0x0a000000 + PATH_MTU_PEERS_MAX), first = addr_from_ipv4(0x0a000000);
 	CU_ASSERT_EQUAL(m.count, PATH_MTU_PEERS_MAX);
 	/* the oldest made room */
-	CU_ASSERT_EQUAL(path_mtus_lookup(&m, &us, &last, 2 * PATH_MTU_PEERS_MAX, 1u << 30, &learnt), 1300);
-	CU_ASSERT_EQUAL(path_mtus_lookup(&m, &us, &first, 2 * PATH_MTU_PEERS_MAX, 1u << 30, &learnt), 0);
+	CU_ASSERT_EQUAL(path_mtus_lookup(&m, 0, &us, &last, 2 * PATH_MTU_PEERS_MAX, 1u << 30, &learnt), 1300);
+	CU_ASSERT_EQUAL(path_mtus_lookup(&m, 0, &us, &first, 2 * PATH_MTU_PEERS_MAX, 1u << 30, &learnt), 0);
 	path_mtus_done(&m);
 	CU_ASSERT_EQUAL(m.count, 0);
 }

@@ -105,9 +105,19 @@ struct path *path_create(const struct path_spec *spec, uint16_t mtu, uint16_t po
 	return p;
 }
 
+void path_on_free(struct path *p, void (*release)(void *context, uint32_t neighbour), void *context)
+{
+	p->release = release;
+	p->release_context = context;
+}
+
 void path_free(void *path)
 {
-	free(path);
+	struct path *p = path;
+
+	if (p && p->release)
+		p->release(p->release_context, p->neighbour);
+	free(p);
 }
 
 uint32_t sa_spi(const struct sa *sa)

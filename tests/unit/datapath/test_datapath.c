@@ -319,8 +319,8 @@ static void test_datapath_ipv6_addresses_are_local(void)
 	addr_parse(WAN_PEER6, &other);
 	CU_ASSERT(datapath_address_local(rig.dp, &own, &port) && port == WAN);
 	CU_ASSERT_FALSE(datapath_address_local(rig.dp, &other, NULL));
-	CU_ASSERT_FALSE(address6_own(rig.dp, other.bytes));
-	CU_ASSERT_TRUE(address6_own(rig.dp, own.bytes));
+	CU_ASSERT_FALSE(address6_own(rig.dp, 0, other.bytes));
+	CU_ASSERT_TRUE(address6_own(rig.dp, 0, own.bytes));
 	rig_close();
 }
 
@@ -347,7 +347,7 @@ static void test_datapath_port_of_one_family(void)
 	CU_ASSERT_PTR_NOT_NULL(strstr(text, "net_nothing0"));
 	ipsec_free(ips);
 	rig_open_families(false, true);
-	CU_ASSERT_FALSE(address_own(rig.dp, 0));
+	CU_ASSERT_FALSE(address_own(rig.dp, 0, 0));
 	CU_ASSERT_EQUAL(rig.dp->own_count, 0);
 	CU_ASSERT_EQUAL(rig.dp->own6_count, 2);
 	uint8_t arp[60] = "\xff\xff\xff\xff\xff\xff\2\0\0\0\0\1\x08\x06\0\1\x08\0\6\4\0\1\2\0\0\0\0\1";

@@ -277,6 +277,116 @@ static void test_defragment_one_worker_gets_all_fragments(void)
 	rig_close();
 }
 
+/* Of echo request number `id`, the first fragments or the others. */
+static void part_send(uint16_t id, bool first)
+{
+	struct rte_mbuf *m = big_packet(LAN_HOST, LAN_OWN, IPPROTO_ICMP, 3000), *f[FRAGMENTS_MAX];
+	int n;
+
+	packet_ip(m)->packet_id = rte_cpu_to_be_16(id);
+	ip_checksum_set(packet_ip(m));
+	n = fragments_of(m, 1500, f);
+	for (int i = 0; i < n; i++) {
+		if ((i == 0) == first)
+			frame_send(LAN, f[i]);
+		else
+			rte_pktmbuf_free(f[i]);
+	}
+	rte_pktmbuf_free(m);
+	rig_step();
+}
+
+static void workers_change(uint16_t active)
+{
+	CU_ASSERT_EQUAL(datapath_workers_set(rig.dp, active), 0);
+	for (int i = 0; i < 2000 && !datapath_workers_settled(rig.dp); i++) {
+		rig.now_ns += SECOND_NS / 1000;
+		rig_poll();
+	}
+	CU_ASSERT(datapath_workers_settled(rig.dp));
+}
+
+static unsigned waiting(uint16_t worker)
+{
+	return rig.dp->workers[worker]->reassembly->all.count;
+}
+
+/* Half of each datagram before, the rest after: those that take part have all, and none is lost. */
+static void test_defragment_workers_change_under_datagrams(void)
+{
+	static const uint16_t actives[] = { 1, 3, 2, 1, 2, 3 };
+	uint16_t largest, id = 0;
+	uint32_t seen;
+	unsigned wrong = 0;
+
+	rig_open_reassembly(3);
+	RIG_POLICY("bypass 10.1.0.0/24 10.1.0.0/24");
+	for (size_t change = 0; change < ARRAY_LEN(actives); change++) {
+		for (uint16_t i = 0; i < 12; i++)
+			part_send((uint16_t)(id + i), true);
+		workers_change(actives[change]);
+		CU_ASSERT_EQUAL(waiting(0) + waiting(1) + waiting(2), 12);
+		for (uint16_t w = actives[change]; w < 3; w++)
+			CU_ASSERT_EQUAL(waiting(w), 0);
+		for (uint16_t i = 0; i < 12; i++) {
+			part_send(id++, false);
+			wrong += received_join(LAN, joined, &largest, &seen) != 3000;
+		}
+		CU_ASSERT_EQUAL(waiting(0) + waiting(1) + waiting(2), 0);
+	}
+	CU_ASSERT_EQUAL(wrong, 0);
+	CU_ASSERT_EQUAL(rig_counter(DP_C_REASSEMBLED), id);
+	rig_close();
+}
+
+/* A fragment handed over by a worker that had not seen the change goes on to whom it belongs. */
+static void test_defragment_late_fragment_follows(void)
+{
+	const struct note note = { .stage = STAGE_FRAGMENT, .fragment = FRAGMENT_OWN };
+	struct rte_mbuf *m, *f[FRAGMENTS_MAX];
+	int n;
+
+	rig_open_reassembly(2);
+	RIG_POLICY("bypass 10.1.0.0/24 10.1.0.0/24");
+	workers_change(1);
+	m = big_packet(LAN_HOST, LAN_OWN, IPPROTO_ICMP, 3000);
+	n = fragments_of(m, 1500, f);
+	for (int i = 0; i < n; i++)
+		handoff_push(rig.dp->workers[0], f[i], 1, &note);
+	handoff_flush(rig.dp->workers[0]);
+	rte_pktmbuf_free(m);
+	rig_step();
+	CU_ASSERT_EQUAL(waiting(0) + waiting(1), 0);
+	CU_ASSERT_EQUAL(rig_counter(DP_C_REASSEMBLED), 1);
+	CU_ASSERT(rig_sent(LAN) > 1);
+	rig_close();
+}
+
+/* What waits inside of an SA ends by name where the SA goes to another worker. */
+static void test_defragment_inner_ends_when_its_sa_moves(void)
+{
+	struct reassembly_key key = { .context = SPI, .kind = FRAGMENT_INNER, .family = 4 };
+	struct incomplete *whole;
+	struct fragment f = { .key = key, .more = true };
+	struct worker *w;
+
+	rig_open_reassembly(2);
+	RIG_POLICY("bypass 10.1.0.0/24 10.1.0.0/24");
+	w = rig.dp->workers[1];
+	fake.buckets[SPI % SA_BUCKETS] = WORKER_LEAVING | 1;
+	f.piece = (struct piece){
+		.buffer = rte_pktmbuf_alloc(rig.dp->pool), .bytes = 8, .data = (uint8_t *)"12345678"
+	};
+	CU_ASSERT_EQUAL(reassembly_insert(w->reassembly, &f, 0, &whole), DROP_NONE);
+	defragment_part(w);
+	CU_ASSERT_EQUAL(waiting(1), 1);
+	fake.buckets[SPI % SA_BUCKETS] = WORKER_MOVING;
+	defragment_part(w);
+	CU_ASSERT_EQUAL(waiting(1), 0);
+	CU_ASSERT_EQUAL(rig_drops(DROP_OWNER_MOVING), 1);
+	rig_close();
+}
+
 /* ---- in clear ---- */
 
 static void test_defragment_clear_before_rules_with_ports(void)
@@ -572,6 +682,9 @@ int main(int argc, char **argv)
 		TEST(test_defragment_outer_fragments_do_not_let_inner_ipv6_be_cut),
 		TEST(test_defragment_ike_in_fragments_reaches_control),
 		TEST(test_defragment_one_worker_gets_all_fragments),
+		TEST(test_defragment_workers_change_under_datagrams),
+		TEST(test_defragment_late_fragment_follows),
+		TEST(test_defragment_inner_ends_when_its_sa_moves),
 		TEST(test_defragment_clear_before_rules_with_ports),
 		TEST(test_defragment_clear_ipv6_goes_on_as_it_was_cut),
 		TEST(test_defragment_clear_fragments_of_two_ports_do_not_mix),

@@ -85,8 +85,8 @@ static void test_flow_cache_compares_the_whole_flow(void)
 
 	CU_ASSERT_EQUAL_FATAL(flow_cache_init(&c, 64), 0);
 	for (int six = 0; six < 2; six++) {
-		struct flow f = flow_of(12345, six), others[6];
-		for (int i = 0; i < 6; i++)
+		struct flow f = flow_of(12345, six), others[7];
+		for (int i = 0; i < 7; i++)
 			others[i] = f;
 		others[0].local_be[six ? 3 : 0] ^= 1;
 		others[1].remote_be[six ? 3 : 0] ^= 1;
@@ -94,9 +94,10 @@ static void test_flow_cache_compares_the_whole_flow(void)
 		others[3].remote_port_be ^= 1;
 		others[4].protocol ^= 1;
 		others[5].has_ports = false;
+		others[6].table_id ^= 1;
 		insert(&c, &f, 1, 1, 7);
 		CU_ASSERT_PTR_NOT_NULL(lookup(&c, &f, 1, 1));
-		for (int i = 0; i < 6; i++)
+		for (int i = 0; i < 7; i++)
 			CU_ASSERT_PTR_NULL(lookup(&c, &others[i], 1, 1));
 	}
 	flow_cache_done(&c);

@@ -135,11 +135,178 @@ static void test_neighbour_fingerprints_that_collide(void)
 	rig_close();
 }
 
+/* ---- next hops come and go ---- */
+
+static struct addr hop_of(uint32_t n)
+{
+	struct addr a = address("2001:db8:f::");
+
+	store_be32(a.bytes + 12, 0x1000 + n);
+	return a;
+}
+
+/* A configuration with one route, through this router. */
+static int through(uint32_t n, struct datapath_prepared **ret_prepared)
+{
+	struct datapath_route route = { .via = hop_of(n) };
+	const struct datapath_snapshot s = { .routes = &route, .route_count = 1 };
+	const char *reason;
+
+	prefix_parse("2001:db8:2::/48", &route.prefix);
+	if (!ret_prepared)
+		return datapath_publish(rig.dp, &s, &reason);
+	*ret_prepared = datapath_prepare(rig.dp, &s, &reason);
+	return *ret_prepared ? 0 : -1;
+}
+
+static void tick(uint64_t ns)
+{
+	reclaim_poll(rig.ips);
+	rig.now_ns += ns;
+	rig_poll();
+	rig_sent(WAN);
+}
+
+/* As if it had answered. */
+static void answer(uint32_t n)
+{
+	struct addr a = hop_of(n);
+	uint32_t index = neighbour_find(rig.dp->neighbours, WAN, &a);
+
+	CU_ASSERT_NOT_EQUAL_FATAL(index, NEIGHBOUR_NONE);
+	resolve_answered(rig.dp, index, mac, rig.now_ns);
+}
+
+static void test_neighbour_reloads_do_not_fill_the_table(void)
+{
+	struct neighbour_table *t;
+	struct datapath_prepared *p;
+	unsigned failed = 0;
+
+	rig_open(1);
+	t = rig.dp->neighbours;
+	for (uint32_t n = 0; n < 5000; n++) {
+		failed += through(n, NULL) != 0;
+		if (n & 1)
+			answer(n);
+		failed += through(100000 + n, &p) != 0;
+		datapath_prepared_free(p);
+		tick(SECOND_NS / 100);
+		CU_ASSERT_FATAL(t->entry_count < NEIGHBOURS_MAX);
+	}
+	CU_ASSERT_EQUAL(failed, 0);
+	CU_ASSERT_EQUAL(t->pin_total, 1);
+	/* those that had answered are remembered for a while, as others are */
+	for (int i = 0; i < 200; i++)
+		tick(10 * SECOND_NS);
+	CU_ASSERT_EQUAL(t->entry_count, RIG_NEIGHBOURS + 1);
+	CU_ASSERT_EQUAL(t->unproven_count, 0);
+	rig_close();
+}
+
+/* 5,000 checks in a row, and control comes to nothing else in between. Nobody is asked because of a check. */
+static void test_neighbour_reload_checks_leave_nothing_behind(void)
+{
+	struct neighbour_table *t;
+	struct datapath_prepared *p;
+	unsigned failed = 0;
+
+	rig_open(1);
+	t = rig.dp->neighbours;
+	rig_poll();
+	rig_sent(WAN);
+	for (uint32_t n = 0; n < 5000; n++) {
+		failed += through(n, &p) != 0;
+		datapath_prepared_free(p);
+		if (n % 16 == 15)
+			reclaim_poll(rig.ips);
+	}
+	CU_ASSERT_EQUAL(failed, 0);
+	CU_ASSERT_EQUAL(t->entry_count, RIG_NEIGHBOURS);
+	rig_poll();
+	CU_ASSERT_EQUAL(rig_sent(WAN), 0);
+	rig_close();
+}
+
+/* Routes may go while an SA's path goes on; several routes through one router are one pin. */
+static void test_neighbour_path_outlives_its_route(void)
+{
+	struct datapath_route routes[2] = { { .via = hop_of(1) }, { .via = hop_of(1) } };
+	const struct datapath_snapshot s = { .routes = routes, .route_count = 2 };
+	struct path_spec spec = { .local.addr = address(WAN_OWN6), .remote.addr = address(FAR_HOST6) };
+	struct path *path;
+	const char *reason;
+	struct addr hop = hop_of(1);
+
+	rig_open(1);
+	prefix_parse("2001:db8:2::/48", &routes[0].prefix);
+	prefix_parse("2001:db8:3::/48", &routes[1].prefix);
+	CU_ASSERT_EQUAL(datapath_publish(rig.dp, &s, &reason), 0);
+	tick(0);
+	CU_ASSERT_EQUAL(rig.dp->neighbours->pin_total, 1);
+	answer(1);
+	CU_ASSERT_EQUAL_FATAL(datapath_path_create(rig.dp, &spec, &path), 0);
+	CU_ASSERT_EQUAL(rig.dp->neighbours->pin_total, 2);
+	RIG_POLICY("bypass ::/0 ::/0");
+	for (int i = 0; i < 100; i++)
+		tick(10 * SECOND_NS);
+	CU_ASSERT_EQUAL(neighbour_find(rig.dp->neighbours, WAN, &hop), path->neighbour);
+	path_free(path);
+	for (int i = 0; i < 100; i++)
+		tick(10 * SECOND_NS);
+	CU_ASSERT_EQUAL(neighbour_find(rig.dp->neighbours, WAN, &hop), NEIGHBOUR_NONE);
+	rig_close();
+}
+
+/* A packet waits in a ring while its route goes and the index becomes somebody else's: it is not sent there. */
+static void test_neighbour_index_of_another_turn_is_not_meant(void)
+{
+	const struct probe p = { .src = LAN_HOST6, .dst = FAR_HOST6 };
+	struct neighbour_table *t;
+	uint32_t index;
+	struct addr a = hop_of(1), b = hop_of(2);
+
+	rig_open(1);
+	t = rig.dp->neighbours;
+	index = resolve_pin(rig.dp, WAN, &a);
+	for (int i = 0; i < 2; i++) {
+		struct rte_mbuf *m = rig_packet(&p);
+		m->port = LAN;
+		*packet_note(m) = (struct note){
+			.stage = STAGE_EGRESS, .port = WAN, .neighbour = index, .turn = neighbour_turn(t, index)
+		};
+		neighbour_unpin(t, index);
+		reclaim_poll(rig.ips);
+		CU_ASSERT_EQUAL(neighbour_find(t, WAN, &a), NEIGHBOUR_NONE);
+		CU_ASSERT_EQUAL(resolve_pin(rig.dp, WAN, &b), index);
+		neighbour_confirm(t, index, mac, NEIGHBOUR_REACHABLE, rig.now_ns);
+		if (i)
+			resolve_hold(rig.dp, m, rig.now_ns);
+		else
+			inject_push(rig.dp, 0, m);
+		rig_step();
+		CU_ASSERT_EQUAL(rig_sent(WAN), 0);
+		/* for the next round, it is the first one's again */
+		neighbour_forget_mac(t, index);
+		neighbour_unpin(t, index);
+		reclaim_poll(rig.ips);
+		CU_ASSERT_EQUAL(resolve_pin(rig.dp, WAN, &a), index);
+	}
+	/* by the worker, and by control */
+	CU_ASSERT_EQUAL(rig_drops(DROP_NEIGHBOUR), 2);
+	CU_ASSERT_EQUAL(rig.dp->drops[DROP_NEIGHBOUR], 1);
+	rig_close();
+}
+
 int main(int argc, char **argv)
 {
 	static const struct test tests[] = {
 		TEST(test_neighbour_static_ipv6_is_sent_to),
 		TEST(test_neighbour_pinned_ipv6_is_asked_for),
+		TEST(test_neighbour_reloads_do_not_fill_the_table),
+		TEST(test_neighbour_reload_checks_leave_nothing_behind),
+		TEST(test_neighbour_path_outlives_its_route),
+		TEST(test_neighbour_index_of_another_turn_is_not_meant),
 		TEST(test_neighbour_ipv6_outside_of_subnets_is_refused),
 		TEST(test_neighbour_hash_survives_churn_of_both_families),
 		TEST(test_neighbour_fingerprints_that_collide),

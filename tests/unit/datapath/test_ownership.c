@@ -313,6 +313,25 @@ static void test_ownership_no_room_to_wait_is_counted(void)
 	moving_close();
 }
 
+/* The data path stops while packets wait for an owner: they end by name, and none is left behind. */
+static void test_ownership_packets_that_wait_at_the_end_are_counted(void)
+{
+	moving_open(2);
+	out_sa.owner = WORKER_MOVING;
+	fake.buckets[SPI % SA_BUCKETS] = WORKER_MOVING;
+	for (uint16_t n = 0; n < 5; n++)
+		both_send(n);
+	for (int i = 0; i < 2; i++)
+		worker_step(rig.dp->workers[i]);
+	CU_ASSERT_EQUAL(rig.dp->workers[0]->parked.count + rig.dp->workers[1]->parked.count, 10);
+	for (int i = 0; i < 2; i++)
+		parked_flush(rig.dp->workers[i]);
+	CU_ASSERT_EQUAL(rig_drops(DROP_OWNER_MOVING), 10);
+	CU_ASSERT_EQUAL(rig.dp->workers[0]->parked.count + rig.dp->workers[1]->parked.count, 0);
+	CU_ASSERT_EQUAL(datapath_mbufs_free(rig.dp), rig.mbufs);
+	moving_close();
+}
+
 int main(int argc, char **argv)
 {
 	static const struct test tests[] = {
@@ -326,6 +345,7 @@ int main(int argc, char **argv)
 		TEST(test_ownership_owner_appears_in_the_middle_of_a_burst),
 		TEST(test_ownership_only_packets_for_the_same_wait),
 		TEST(test_ownership_no_room_to_wait_is_counted),
+		TEST(test_ownership_packets_that_wait_at_the_end_are_counted),
 	};
 
 	rig_eal();

@@ -141,11 +141,15 @@ static void test_steer_full_device_is_asked_again(void)
 	struct datapath_steer *rule;
 
 	device.full = true;
-	CU_ASSERT_PTR_NULL(steer(WAN_PEER, false, false));
+	rule = steer(WAN_PEER, false, false);
+	CU_ASSERT_PTR_NOT_NULL(rule);
+	CU_ASSERT_EQUAL(device.created, 0);
+	datapath_steer_free(rig.dp, rule);
 	device.full = false;
 	rule = steer(WAN_PEER, false, false);
 	CU_ASSERT_PTR_NOT_NULL(rule);
 	datapath_steer_free(rig.dp, rule);
+	CU_ASSERT(device.created == 1 && device.destroyed == 1);
 	two_close(wan);
 }
 
@@ -158,9 +162,111 @@ static void test_steer_nothing_to_choose(void)
 	wan->steers = false;
 	CU_ASSERT_PTR_NULL(steer(WAN_PEER, false, false)); /* not wanted */
 	wan->steers = true;
-	sad_bucket_publish(rig.ips, 0x02, WORKER_MOVING);
-	CU_ASSERT_PTR_NULL(steer(WAN_PEER, false, false)); /* whose it will be is not known */
 	CU_ASSERT_EQUAL(device.asked, 0);
+	two_close(wan);
+}
+
+/* Owners changed: polls until every rule was looked at. Returns how many polls that took. */
+static unsigned owners_changed(uint8_t bucket, uint8_t owner)
+{
+	unsigned polls = 0;
+
+	sad_bucket_publish(rig.ips, bucket, owner);
+	rig.dp->steer_generation++;
+	for (; steer_is_behind(rig.dp); polls++) {
+		ownership_tick(rig.dp, rig.now_ns);
+		CU_ASSERT_EQUAL(rig.dp->move.next_ns != UINT64_MAX, steer_is_behind(rig.dp));
+	}
+	return polls;
+}
+
+static void test_steer_rule_follows_its_owner(void)
+{
+	struct device *wan = two_queues();
+	struct datapath_steer *rule = steer(WAN_PEER, false, false);
+
+	CU_ASSERT_EQUAL(device.queue, 1);
+	CU_ASSERT_EQUAL(owners_changed(0x02, 1), 1);
+	CU_ASSERT_EQUAL(device.queue, 0);
+	CU_ASSERT(device.created == 2 && device.destroyed == 1);
+	/* nothing of its own has changed */
+	owners_changed(0x03, 0);
+	CU_ASSERT(device.created == 2 && device.destroyed == 1);
+	CU_ASSERT_EQUAL(wan->steered, 1);
+	datapath_steer_free(rig.dp, rule);
+	CU_ASSERT_EQUAL(device.destroyed, 2);
+	two_close(wan);
+}
+
+/* What could not be had at first, or at the change of owners, is asked for at the next one. */
+static void test_steer_rule_that_failed_is_made_later(void)
+{
+	struct device *wan = two_queues();
+	struct datapath_steer *rule;
+
+	sad_bucket_publish(rig.ips, 0x02, WORKER_MOVING);
+	rule = steer(WAN_PEER, false, false);
+	CU_ASSERT(rule && device.asked == 0);
+	owners_changed(0x02, 0);
+	CU_ASSERT(device.created == 1 && device.queue == 1);
+	device.full = true;
+	owners_changed(0x02, 1);
+	CU_ASSERT(device.created == 1 && device.destroyed == 1 && wan->steered == 0);
+	device.full = false;
+	owners_changed(0x03, 0);
+	CU_ASSERT(device.created == 2 && device.queue == 0);
+	datapath_steer_free(rig.dp, rule);
+	CU_ASSERT_EQUAL(wan->steered, 0);
+	two_close(wan);
+}
+
+/* Control has other work: some at a time; and new ones among them are not looked at twice. */
+static void test_steer_many_rules_take_several_polls(void)
+{
+	struct device *wan = two_queues();
+	struct datapath_steer *rules[100];
+
+	for (int i = 0; i < 50; i++)
+		rules[i] = steer(WAN_PEER, false, false);
+	sad_bucket_publish(rig.ips, 0x02, 1);
+	rig.dp->steer_generation++;
+	ownership_tick(rig.dp, rig.now_ns);
+	CU_ASSERT(steer_is_behind(rig.dp));
+	for (int i = 50; i < 100; i++)
+		rules[i] = steer(WAN_PEER, false, false);
+	datapath_steer_free(rig.dp, rules[49]);
+	while (steer_is_behind(rig.dp))
+		ownership_tick(rig.dp, rig.now_ns);
+	CU_ASSERT_EQUAL(device.created, 50 + 50 + 49);
+	CU_ASSERT_EQUAL(wan->steered, 99);
+	for (int i = 0; i < 100; i++)
+		if (i != 49)
+			datapath_steer_free(rig.dp, rules[i]);
+	CU_ASSERT_EQUAL(wan->steered, 0);
+	two_close(wan);
+}
+
+/* A whole change of workers ends with rules for the new owners. */
+static void test_steer_workers_set_makes_rules_anew(void)
+{
+	struct device *wan = two_queues();
+	struct datapath_steer *rule;
+
+	sad_bucket_publish(rig.ips, 0x02, 1);
+	rule = steer(WAN_PEER, false, false);
+	CU_ASSERT_EQUAL(device.queue, 0);
+	CU_ASSERT_EQUAL(datapath_workers_set(rig.dp, 1), 0);
+	/* the port has one queue in truth: workers do as if they went round */
+	for (int i = 0; i < 100; i++) {
+		for (int w = 0; w < 2; w++)
+			atomic_fetch_add(&rig.dp->workers[w]->loops, HANDOFF_SIZE);
+		ownership_tick(rig.dp, rig.now_ns);
+	}
+	CU_ASSERT(datapath_workers_settled(rig.dp));
+	CU_ASSERT_EQUAL(sad_bucket_worker(rig.ips, 0x02), 0);
+	CU_ASSERT_EQUAL(rig.dp->snapshot->assignment->rx[rig.dp->ports[WAN].device][device.queue], 0);
+	CU_ASSERT_EQUAL(wan->steered, 1);
+	datapath_steer_free(rig.dp, rule);
 	two_close(wan);
 }
 
@@ -171,6 +277,10 @@ int main(int argc, char **argv)
 		TEST(test_steer_device_that_refuses_is_not_asked_again),
 		TEST(test_steer_full_device_is_asked_again),
 		TEST(test_steer_nothing_to_choose),
+		TEST(test_steer_rule_follows_its_owner),
+		TEST(test_steer_rule_that_failed_is_made_later),
+		TEST(test_steer_many_rules_take_several_polls),
+		TEST(test_steer_workers_set_makes_rules_anew),
 	};
 
 	rig_eal();

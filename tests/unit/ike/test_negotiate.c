@@ -127,6 +127,26 @@ static void test_choose_needs_the_exact_key_length(void)
 	CU_ASSERT_FALSE(negotiate_choose(&ours, &theirs, 0, &chosen));
 }
 
+/* AH has no encryption; one in its proposal, or a number that we do not know, spoils it. */
+static void test_choose_judges_the_suite_of_each_protocol(void)
+{
+	struct proposal_list ours = list_of(PROTOCOL_AH, "sha256-noesn"), theirs = ours;
+	struct proposal chosen;
+
+	CU_ASSERT_STRING_EQUAL(
+		choose(PROTOCOL_AH, "sha512-sha256-noesn", "sha256-noesn", 0), "HMAC-SHA2-256-128/NO-ESN");
+	CU_ASSERT_STRING_EQUAL(choose(PROTOCOL_AH, "aes256gmac-esn", "aes256gmac-esn", 0), "AES-GMAC-256/ESN");
+	proposal_add(&ours.items[0], TRANSFORM_ENCR, ENCR_NULL, 0);
+	proposal_add(&theirs.items[0], TRANSFORM_ENCR, ENCR_NULL, 0);
+	CU_ASSERT_FALSE(negotiate_choose(&ours, &theirs, 0, &chosen));
+	ours = theirs = list_of(PROTOCOL_IKE, "aes128-sha256-x25519");
+	ours.items[0].transforms[0].key_bits = theirs.items[0].transforms[0].key_bits = 512;
+	CU_ASSERT_FALSE(negotiate_choose(&ours, &theirs, 0, &chosen));
+	ours = theirs = list_of(PROTOCOL_IKE, "aes128-sha256-x25519");
+	ours.items[0].transforms[1].id = theirs.items[0].transforms[1].id = INTEG_AES_XCBC_96;
+	CU_ASSERT_FALSE(negotiate_choose(&ours, &theirs, 0, &chosen));
+}
+
 static void test_choose_none_equals_left_out(void)
 {
 	struct proposal_list ours = list_of(PROTOCOL_ESP, "aes256gcm16"), theirs = ours;
@@ -210,6 +230,7 @@ static const struct test tests[] = {
 	TEST(test_mismatch_of_protocols),
 	TEST(test_choose_refuses_unknown_transform_types),
 	TEST(test_choose_needs_the_exact_key_length),
+	TEST(test_choose_judges_the_suite_of_each_protocol),
 	TEST(test_choose_none_equals_left_out),
 	TEST(test_answer_must_be_one_proposal_of_the_offer),
 	TEST(test_groups_of_an_offer),

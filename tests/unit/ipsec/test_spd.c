@@ -498,6 +498,18 @@ static void test_spd_families_do_not_meet(void)
 	spd_free(spd);
 }
 
+static void test_spd_tables_do_not_meet(void)
+{
+	const struct spd_rule rules[] = { rule(SPD_BYPASS, 0, "0.0.0.0/0", "0.0.0.0/0") };
+	struct spd *spd = compiled(rules, ARRAY_LEN(rules));
+	struct flow f = flow(IPPROTO_TCP, 1, 2, 3, 4);
+
+	CU_ASSERT(verdict(spd, f).matched);
+	f.table_id = 1;
+	CU_ASSERT_FALSE(verdict(spd, f).matched);
+	spd_free(spd);
+}
+
 static void test_spd_icmpv6_type_and_code(void)
 {
 	const struct spd_rule rules[] = {
@@ -739,6 +751,7 @@ int main(int argc, char **argv)
 		TEST(test_spd_icmp_type_and_code),
 		TEST(test_spd_whole_address_space_and_odd_ranges),
 		TEST(test_spd_families_do_not_meet),
+		TEST(test_spd_tables_do_not_meet),
 		TEST(test_spd_icmpv6_type_and_code),
 		TEST(test_spd_ipv6_fragment_of_protected_port_is_protected),
 		TEST(test_spd_ipv6_odd_range),
