@@ -39,6 +39,13 @@ struct config_ike {
 	uint32_t failures_per_source;
 };
 
+/* Neighbour discovery, and ARP. */
+struct config_neighbours {
+	uint32_t dad_probes; /* 0: our addresses are used unasked */
+	uint64_t retransmit_ns;
+	uint64_t reachable_ns;
+};
+
 struct config_system {
 	char **eal_args; /* owned words */
 	size_t eal_arg_count;
@@ -52,6 +59,7 @@ struct config_system {
 	struct config_icmp icmp;
 	struct config_reassembly reassembly;
 	struct config_ike ike;
+	struct config_neighbours neighbours;
 };
 
 struct config_control {

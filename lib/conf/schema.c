@@ -12,6 +12,7 @@
 #define COUNT(type, member)  .count_offset = offsetof(type, member)
 #define CHOICE(type, member) .has_choice = true, .choice_offset = offsetof(type, member)
 #define SECONDS(n)           ((uint64_t)(n)*1000000000)
+#define MILLISECONDS(n)      ((uint64_t)(n)*1000000)
 #define HOURS(n)             SECONDS((n)*3600)
 
 static const struct word boolean_words[] = {
@@ -246,6 +247,33 @@ static const struct row ike_rows[] = {
 			"until the minute is over" },
 };
 
+static const struct row discovery_rows[] = {
+	{ .key = "dad_probes",
+		.type = &type_number,
+		FIELD(struct config_neighbours, dad_probes),
+		.fallback = "1",
+		.min = 0,
+		.max = 10,
+		.help = "times each IPv6 address of ours is asked for at the start before it is used, `retransmit` "
+			"apart (RFC "
+			"4862 5.4); one that another host has stays unused. 0: all are used at once, unasked" },
+	{ .key = "retransmit",
+		.type = &type_duration,
+		FIELD(struct config_neighbours, retransmit_ns),
+		.fallback = "1s",
+		.min = MILLISECONDS(100),
+		.max = SECONDS(10),
+		.help = "time between questions to a neighbour, of which three remain without an answer (RFC 4861 "
+			"10)" },
+	{ .key = "reachable",
+		.type = &type_duration,
+		FIELD(struct config_neighbours, reachable_ns),
+		.fallback = "30s",
+		.min = SECONDS(1),
+		.max = HOURS(1),
+		.help = "how long an answer of a neighbour counts; one that is in use is asked again after that" },
+};
+
 static const struct row system_rows[] = {
 	{ .key = "eal_args",
 		.type = &type_words,
@@ -323,6 +351,11 @@ static const struct row system_rows[] = {
 		FIELD(struct config_system, ike),
 		NESTED(ike_rows),
 		.help = "what peers that are not authenticated may take" },
+	{ .key = "neighbours",
+		.kind = ROW_MAP,
+		FIELD(struct config_system, neighbours),
+		NESTED(discovery_rows),
+		.help = "how neighbours are asked, by neighbour discovery and ARP" },
 };
 
 static const struct row control_rows[] = {

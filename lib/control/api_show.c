@@ -25,6 +25,17 @@ static const char *own_format(const struct prefix *p, char *ret_text)
 	return p->addr.family == ADDR_NONE ? "" : prefix_format(p, ret_text);
 }
 
+static const char *state_name(const struct addr *a, enum datapath_address_state state)
+{
+	static const char *const names[] = {
+		[DATAPATH_ADDRESS_VALID] = "valid",
+		[DATAPATH_ADDRESS_TENTATIVE] = "tentative",
+		[DATAPATH_ADDRESS_DUPLICATE] = "duplicate",
+	};
+
+	return a->family == ADDR_NONE ? "" : names[state];
+}
+
 static json_t *port_json(const struct datapath_port_stats *s)
 {
 	char mac[18], address[PREFIX_TEXT_MAX], address6[PREFIX_TEXT_MAX], link_local[ADDR_TEXT_MAX] = "";
@@ -36,6 +47,8 @@ static json_t *port_json(const struct datapath_port_stats *s)
 	if (s->link_local.family != ADDR_NONE)
 		addr_format(&s->link_local, link_local);
 	json_object_set_new(port, "link_local", json_string(link_local));
+	json_object_set_new(port, "address6_state", json_string(state_name(&s->address6.addr, s->address6_state)));
+	json_object_set_new(port, "link_local_state", json_string(state_name(&s->link_local, s->link_local_state)));
 	json_object_set_new(port, "vlan", number(s->vlan));
 	json_object_set_new(port, "rx_packets", number(s->rx_packets));
 	json_object_set_new(port, "tx_packets", number(s->tx_packets));

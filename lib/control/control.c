@@ -193,6 +193,11 @@ static int create_datapath(struct control *c, char *ret_reason, size_t reason_ca
 		.timeout_ms = (uint32_t)(s->reassembly.timeout_ns / 1000000),
 		.large_buffers = s->reassembly.large_buffers,
 	};
+	dc->neighbours = (struct datapath_neighbour_timers){
+		.dad_probes = (uint8_t)s->neighbours.dad_probes,
+		.retransmit_ms = (uint32_t)(s->neighbours.retransmit_ns / 1000000),
+		.reachable_ms = (uint32_t)(s->neighbours.reachable_ns / 1000000),
+	};
 	rc = fill_ports(c->config, dc, ret_reason, reason_capacity);
 	if (!rc)
 		c->dp = datapath_create(c->ips, dc, ret_reason, reason_capacity);

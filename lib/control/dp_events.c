@@ -84,6 +84,16 @@ static void on_icmp_error(struct control *c, const struct datapath_event *e)
 			addr_format(&e->reporter, router));
 }
 
+/* Said once: it stays unused until a restart. */
+static void on_address_taken(struct control *c, const struct datapath_event *e)
+{
+	const struct config_interface *i = &c->config->interfaces[e->port];
+	char address[ADDR_TEXT_MAX];
+
+	log_line(LOG_ERROR, "address-duplicate %s: %s is in use by %02x:%02x:%02x:%02x:%02x:%02x, not used", i->name,
+		addr_format(&e->local.addr, address), e->mac[0], e->mac[1], e->mac[2], e->mac[3], e->mac[4], e->mac[5]);
+}
+
 static void on_event(void *context, const struct datapath_event *e)
 {
 	switch (e->kind) {
@@ -92,6 +102,7 @@ static void on_event(void *context, const struct datapath_event *e)
 	case DATAPATH_SA_FLAGS: on_sa_flags(context, e); break;
 	case DATAPATH_PATH_MTU: on_path_mtu(context, e); break;
 	case DATAPATH_ICMP_ERROR: on_icmp_error(context, e); break;
+	case DATAPATH_ADDRESS_TAKEN: on_address_taken(context, e); break;
 	}
 }
 

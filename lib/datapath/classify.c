@@ -81,7 +81,11 @@ static inline bool is_sealed(const struct rte_mbuf *m)
 
 void classify_own(struct worker *w, struct rte_mbuf *m)
 {
-	list_push(is_sealed(m) ? &w->sealed : &w->local, m);
+	if (!is_sealed(m))
+		list_push(&w->local, m);
+	else if (likely(!packet_is_ip6(m) || !ip6_is_extension(packet_ip6(m)->proto)) ||
+		 !headers6_refuse(w, m, ORIGIN_CLEAR))
+		list_push(&w->sealed, m);
 }
 
 /* Both families: put together where that is needed, else for those that handle fragments one by one. reason:
@@ -148,6 +152,35 @@ static void nd_sort(struct worker *w, struct rte_mbuf *m)
 		punt_push(w, m, PUNT_ND);
 }
 
+/* Multicast listener discovery for a group or for us; queries have a hop-by-hop header. */
+static inline bool is_mld(const struct port *p, const struct rte_mbuf *m)
+{
+	const struct rte_ipv6_hdr *ip = packet_ip6(m);
+	const uint8_t *bytes = (const uint8_t *)ip;
+	struct ip6_layout l;
+
+	if (likely(ip->proto != IPPROTO_ICMPV6 && ip->proto != IPPROTO_HOPOPTS))
+		return false;
+	if (ip6_walk(bytes, m->data_len, &l) != IP6_WALK_GOOD || l.protocol != IPPROTO_ICMPV6 || ip6_is_fragment(&l) ||
+		l.offset >= m->data_len)
+		return false;
+	if ((bytes[l.offset] < MLD_QUERY || bytes[l.offset] > MLD_DONE) && bytes[l.offset] != MLD_REPORT_V2)
+		return false;
+	return ip6_destination(ip)[0] == 0xff || port_has6(p, ip6_destination(ip));
+}
+
+static void mld_sort(struct worker *w, struct rte_mbuf *m)
+{
+	struct mld_query q;
+
+	rte_pktmbuf_prepend(m, RTE_ETHER_HDR_LEN);
+	enum drop_reason reason = mld_decode(BYTES(rte_pktmbuf_mtod(m, const uint8_t *), m->data_len), &q);
+	if (reason)
+		worker_drop(w, m, reason);
+	else
+		punt_push(w, m, PUNT_MLD);
+}
+
 /* Link-local addresses are known on their own link, and nothing from or to one is forwarded (RFC 4291 2.5.6). */
 enum drop_reason classify_addresses6(const struct datapath *dp, const struct port *p, const struct rte_ipv6_hdr *ip)
 {
@@ -175,6 +208,9 @@ static inline void ip6_sort(struct worker *w, const struct port *p, struct rte_m
 	const struct rte_ipv6_hdr *ip = packet_ip6(m);
 	enum drop_reason reason = classify_addresses6(w->dp, p, ip);
 
+	/* RFC 4862 5.4: nobody is to believe that a tentative address is ours */
+	if (unlikely(w->own6_unusable) && !reason && address6_unusable(w->dp, m->port, ip6_destination(ip)))
+		reason = DROP_ADDRESS_UNUSABLE;
 	if (unlikely(reason))
 		worker_drop(w, m, reason);
 	else if (unlikely(ipv6_link_local(ip6_destination(ip))))
@@ -198,6 +234,8 @@ static void classify_ip6(struct worker *w, const struct port *p, struct rte_mbuf
 		worker_drop(w, m, reason);
 	else if (unlikely(is_nd(p, m)))
 		nd_sort(w, m);
+	else if (unlikely(is_mld(p, m)))
+		mld_sort(w, m);
 	else if (unlikely(rte_is_multicast_ether_addr(&eth->dst_addr)))
 		worker_drop(w, m, DROP_NOT_FOR_US);
 	else

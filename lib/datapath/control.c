@@ -43,6 +43,7 @@ static void punt_take(struct datapath *dp, enum punt_class class, struct rte_mbu
 		break;
 	case PUNT_ARP: link_end(dp, m, arp_input(dp, m, host, now_ns)); break;
 	case PUNT_ND: link_end(dp, m, nd_input(dp, m, host, now_ns)); break;
+	case PUNT_MLD: link_end(dp, m, mld_input(dp, m, now_ns)); break;
 	case PUNT_HOLD:
 	default: resolve_hold(dp, m, now_ns); break;
 	}
@@ -88,11 +89,16 @@ void datapath_control_poll(struct datapath *dp, const struct datapath_host *host
 	}
 	if (more)
 		event_signal(dp);
+	/* a port listens for answers before it asks (RFC 4862 5.4.2) */
+	mld_tick(dp, now_ns);
+	dad_tick(dp, host, now_ns);
 	resolve_tick(dp, now_ns);
 	ownership_tick(dp, now_ns);
 }
 
 uint64_t datapath_next_deadline(const struct datapath *dp)
 {
-	return RTE_MIN(dp->neighbours->next_ns, dp->move.next_ns);
+	const uint64_t links_ns = RTE_MIN(dp->dad_next_ns, dp->mld_next_ns);
+
+	return RTE_MIN(RTE_MIN(dp->neighbours->next_ns, dp->move.next_ns), links_ns);
 }

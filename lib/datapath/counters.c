@@ -133,6 +133,8 @@ void datapath_port_stats_read(const struct datapath *dp, uint16_t port, struct d
 		.address = p->prefix,
 		.address6 = p->prefix6,
 		.link_local = p->six ? addr_from_bytes(ADDR_IPV6, p->link_local) : (struct addr){ 0 },
+		.address6_state = port_own6_state(p, PORT_GLOBAL),
+		.link_local_state = port_own6_state(p, PORT_LINK_LOCAL),
 		.mtu = p->mtu,
 		.vlan = p->vlan,
 		.rx_queues = d->rx_queues,

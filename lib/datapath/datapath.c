@@ -16,6 +16,8 @@
 
 #define DATA_ROOM_MIN 2048
 #define START_WAIT_MS 5000
+#define RETRANS_MS    1000 /* RFC 4861 10 */
+#define REACHABLE_MS  30000
 
 static_assert(sizeof(struct datapath_event) % 4 == 0, "element size of rte_ring");
 
@@ -52,7 +54,7 @@ static int handoff_links(struct worker *w, unsigned instance)
 
 static int worker_links(struct worker *w, unsigned instance)
 {
-	static const char *const names[PUNT_CLASSES] = { "ike", "ikenew", "arp", "nd", "hold" };
+	static const char *const names[PUNT_CLASSES] = { "ike", "ikenew", "arp", "nd", "mld", "hold" };
 	const unsigned single = RING_F_SP_ENQ | RING_F_SC_DEQ;
 
 	w->inject = ring_make(instance, w->id, "inject", 0, INJECT_RING_SIZE, single);
@@ -224,6 +226,16 @@ static int empty_publish(struct datapath *dp, char *ret_reason, size_t capacity)
 	return -ENOMEM;
 }
 
+static void timers_take(struct datapath *dp, const struct datapath_neighbour_timers *t)
+{
+	dp->neighbour_timers = *t;
+	if (!t->retransmit_ms)
+		dp->neighbour_timers.retransmit_ms = RETRANS_MS;
+	if (!t->reachable_ms)
+		dp->neighbour_timers.reachable_ms = REACHABLE_MS;
+	dp->dad_next_ns = dp->mld_next_ns = UINT64_MAX;
+}
+
 struct datapath *datapath_create(
 	struct ipsec *ips, const struct datapath_config *config, char *ret_reason, size_t reason_capacity)
 {
@@ -249,6 +261,7 @@ struct datapath *datapath_create(
 	dp->flow_entries = config->flow_entries;
 	dp->flow_rules = config->flow_rules;
 	dp->icmp = config->icmp;
+	timers_take(dp, &config->neighbours);
 	dp->cycles_per_s = rte_get_tsc_hz();
 	dp->event_fd = -1;
 	dp->ip_id = (uint16_t)rte_rand();
@@ -300,12 +313,12 @@ int datapath_start(struct datapath *dp)
 	}
 	atomic_store_explicit(&dp->stop, false, memory_order_relaxed);
 	dp->started = true;
+	mld_start(dp);
+	dad_start(dp);
 	for (uint16_t i = 0; !error && i < dp->worker_count; i++)
 		error = rte_eal_remote_launch(worker_main, dp->workers[i], dp->workers[i]->lcore);
 	if (!error)
 		error = workers_wait(dp);
-	if (!error)
-		nd_announce(dp);
 	if (error)
 		datapath_stop(dp);
 	return error;

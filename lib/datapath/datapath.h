@@ -44,6 +44,13 @@ struct datapath_reassembly {
 	uint32_t large_buffers; /* for datagrams larger than a packet buffer */
 };
 
+/* Neighbour discovery; of ARP the last two. Zero: as the RFCs have it. */
+struct datapath_neighbour_timers {
+	uint8_t dad_probes;     /* RFC 4862 5.1 DupAddrDetectTransmits; 0: our addresses are used unasked */
+	uint32_t retransmit_ms; /* RFC 4861 10 RETRANS_TIMER: between questions, and after the last probe */
+	uint32_t reachable_ms;  /* REACHABLE_TIME: how long an answer counts */
+};
+
 struct datapath_config {
 	uint16_t workers; /* EAL worker lcores, in order */
 	bool flow_rules;  /* devices are asked for rules by SPI, see datapath_steer_create */
@@ -54,6 +61,7 @@ struct datapath_config {
 	uint32_t flow_entries; /* of each worker's flow cache and family; 0: no cache */
 	struct datapath_icmp icmp;
 	struct datapath_reassembly reassembly;
+	struct datapath_neighbour_timers neighbours;
 	size_t port_count;
 	struct datapath_port_config ports[DATAPATH_PORTS_MAX];
 };
@@ -152,7 +160,8 @@ enum datapath_event_kind {
 	DATAPATH_SA_FLAGS,    /* spi: an SA raised a flag; a hint, control sweeps as well */
 	DATAPATH_PATH_MTU, /* somebody says that a packet of ours was too big; unauthenticated, may quote no SA of ours
 			    */
-	DATAPATH_ICMP_ERROR, /* another ICMP error about one, likewise */
+	DATAPATH_ICMP_ERROR,    /* another ICMP error about one, likewise */
+	DATAPATH_ADDRESS_TAKEN, /* local.addr of a port is another host's, of this MAC: it stays unused */
 };
 
 struct datapath_event {
@@ -166,6 +175,8 @@ struct datapath_event {
 	uint16_t quoted_bytes; /* length of the quoted packet */
 	bool ah, udp;          /* else ESP, raw */
 	uint8_t icmp_type, icmp_code;
+	uint16_t port; /* DATAPATH_ADDRESS_TAKEN */
+	uint8_t mac[6];
 };
 
 struct datapath_ike {
@@ -212,6 +223,7 @@ uint64_t datapath_next_deadline(const struct datapath *dp);
 	X(DP_C_PUNT_IKE_NEW, "punted_ike_new")                                                                         \
 	X(DP_C_PUNT_ARP, "punted_arp")                                                                                 \
 	X(DP_C_PUNT_ND, "punted_nd")                                                                                   \
+	X(DP_C_PUNT_MLD, "punted_mld")                                                                                 \
 	X(DP_C_REASSEMBLED, "reassembled")                                                                             \
 	X(DP_C_HELD, "held_for_neighbour")                                                                             \
 	X(DP_C_INJECTED, "injected")
@@ -229,11 +241,19 @@ struct datapath_worker_stats {
 	uint64_t drops[DROP_REASON_COUNT];
 };
 
+/* RFC 4862 5.4: of an IPv6 address of ours. */
+enum datapath_address_state {
+	DATAPATH_ADDRESS_VALID,
+	DATAPATH_ADDRESS_TENTATIVE, /* not used yet: who has it is being asked */
+	DATAPATH_ADDRESS_DUPLICATE, /* not used: another host has it */
+};
+
 struct datapath_port_stats {
 	char name[64], device[64], driver[64];
 	uint8_t mac[6];
 	struct prefix address, address6; /* ADDR_NONE: none */
 	struct addr link_local;          /* ADDR_NONE: none */
+	enum datapath_address_state address6_state, link_local_state;
 	uint16_t mtu, vlan, rx_queues, tx_queues;
 	bool link_up;
 	/* of the device, which ports may share */

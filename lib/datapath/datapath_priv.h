@@ -14,6 +14,7 @@
 #include "capture_priv.h"
 #include "datapath.h"
 #include "flow_cache_priv.h"
+#include "link6_priv.h"
 #include "neighbour_priv.h"
 #include "packet_priv.h"
 #include "route_priv.h"
@@ -33,7 +34,9 @@
 #define QUEUE_NONE       0xffff
 #define RSS_KEY_MAX      64
 #define SLOT_NONE        UINT32_MAX
-#define PORT_GROUPS_MAX  3
+#define NS_IN_S          1000000000ull
+#define NS_IN_MS         1000000ull
+#define PORT_GROUPS_MAX  4
 #define PORT_NONE        0xff
 #define VLANS_MAX        4096
 #define IKE_BUCKETS      1024 /* of the per-source rate limit; sources that hash alike share one */
@@ -41,7 +44,7 @@
 
 /* Rings to control by class: a flood of one does not starve another. */
 /* In the order in which control takes them: a flood of beginnings does not hold up what established peers say. */
-enum punt_class { PUNT_IKE, PUNT_IKE_NEW, PUNT_ARP, PUNT_ND, PUNT_HOLD, PUNT_CLASSES };
+enum punt_class { PUNT_IKE, PUNT_IKE_NEW, PUNT_ARP, PUNT_ND, PUNT_MLD, PUNT_HOLD, PUNT_CLASSES };
 
 /* How a device spreads what it receives over its queues, when that can be told beforehand. */
 struct rss {
@@ -82,8 +85,11 @@ struct port {
 	bool six;               /* has IPv6, and so a link-local address */
 	bool proxies;           /* IPv6 addresses of its subnet may lie behind tunnels */
 	uint8_t link_local[16]; /* RFC 4291 2.5.6; zero without IPv6 */
-	uint8_t group_count;    /* of link addresses of multicast groups we listen to: all nodes, solicited-node ones */
+	uint8_t group_count;    /* of link addresses of multicast groups we listen to: all nodes and routers,
+				 * solicited-node ones */
 	uint8_t groups[PORT_GROUPS_MAX][6];
+	/* W: control, R: workers */
+	_Atomic uint8_t own6_state[PORT_OWN6]; /* enum datapath_address_state, of link-local and other address */
 	/* cold */
 	struct prefix prefix, prefix6; /* ADDR_NONE: without an address of that family */
 	char name[64];
@@ -167,6 +173,7 @@ struct worker {
 	/* owner worker only */
 	const struct snapshot *snapshot; /* of this loop */
 	uint32_t epoch;                  /* of what was decided in this loop: snapshot and children */
+	bool own6_unusable;              /* in this loop some address of ours is tentative or a duplicate */
 	struct capture *capture;         /* of this loop; NULL: none runs */
 	struct trace *trace;             /* of this loop; NULL: none runs */
 	struct trace_state sampling;
@@ -276,11 +283,13 @@ struct datapath {
 	struct device devices[DATAPATH_PORTS_MAX];
 	struct worker *workers[IPSEC_WORKERS_MAX];
 	uint64_t cycles_per_s;
+	struct datapath_neighbour_timers neighbour_timers;
 
 	/* W: control, R: workers */
 	struct snapshot *_Atomic snapshot;
 	struct capture *_Atomic capture; /* NULL: none runs */
 	struct trace *_Atomic trace;     /* likewise */
+	_Atomic int own6_unusable;       /* IPv6 addresses of ours that are not to be used */
 	_Atomic bool stop;
 	_Atomic int undrained; /* W: workers; those whose inject ring may hold packets */
 	/* W: workers set when they wrote event_fd, control clears before it drains */
@@ -293,6 +302,8 @@ struct datapath {
 	uint32_t epoch; /* of the newest snapshot */
 	uint16_t workers_wanted;
 	struct move move;
+	struct link6 links[DATAPATH_PORTS_MAX];
+	uint64_t dad_next_ns, mld_next_ns; /* when these want attention; UINT64_MAX: never */
 	TAILQ_HEAD(, datapath_steer) steers;
 	uint32_t steer_generation; /* one more each time that owners have changed */
 	struct capture *captured;  /* running, or not emptied yet */
@@ -546,6 +557,41 @@ static inline bool host_answers_for(const struct datapath_host *host, const stru
 	return host->answers_for && host->answers_for(host->context, a);
 }
 
+/* dad.c, any thread: an address of ours of a port (PORT_LINK_LOCAL, PORT_GLOBAL), NULL: none; which one it is, or -1;
+ * how far it has come. */
+const uint8_t *port_own6(const struct port *p, int which);
+int port_own6_find(const struct port *p, const uint8_t addr[16]);
+enum datapath_address_state port_own6_state(const struct port *p, int which);
+/* dad.c, any thread: an address of ours (link-local: of this port) that is not to be used. False for those of others.
+ */
+bool address6_unusable(const struct datapath *dp, uint16_t port, const uint8_t addr[16]);
+/* dad.c, control: a port that may not speak yet, but soon will. */
+bool dad_pending(const struct port *p);
+/* dad.c, control: before the workers start, all addresses of ours become tentative; what is due goes out with the next
+ * poll. */
+void dad_start(struct datapath *dp);
+void dad_tick(struct datapath *dp, const struct datapath_host *host, uint64_t now_ns);
+/* dad.c, control: somebody else has a tentative address of ours. */
+void dad_duplicate(struct datapath *dp, uint16_t port, int which, const uint8_t mac[6]);
+
+/* mld.c */
+enum mld_type { MLD_QUERY = 130, MLD_REPORT_V1, MLD_DONE, MLD_REPORT_V2 = 143 };
+struct mld_query {
+	struct addr group; /* unspecified: all */
+	bool general, v1;
+	uint32_t response_ms, interval_s; /* interval: 0, not said */
+	uint8_t robustness;               /* 0: not said */
+};
+/* Any thread: a frame with its Ethernet header. DROP_NONE, DROP_MLD (RFC 3810 5.1.14, 6.2, 8.1), DROP_MLD_IGNORED. */
+enum drop_reason mld_decode(struct bytes frame, struct mld_query *ret_query);
+/* Control. DROP_NONE: will be answered. */
+enum drop_reason mld_input(struct datapath *dp, const struct rte_mbuf *m, uint64_t now_ns);
+/* Control: every port listens; what it listens to is reported with the next polls. */
+void mld_start(struct datapath *dp);
+/* Control: a port's groups are reported once more. */
+void mld_report(struct datapath *dp, uint16_t port);
+void mld_tick(struct datapath *dp, uint64_t now_ns);
+
 /* True when an address is one that this port itself answers to, global or link-local. */
 static inline bool port_has6(const struct port *p, const uint8_t addr[16])
 {
@@ -618,5 +664,9 @@ enum drop_reason nd_input(
 	struct datapath *dp, const struct rte_mbuf *m, const struct datapath_host *host, uint64_t now_ns);
 /* Control: the same question as arp_ask. RFC 4861 7.2.2, 7.3.3. */
 void nd_ask(struct datapath *dp, uint16_t port, const struct addr *target, const uint8_t *mac);
-/* Control: tells the links what addresses we take; who has one already will say so (RFC 4862 5.4). */
-void nd_announce(struct datapath *dp);
+/* Control: does anybody have this address, that we would like to use (RFC 4862 5.4.2)? */
+void nd_probe(struct datapath *dp, uint16_t port, const uint8_t target[16]);
+/* Control: tells a link that an address is ours (RFC 4861 7.2.6). */
+void nd_announce(struct datapath *dp, uint16_t port, const uint8_t target[16]);
+/* Any thread: RFC 4291 2.7.1. */
+void nd_solicited_node(const uint8_t target[16], uint8_t ret_group[16]);

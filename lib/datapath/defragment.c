@@ -13,6 +13,7 @@
 #define EXPIRE_MOST      16 /* datagrams a loop */
 #define HELD_SHARE       4  /* this part of all buffers may wait in the tables of all workers */
 #define FRAGMENT_BYTES   8  /* of the IPv6 header */
+#define OFFSET_AT        2  /* in it */
 #define ECN_MASK         3
 #define ECN_CE           3
 #define DATAGRAM_MAX     65535
@@ -20,9 +21,32 @@
 
 /* ---- life ---- */
 
+static enum drop_reason fragment_read(const struct rte_mbuf *m, struct fragment *ret_fragment)
+{
+	const uint8_t *ip = rte_pktmbuf_mtod(m, const uint8_t *);
+
+	return packet_is_ip6(m) ? fragment6_read(ip, m->data_len, ret_fragment)
+				: fragment4_read(ip, m->data_len, ret_fragment);
+}
+
+/* RFC 792, RFC 4443 3.3: who sent a first fragment for us is told that the rest did not come. A gateway that joins what
+ * it forwards keeps silent: the receiver may have it all. At the stop, outside of a loop, nobody is told. */
+static bool timeout_told(const struct worker *w, struct rte_mbuf *m, enum drop_reason reason)
+{
+	struct fragment f;
+
+	return reason == DROP_FRAGMENT_TIMEOUT && w->snapshot && destination_own(w->dp, m) && !fragment_read(m, &f) &&
+	       !f.piece.offset;
+}
+
 static void buffer_drop(void *worker, void *buffer, enum drop_reason reason)
 {
-	worker_drop(worker, buffer, reason);
+	enum origin origin = packet_note(buffer)->fragment == FRAGMENT_INNER ? ORIGIN_TUNNEL : ORIGIN_CLEAR;
+
+	if (timeout_told(worker, buffer, reason))
+		icmp_error_send(worker, buffer, origin, ICMP_ERROR_REASSEMBLY, 0, reason);
+	else
+		worker_drop(worker, buffer, reason);
 }
 
 int defragment_create(struct worker *w, uint32_t mbufs)
@@ -76,10 +100,12 @@ struct rte_mempool *defragment_pool_create(const struct datapath_reassembly *s, 
 		name, s->large_buffers, 0, sizeof(struct note), LARGE_ROOM_BYTES, (int)rte_socket_id());
 }
 
-void defragment_expire(struct worker *w)
+bool defragment_expire(struct worker *w)
 {
-	if (w->reassembly && unlikely(reassembly_due(w->reassembly, w->now_cycles)))
-		reassembly_expire(w->reassembly, w->now_cycles, EXPIRE_MOST);
+	if (!w->reassembly || likely(!reassembly_due(w->reassembly, w->now_cycles)))
+		return false;
+	reassembly_expire(w->reassembly, w->now_cycles, EXPIRE_MOST);
+	return true;
 }
 
 /* ---- a complete datagram becomes one buffer ---- */
@@ -218,6 +244,8 @@ static struct rte_mbuf *datagram_join(struct worker *w, struct incomplete *d)
 	enum drop_reason reason = datagram_build(w->dp, d, &m);
 
 	for (uint16_t i = 0; i < d->count; i++) {
+		if (unlikely(w->trace != NULL) && m)
+			trace_carry(w, d->pieces[i].buffer, m);
 		if (reason)
 			worker_drop(w, d->pieces[i].buffer, reason);
 		else
@@ -236,14 +264,6 @@ static struct rte_mbuf *datagram_join(struct worker *w, struct incomplete *d)
 
 /* ---- fragments come in ---- */
 
-static enum drop_reason fragment_read(const struct rte_mbuf *m, struct fragment *ret_fragment)
-{
-	const uint8_t *ip = rte_pktmbuf_mtod(m, const uint8_t *);
-
-	return packet_is_ip6(m) ? fragment6_read(ip, m->data_len, ret_fragment)
-				: fragment4_read(ip, m->data_len, ret_fragment);
-}
-
 /* Takes m. The whole datagram when this was what it missed, else NULL. */
 static struct rte_mbuf *fragment_insert(
 	struct worker *w, struct rte_mbuf *m, struct fragment *f, enum fragment_context kind, uint32_t context)
@@ -254,6 +274,7 @@ static struct rte_mbuf *fragment_insert(
 	f->key.kind = (uint8_t)kind;
 	f->key.context = context;
 	f->piece.buffer = m;
+	packet_note(m)->fragment = (uint8_t)kind;
 	reason = reassembly_insert(w->reassembly, f, w->now_cycles, &d);
 	if (!reason)
 		return d ? datagram_join(w, d) : NULL;
@@ -299,6 +320,22 @@ static bool fragment_steer(struct worker *w, struct rte_mbuf *m, const struct fr
 	return true;
 }
 
+/* RFC 8200 4.5: of what is wrong with a fragment for us, its sender is told of two things. */
+static void fragment_refuse(struct worker *w, struct rte_mbuf *m, enum fragment_context kind, enum drop_reason reason)
+{
+	uint16_t at = 0, named_at, pointer = offsetof(struct rte_ipv6_hdr, payload_len);
+
+	if (kind != FRAGMENT_OWN || !packet_is_ip6(m) ||
+		(reason != DROP_FRAGMENT_LENGTH && reason != DROP_FRAGMENT_BEYOND)) {
+		worker_drop(w, m, reason);
+		return;
+	}
+	if (reason == DROP_FRAGMENT_BEYOND &&
+		fragment6_find(rte_pktmbuf_mtod(m, const uint8_t *), m->data_len, &at, &named_at))
+		pointer = (uint16_t)(at + OFFSET_AT);
+	icmp_error_send(w, m, ORIGIN_CLEAR, ICMP_ERROR_HEADER_FIELD, pointer, reason);
+}
+
 static void fragment_dispatch(struct worker *w, struct rte_mbuf *m)
 {
 	enum fragment_context kind = (enum fragment_context)packet_note(m)->fragment;
@@ -306,7 +343,7 @@ static void fragment_dispatch(struct worker *w, struct rte_mbuf *m)
 	enum drop_reason reason = w->reassembly ? fragment_read(m, &f) : DROP_FRAGMENT;
 
 	if (reason) {
-		worker_drop(w, m, reason);
+		fragment_refuse(w, m, kind, reason);
 		return;
 	}
 	if (fragment_steer(w, m, &f, kind))

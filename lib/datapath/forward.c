@@ -71,6 +71,12 @@ static inline void egress(
 	const uint8_t *tail = w->ports[port].source_tail[packet_is_ip6(m)];
 	uint8_t *eth;
 
+	/* RFC 4862 5.4: the sources of what ESP, AH and we ourselves send */
+	if (unlikely(w->own6_unusable) && packet_is_ip6(m) &&
+		address6_unusable(w->dp, port, ip6_source(packet_ip6(m)))) {
+		worker_drop(w, m, DROP_ADDRESS_UNUSABLE);
+		return;
+	}
 	if (unlikely(!(word & NEIGHBOUR_WORD_VALID))) {
 		egress_hold(w, m, port, neighbour, on_link, origin);
 		return;

@@ -130,6 +130,8 @@ uint16_t fragment_or_answer(
 		worker_drop(w, m, DROP_TOO_BIG);
 		return 0;
 	}
+	for (int i = 0; unlikely(w->trace != NULL) && i < n; i++)
+		trace_carry(w, m, ret_fragments[i]);
 	rte_pktmbuf_free(m);
 	return (uint16_t)n;
 }

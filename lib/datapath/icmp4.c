@@ -20,6 +20,7 @@ static const struct {
 	[ICMP_ERROR_TOO_BIG] = { 3, 4 },
 	[ICMP_ERROR_NO_ROUTE] = { 3, 0 },
 	[ICMP_ERROR_NO_NEIGHBOUR] = { 3, 1 },
+	[ICMP_ERROR_REASSEMBLY] = { 11, 1 },
 };
 
 static bool is_icmp_error(const struct rte_mbuf *m, const struct rte_ipv4_hdr *ip)
@@ -47,19 +48,19 @@ bool icmp4_error_forbidden(const struct rte_mbuf *m)
 }
 
 /* The ICMP header before the quoted packet: type, code, checksum, and the next-hop MTU of RFC 1191. */
-static void icmp_fill(uint8_t *icmp, uint16_t icmp_bytes, enum icmp_error error, uint16_t mtu)
+static void icmp_fill(uint8_t *icmp, uint16_t icmp_bytes, enum icmp_error error, uint16_t value)
 {
 	uint16_t checksum;
 
 	memset(icmp, 0, ICMP_HEADER_BYTES);
 	icmp[0] = error_table[error].type;
 	icmp[1] = error_table[error].code;
-	store_be16(icmp + 6, error == ICMP_ERROR_TOO_BIG ? mtu : 0);
+	store_be16(icmp + 6, error == ICMP_ERROR_TOO_BIG ? value : 0);
 	checksum = (uint16_t)~rte_raw_cksum(icmp, icmp_bytes);
 	memcpy(icmp + 2, &checksum, sizeof(checksum));
 }
 
-int icmp4_error_build(struct rte_mbuf *m, uint32_t source_be, enum icmp_error error, uint16_t mtu, uint16_t ip_id)
+int icmp4_error_build(struct rte_mbuf *m, uint32_t source_be, enum icmp_error error, uint16_t value, uint16_t ip_id)
 {
 	const struct rte_ipv4_hdr *offending = packet_ip(m);
 	uint32_t destination_be = offending->src_addr;
@@ -85,6 +86,6 @@ int icmp4_error_build(struct rte_mbuf *m, uint32_t source_be, enum icmp_error er
 		.dst_addr = destination_be,
 	};
 	ip_checksum_set(ip);
-	icmp_fill((uint8_t *)(ip + 1), (uint16_t)(ICMP_HEADER_BYTES + quoted), error, mtu);
+	icmp_fill((uint8_t *)(ip + 1), (uint16_t)(ICMP_HEADER_BYTES + quoted), error, value);
 	return 0;
 }

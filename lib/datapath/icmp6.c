@@ -20,6 +20,10 @@ static const struct {
 	[ICMP_ERROR_TOO_BIG] = { 2, 0 },
 	[ICMP_ERROR_NO_ROUTE] = { 1, 0 },
 	[ICMP_ERROR_NO_NEIGHBOUR] = { 1, 3 },
+	[ICMP_ERROR_REASSEMBLY] = { 3, 1 },
+	[ICMP_ERROR_HEADER_FIELD] = { 4, 0 },
+	[ICMP_ERROR_UNKNOWN_HEADER] = { 4, 1 },
+	[ICMP_ERROR_UNKNOWN_OPTION] = { 4, 2 },
 };
 
 /* An error or a redirect; what cannot be seen may be one. */
@@ -37,19 +41,20 @@ static bool is_icmp_error(const struct rte_mbuf *m)
 	return ip[l.offset] < ICMPV6_INFO || ip[l.offset] == ICMPV6_REDIRECT;
 }
 
-/* RFC 4443 2.4 (e). Only the path MTU of a multicast may be told. */
+/* RFC 4443 2.4 (e). Only the path MTU of a multicast may be told, and an option that asks for it. */
 bool icmp6_error_forbidden(const struct rte_mbuf *m, enum icmp_error error)
 {
 	const struct rte_ipv6_hdr *ip = packet_ip6(m);
 	bool to_group = ip6_destination(ip)[0] == 0xff;
 
-	if (ipv6_not_unicast(ip6_source(ip)) || (to_group && error != ICMP_ERROR_TOO_BIG))
+	if (ipv6_not_unicast(ip6_source(ip)) ||
+		(to_group && error != ICMP_ERROR_TOO_BIG && error != ICMP_ERROR_UNKNOWN_OPTION))
 		return true;
 	return is_icmp_error(m);
 }
 
 /* A path of less than 1280 bytes is none to tell of: hosts do not go below (RFC 8201 4). */
-static void icmp_fill(struct rte_mbuf *m, enum icmp_error error, uint16_t mtu)
+static void icmp_fill(struct rte_mbuf *m, enum icmp_error error, uint16_t value)
 {
 	uint8_t *icmp = rte_pktmbuf_mtod_offset(m, uint8_t *, sizeof(struct rte_ipv6_hdr));
 	uint16_t checksum;
@@ -57,12 +62,12 @@ static void icmp_fill(struct rte_mbuf *m, enum icmp_error error, uint16_t mtu)
 	memset(icmp, 0, ICMP_HEADER_BYTES);
 	icmp[0] = error_table[error].type;
 	icmp[1] = error_table[error].code;
-	store_be32(icmp + 4, error == ICMP_ERROR_TOO_BIG ? RTE_MAX(mtu, RTE_IPV6_MIN_MTU) : 0);
+	store_be32(icmp + 4, error == ICMP_ERROR_TOO_BIG ? RTE_MAX(value, RTE_IPV6_MIN_MTU) : value);
 	checksum = rte_ipv6_udptcp_cksum(packet_ip6(m), icmp);
 	memcpy(icmp + 2, &checksum, sizeof(checksum));
 }
 
-int icmp6_error_build(struct rte_mbuf *m, const uint8_t source[16], enum icmp_error error, uint16_t mtu)
+int icmp6_error_build(struct rte_mbuf *m, const uint8_t source[16], enum icmp_error error, uint16_t value)
 {
 	/* RFC 4443 2.4 (c): as much of the packet as fits the least MTU */
 	uint16_t quoted = RTE_MIN(m->data_len, (uint16_t)(RTE_IPV6_MIN_MTU - HEADERS_BYTES));
@@ -84,6 +89,6 @@ int icmp6_error_build(struct rte_mbuf *m, const uint8_t source[16], enum icmp_er
 	};
 	memcpy(&ip->src_addr, source, sizeof(destination));
 	memcpy(&ip->dst_addr, destination, sizeof(destination));
-	icmp_fill(m, error, mtu);
+	icmp_fill(m, error, value);
 	return 0;
 }

@@ -98,6 +98,9 @@ static inline enum drop_reason inner_check(const struct worker *w, const struct 
 		       !ipv4_not_unicast(packet_ip(m)->src_addr);
 	if (unlikely(!good || (chain && chain != DROP_FRAGMENT)))
 		return DROP_INNER_HEADER;
+	if (unlikely(w->own6_unusable) && packet_is_ip6(m) &&
+		address6_unusable(w->dp, m->port, ip6_destination(packet_ip6(m))))
+		return DROP_ADDRESS_UNUSABLE;
 	/* nobody speaks in our name, to whom an SA may protect what we say */
 	return unlikely(source_own(w->dp, m)) ? DROP_MARTIAN : chain;
 }

@@ -127,12 +127,15 @@ static enum drop_reason local_policy(struct worker *w, const struct rte_mbuf *m)
 
 static void local_deliver(struct worker *w, struct rte_mbuf *m, enum origin origin)
 {
-	enum drop_reason reason = echo_reply(m);
+	enum drop_reason reason;
 
+	if (unlikely(packet_is_ip6(m) && ip6_is_extension(packet_ip6(m)->proto)) && headers6_refuse(w, m, origin))
+		return;
+	reason = echo_reply(m);
 	if (!reason && !bucket_take(&w->echo_replies, w->now_cycles, w->dp->cycles_per_s, ECHO_RATE, ECHO_BURST))
 		reason = DROP_RATE_LIMIT;
 	if (reason) {
-		worker_drop(w, m, reason);
+		headers6_unhandled(w, m, origin, reason);
 		return;
 	}
 	worker_count(w, DP_C_LOCAL, 1);

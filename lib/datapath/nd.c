@@ -17,8 +17,7 @@
 static const uint8_t all_nodes[16] = { 0xff, 0x02, [15] = 1 };
 static const uint8_t unspecified[16];
 
-/* RFC 4291 2.7.1. */
-static void solicited_node(const uint8_t target[16], uint8_t ret_group[16])
+void nd_solicited_node(const uint8_t target[16], uint8_t ret_group[16])
 {
 	static const uint8_t head[13] = { 0xff, 0x02, [11] = 1, [12] = 0xff };
 
@@ -30,7 +29,7 @@ static bool is_solicited_node(const uint8_t group[16])
 {
 	uint8_t want[16];
 
-	solicited_node(group, want);
+	nd_solicited_node(group, want);
 	return !memcmp(group, want, sizeof(want));
 }
 
@@ -183,18 +182,32 @@ static void nd_send(struct datapath *dp, uint16_t port, const struct message *ms
 	inject_push(dp, ownership_sender(dp, port), m);
 }
 
+/* The address that fits the target's, of those that may be used; NULL: none. */
+static const uint8_t *source_for(const struct port *p, const struct addr *target)
+{
+	const bool global = port_own6(p, PORT_GLOBAL) && port_own6_state(p, PORT_GLOBAL) == DATAPATH_ADDRESS_VALID;
+
+	if (global && prefix_contains(&p->prefix6, target))
+		return p->prefix6.addr.bytes;
+	if (port_own6_state(p, PORT_LINK_LOCAL) == DATAPATH_ADDRESS_VALID)
+		return p->link_local;
+	return global ? p->prefix6.addr.bytes : NULL;
+}
+
 void nd_ask(struct datapath *dp, uint16_t port, const struct addr *target, const uint8_t *mac)
 {
 	const struct port *p = &dp->ports[port];
-	const bool global = prefix_contains(&p->prefix6, target);
+	const uint8_t *source = source_for(p, target);
 	uint8_t group[16];
 
-	solicited_node(target->bytes, group);
+	if (!source)
+		return;
+	nd_solicited_node(target->bytes, group);
 	const struct message m = {
 		.type = ND_SOLICITATION,
 		.option = OPTION_SOURCE_MAC,
 		.mac = mac,
-		.source = global ? p->prefix6.addr.bytes : p->link_local,
+		.source = source,
 		.destination = mac ? target->bytes : group,
 		.target = target->bytes,
 	};
@@ -220,30 +233,45 @@ static void advertise(struct datapath *dp, uint16_t port, const struct nd *nd)
 	nd_send(dp, port, &m);
 }
 
-static void announce(struct datapath *dp, uint16_t port, const uint8_t target[16])
+void nd_probe(struct datapath *dp, uint16_t port, const uint8_t target[16])
 {
 	uint8_t group[16];
 
-	solicited_node(target, group);
+	nd_solicited_node(target, group);
 	const struct message m = {
 		.type = ND_SOLICITATION, .source = unspecified, .destination = group, .target = target
 	};
 	nd_send(dp, port, &m);
 }
 
-void nd_announce(struct datapath *dp)
+void nd_announce(struct datapath *dp, uint16_t port, const uint8_t target[16])
 {
-	for (uint16_t i = 0; i < dp->port_count; i++) {
-		const struct port *p = &dp->ports[i];
-		if (!p->six)
-			continue;
-		announce(dp, i, p->link_local);
-		if (p->prefix6.addr.family == ADDR_IPV6)
-			announce(dp, i, p->prefix6.addr.bytes);
-	}
+	const struct message m = {
+		.type = ND_ADVERTISEMENT,
+		.option = OPTION_TARGET_MAC,
+		.flags = FLAG_ROUTER | FLAG_OVERRIDE,
+		.source = target,
+		.destination = all_nodes,
+		.target = target,
+	};
+
+	nd_send(dp, port, &m);
 }
 
 /* ---- believed ---- */
+
+/* RFC 4862 5.4.3, 5.4.4: about an address of ours that may not be used yet. A link that loops back what we sent does
+ * not make it a duplicate; a host that asks for it in order to talk to it gets no answer. */
+static enum drop_reason unusable_heard(struct datapath *dp, uint16_t port, int which, const struct nd *nd)
+{
+	const struct port *p = &dp->ports[port];
+
+	if (port_own6_state(p, which) == DATAPATH_ADDRESS_DUPLICATE || !memcmp(nd->frame_mac, p->mac, sizeof(p->mac)) ||
+		(nd->type == ND_SOLICITATION && !nd->dad))
+		return DROP_ADDRESS_UNUSABLE;
+	dad_duplicate(dp, port, which, nd->has_mac ? nd->mac : nd->frame_mac);
+	return DROP_ADDRESS_CONFLICT;
+}
 
 /* RFC 4861 7.2.3. Who asks for us is known from then on, if it can be a host of the link. */
 static enum drop_reason solicited(
@@ -312,6 +340,9 @@ enum drop_reason nd_input(
 	reason = nd_decode(BYTES(rte_pktmbuf_mtod(m, const uint8_t *), m->data_len), &nd);
 	if (reason || !dp->ports[m->port].six)
 		return reason;
+	int which = port_own6_find(&dp->ports[m->port], nd.target.bytes);
+	if (which >= 0 && port_own6_state(&dp->ports[m->port], which) != DATAPATH_ADDRESS_VALID)
+		return unusable_heard(dp, m->port, which, &nd);
 	return nd.type == ND_SOLICITATION ? solicited(dp, m->port, &nd, host, now_ns)
 					  : advertised(dp, m->port, &nd, now_ns);
 }

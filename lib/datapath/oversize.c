@@ -42,6 +42,8 @@ void oversize_send(struct worker *w, struct rte_mbuf *m, const struct path *path
 		return;
 	}
 	worker_count(w, DP_C_OUTER_FRAGMENTED, 1);
+	for (int i = 0; unlikely(w->trace != NULL) && i < n; i++)
+		trace_carry(w, m, fragments[i]);
 	rte_pktmbuf_free(m);
 	for (int i = 0; i < n; i++)
 		forward_egress(w, fragments[i], path->port, path->neighbour, false);

@@ -103,6 +103,7 @@ static void group_add_of(struct port *p, const uint8_t addr[16])
 static void six_fill(struct port *p, const struct datapath_port_config *c)
 {
 	static const uint8_t all_nodes[6] = { 0x33, 0x33, 0, 0, 0, 1 };
+	static const uint8_t all_routers[6] = { 0x33, 0x33, 0, 0, 0, 2 };
 
 	p->six = c->address6.addr.family == ADDR_IPV6 || c->link_local.family == ADDR_IPV6;
 	if (!p->six)
@@ -112,6 +113,7 @@ static void six_fill(struct port *p, const struct datapath_port_config *c)
 	else
 		link_local_make(p->mac, p->link_local);
 	group_add(p, all_nodes);
+	group_add(p, all_routers);
 	group_add_of(p, p->link_local);
 	if (c->address6.addr.family == ADDR_IPV6)
 		group_add_of(p, c->address6.addr.bytes);

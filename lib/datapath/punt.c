@@ -11,6 +11,10 @@
 #define LINK_RATE  2000 /* a second and worker */
 #define LINK_BURST 1000
 
+/* Queries are minutes apart. */
+#define MLD_RATE  50
+#define MLD_BURST 50
+
 static const struct {
 	enum datapath_counter counter;
 	uint32_t rate, burst; /* 0: limited elsewhere */
@@ -19,6 +23,7 @@ static const struct {
 	[PUNT_IKE_NEW] = { DP_C_PUNT_IKE_NEW, 0, 0 },
 	[PUNT_ARP] = { DP_C_PUNT_ARP, LINK_RATE, LINK_BURST },
 	[PUNT_ND] = { DP_C_PUNT_ND, LINK_RATE, LINK_BURST },
+	[PUNT_MLD] = { DP_C_PUNT_MLD, MLD_RATE, MLD_BURST },
 	[PUNT_HOLD] = { DP_C_HELD, LINK_RATE, LINK_BURST },
 };
 

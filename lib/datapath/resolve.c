@@ -3,11 +3,10 @@
  * may not do. What a question looks like and whom to believe is arp.c and nd.c. RFC 4861 7.2, 7.3; RFC 1122 2.3.2. */
 #include "datapath_priv.h"
 
-#define PROBES_MAX        3                    /* MAX_MULTICAST_SOLICIT, MAX_UNICAST_SOLICIT */
-#define PROBE_INTERVAL_NS 1000000000ull        /* RETRANS_TIMER */
-#define REACHABLE_NS      (30 * 1000000000ull) /* REACHABLE_TIME */
-#define STALE_CHECK_NS    (5 * 1000000000ull)  /* DELAY_FIRST_PROBE_TIME: the longest that use goes unproven */
-#define UNUSED_NS         (600 * 1000000000ull)
+#define PROBES_MAX     3                   /* MAX_MULTICAST_SOLICIT, MAX_UNICAST_SOLICIT */
+#define DAD_WAIT_NS    (100 * NS_IN_MS)    /* until a port that may not ask yet is looked at again */
+#define STALE_CHECK_NS (5 * 1000000000ull) /* DELAY_FIRST_PROBE_TIME: the longest that use goes unproven */
+#define UNUSED_NS      (600 * 1000000000ull)
 
 /* When the entry wants attention; the table remembers the earliest. */
 static void schedule(struct neighbour_table *t, struct neighbour *n, uint64_t at_ns)
@@ -90,7 +89,7 @@ void resolve_answered(struct datapath *dp, uint32_t index, const uint8_t mac[6],
 	if (n->state == NEIGHBOUR_STATIC)
 		return;
 	neighbour_confirm(dp->neighbours, index, mac, NEIGHBOUR_REACHABLE, now_ns);
-	schedule(dp->neighbours, n, now_ns + REACHABLE_NS);
+	schedule(dp->neighbours, n, now_ns + dp->neighbour_timers.reachable_ms * NS_IN_MS);
 	held_release(dp, index, true);
 }
 
@@ -163,12 +162,17 @@ static void probe(struct datapath *dp, uint32_t index, uint64_t now_ns)
 	struct neighbour *n = &dp->neighbours->entries[index];
 	const uint8_t *mac = n->state == NEIGHBOUR_PROBE ? n->mac : NULL;
 
+	/* a question nobody may be named in is none */
+	if (n->addr.family == ADDR_IPV6 && dad_pending(&dp->ports[n->port])) {
+		schedule(dp->neighbours, n, now_ns + DAD_WAIT_NS);
+		return;
+	}
 	n->probes++;
 	if (n->addr.family == ADDR_IPV6)
 		nd_ask(dp, n->port, &n->addr, mac);
 	else
 		arp_ask(dp, n->port, &n->addr, mac);
-	schedule(dp->neighbours, n, now_ns + PROBE_INTERVAL_NS);
+	schedule(dp->neighbours, n, now_ns + dp->neighbour_timers.retransmit_ms * NS_IN_MS);
 }
 
 /* Nobody answered: the next packet starts over. */

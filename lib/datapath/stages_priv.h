@@ -44,8 +44,8 @@ struct rte_mbuf *defragment_inner(struct worker *w, struct rte_mbuf *m, uint32_t
 /* Another assignment: what waits here and is now another worker's goes there, so that no rest of it is left to meet a
  * later datagram of the same identification. */
 void defragment_part(struct worker *w);
-/* Every loop: ends what waited too long. */
-void defragment_expire(struct worker *w);
+/* Every loop, in front of the stages: ends what waited too long. True when something did; answers may be due. */
+bool defragment_expire(struct worker *w);
 
 /* inbound.c: the list `sealed` (outer IP packets for our addresses) through the SAD; handed over, or decapsulated and
  * routed.
@@ -80,6 +80,36 @@ void local_burst(struct worker *w, struct list *l, enum origin origin);
 bool icmp_error_take(struct worker *w, struct rte_mbuf *m);
 /* echo.c: turns an echo request into its reply in place; DROP_NONE or why not. m begins at the IP header. */
 enum drop_reason echo_reply(struct rte_mbuf *m);
+
+/* icmp_error.c: answers m with an ICMP error in place, or drops it; `reason` is counted either way. value: the MTU of a
+ * packet too big, the pointer of a parameter problem. */
+enum icmp_error {
+	ICMP_ERROR_TTL,
+	ICMP_ERROR_TOO_BIG,
+	ICMP_ERROR_NO_ROUTE,
+	ICMP_ERROR_NO_NEIGHBOUR,
+	ICMP_ERROR_REASSEMBLY, /* the rest of a datagram did not come; about its first fragment */
+	/* parameter problems, IPv6 */
+	ICMP_ERROR_HEADER_FIELD,
+	ICMP_ERROR_UNKNOWN_HEADER,
+	ICMP_ERROR_UNKNOWN_OPTION,
+};
+void icmp_error_send(struct worker *w, struct rte_mbuf *m, enum origin origin, enum icmp_error error, uint16_t value,
+	enum drop_reason reason);
+
+/* headers6.c: what is wrong with the extension headers of an IPv6 packet for us. */
+struct header_fault {
+	bool tell; /* its sender */
+	enum icmp_error error;
+	uint16_t pointer;        /* to the octet that is wrong */
+	uint16_t upper_named_at; /* of the byte that names what follows them, when nothing is wrong */
+};
+/* Pure. DROP_NONE, or why it ends. m: lengths and chain were checked. */
+enum drop_reason headers6_check(const struct rte_mbuf *m, struct header_fault *ret_fault);
+/* True when the packet ended here. */
+bool headers6_refuse(struct worker *w, struct rte_mbuf *m, enum origin origin);
+/* The end of a packet of either family for us, that nobody took. */
+void headers6_unhandled(struct worker *w, struct rte_mbuf *m, enum origin origin, enum drop_reason reason);
 
 /* The way back to its source; never NULL. */
 static inline const struct route *packet_source_route(const struct worker *w, const struct rte_mbuf *m)
@@ -125,18 +155,12 @@ void forward_frame(struct worker *w, struct rte_mbuf *m, uint16_t port);
 /* forward.c: gives the ports what was collected. Returns packets sent. */
 uint32_t forward_flush(struct worker *w);
 
-/* icmp_error.c: answers m with an ICMP error in place, or drops it; `reason` is counted either way. mtu: of the too
- * big.
- */
-enum icmp_error { ICMP_ERROR_TTL, ICMP_ERROR_TOO_BIG, ICMP_ERROR_NO_ROUTE, ICMP_ERROR_NO_NEIGHBOUR };
-void icmp_error_send(struct worker *w, struct rte_mbuf *m, enum origin origin, enum icmp_error error, uint16_t mtu,
-	enum drop_reason reason);
 /* The pure halves: icmp4.c (RFC 792, RFC 1191, RFC 1812 4.3.2) and icmp6.c (RFC 4443 2.4, 3). They make the error out
  * of the offending packet. 0, or -EPERM when there may be none about it, -ENOBUFS without headroom; m is unchanged
  * then.
  */
-int icmp4_error_build(struct rte_mbuf *m, uint32_t source_be, enum icmp_error error, uint16_t mtu, uint16_t ip_id);
-int icmp6_error_build(struct rte_mbuf *m, const uint8_t source[16], enum icmp_error error, uint16_t mtu);
+int icmp4_error_build(struct rte_mbuf *m, uint32_t source_be, enum icmp_error error, uint16_t value, uint16_t ip_id);
+int icmp6_error_build(struct rte_mbuf *m, const uint8_t source[16], enum icmp_error error, uint16_t value);
 bool icmp4_error_forbidden(const struct rte_mbuf *m);
 bool icmp6_error_forbidden(const struct rte_mbuf *m, enum icmp_error error);
 

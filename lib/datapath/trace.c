@@ -43,6 +43,7 @@ const char *datapath_trace_class_name(uint16_t class)
 		[PUNT_ARP] = "ARP",
 		[PUNT_HOLD] = "to wait for its neighbour",
 		[PUNT_ND] = "neighbour discovery",
+		[PUNT_MLD] = "multicast listener discovery",
 	};
 
 	return class < ARRAY_LEN(names) && names[class] ? names[class] : "unknown";
@@ -87,6 +88,14 @@ void trace_items(struct worker *w, const struct burst_item *items, uint16_t n, e
 {
 	for (uint16_t i = 0; i < n; i++)
 		trace_push(w, items[i].m, stage, 0, sa_spi(items[i].sa));
+}
+
+void trace_carry(struct worker *w, const struct rte_mbuf *from, struct rte_mbuf *to)
+{
+	if (!is_marked(w->trace, from) || is_marked(w->trace, to))
+		return;
+	to->ol_flags |= w->trace->flag;
+	*number_of(w->trace, to) = *number_of(w->trace, from);
 }
 
 /* ---- workers: samples ---- */

@@ -38,6 +38,8 @@ void trace_packets(
 	struct worker *w, struct rte_mbuf **pkts, uint16_t n, enum datapath_trace_stage stage, uint16_t what);
 /* The same of each, with its SA's SPI. */
 void trace_items(struct worker *w, const struct burst_item *items, uint16_t n, enum datapath_trace_stage stage);
+/* A packet that was cut or joined goes on in another buffer: it is the same sample, of several the first. */
+void trace_carry(struct worker *w, const struct rte_mbuf *from, struct rte_mbuf *to);
 /* Each of these also begins samples, where what the operator asked about becomes known: received frames, packets whose
  * SPI has led to a tunnel slot, packets that came out of one, decisions. */
 void trace_frames(struct worker *w, uint16_t port, struct rte_mbuf **frames, uint16_t n);

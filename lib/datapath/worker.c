@@ -75,6 +75,14 @@ static uint32_t rx_stage(struct worker *w)
 	return total;
 }
 
+static uint32_t expire_stage(struct worker *w)
+{
+	if (likely(!defragment_expire(w)))
+		return 0;
+	worker_stages(w);
+	return 1;
+}
+
 /* Before anything that arrives now: packets whose owner was about to change. Those that still wait go to the end. */
 static uint32_t parked_stage(struct worker *w)
 {
@@ -125,6 +133,11 @@ static inline void watch_take(struct worker *w)
 	w->trace = atomic_load_explicit(&w->dp->trace, memory_order_acquire);
 }
 
+static inline void addresses_take(struct worker *w)
+{
+	w->own6_unusable = atomic_load_explicit(&w->dp->own6_unusable, memory_order_relaxed) != 0;
+}
+
 static inline void snapshot_take(struct worker *w)
 {
 	/* acquire: pairs with snapshot_publish */
@@ -143,14 +156,15 @@ uint32_t worker_step(struct worker *w)
 	w->now_cycles = start;
 	snapshot_take(w);
 	watch_take(w);
+	addresses_take(w);
 	n = unlikely(w->parked.count) ? parked_stage(w) : 0;
+	n += expire_stage(w);
 	injected = ring_stage(w, w->inject);
 	worker_count(w, DP_C_INJECTED, injected);
 	n += injected + handoff_stage(w);
 	/* at the end only what is already here still leaves, however much the ports would bring */
 	if (likely(!atomic_load_explicit(&w->dp->stop, memory_order_relaxed)))
 		n += rx_stage(w);
-	defragment_expire(w);
 	if (n) {
 		forward_flush(w);
 		handoff_flush(w);

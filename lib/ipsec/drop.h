@@ -26,8 +26,13 @@
 	X(DROP_ND, "nd_invalid", "neighbour discovery malformed, not from this link, or checksum wrong")               \
 	X(DROP_ND_IGNORED, "nd_ignored", "router solicitation, router advertisement or redirect: not heeded")          \
 	X(DROP_ADDRESS_CONFLICT, "address_conflict", "another host claims one of our addresses")                       \
+	X(DROP_ADDRESS_UNUSABLE, "address_unusable",                                                                   \
+		"to or from an IPv6 address of ours that is tentative or a duplicate")                                 \
+	X(DROP_MLD, "mld_invalid", "multicast listener query malformed, not from this link, or checksum wrong")        \
+	X(DROP_MLD_IGNORED, "mld_ignored", "multicast listener report of others, or no IPv6 here")                     \
 	X(DROP_TOO_BIG, "too_big", "larger than the MTU with DF set, or not fragmentable")                             \
 	X(DROP_FRAGMENT, "fragment", "fragment that nobody puts together: reassembly off, or a chain it hides")        \
+	X(DROP_OPTION6, "ip6_option", "IPv6 option or header for us that is unknown, broken or out of place")          \
 	X(DROP_FRAGMENT_OVERLAP, "fragment_overlap", "fragments overlap: the whole datagram ended")                    \
 	X(DROP_FRAGMENT_DUPLICATE, "fragment_duplicate", "the same fragment once more")                                \
 	X(DROP_FRAGMENT_TINY, "fragment_tiny", "first fragment without the whole upper header, or aimed at it")        \

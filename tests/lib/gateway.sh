@@ -145,7 +145,11 @@ answers_or_dead() { gw_ctl "$1" show version || dead "$1"; }
 gateway_ready() {
 	wait_for "${2:-30}" answers_or_dead "$1"
 	gw_ctl "$1" show version >/dev/null 2>&1 || die "$1 does not start: $(tail -n 1 "$work/$1.log")"
+	! grep -q 'address6\|link_local' "$work/$1.yaml" || wait_for 15 gw_addresses_known "$1" || die "$1: addresses stay tentative"
 }
+
+# duplicate address detection is over
+gw_addresses_known() { ! gw_json "$1" show ports | grep -q '"tentative"'; }
 
 gateway_start() {
 	gateway_spawn "$1" "$2"

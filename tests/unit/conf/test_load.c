@@ -61,6 +61,8 @@ static void test_load_system_and_control(void)
 	CU_ASSERT_EQUAL(c->system.flow_cache, 65536);
 	CU_ASSERT(c->system.reassembly.datagrams == 1024 && c->system.reassembly.fragments == 64);
 	CU_ASSERT(c->system.reassembly.timeout_ns == 5000000000u && c->system.reassembly.large_buffers == 64);
+	CU_ASSERT(c->system.neighbours.dad_probes == 1 && c->system.neighbours.retransmit_ns == 1000000000u);
+	CU_ASSERT_EQUAL(c->system.neighbours.reachable_ns, 30000000000u);
 	CU_ASSERT_STRING_EQUAL(c->control.socket, "/run/t.sock");
 	CU_ASSERT_EQUAL(c->control.log_level, LOG_DEBUG);
 	config_free(c);

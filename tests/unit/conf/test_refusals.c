@@ -161,6 +161,12 @@ static void test_number_wrong(void)
 static void test_number_out_of_range(void)
 {
 	refused("workers: 1", "workers: 65", "gw.yaml:3:12: system.workers: 65 is not from 0 to 64");
+	refused("workers: 1", "workers: 1\n  neighbours: {dad_probes: 11}",
+		"gw.yaml:4:28: system.neighbours.dad_probes: 11 is not from 0 to 10");
+	refused("workers: 1", "workers: 1\n  neighbours: {retransmit: 50ms}",
+		"gw.yaml:4:28: system.neighbours.retransmit: 50ms is not from 100ms to 10s");
+	refused("workers: 1", "workers: 1\n  neighbours: {reachable: 2h}",
+		"gw.yaml:4:27: system.neighbours.reachable: 2h is not from 1s to 1h");
 	refused("workers: 1", "workers: 1\n  reassembly: {datagrams: 16385}",
 		"gw.yaml:4:27: system.reassembly.datagrams: 16385 is not from 0 to 16384");
 	refused("workers: 1", "workers: 1\n  reassembly: {fragments: 1}",

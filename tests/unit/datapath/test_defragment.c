@@ -533,6 +533,81 @@ static void test_defragment_ends_have_names(void)
 	rig_close();
 }
 
+/* The time of what waits is over, within a loop. */
+static void time_passes(void)
+{
+	struct reassembly *r = rig.dp->workers[0]->reassembly;
+
+	for (uint16_t i = 0; i < r->config.datagrams; i++)
+		r->datagrams[i].ends = 0;
+	rig_step();
+}
+
+/* RFC 792, RFC 4443 3.3: only who sent a first fragment is told, in its own address's name. */
+static void test_defragment_timeout_is_told_when_the_first_fragment_is_here(void)
+{
+	static const char *const sources[] = { LAN_HOST, LAN_HOST6 }, *const ours[] = { LAN_OWN, LAN_OWN6 };
+	static const uint16_t told[] = { 0x0b01, 0x0301 };
+	struct rte_mbuf *f[FRAGMENTS_MAX];
+
+	for (int six = 0; six < 2; six++)
+		for (int first = 0; first < 2; first++) {
+			rig_open_reassembly(1);
+			RIG_POLICY("bypass 0.0.0.0/0 0.0.0.0/0", "bypass ::/0 ::/0");
+			struct rte_mbuf *m = big_packet(sources[six], ours[six], IPPROTO_UDP, 1200);
+			CU_ASSERT_EQUAL_FATAL(fragments_of(m, 700, f), 2);
+			frame_send(LAN, f[!first]);
+			rte_pktmbuf_free(f[first]);
+			rte_pktmbuf_free(m);
+			rig_step();
+			CU_ASSERT_EQUAL(rig_sent(LAN), 0);
+			time_passes();
+			CU_ASSERT_EQUAL(rig_drops(DROP_FRAGMENT_TIMEOUT), 1);
+			CU_ASSERT_EQUAL(is_refusal(LAN, told[six]), first);
+			CU_ASSERT_EQUAL(rig_sent(LAN), 0);
+			rig_close();
+		}
+}
+
+/* Who joins what goes on does not speak for its receiver. */
+static void test_defragment_timeout_of_others_is_silent(void)
+{
+	struct rte_mbuf *f[FRAGMENTS_MAX];
+
+	rig_open_reassembly(1);
+	RIG_POLICY("bypass 10.1.0.0/24 0.0.0.0/0[udp/80]");
+	struct rte_mbuf *m = big_packet(LAN_HOST, WAN_PEER, IPPROTO_UDP, 1200);
+	CU_ASSERT_EQUAL_FATAL(fragments_of(m, 700, f), 2);
+	frame_send(LAN, f[0]);
+	rte_pktmbuf_free(f[1]);
+	rte_pktmbuf_free(m);
+	rig_step();
+	time_passes();
+	CU_ASSERT_EQUAL(rig_drops(DROP_FRAGMENT_TIMEOUT), 1);
+	CU_ASSERT_EQUAL(rig_sent(LAN) + rig_sent(WAN), 0);
+	rig_close();
+}
+
+/* RFC 8200 4.5. */
+static void test_defragment_ipv6_fragment_of_odd_length_is_told(void)
+{
+	const uint8_t odd[8 + 12] = { IPPROTO_UDP, 0, 0, 1, 0, 0, 0, 7, 0x13, 0x88, 0, 80, 4, 0 };
+	const uint8_t beyond[8 + 16] = { IPPROTO_UDP, 0, 0xff, 0xf8, 0, 0, 0, 7 };
+	struct probe p = { .src = LAN_HOST6,
+		.dst = LAN_OWN6,
+		.protocol = IPPROTO_FRAGMENT,
+		.payload = odd,
+		.payload_bytes = sizeof(odd) };
+
+	rig_open_reassembly(1);
+	RIG_POLICY("bypass ::/0 ::/0");
+	CU_ASSERT(refused_as(LAN, &p, DROP_FRAGMENT_LENGTH, 0x0400));
+	p.payload = beyond;
+	p.payload_bytes = sizeof(beyond);
+	CU_ASSERT(refused_as(LAN, &p, DROP_FRAGMENT_BEYOND, 0x0400));
+	rig_close();
+}
+
 static void test_defragment_datagram_too_long_for_a_buffer(void)
 {
 	rig_open_reassembly(1);
@@ -616,6 +691,9 @@ int main(int argc, char **argv)
 		TEST(test_defragment_inner_before_selectors_with_ports),
 		TEST(test_defragment_inner_ipv6_with_options_in_the_fragmentable_part),
 		TEST(test_defragment_ends_have_names),
+		TEST(test_defragment_timeout_is_told_when_the_first_fragment_is_here),
+		TEST(test_defragment_timeout_of_others_is_silent),
+		TEST(test_defragment_ipv6_fragment_of_odd_length_is_told),
 		TEST(test_defragment_datagram_too_long_for_a_buffer),
 		TEST(test_defragment_congestion_marks_are_kept),
 		TEST(test_defragment_floods_are_bounded_and_forgotten),

@@ -276,18 +276,132 @@ static void test_nd_defends_our_addresses(void)
 	rig_close();
 }
 
-static void test_nd_start_tells_what_addresses_we_take(void)
+/* RFC 4862 5.4.2, 5.4: asked for, not used until nobody has answered, then told. */
+static void dad_open(uint8_t probes)
+{
+	nd_open();
+	rig.dp->neighbour_timers.dad_probes = probes;
+	dad_start(rig.dp);
+	rig_poll();
+}
+
+static int address_state(int which)
+{
+	return port_own6_state(&rig.dp->ports[LAN], which);
+}
+
+static void test_nd_start_asks_for_our_addresses(void)
 {
 	uint8_t link[6];
 	struct nd nd;
 
-	nd_open();
-	nd_announce(rig.dp);
-	rig_step();
+	dad_open(2);
+	for (int round = 0; round < 2; round++) {
+		for (int i = 0; i < 2; i++)
+			CU_ASSERT(sent(&nd, link) && nd.dad && nd.type == ND_SOLICITATION && link[0] == 0x33);
+		CU_ASSERT(ip6_is(nd.target.bytes, LAN_OWN6));
+		CU_ASSERT_EQUAL(rig_sent(WAN), 2);
+		CU_ASSERT_EQUAL(address_state(PORT_GLOBAL), DATAPATH_ADDRESS_TENTATIVE);
+		after(SECOND_NS);
+	}
+	/* who remembers another MAC forgets it */
 	for (int i = 0; i < 2; i++)
-		CU_ASSERT(sent(&nd, link) && nd.dad && nd.type == ND_SOLICITATION && link[0] == 0x33);
-	CU_ASSERT(ip6_is(nd.target.bytes, LAN_OWN6));
+		CU_ASSERT(sent(&nd, link) && nd.type == ND_ADVERTISEMENT && nd.override && !nd.solicited);
+	CU_ASSERT_EQUAL(address_state(PORT_GLOBAL), DATAPATH_ADDRESS_VALID);
+	CU_ASSERT_EQUAL(atomic_load(&rig.dp->own6_unusable), 0);
 	CU_ASSERT_EQUAL(rig_sent(WAN), 2);
+	rig_close();
+}
+
+static void test_nd_without_probes_addresses_are_used_at_once(void)
+{
+	dad_open(0);
+	CU_ASSERT_EQUAL(address_state(PORT_GLOBAL), DATAPATH_ADDRESS_VALID);
+	CU_ASSERT_EQUAL(rig_sent(LAN) + rig_sent(WAN), 4);
+	ask_us(LAN_HOST6, LAN_OWN6, LAN_OWN6, mac_a);
+	CU_ASSERT_EQUAL(rig_sent(LAN), 1);
+	rig_close();
+}
+
+/* RFC 4862 5.4, 5.4.3: no answer, no source, not even of a question to a neighbour. */
+static void test_nd_tentative_addresses_are_not_used(void)
+{
+	static const struct probe echo = { .src = LAN_HOST6, .dst = LAN_OWN6, .protocol = IPPROTO_ICMPV6 };
+	static const struct probe dies = { .src = LAN_HOST6, .dst = FAR_HOST6, .ttl = 1 };
+
+	dad_open(1);
+	rig_sent(LAN);
+	rig_sent(WAN);
+	ask_us(LAN_HOST6, LAN_OWN6, LAN_OWN6, mac_a);
+	CU_ASSERT_EQUAL(rig_drops(DROP_ADDRESS_UNUSABLE), 1);
+	CU_ASSERT(dropped_as(LAN, &echo, DROP_ADDRESS_UNUSABLE));
+	CU_ASSERT(dropped_as(LAN, &dies, DROP_TTL));
+	rig_send(WAN, &to_new_host);
+	rig_step();
+	rig_poll();
+	CU_ASSERT_EQUAL(rig_sent(LAN), 0);
+	CU_ASSERT_EQUAL(state_of(NEW_HOST), NEIGHBOUR_INCOMPLETE);
+	after(SECOND_NS);
+	after(SECOND_NS / 2);
+	CU_ASSERT_EQUAL(rig_sent(LAN), 3); /* told twice, and the question */
+	answer(NEW_HOST, mac_a, SOLICITED | OVERRIDE);
+	CU_ASSERT(sent_to(mac_a));
+	rig_send(LAN, &echo);
+	rig_step();
+	CU_ASSERT_EQUAL(rig_sent(LAN), 1);
+	rig_sent(WAN);
+	rig_close();
+}
+
+/* RFC 4862 5.4.3, 5.4.4: whoever answers, or asks for the same address, has it; ours stays unused and one event says
+ * so. */
+static void test_nd_duplicate_address_stays_unused(void)
+{
+	static const struct probe echo = { .src = LAN_HOST6, .dst = LAN_OWN6, .protocol = IPPROTO_ICMPV6 };
+
+	for (int how = 0; how < 2; how++) {
+		dad_open(1);
+		rig_sent(LAN);
+		if (how)
+			ask_us("::", "ff02::1:ff00:1", LAN_OWN6, NULL);
+		else
+			answer(LAN_OWN6, mac_b, OVERRIDE);
+		rig_poll();
+		CU_ASSERT_EQUAL(address_state(PORT_GLOBAL), DATAPATH_ADDRESS_DUPLICATE);
+		CU_ASSERT(rig.event_count == 1 && rig.event.kind == DATAPATH_ADDRESS_TAKEN && rig.event.port == LAN);
+		CU_ASSERT(ip6_is(rig.event.local.addr.bytes, LAN_OWN6));
+		CU_ASSERT_EQUAL(memcmp(rig.event.mac, how ? mac_a : mac_b, 6), 0);
+		after(10 * SECOND_NS);
+		rig_sent(LAN);
+		rig_sent(WAN);
+		ask_us("::", "ff02::1:ff00:1", LAN_OWN6, NULL);
+		CU_ASSERT(dropped_as(LAN, &echo, DROP_ADDRESS_UNUSABLE));
+		CU_ASSERT_EQUAL(rig.event_count, 1);
+		/* the other address of the port is nobody else's */
+		CU_ASSERT_EQUAL(address_state(PORT_LINK_LOCAL), DATAPATH_ADDRESS_VALID);
+		rig_close();
+	}
+}
+
+/* Some links give back what was sent; so may a switch with a loop. */
+static void test_nd_own_probe_heard_again_is_no_duplicate(void)
+{
+	struct rte_mbuf *m;
+
+	dad_open(1);
+	while ((m = rig_receive(LAN)) != NULL) {
+		rig_send_frame(LAN, rte_pktmbuf_mtod(m, void *), m->data_len);
+		rte_pktmbuf_free(m);
+	}
+	rig_step();
+	rig_poll();
+	CU_ASSERT_EQUAL(address_state(PORT_GLOBAL), DATAPATH_ADDRESS_TENTATIVE);
+	after(SECOND_NS);
+	CU_ASSERT_EQUAL(address_state(PORT_GLOBAL), DATAPATH_ADDRESS_VALID);
+	CU_ASSERT_EQUAL(address_state(PORT_LINK_LOCAL), DATAPATH_ADDRESS_VALID);
+	CU_ASSERT_EQUAL(rig.event_count, 0);
+	rig_sent(LAN);
+	rig_sent(WAN);
 	rig_close();
 }
 
@@ -702,7 +816,11 @@ int main(int argc, char **argv)
 		TEST(test_nd_answers_for_our_own_addresses),
 		TEST(test_nd_answers_for_what_lies_behind_a_tunnel),
 		TEST(test_nd_defends_our_addresses),
-		TEST(test_nd_start_tells_what_addresses_we_take),
+		TEST(test_nd_start_asks_for_our_addresses),
+		TEST(test_nd_without_probes_addresses_are_used_at_once),
+		TEST(test_nd_tentative_addresses_are_not_used),
+		TEST(test_nd_duplicate_address_stays_unused),
+		TEST(test_nd_own_probe_heard_again_is_no_duplicate),
 		TEST(test_nd_believes_nobody_it_does_not_know),
 		TEST(test_nd_override_decides_whether_a_mac_changes),
 		TEST(test_nd_used_neighbour_is_asked_again_and_lost_when_silent),

@@ -112,6 +112,48 @@ static void test_trace_mark_goes_with_the_packet_to_another_worker(void)
 	end();
 }
 
+/* Cut or joined, it is the same packet. */
+static void test_trace_goes_on_where_a_packet_is_cut(void)
+{
+	static const struct probe large = {
+		.src = LAN_HOST, .dst = FAR_HOST, .bytes = 1000, .sport = 1000, .dport = 7
+	};
+
+	begin(1);
+	out_sa.inner_mtu = 600;
+	start(NULL, NULL, 1, 1);
+	send_all(LAN, &large, 1);
+	CU_ASSERT_STRING_EQUAL(stages(), "received clear protect encrypted encrypted next_hop next_hop sent sent");
+	for (size_t i = 1; i < count; i++)
+		CU_ASSERT_EQUAL(records[i].packet, records[0].packet);
+	end();
+}
+
+static void test_trace_goes_on_where_fragments_are_joined(void)
+{
+	/* an echo request of 24 bytes in two fragments, of which the second one is sampled */
+	uint8_t echo[24] = { 8 };
+	uint16_t checksum = (uint16_t)~rte_raw_cksum(echo, sizeof(echo));
+	struct probe p = {
+		.src = LAN_HOST, .dst = LAN_OWN, .protocol = IPPROTO_ICMP, .payload = echo, .payload_bytes = 16
+	};
+
+	memcpy(echo + 2, &checksum, sizeof(checksum));
+	rig_open_reassembly(1);
+	RIG_POLICY("bypass 0.0.0.0/0 0.0.0.0/0");
+	p.fragment = RTE_IPV4_HDR_MF_FLAG;
+	rig_send(LAN, &p);
+	rig_step();
+	start(NULL, NULL, 1, 1);
+	p.fragment = 2;
+	p.payload = echo + 16;
+	p.payload_bytes = 8;
+	send_all(LAN, &p, 1);
+	CU_ASSERT_EQUAL(rig_counter(DP_C_REASSEMBLED), 1);
+	CU_ASSERT_STRING_EQUAL(stages(), "received local clear forward next_hop sent");
+	rig_close();
+}
+
 static void test_trace_names_the_drop(void)
 {
 	begin(1);
@@ -235,6 +277,8 @@ int main(int argc, char **argv)
 	static const struct test tests[] = {
 		TEST(test_trace_follows_a_packet_into_the_tunnel),
 		TEST(test_trace_mark_goes_with_the_packet_to_another_worker),
+		TEST(test_trace_goes_on_where_a_packet_is_cut),
+		TEST(test_trace_goes_on_where_fragments_are_joined),
 		TEST(test_trace_names_the_drop),
 		TEST(test_trace_chooses_by_address_turn_and_count),
 		TEST(test_trace_chooses_by_address_behind_a_vlan_tag),
