@@ -50,19 +50,24 @@ die() {
 # an early end has its verdict too
 last_words() { [ $said_verdict = 1 ] || echo "perf: FAIL ${trouble:-ended early, code $1}"; }
 
-[ "$(id -u)" = 0 ] || die "run it as root"
-install_packages
-build_all
-[ $peer = 0 ] || secgw_build
-hugepages_take
-export SALLYPORT_BUILD_DIR=$build
-/usr/bin/python3 "$repo/perf/lib/main.py" --repo "$repo" --work "$work" --captures "$build/perf/captures" --bench "$build/perf" \
-	--sallyportd "$installed_sallyportd" --sallyctl "$installed_sallyctl" --secgw "$([ $peer = 0 ] || echo "$secgw_binary")" --profile $profile \
-	${pass_on[@]+"${pass_on[@]}"} &
-pids[main]=$!
-wait "${pids[main]}"
-rc=$?
-# a mark that fails is a result: no log explains it
-[ $rc -gt 1 ] || { said_verdict=1 && rm -f "$work"/*.log; }
-unset "pids[main]"
-exit $rc
+# a function is read whole before it runs: the file may change during the hour
+main() {
+	[ "$(id -u)" = 0 ] || die "run it as root"
+	install_packages
+	build_all
+	[ $peer = 0 ] || secgw_build
+	hugepages_take
+	export SALLYPORT_BUILD_DIR=$build
+	/usr/bin/python3 "$repo/perf/lib/main.py" --repo "$repo" --work "$work" --captures "$build/perf/captures" --bench "$build/perf" \
+		--sallyportd "$installed_sallyportd" --sallyctl "$installed_sallyctl" --secgw "$([ $peer = 0 ] || echo "$secgw_binary")" --profile $profile \
+		${pass_on[@]+"${pass_on[@]}"} &
+	pids[main]=$!
+	wait "${pids[main]}"
+	rc=$?
+	# a mark that fails is a result: no log explains it
+	[ $rc -gt 1 ] || { said_verdict=1 && rm -f "$work"/*.log; }
+	unset "pids[main]"
+	exit $rc
+}
+
+main

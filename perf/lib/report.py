@@ -66,6 +66,7 @@ def row_json(task, row, hz):
     return {
         "point": task.point.name(), "fields": vars(task.point), "system": task.system, "mode": row.mode,
         "cycles": row.median(), "spread": row.spread(), "samples": row.cycles, "steal_percent": row.steal,
+        "preempted": row.preempted,
         "packets_per_second": hz / row.median() if row.median() else None, "command": row.command,
         "failure": row.failure,
     }

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """Runs a plan in interleaved rounds (A B C, A B C, ...), and keeps every sample with the time the hypervisor stole."""
+import resource
 import statistics
 import subprocess
 import sys
@@ -10,6 +11,7 @@ from systems import CORE, Failed
 
 Task = namedtuple("Task", "point system")  # system: its name
 
+PREEMPTED_MANY = 100  # in one measurement: something else runs on its core
 SLICE_SECONDS = 40  # of one turn of an exclusive machine
 
 
@@ -46,16 +48,22 @@ def cpu_ticks():
     return ticks[7], sum(ticks)
 
 
+def preemptions():
+    """how often what we ran had to leave its core for something else"""
+    return resource.getrusage(resource.RUSAGE_CHILDREN).ru_nivcsw
+
+
 class Row:
     """all samples of one system at one point"""
 
     def __init__(self, task, mode=""):
         self.task, self.mode = task, mode
-        self.cycles, self.steal, self.command, self.failure = [], [], "", ""
+        self.cycles, self.steal, self.preempted, self.command, self.failure = [], [], [], "", ""
 
-    def add(self, sample, steal):
+    def add(self, sample, steal, preempted):
         self.cycles.append(sample.cycles())
         self.steal.append(steal)
+        self.preempted.append(preempted)
         self.command = sample.command
 
     def median(self):
@@ -70,7 +78,7 @@ class Row:
 
 
 def measure(lab, system, row):
-    stolen, ticks = cpu_ticks()
+    (stolen, ticks), preempted = cpu_ticks(), preemptions()
     try:
         sample = system.measure(lab, row.task.point)
     except Failed as e:
@@ -78,9 +86,10 @@ def measure(lab, system, row):
         print(f"  {row.task.point.name():34} {system.name:10} FAILED {e}", file=sys.stderr, flush=True)
         return
     now_stolen, now_ticks = cpu_ticks()
-    row.add(sample, 100.0 * (now_stolen - stolen) / max(now_ticks - ticks, 1))
+    row.add(sample, 100.0 * (now_stolen - stolen) / max(now_ticks - ticks, 1), preemptions() - preempted)
     print(f"  {row.task.point.name():34} {system.name:10} {row.cycles[-1]:8.1f} cycles/packet"
-          f"{f', {row.steal[-1]:.1f} % stolen' if row.steal[-1] >= 0.5 else ''}", flush=True)
+          f"{f', {row.steal[-1]:.1f} % stolen' if row.steal[-1] >= 0.5 else ''}"
+          f"{f', {row.preempted[-1]} times preempted' if row.preempted[-1] >= PREEMPTED_MANY else ''}", flush=True)
 
 
 def run(lab, tasks, system_of, rounds, exclusive):
