@@ -112,6 +112,14 @@ static const struct word encap_words[] = {
 	{ "always", ENCAP_ALWAYS, NULL },
 	{ 0 },
 };
+static const struct word dpd_words[] = {
+	{ "auto", DPD_AUTO, NULL },
+	{ "restart", DPD_RESTART, NULL },
+	{ "clear", DPD_CLEAR, NULL },
+	{ "trap", DPD_TRAP, NULL },
+	{ "hold", 0, "what strongSwan calls hold or trap is `trap` here" },
+	{ 0 },
+};
 static const struct word start_words[] = {
 	{ "initiate", START_INITIATE, NULL },
 	{ "trap", START_TRAP, NULL },
@@ -795,6 +803,14 @@ static const struct row dpd_rows[] = {
 		.max = HOURS(1),
 		.help = "time without an answer to a request of ours (a check or any other) after which the peer is "
 			"taken for dead; not used with interval 0s" },
+	{ .key = "action",
+		.type = &type_word,
+		.words = dpd_words,
+		FIELD(struct tunnel_profile, dpd_action),
+		.fallback = "auto",
+		.help = "what follows for the Child SAs of a dead peer: `restart` at once and until it succeeds (the "
+			"peer's address must be known), `trap` by the next packet, unless the Child SA waits for the "
+			"peer, `clear` when the operator or the peer wants it; `auto` as `start` of each says" },
 };
 
 static const struct row phase1_rows[] = {

@@ -471,6 +471,10 @@ static void command_initiate(struct ike_engine *e, const struct ike_command *c, 
 	/* a trap is patient: packets keep coming while the peer is down */
 	if (c->kind == IKE_ACQUIRE && e->now_ns < t->not_before_ns)
 		return;
+	if (c->kind == IKE_ACQUIRE)
+		children &= (uint8_t)~t->deaf;
+	else
+		tunnel_peer_forgiven(t, children);
 	t->held &= (uint8_t)~children;
 	t->wanted |= children;
 	tunnel_pursue(e, t);

@@ -297,8 +297,12 @@ struct tunnel {
 	uint64_t pause_ns;      /* before the next try */
 	uint64_t not_before_ns; /* traps do not start earlier */
 	uint32_t index;
-	uint8_t held;                          /* bit per child that the operator terminated */
-	uint8_t wanted;                        /* bit per child that is to be up, as far as we are concerned */
+	uint8_t held;   /* bit per child that the operator terminated */
+	uint8_t wanted; /* bit per child that is to be up, as far as we are concerned */
+	/* bits per child since the peer was found dead, until an IKE SA is up (dpd_action) */
+	uint8_t restart;                       /* start by themselves, however they start otherwise */
+	uint8_t resting;                       /* do not */
+	uint8_t deaf;                          /* nor when a packet needs them */
 	struct ike_failure *failure;           /* last one; owned; NULL: none */
 	struct addr virtual[VIRTUAL_FAMILIES]; /* what a peer gave us last: asked for again */
 };
@@ -560,6 +564,10 @@ void tunnel_pursue(struct ike_engine *e, struct tunnel *t);
 void tunnel_pursue_later(struct ike_engine *e, struct tunnel *t);
 /* After an IKE SA ended, or came up without its child. */
 void tunnel_follow_up(struct ike_engine *e, struct tunnel *t, enum afterwards afterwards);
+/* The peer is dead; it had these children. */
+void tunnel_peer_dead(struct ike_engine *e, struct tunnel *t, uint8_t children);
+/* The operator wants these children, or an IKE SA is up: what the peer's death left is over. */
+void tunnel_peer_forgiven(struct tunnel *t, uint8_t children);
 /* What follows on the end of a Child SA (NULL: there was none): `normal`, or a growing pause when it did not last. */
 enum afterwards child_afterwards(const struct ike_engine *e, const struct child_sa *child, enum afterwards normal);
 /* An IKE SA came up: others of the tunnel and of the same peer make way (RFC 7296 2.4). */

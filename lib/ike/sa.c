@@ -457,6 +457,7 @@ void sa_established(struct ike_engine *e, struct ike_sa *sa)
 	sa->proven = sa->initiator;
 	if (!sa->initiator && !(sa->wants & TASK_BIT(TASK_DELETE_IKE)))
 		sa->tunnel->held = 0;
+	tunnel_peer_forgiven(sa->tunnel, tunnel_all(sa->tunnel));
 	sa_not_half_open(e, sa);
 	handshake_free(sa);
 	identity_link(e, sa);

@@ -30,7 +30,7 @@ uint8_t tunnel_autostart(const struct tunnel *t)
 	for (uint8_t i = 0; i < t->profile->child_count; i++)
 		if (t->profile->children[i].start == START_INITIATE)
 			bits |= (uint8_t)(1u << i);
-	return (uint8_t)(bits & ~t->held);
+	return (uint8_t)((bits | t->restart) & ~t->held & ~t->resting);
 }
 
 int tunnels_init(struct ike_engine *e, const struct tunnel_profile *profiles, size_t count)
@@ -204,6 +204,31 @@ void tunnel_follow_up(struct ike_engine *e, struct tunnel *t, enum afterwards af
 		tunnel_pursue(e, t);
 	else
 		timers_set(&e->timers, &t->retry, e->now_ns + with_jitter(e, pause, PAUSE_JITTER_PERCENT));
+}
+
+void tunnel_peer_dead(struct ike_engine *e, struct tunnel *t, uint8_t children)
+{
+	switch (t->profile->dpd_action) {
+	case DPD_RESTART:
+		/* where a peer for anybody is nobody knows */
+		if (!addr_is_any(&t->profile->remote_addr))
+			t->restart |= children;
+		break;
+	case DPD_CLEAR:
+		t->deaf |= children;
+		t->resting |= children;
+		break;
+	case DPD_TRAP: t->resting |= children; break;
+	case DPD_AUTO: break;
+	}
+	tunnel_follow_up(e, t, AFTER_RESTART);
+}
+
+void tunnel_peer_forgiven(struct tunnel *t, uint8_t children)
+{
+	t->restart &= (uint8_t)~children;
+	t->resting &= (uint8_t)~children;
+	t->deaf &= (uint8_t)~children;
 }
 
 enum afterwards child_afterwards(const struct ike_engine *e, const struct child_sa *child, enum afterwards normal)

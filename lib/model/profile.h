@@ -20,6 +20,13 @@ enum start_action {
 	START_TRAP,     /* when the first packet needs it */
 };
 
+enum dpd_action {
+	DPD_AUTO,    /* as each child starts: START_INITIATE again at once, START_TRAP by the next packet */
+	DPD_RESTART, /* at once, and again until it succeeds, however the child starts */
+	DPD_CLEAR,   /* nothing, until the operator or the peer wants it */
+	DPD_TRAP,    /* the next packet */
+};
+
 enum encap_wish {
 	ENCAP_AUTO,   /* when NAT detection says so */
 	ENCAP_ALWAYS, /* UDP always */
@@ -70,6 +77,7 @@ struct tunnel_profile {
 	uint64_t reauth_ns;             /* the peer has to prove its identity anew within this; 0: never */
 	uint64_t dpd_interval_ns;       /* idle time before a liveness check; 0: off */
 	uint64_t dpd_timeout_ns;        /* unanswered time before the peer is dead */
+	enum dpd_action dpd_action;     /* what follows */
 	bool fragmentation;             /* of large IKE messages (RFC 7383) */
 	uint32_t fragment_bytes_ipv4, fragment_bytes_ipv6; /* IP packets of IKE fragments are at most so large */
 	enum encap_wish encap;

@@ -202,6 +202,83 @@ static void test_dead_peer_of_a_trap_waits_for_traffic(void)
 	CU_ASSERT_TRUE(wire_done(&w));
 }
 
+/* The peer dies and is found dead, A's child starting so, this being what follows. */
+static void start_dying(struct wire *w, uint64_t seed, enum start_action start, enum dpd_action action)
+{
+	wire_init(w, seed);
+	w->a.profiles[0].children[0].start = start;
+	w->a.profiles[0].dpd_action = action;
+	wire_start(w);
+	node_command(&w->a, IKE_ACQUIRE, 0);
+	CU_ASSERT_TRUE_FATAL(wire_run_until_up(w, 5 * S));
+	wire_run(w, 100 * MS);
+	w->b.dead = true;
+	CU_ASSERT_TRUE(wire_run_until_down(w, 40 * S) || !node_live_pairs(&w->a));
+	node_restart(&w->b);
+}
+
+static void test_dead_peer_action_restart(void)
+{
+	static const enum start_action starts[] = { START_INITIATE, START_TRAP, START_RESPOND };
+
+	for (size_t i = 0; i < ARRAY_LEN(starts); i++) {
+		struct wire w;
+		start_dying(&w, 40, starts[i], DPD_RESTART);
+		w.b.dead = true;
+		/* it does not give up, also where nothing else would start it */
+		wire_run(&w, 300 * S);
+		node_restart(&w.b);
+		CU_ASSERT_TRUE(wire_run_until_up(&w, 60 * S));
+		/* and is as before once it is up */
+		node_command(&w.b, IKE_TERMINATE, 0);
+		wire_run(&w, 30 * S);
+		CU_ASSERT_EQUAL(wire_up(&w), starts[i] == START_INITIATE);
+		CU_ASSERT_TRUE(wire_done(&w));
+	}
+}
+
+static void test_dead_peer_action_trap(void)
+{
+	struct wire w;
+
+	start_dying(&w, 41, START_INITIATE, DPD_TRAP);
+	wire_run(&w, 60 * S);
+	CU_ASSERT_EQUAL(w.a.events[IKE_EV_STARTED], 1);
+	node_command(&w.a, IKE_ACQUIRE, 0);
+	CU_ASSERT_TRUE(wire_run_until_up(&w, 5 * S));
+	CU_ASSERT_TRUE(wire_done(&w));
+}
+
+static void test_dead_peer_action_clear(void)
+{
+	struct wire w;
+
+	start_dying(&w, 42, START_INITIATE, DPD_CLEAR);
+	wire_run(&w, 60 * S);
+	node_command(&w.a, IKE_ACQUIRE, 0);
+	wire_run(&w, 60 * S);
+	CU_ASSERT_EQUAL(w.a.events[IKE_EV_STARTED], 1);
+	CU_ASSERT_EQUAL(ike_sa_count(w.a.engine), 0);
+	node_command(&w.a, IKE_INITIATE, 0);
+	CU_ASSERT_TRUE(wire_run_until_up(&w, 5 * S));
+	CU_ASSERT_TRUE(wire_done(&w));
+}
+
+static void test_dead_peer_action_clear_and_the_peer_comes_back(void)
+{
+	struct wire w;
+
+	start_dying(&w, 43, START_TRAP, DPD_CLEAR);
+	node_command(&w.b, IKE_INITIATE, 0);
+	CU_ASSERT_TRUE(wire_run_until_up(&w, 5 * S));
+	/* it is up: traps are as before */
+	node_command(&w.b, IKE_TERMINATE, 0);
+	wire_run(&w, 10 * S);
+	node_command(&w.a, IKE_ACQUIRE, 0);
+	CU_ASSERT_TRUE(wire_run_until_up(&w, 5 * S));
+	CU_ASSERT_TRUE(wire_done(&w));
+}
+
 static void test_dead_initiator_is_forgotten_by_the_responder(void)
 {
 	struct wire w;
@@ -446,6 +523,10 @@ static const struct test tests[] = {
 	TEST(test_dead_peer_is_noticed),
 	TEST(test_dead_peer_has_the_configured_time),
 	TEST(test_dead_peer_of_a_trap_waits_for_traffic),
+	TEST(test_dead_peer_action_restart),
+	TEST(test_dead_peer_action_trap),
+	TEST(test_dead_peer_action_clear),
+	TEST(test_dead_peer_action_clear_and_the_peer_comes_back),
 	TEST(test_dead_initiator_is_forgotten_by_the_responder),
 	TEST(test_restarted_initiator_replaces_its_old_sa),
 	TEST(test_restarted_responder_is_found_by_liveness),

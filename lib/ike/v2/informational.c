@@ -136,11 +136,12 @@ enum step informational_on_silence(struct ike_engine *e, struct ike_sa *sa, cons
 	struct ike_failure f = failure_make(1, INFORMATIONAL, true, 0, "dead peer: liveness checks were not answered",
 		"the peer or the path to it is down, or the peer lost this IKE SA");
 	struct tunnel *t = sa->tunnel;
+	uint8_t children = sa_children(sa, true);
 
 	(void)in;
 	failure_report(e, t, sa, NULL, &f);
 	sa_close(e, sa, f.reason);
-	tunnel_follow_up(e, t, AFTER_RESTART);
+	tunnel_peer_dead(e, t, children);
 	return STEP_STAY;
 }
 

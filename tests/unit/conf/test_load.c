@@ -318,6 +318,7 @@ static void test_load_defaults(void)
 	CU_ASSERT(t->dpd_interval_ns == 30 * SECONDS && t->dpd_timeout_ns == 15 * SECONDS);
 	CU_ASSERT(c->system.ike.half_open == 1000 && c->system.ike.half_open_per_source == 32);
 	CU_ASSERT(c->system.ike.cookie_threshold == 100 && c->system.ike.failures_per_source == 60);
+	CU_ASSERT_EQUAL(t->dpd_action, DPD_AUTO);
 	CU_ASSERT(t->fragmentation && t->fragment_bytes_ipv4 == 576 && t->fragment_bytes_ipv6 == 1280);
 	CU_ASSERT(t->children[0].replay_window == 128 && t->children[0].start == START_TRAP);
 	config_free(c);

@@ -197,6 +197,16 @@ static void test_ike_fragment_size_wrong(void)
 		"gw.yaml:34:22: tunnels.paris.phase1.fragmentation: unknown \"maybe\"; known: true, false, yes, no");
 }
 
+static void test_dpd_action_wrong(void)
+{
+	refused("timeout: 4s", "action: hold",
+		"gw.yaml:35:35: tunnels.paris.phase1.dpd.action: \"hold\": what strongSwan calls hold or trap is "
+		"`trap` here");
+	refused("timeout: 4s", "action: reboot",
+		"gw.yaml:35:35: tunnels.paris.phase1.dpd.action: unknown \"reboot\"; known: auto, restart, clear, "
+		"trap");
+}
+
 static void test_ike_limits_wrong(void)
 {
 	refused("workers: 1", "workers: 1\n  ike: {half_open: 9}",
@@ -521,6 +531,7 @@ int main(int argc, char **argv)
 		TEST(test_number_wrong),
 		TEST(test_number_out_of_range),
 		TEST(test_ike_fragment_size_wrong),
+		TEST(test_dpd_action_wrong),
 		TEST(test_ike_limits_wrong),
 		TEST(test_duration_wrong),
 		TEST(test_word_unknown),

@@ -1,0 +1,74 @@
+#!/bin/bash
+# SPDX-License-Identifier: BSD-3-Clause
+# Floods of IKE messages from forged sources at a gateway for anybody: IKE_SA_INIT, IKE_AUTH, fragments of it. A tunnel
+# that is up keeps its numbered traffic and rekeys; a peer that is not gets in through a cookie; memory stays bounded.
+# SALLYPORT_LONG=1: 10^6 of each kind, else some 10^4.
+# shellcheck disable=SC2154,SC2034 # variables of tests/lib
+
+# shellcheck source=/dev/null
+. "$(dirname "$0")/../lib/scenario.sh"
+
+count=40000
+udp_rate=500
+numbers=1000
+[ "${SALLYPORT_LONG:-0}" = 0 ] || { count=1000000 numbers=5000; }
+
+memory_kb() { awk '/^VmRSS/ { print $2 }' "/proc/${pids[gw-b]}/status"; }
+
+# flood KIND: runs beside what follows
+flood() { spawn flood ip netns exec "$(ns wan)" python3 "$repo/tests/lib/ike_flood.py" 198.51.100.1 "$1" $count $flood_rate; }
+
+flood_over() {
+	wait_for 300 dead flood
+	stop flood || because "the flood ended with an error: $(tail -n 1 "$work/flood.log")"
+}
+
+rekeyed() { [ "$(gw_spi gw-a in)" != "$1" ] && gw_up gw-a && gw_up gw-b; }
+
+# The tunnel's traffic and a rekey of it, while the flood of KIND that COUNTER counts runs to its end.
+held_against() {
+	local before spi
+	before=$(gw_counter gw-b "$2")
+	spi=$(gw_spi gw-a in)
+	flood "$1"
+	udp_numbers ha 10.1.0.2 hb 10.2.0.2 $numbers || return 1
+	gw_ctl gw-a rekey to-b || because "rekey is refused" || return 1
+	wait_for 10 rekeyed "$spi" || because "no rekey in 10 s of flood" || return 1
+	udp_numbers hb 10.2.0.2 ha 10.1.0.2 $numbers || return 1
+	flood_over || return 1
+	echo "# $1: $(tail -n 1 "$work/flood.log"), $(($(gw_counter gw-b "$2") - before)) counted as $2"
+	[ $(($(gw_counter gw-b "$2") - before)) -gt $((count / 10)) ] || because "the flood did not arrive"
+}
+
+# Half-open SAs are there up to the threshold, no more: the peer needs a cookie.
+in_through_a_cookie() {
+	local before
+	gw_ctl gw-a terminate to-b || because "terminate failed" || return 1
+	wait_for 5 gw_not_up gw-a || because "still up" || return 1
+	flood init
+	wait_for 5 counter_above gw-b cookie_sent "$(gw_counter gw-b cookie_sent)" || because "no cookies" || return 1
+	before=$(gw_counter gw-b cookie_valid)
+	gw_ctl gw-a initiate to-b || because "initiate failed" || return 1
+	both_up 15 || return 1
+	[ "$(gw_counter gw-b cookie_valid)" -gt "$before" ] || because "in without a cookie" || return 1
+	ping_ok ha 10.2.0.2 3 || return 1
+	flood_over
+}
+
+memory_bounded() {
+	local grown=$(($(memory_kb) - memory_before))
+	echo "# memory: $memory_before KB before, $grown more after the floods"
+	[ $grown -lt 16384 ] || because "$grown KB more"
+}
+
+flood_rate=20000
+topology_pair
+pair_ike_config initiate respond any
+pair_start
+check ike_flood/comes_up both_up 15
+memory_before=$(memory_kb)
+check ike_flood/init held_against init cookie_sent
+check ike_flood/junk_auth held_against auth unknown_ike_spi
+check ike_flood/fragments held_against fragments unknown_ike_spi
+check ike_flood/peer_gets_in_through_a_cookie in_through_a_cookie
+check ike_flood/memory_bounded memory_bounded
