@@ -3,8 +3,6 @@
  * on their way. What is inside is the ipsec room's business. RFC 4301 5.2, RFC 3948. */
 #include "stages_priv.h"
 
-#include <rte_prefetch.h>
-
 #define SPI_BYTES 8 /* of SPI and sequence number, which follow each other in ESP (RFC 4303 2) and AH (RFC 4302 2) */
 
 /* From the IP header to the SPI: behind a UDP header, or next header, length and reserved of AH. */
@@ -28,13 +26,19 @@ static inline enum drop_reason spi_read(const struct rte_mbuf *m, uint32_t *ret_
 	return DROP_NONE;
 }
 
-/* Hands over what belongs to another worker before touching the SA. True: the SA is ours to use. */
-static inline bool sa_find(struct worker *w, struct rte_mbuf *m, struct sa **ret_sa)
+/* A packet for us and what names its SA. */
+struct sealed {
+	struct rte_mbuf *m;
+	uint32_t spi;
+	uint8_t protocol;
+};
+
+/* Hands over what belongs to another worker before touching the SA. True: the packet is for this one. */
+static inline bool sealed_read(struct worker *w, struct rte_mbuf *m, struct sealed *ret_sealed)
 {
 	const struct note note = { .stage = STAGE_SEALED };
 	uint32_t spi;
-	uint8_t protocol;
-	enum drop_reason reason = spi_read(m, &spi, &protocol);
+	enum drop_reason reason = spi_read(m, &spi, &ret_sealed->protocol);
 
 	if (unlikely(reason)) {
 		worker_drop(w, m, reason);
@@ -47,16 +51,25 @@ static inline bool sa_find(struct worker *w, struct rte_mbuf *m, struct sa **ret
 		handoff_turn(w, m, turn, &note, parked_for_bucket(spi));
 		return false;
 	}
-	*ret_sa = sad_lookup(w->ips, spi, protocol, rte_pktmbuf_mtod(m, const uint8_t *));
-	if (unlikely(!*ret_sa)) {
-		event_unknown_spi(w, spi, m);
-		worker_drop(w, m, DROP_UNKNOWN_SPI);
-		return false;
-	}
-	rte_prefetch0(*ret_sa);
-	if (unlikely(w->trace != NULL))
-		trace_sealed(w, m, spi, sa_tunnel_slot(*ret_sa));
+	ret_sealed->m = m;
+	ret_sealed->spi = spi;
+	sad_prefetch(w->ips, spi, ret_sealed->protocol, rte_pktmbuf_mtod(m, const uint8_t *));
 	return true;
+}
+
+/* NULL: there is none, and the packet has gone. */
+static inline struct sa *sealed_sa(struct worker *w, const struct sealed *s)
+{
+	struct sa *sa = sad_lookup(w->ips, s->spi, s->protocol, rte_pktmbuf_mtod(s->m, const uint8_t *));
+
+	if (unlikely(!sa)) {
+		event_unknown_spi(w, s->spi, s->m);
+		worker_drop(w, s->m, DROP_UNKNOWN_SPI);
+		return NULL;
+	}
+	if (unlikely(w->trace != NULL))
+		trace_sealed(w, s->m, s->spi, sa_tunnel_slot(sa));
+	return sa;
 }
 
 /* TCP in front, or hidden behind extension headers. */
@@ -157,14 +170,19 @@ static inline void inner_sort(struct worker *w, struct rte_mbuf *m, struct sa *s
 	inner_push(w, m, sa_tunnel_slot(sa));
 }
 
+/* The table's lines of all are on their way before the first is looked at. */
 static uint16_t items_collect(struct worker *w, struct burst_item *ret_items)
 {
-	uint16_t n = 0;
+	struct sealed sealed[BURST];
+	uint16_t read = 0, n = 0;
 
 	for (uint16_t i = 0; i < w->sealed.n; i++)
-		if (sa_find(w, w->sealed.m[i], &ret_items[n].sa))
-			ret_items[n++].m = w->sealed.m[i];
+		read += sealed_read(w, w->sealed.m[i], &sealed[read]);
 	w->sealed.n = 0;
+	for (uint16_t i = 0; i < read; i++) {
+		ret_items[n] = (struct burst_item){ .m = sealed[i].m, .sa = sealed_sa(w, &sealed[i]) };
+		n += ret_items[n].sa != NULL;
+	}
 	return n;
 }
 

@@ -179,6 +179,8 @@ void sad_retire(struct ipsec *ips, struct sa *sa);
  * security_protocol) and destination, read from the outer IP header (IPv4 or IPv6) at `ip`. Unicast only: RFC 4301 4.1.
  * Valid until the next quiescent report. */
 struct sa *sad_lookup(const struct ipsec *ips, uint32_t spi, uint8_t protocol, const uint8_t *ip);
+/* Worker: brings what the look-up of the same arguments reads into the cache. */
+void sad_prefetch(const struct ipsec *ips, uint32_t spi, uint8_t protocol, const uint8_t *ip);
 /* Any thread: who owns the bucket of an SPI, before touching the SA; see owner_turn. */
 uint8_t sad_bucket_worker(const struct ipsec *ips, uint32_t spi);
 /* Control: the owner of a bucket (an SPI modulo SA_BUCKETS). Only one worker at a time may take itself for the owner:

@@ -116,8 +116,8 @@ struct sa {
 	size_t size_bytes;       /* of the whole piece of memory */
 	uint32_t spi;            /* host order */
 	struct addr destination; /* inbound: where its packets are sent to */
-	int32_t foreign_position;
-	bool foreign; /* in the hash of foreign SPIs */
+	uint32_t foreign_place;  /* in the table of foreign SPIs */
+	bool foreign;            /* it is there */
 	bool outbound;
 
 	/* R: owner worker; W: control before publication. Key context; behind it the replay ring */
@@ -158,10 +158,24 @@ static inline bool side4_match(
 }
 
 /* For an SA no selector of which looks at ports. */
+static inline bool selector4_match(const struct sa_selector *s, uint32_t addr_be, uint8_t protocol)
+{
+	return (rte_be_to_cpu_32(addr_be) - s->low <= s->span) &
+	       !((protocol ^ s->ports.protocol) & s->ports.protocol_mask);
+}
+
+static inline bool side4_match_host(const struct sa_selector *s, uint8_t count, uint32_t addr_be, uint8_t protocol)
+{
+	for (uint8_t i = 0; i < count; i++)
+		if (likely(selector4_match(&s[i], addr_be, protocol)))
+			return true;
+	return false;
+}
+
 static inline bool sa_selectors_match4(const struct sa *sa, uint32_t local_be, uint32_t remote_be, uint8_t protocol)
 {
-	return side4_match(sa->selectors, sa->local_count, local_be, protocol, false, 0) &&
-	       side4_match(sa->selectors + sa->local_count, sa->remote_count, remote_be, protocol, false, 0);
+	return side4_match_host(sa->selectors, sa->local_count, local_be, protocol) &&
+	       side4_match_host(sa->selectors + sa->local_count, sa->remote_count, remote_be, protocol);
 }
 
 /* sa_selectors.c. The addresses alone: of a fragment, whose ports are still to come. */

@@ -17,7 +17,8 @@
 #include "sa_priv.h"
 #include "sa_word.h"
 
-#define NO_SLOT UINT32_MAX
+#define NO_SLOT        UINT32_MAX
+#define SPI_COUNTS_MIN 64
 
 enum slot_state { SLOT_FREE, SLOT_RESERVED, SLOT_USED };
 
@@ -49,50 +50,30 @@ static uint32_t free_pull(struct sad *sad, uint32_t bucket)
 	return slot;
 }
 
-static struct rte_hash *hash_create(uint32_t key_bytes, uint8_t flags)
+/* Control: how many foreign SAs have an SPI. */
+static struct rte_hash *spi_counts_create(uint32_t entries)
 {
 	static unsigned int instance;
 	char name[RTE_HASH_NAMESIZE];
 	struct rte_hash_parameters p = {
 		.name = name,
-		.entries = FOREIGN_MAX,
-		.key_len = key_bytes,
+		.entries = RTE_MAX(entries, (uint32_t)SPI_COUNTS_MIN),
+		.key_len = sizeof(uint32_t),
 		.hash_func = rte_hash_crc,
 		.socket_id = SOCKET_ID_ANY,
-		.extra_flag = flags,
 	};
 
 	snprintf(name, sizeof(name), "sad_foreign%u", instance++);
 	return rte_hash_create(&p);
 }
 
-static int foreign_init(struct sad *sad)
-{
-	sad->foreign = hash_create(sizeof(struct foreign_key), RTE_HASH_EXTRA_FLAGS_RW_CONCURRENCY_LF);
-	sad->foreign_spis = hash_create(sizeof(uint32_t), 0);
-	return sad->foreign && sad->foreign_spis ? 0 : -ENOMEM;
-}
-
-static struct foreign_key key_of_sa(const struct sa *sa)
-{
-	struct foreign_key key = { .spi = sa->spi, .family = sa->destination.family, .protocol = sa->protocol };
-
-	memcpy(key.destination, sa->destination.bytes, sizeof(key.destination));
-	return key;
-}
-
 static struct foreign_key key_of_packet(uint32_t spi, uint8_t protocol, const uint8_t *ip)
 {
-	struct foreign_key key = { .spi = spi, .protocol = protocol };
+	bool ip6 = ip[0] >> 4 == 6;
+	const uint8_t *destination = ip6 ? ip6_destination((const struct rte_ipv6_hdr *)ip)
+					 : ip + offsetof(struct rte_ipv4_hdr, dst_addr);
 
-	if (ip[0] >> 4 == 6) {
-		key.family = ADDR_IPV6;
-		memcpy(key.destination, ip6_destination((const struct rte_ipv6_hdr *)ip), sizeof(key.destination));
-	} else {
-		key.family = ADDR_IPV4;
-		memcpy(key.destination, &((const struct rte_ipv4_hdr *)ip)->dst_addr, sizeof(uint32_t));
-	}
-	return key;
+	return foreign_key_make(spi, protocol, ip6, destination);
 }
 
 int sad_init(struct sad *sad, uint32_t slots, uint16_t workers)
@@ -100,7 +81,8 @@ int sad_init(struct sad *sad, uint32_t slots, uint16_t workers)
 	sad->slots = slots;
 	sad->words = (_Atomic uint64_t *)rte_zmalloc(NULL, slots * sizeof(sad->words[0]), RTE_CACHE_LINE_SIZE);
 	sad->states = (struct sad_slot *)calloc(slots, sizeof(sad->states[0]));
-	if (!sad->words || !sad->states || foreign_init(sad))
+	sad->foreign_spis = spi_counts_create(slots);
+	if (!sad->words || !sad->states || !sad->foreign_spis || foreign_init(&sad->foreign, slots))
 		return -ENOMEM;
 	for (uint32_t b = 0; b < SA_BUCKETS; b++) {
 		atomic_init(&sad->buckets[b], (uint8_t)(b % workers));
@@ -116,15 +98,9 @@ int sad_init(struct sad *sad, uint32_t slots, uint16_t workers)
 
 void sad_done(struct sad *sad)
 {
-	const void *key;
-	void *sa;
-	uint32_t next = 0;
-
 	for (uint32_t s = 0; sad->words && s < sad->slots; s++)
 		sa_free(sa_word_sa(atomic_load_explicit(&sad->words[s], memory_order_relaxed)));
-	while (sad->foreign && rte_hash_iterate(sad->foreign, &key, &sa, &next) >= 0)
-		sa_free((struct sa *)sa);
-	rte_hash_free(sad->foreign);
+	foreign_done(&sad->foreign);
 	rte_hash_free(sad->foreign_spis);
 	rte_free((void *)sad->words);
 	free(sad->states);
@@ -193,22 +169,17 @@ void spi_release(struct ipsec *ips, uint32_t spi)
 		free_push(&ips->sad, slot_index(spi));
 }
 
-static int foreign_insert(struct sad *sad, struct sa *sa)
+static int foreign_publish(struct sad *sad, struct sa *sa)
 {
-	const struct foreign_key key = key_of_sa(sa);
 	uintptr_t count = foreign_spi_count(sad, sa->spi);
+	int rc;
 
-	if (rte_hash_lookup(sad->foreign, &key) >= 0)
-		return -EEXIST;
 	if (foreign_spi_count_set(sad, sa->spi, count + 1))
 		return -ENOSPC;
-	if (rte_hash_add_key_data(sad->foreign, &key, sa)) {
+	rc = foreign_insert(&sad->foreign, sa);
+	if (rc)
 		foreign_spi_count_set(sad, sa->spi, count);
-		return -ENOSPC;
-	}
-	/* release: pairs with sad_lookup; the key is there before the count says so */
-	atomic_fetch_add_explicit(&sad->foreign_count, 1, memory_order_release);
-	return 0;
+	return rc;
 }
 
 int sad_insert(struct ipsec *ips, struct sa *sa)
@@ -220,7 +191,7 @@ int sad_insert(struct ipsec *ips, struct sa *sa)
 	sa->ips = ips;
 	sa->foreign = !s || s->state == SLOT_FREE;
 	if (sa->foreign)
-		return foreign_insert(sad, sa);
+		return foreign_publish(sad, sa);
 	if (s->state == SLOT_USED)
 		return -EEXIST;
 	s->state = SLOT_USED;
@@ -236,7 +207,7 @@ static void retired_free(void *object)
 	struct sad *sad = &sa->ips->sad;
 
 	if (sa->foreign)
-		rte_hash_free_key_with_position(sad->foreign, sa->foreign_position);
+		foreign_place_free(&sad->foreign, sa->foreign_place);
 	else
 		free_push(sad, slot_index(sa->spi));
 	sa_free(sa);
@@ -247,10 +218,8 @@ void sad_retire(struct ipsec *ips, struct sa *sa)
 	struct sad *sad = &ips->sad;
 
 	if (sa->foreign) {
-		const struct foreign_key key = key_of_sa(sa);
-		sa->foreign_position = rte_hash_del_key(sad->foreign, &key);
+		foreign_remove(&sad->foreign, sa);
 		foreign_spi_count_set(sad, sa->spi, foreign_spi_count(sad, sa->spi) - 1);
-		atomic_fetch_sub_explicit(&sad->foreign_count, 1, memory_order_relaxed);
 	} else {
 		/* relaxed: a worker that still sees the SA may use it until it is quiescent */
 		atomic_store_explicit(&sad->words[slot_index(sa->spi)], 0, memory_order_relaxed);
@@ -258,11 +227,16 @@ void sad_retire(struct ipsec *ips, struct sa *sa)
 	reclaim_later(ips, retired_free, sa);
 }
 
-static struct sa *foreign_lookup(const struct sad *sad, const struct foreign_key *key)
+void sad_prefetch(const struct ipsec *ips, uint32_t spi, uint8_t protocol, const uint8_t *ip)
 {
-	void *sa;
+	const struct sad *sad = &ips->sad;
 
-	return rte_hash_lookup_data(sad->foreign, key, &sa) >= 0 ? (struct sa *)sa : NULL;
+	if (likely(slot_index(spi) < sad->slots))
+		rte_prefetch0((const void *)&sad->words[slot_index(spi)]);
+	if (atomic_load_explicit(&sad->foreign.count, memory_order_relaxed)) {
+		const struct foreign_key key = key_of_packet(spi, protocol, ip);
+		rte_prefetch0(&sad->foreign.lines[foreign_line_first(&sad->foreign, &key)]);
+	}
 }
 
 struct sa *sad_lookup(const struct ipsec *ips, uint32_t spi, uint8_t protocol, const uint8_t *ip)
@@ -276,11 +250,8 @@ struct sa *sad_lookup(const struct ipsec *ips, uint32_t spi, uint8_t protocol, c
 		if (likely(sa_word_is(word, spi)))
 			return sa_word_sa(word);
 	}
-	/* acquire: pairs with foreign_insert */
-	if (likely(!atomic_load_explicit(&sad->foreign_count, memory_order_acquire)))
-		return NULL;
 	const struct foreign_key key = key_of_packet(spi, protocol, ip);
-	return foreign_lookup(sad, &key);
+	return foreign_find(&sad->foreign, &key);
 }
 
 uint8_t sad_bucket_worker(const struct ipsec *ips, uint32_t spi)

@@ -185,6 +185,14 @@ bool spi_filter_has(const struct ipsec *ips, uint32_t spi)
 	return !fake.no_spi_out;
 }
 
+void sad_prefetch(const struct ipsec *ips, uint32_t spi, uint8_t protocol, const uint8_t *ip)
+{
+	(void)ips;
+	(void)spi;
+	(void)protocol;
+	(void)ip;
+}
+
 struct sa *sad_lookup(const struct ipsec *ips, uint32_t spi, uint8_t protocol, const uint8_t *ip)
 {
 	(void)ips;

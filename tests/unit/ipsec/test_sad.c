@@ -202,6 +202,49 @@ static void test_sad_foreign_spis(void)
 	ipsec_free(ips);
 }
 
+static void test_sad_foreign_spis_as_many_as_slots(void)
+{
+	enum { SLOTS = 4096 };
+	struct ipsec *ips = rig_ipsec(1, SLOTS, 1);
+	static struct sa *sas[SLOTS];
+	uint32_t wrong = 0;
+
+	/* numbers as operators choose them: one after the other */
+	for (uint32_t i = 0; i < SLOTS; i++) {
+		sas[i] = inbound(ips, 0xc0001000 + i);
+		CU_ASSERT_EQUAL_FATAL(sad_insert(ips, sas[i]), 0);
+	}
+	for (uint32_t i = 0; i < SLOTS; i++)
+		wrong += find(ips, 0xc0001000 + i) != sas[i];
+	CU_ASSERT_EQUAL(wrong, 0);
+	CU_ASSERT_PTR_NULL(find(ips, 0xc0001000 + SLOTS));
+	ipsec_free(ips);
+}
+
+static void test_sad_foreign_spi_comes_again_before_the_worker_is_quiescent(void)
+{
+	struct ipsec *ips = rig_ipsec(1, 256, 1);
+	struct ipsec_worker *w = ipsec_worker_create(ips, 0);
+	struct sa *sa = NULL, *other = inbound(ips, RIG_SPI + 1);
+
+	for (int i = 0; i < 50; i++) {
+		if (sa)
+			sad_retire(ips, sa);
+		CU_ASSERT_PTR_NULL(find(ips, RIG_SPI));
+		sa = inbound(ips, RIG_SPI);
+		CU_ASSERT_EQUAL(sad_insert(ips, sa), 0);
+		CU_ASSERT_PTR_EQUAL(find(ips, RIG_SPI), sa);
+	}
+	ipsec_worker_quiescent(w);
+	CU_ASSERT_EQUAL(reclaim_poll(ips), 0);
+	/* the grace period of those before frees nothing of the one in use */
+	CU_ASSERT_EQUAL(sad_insert(ips, other), 0);
+	CU_ASSERT_PTR_EQUAL(find(ips, RIG_SPI), sa);
+	CU_ASSERT_PTR_EQUAL(find(ips, RIG_SPI + 1), other);
+	ipsec_worker_free(w);
+	ipsec_free(ips);
+}
+
 static struct sa *inbound_at(struct ipsec *ips, struct rig_options o, const char *destination)
 {
 	struct sa_spec spec;
@@ -326,6 +369,8 @@ int main(int argc, char **argv)
 		TEST(test_sad_lookup_compares_the_whole_spi),
 		TEST(test_sad_same_spi_twice_is_refused),
 		TEST(test_sad_foreign_spis),
+		TEST(test_sad_foreign_spis_as_many_as_slots),
+		TEST(test_sad_foreign_spi_comes_again_before_the_worker_is_quiescent),
 		TEST(test_sad_foreign_spi_at_each_destination_and_protocol),
 		TEST(test_sad_reserve_keeps_off_an_spi_until_its_last_foreign_sa),
 		TEST(test_sad_reserve_steps_over_foreign_spis),
