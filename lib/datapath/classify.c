@@ -7,7 +7,7 @@
 
 #define PREFETCH_AHEAD 4
 
-enum drop_reason classify_ipv4(struct rte_mbuf *m)
+static inline enum drop_reason ipv4_check(struct rte_mbuf *m)
 {
 	const struct rte_ipv4_hdr *ip = packet_ip(m);
 	uint16_t header_bytes, total_bytes;
@@ -27,6 +27,11 @@ enum drop_reason classify_ipv4(struct rte_mbuf *m)
 	m->data_len = total_bytes;
 	m->pkt_len = total_bytes;
 	return DROP_NONE;
+}
+
+enum drop_reason classify_ipv4(struct rte_mbuf *m)
+{
+	return ipv4_check(m);
 }
 
 /* Broken chains would hide from policy what follows them, and so would a later fragment whose first header is one more
@@ -90,7 +95,7 @@ void classify_own(struct worker *w, struct rte_mbuf *m)
 
 /* Both families: put together where that is needed, else for those that handle fragments one by one. reason:
  * DROP_FRAGMENT when the packet can only be put together. */
-static void fragment_sort(struct worker *w, struct rte_mbuf *m, enum drop_reason reason)
+static __rte_noinline void fragment_sort(struct worker *w, struct rte_mbuf *m, enum drop_reason reason)
 {
 	bool own = destination_own(w->dp, m);
 
@@ -109,7 +114,7 @@ static inline void classify_ip(struct worker *w, struct rte_mbuf *m)
 	enum drop_reason reason;
 
 	rte_pktmbuf_adj(m, RTE_ETHER_HDR_LEN);
-	reason = classify_ipv4(m);
+	reason = ipv4_check(m);
 	if (unlikely(reason))
 		worker_drop(w, m, reason);
 	else if (unlikely(ip_is_fragment(packet_ip(m))))
@@ -223,7 +228,7 @@ static inline void ip6_sort(struct worker *w, const struct port *p, struct rte_m
 		list_push(&w->clear, m);
 }
 
-static void classify_ip6(struct worker *w, const struct port *p, struct rte_mbuf *m)
+static __rte_noinline void classify_ip6(struct worker *w, const struct port *p, struct rte_mbuf *m)
 {
 	const struct rte_ether_hdr *eth = rte_pktmbuf_mtod(m, const struct rte_ether_hdr *);
 	enum drop_reason reason;
@@ -279,7 +284,7 @@ static void classify_other(struct worker *w, const struct port *p, struct rte_mb
 }
 
 /* All that is not IPv4 to our MAC without a tag. */
-static void classify_unusual(struct worker *w, const struct device *d, struct rte_mbuf *m)
+static __rte_noinline void classify_unusual(struct worker *w, const struct device *d, struct rte_mbuf *m)
 {
 	enum drop_reason reason = vlan_take(d, m);
 

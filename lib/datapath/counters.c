@@ -5,6 +5,13 @@
 #include <stdio.h>
 #include <string.h>
 
+/* Not inline: what is usual needs no registers saved for it. */
+void worker_drop(struct worker *w, struct rte_mbuf *m, enum drop_reason reason)
+{
+	worker_drop_count(w, m, reason);
+	rte_pktmbuf_free(m);
+}
+
 static const char *const counter_names[] = {
 #define COUNTER_NAME(name, keyword) [name] = keyword,
 	DATAPATH_COUNTERS(COUNTER_NAME)

@@ -345,12 +345,8 @@ static inline void worker_drop_count(struct worker *w, const struct rte_mbuf *m,
 		tally(&w->port_drops[m->port][reason], 1);
 }
 
-/* Worker: the end of a packet, by name. */
-static inline void worker_drop(struct worker *w, struct rte_mbuf *m, enum drop_reason reason)
-{
-	worker_drop_count(w, m, reason);
-	rte_pktmbuf_free(m);
-}
+/* counters.c. Worker: the end of a packet, by name. */
+void worker_drop(struct worker *w, struct rte_mbuf *m, enum drop_reason reason);
 
 static inline void list_push(struct list *l, struct rte_mbuf *m)
 {

@@ -19,26 +19,6 @@ static inline uint8_t context_of(const struct rte_mbuf *m, enum origin origin)
 	return origin == ORIGIN_TUNNEL ? FLOW_CONTEXT_TUNNEL : (uint8_t)m->port;
 }
 
-static inline void *set_of(const struct flow_cache *c, const struct flow *f, uint8_t context)
-{
-	if (likely(f->family != ADDR_IPV6)) {
-		struct flow_key4 k = flow_key4_of(f, context);
-		return flow_set4(c, flow_key4_hash(c, &k));
-	}
-	struct flow_key6 k = flow_key6_of(f, context);
-	return flow_set6(c, flow_key6_hash(c, &k));
-}
-
-static inline const struct decision *cached(const void *set, const struct flow *f, uint8_t context, uint32_t epoch)
-{
-	if (likely(f->family != ADDR_IPV6)) {
-		struct flow_key4 k = flow_key4_of(f, context);
-		return flow_lookup4(set, &k, epoch);
-	}
-	struct flow_key6 k = flow_key6_of(f, context);
-	return flow_lookup6(set, &k, epoch);
-}
-
 static void remember(
 	struct worker *w, void *set, const struct flow *f, uint8_t context, const struct decision *decision)
 {
@@ -51,24 +31,52 @@ static void remember(
 	}
 }
 
+/* Where a flow's decision would be, and what it is found by: of IPv6, whose keys are longer, that is read again. */
+struct question {
+	void *set;
+	struct flow_key4 key;
+};
+
+static inline void question_prefetch(
+	const struct flow_cache *c, const struct flow *f, uint8_t context, struct question *ret_question)
+{
+	if (likely(f->family != ADDR_IPV6)) {
+		ret_question->key = flow_key4_of(f, context);
+		ret_question->set = flow_set4(c, flow_key4_hash(c, &ret_question->key));
+	} else {
+		struct flow_key6 k = flow_key6_of(f, context);
+		ret_question->set = flow_set6(c, flow_key6_hash(c, &k));
+	}
+	rte_prefetch0(ret_question->set);
+}
+
+static __rte_noinline const struct decision *cached6(
+	const void *set, const struct flow *f, uint8_t context, uint32_t epoch)
+{
+	struct flow_key6 k = flow_key6_of(f, context);
+
+	return flow_lookup6(set, &k, epoch);
+}
+
 /* The sets of all are on their way before the first is looked at. */
 static void cache_ask(struct worker *w, struct rte_mbuf **pkts, uint16_t n, enum origin origin,
 	const struct flow *flows, struct decision *ret_decisions, struct misses *ret_misses)
 {
-	void *sets[BURST];
+	struct question questions[BURST];
 
+	for (uint16_t i = 0; i < n; i++)
+		question_prefetch(&w->flows, &flows[i], context_of(pkts[i], origin), &questions[i]);
 	for (uint16_t i = 0; i < n; i++) {
-		sets[i] = set_of(&w->flows, &flows[i], context_of(pkts[i], origin));
-		rte_prefetch0(sets[i]);
-	}
-	for (uint16_t i = 0; i < n; i++) {
-		const struct decision *d = cached(sets[i], &flows[i], context_of(pkts[i], origin), w->epoch);
+		const struct question *q = &questions[i];
+		const struct decision *d = likely(flows[i].family != ADDR_IPV6)
+						   ? flow_lookup4(q->set, &q->key, w->epoch)
+						   : cached6(q->set, &flows[i], context_of(pkts[i], origin), w->epoch);
 		if (likely(d != NULL)) {
 			ret_decisions[i] = *d;
 			continue;
 		}
 		ret_misses->place[ret_misses->n] = (uint8_t)i;
-		ret_misses->set[ret_misses->n++] = sets[i];
+		ret_misses->set[ret_misses->n++] = q->set;
 	}
 }
 

@@ -4,7 +4,7 @@
 #include "stages_priv.h"
 
 /* A port took fewer than it was given: what is left is dropped, a worker does not wait. */
-static uint32_t port_flush(struct worker *w, uint16_t port)
+static __rte_noinline uint32_t port_flush(struct worker *w, uint16_t port)
 {
 	struct list *l = &w->tx[port];
 
@@ -31,26 +31,45 @@ uint32_t forward_flush(struct worker *w)
 	return sent;
 }
 
-void forward_frame(struct worker *w, struct rte_mbuf *m, uint16_t port)
+/* Kept apart, as all that is rare here: what is usual needs no registers saved for it. */
+static __rte_noinline void frame_elsewhere(struct worker *w, struct rte_mbuf *m, uint16_t port)
 {
 	const struct note note = { .stage = STAGE_TX, .port = port };
+	uint8_t owner = w->snapshot->assignment->tx[w->ports[port].device][0];
+
+	handoff_turn(w, m, owner_turn(owner, (uint8_t)w->id), &note, parked_for_port(port));
+}
+
+static __rte_noinline bool frame_tag(struct worker *w, struct rte_mbuf *m, uint16_t port)
+{
+	if (!vlan_insert(&w->ports[port], m))
+		return true;
+	worker_drop(w, m, DROP_NO_HEADROOM);
+	return false;
+}
+
+static inline void frame_push(struct worker *w, struct rte_mbuf *m, uint16_t port)
+{
+	struct list *l = &w->tx[port];
 
 	if (unlikely(w->tx_queue[port] == QUEUE_NONE)) {
-		uint8_t owner = w->snapshot->assignment->tx[w->ports[port].device][0];
-		handoff_turn(w, m, owner_turn(owner, (uint8_t)w->id), &note, parked_for_port(port));
+		frame_elsewhere(w, m, port);
 		return;
 	}
-	if (unlikely(w->ports[port].vlan) && vlan_insert(&w->ports[port], m)) {
-		worker_drop(w, m, DROP_NO_HEADROOM);
+	if (unlikely(w->ports[port].vlan) && !frame_tag(w, m, port))
 		return;
-	}
-	list_push(&w->tx[port], m);
-	if (w->tx[port].n == BURST)
+	list_push(l, m);
+	if (unlikely(l->n == BURST))
 		port_flush(w, port);
 }
 
+void forward_frame(struct worker *w, struct rte_mbuf *m, uint16_t port)
+{
+	frame_push(w, m, port);
+}
+
 /* Control resolves the neighbour and sends the packet on, or lets its sender know. */
-static void egress_hold(
+static __rte_noinline void egress_hold(
 	struct worker *w, struct rte_mbuf *m, uint16_t port, uint32_t neighbour, bool on_link, enum origin origin)
 {
 	*packet_note(m) = (struct note){
@@ -91,7 +110,7 @@ static inline void egress(
 	/* two stores of eight bytes: the second one covers the state in the first */
 	memcpy(eth, &word, sizeof(word));
 	memcpy(eth + RTE_ETHER_ADDR_LEN, tail, sizeof(w->ports[port].source_tail[0]));
-	forward_frame(w, m, port);
+	frame_push(w, m, port);
 }
 
 void forward_egress(struct worker *w, struct rte_mbuf *m, uint16_t port, uint32_t neighbour, bool on_link)
@@ -111,7 +130,7 @@ static void route_egress(struct worker *w, struct rte_mbuf *m, const struct rout
 	egress(w, m, r->port, on_link ? packet_neighbour(w, m, r->port) : r->neighbour, on_link, origin);
 }
 
-static void forward_too_big(
+static __rte_noinline void forward_too_big(
 	struct worker *w, struct rte_mbuf *m, const struct route *r, enum origin origin, uint16_t mtu)
 {
 	struct rte_mbuf *fragments[FRAGMENTS_MAX];
@@ -121,7 +140,7 @@ static void forward_too_big(
 		route_egress(w, fragments[i], r, origin);
 }
 
-static void unroutable(struct worker *w, struct rte_mbuf *m, const struct route *r, enum origin origin)
+static __rte_noinline void unroutable(struct worker *w, struct rte_mbuf *m, const struct route *r, enum origin origin)
 {
 	if (r->kind == ROUTE_NONE)
 		icmp_error_send(w, m, origin, ICMP_ERROR_NO_ROUTE, 0, DROP_NO_ROUTE);

@@ -51,7 +51,8 @@ static inline void protect_push(struct worker *w, struct rte_mbuf *m, struct sa 
 
 /* RFC 4301 8: DF set is answered with what fits inside; else fragments go through the SA one by one. IPv6 packets are
  * never fragmented on their way, and nobody is told of less than every link of theirs carries (RFC 8200 5). */
-static void protect_too_big(struct worker *w, struct rte_mbuf *m, struct sa *sa, enum origin origin, uint16_t mtu)
+static __rte_noinline void protect_too_big(
+	struct worker *w, struct rte_mbuf *m, struct sa *sa, enum origin origin, uint16_t mtu)
 {
 	struct rte_mbuf *fragments[FRAGMENTS_MAX];
 	uint16_t n;
@@ -69,15 +70,26 @@ static uint8_t sa_claim_turn(const struct worker *w, struct sa *sa)
 	return owner_turn(sa_claim(sa, w->id < w->active ? (uint8_t)w->id : 0), (uint8_t)w->id);
 }
 
-static void refuse(struct worker *w, struct rte_mbuf *m, uint32_t slot, enum drop_reason reason)
+static __rte_noinline void refuse(struct worker *w, struct rte_mbuf *m, uint32_t slot, enum drop_reason reason)
 {
 	if (unlikely(w->capture != NULL))
 		capture_refused(w, m, slot, reason);
 	worker_drop(w, m, reason);
 }
 
-/* The SA of a decision and whether the packet fits it. A child may have gone since the decision was made, and its slot
- * be another's: then it is looked for once more. */
+/* A child may have gone since the decision was made, and its slot be another's: then it is looked for once more. */
+static __rte_noinline struct sa *decided_again(
+	struct worker *w, const struct flow *flow, struct decision *d, bool *ret_fits)
+{
+	struct sa *sa;
+
+	d->slot = tunnel_child_lookup(w->ips, d->tunnel, flow);
+	sa = tunnel_lookup(w->ips, d->slot);
+	*ret_fits = sa && sa_selectors_match(sa, flow);
+	return sa;
+}
+
+/* The SA of a decision and whether the packet fits it. */
 static inline struct sa *decided_sa(struct worker *w, const struct flow *flow, struct decision *d, bool *ret_fits)
 {
 	struct sa *sa = tunnel_lookup(w->ips, d->slot);
@@ -86,34 +98,46 @@ static inline struct sa *decided_sa(struct worker *w, const struct flow *flow, s
 	/* no SA: a child may have got one since, and only children that an SA hides from this flow change the epoch */
 	if (likely(*ret_fits || (sa && d->slot == d->tunnel)))
 		return sa;
-	d->slot = tunnel_child_lookup(w->ips, d->tunnel, flow);
-	sa = tunnel_lookup(w->ips, d->slot);
-	*ret_fits = sa && sa_selectors_match(sa, flow);
-	return sa;
+	return decided_again(w, flow, d, ret_fits);
+}
+
+static __rte_noinline void no_sa(struct worker *w, struct rte_mbuf *m, const struct decision *d)
+{
+	event_no_sa(w, d->tunnel);
+	refuse(w, m, d->tunnel, DROP_NO_SA);
+}
+
+/* An SA that is not this worker's: true when it is from now on, else the packet has gone to its owner. */
+static __rte_noinline bool sa_claim_or_hand_on(
+	struct worker *w, struct rte_mbuf *m, struct sa *sa, uint8_t owner, uint32_t slot, enum origin origin)
+{
+	const struct note note = { .stage = STAGE_CLEAR, .origin = (uint8_t)origin };
+	uint8_t turn = owner_turn(owner, (uint8_t)w->id);
+
+	if (packet_waits(w, parked_for_slot(slot)))
+		turn = WORKER_MOVING;
+	else if (turn == WORKER_NONE)
+		turn = sa_claim_turn(w, sa);
+	if (turn == w->id)
+		return true;
+	handoff_turn(w, m, turn, &note, parked_for_slot(slot));
+	return false;
 }
 
 /* The SA when this worker may use it for the packet; else the packet has gone elsewhere. */
 static inline struct sa *sa_for(
 	struct worker *w, struct rte_mbuf *m, const struct flow *flow, struct decision *d, enum origin origin)
 {
-	const struct note note = { .stage = STAGE_CLEAR, .origin = (uint8_t)origin };
 	bool fits;
 	struct sa *sa = decided_sa(w, flow, d, &fits);
 
 	if (unlikely(!sa)) {
-		event_no_sa(w, d->tunnel);
-		refuse(w, m, d->tunnel, DROP_NO_SA);
+		no_sa(w, m, d);
 		return NULL;
 	}
-	uint8_t turn = owner_turn(sa_owner(sa), (uint8_t)w->id);
-	if (packet_waits(w, parked_for_slot(d->slot)))
-		turn = WORKER_MOVING;
-	else if (unlikely(turn == WORKER_NONE))
-		turn = sa_claim_turn(w, sa);
-	if (turn != w->id) {
-		handoff_turn(w, m, turn, &note, parked_for_slot(d->slot));
+	uint8_t owner = sa_owner(sa);
+	if (unlikely(owner != w->id || w->parked.count) && !sa_claim_or_hand_on(w, m, sa, owner, d->slot, origin))
 		return NULL;
-	}
 	if (unlikely(!fits)) {
 		sa_count_drop(sa, DROP_SELECTOR_OUT);
 		refuse(w, m, d->tunnel, DROP_SELECTOR_OUT);

@@ -97,7 +97,8 @@ static inline bool ipv4_not_unicast(uint32_t addr_be)
 {
 	uint8_t top = (uint8_t)(rte_be_to_cpu_32(addr_be) >> 24);
 
-	return top == 0 || top == 127 || top >= 224;
+	/* 0 becomes the largest */
+	return ((uint8_t)(top - 1) >= 223) | (top == 127);
 }
 
 static inline uint32_t ipv4_be(const struct addr *a)
@@ -108,20 +109,19 @@ static inline uint32_t ipv4_be(const struct addr *a)
 	return be;
 }
 
-/* RFC 1812 5.2.2. The usual 20 bytes are summed as five words; options take the slow way. */
+/* RFC 1812 5.2.2. The usual 20 bytes are summed as five words; options take the slow way. A ones' complement sum of
+ * 16-bit words is the remainder by 0xffff, and no header is all zero. */
 static inline bool ip_checksum_good(const struct rte_ipv4_hdr *ip, uint16_t header_bytes)
 {
-	uint32_t words[5];
-	uint64_t sum;
+	uint64_t first, second;
+	uint32_t third;
 
-	if (header_bytes != sizeof(*ip))
+	if (unlikely(header_bytes != sizeof(*ip)))
 		return rte_raw_cksum(ip, header_bytes) == 0xffff;
-	memcpy(words, ip, sizeof(words));
-	sum = (uint64_t)words[0] + words[1] + words[2] + words[3] + words[4];
-	sum = (sum & 0xffffffff) + (sum >> 32);
-	sum = (sum & 0xffff) + (sum >> 16);
-	sum = (sum & 0xffff) + (sum >> 16);
-	return (uint16_t)((sum & 0xffff) + (sum >> 16)) == 0xffff;
+	memcpy(&first, ip, sizeof(first));
+	memcpy(&second, (const uint8_t *)ip + 8, sizeof(second));
+	memcpy(&third, (const uint8_t *)ip + 16, sizeof(third));
+	return ((first & UINT32_MAX) + (first >> 32) + (second & UINT32_MAX) + (second >> 32) + third) % 0xffff == 0;
 }
 
 /* RFC 1624, equation 3: the checksum after a 16-bit word changed from old to new; any byte order, the same for all. */
@@ -140,14 +140,15 @@ static inline void ip_checksum_set(struct rte_ipv4_hdr *ip)
 	ip->hdr_checksum = rte_ipv4_cksum(ip);
 }
 
-/* Forwarding: TTL one less, header checksum to match. */
+/* Forwarding: a TTL of at least 1 becomes one less, the header checksum to match. The word of TTL and protocol is
+ * stored as it was loaded: a load that finds half of it in an earlier store waits until that is written. */
 static inline void ip_ttl_decrement(struct rte_ipv4_hdr *ip)
 {
 	uint16_t old_word, new_word;
 
 	memcpy(&old_word, &ip->time_to_live, sizeof(old_word));
-	ip->time_to_live--;
-	memcpy(&new_word, &ip->time_to_live, sizeof(new_word));
+	new_word = (uint16_t)(old_word - RTE_BE16(0x0100));
+	memcpy(&ip->time_to_live, &new_word, sizeof(new_word));
 	ip->hdr_checksum = checksum_adjust(ip->hdr_checksum, old_word, new_word);
 }
 

@@ -47,16 +47,13 @@ static inline uint16_t ops_run(struct ipsec_worker *w, const struct burst_item *
 	return n ? first(w, w->ops, n) : 0;
 }
 
-/* The lines of SA and key that the next stages touch. */
-static inline void burst_prefetch(const struct ipsec_worker *w, const struct burst_item *items, uint16_t n)
+/* The lines of SA and key that the next stages touch; once for all packets in a row that go through the same SA. */
+static inline void sa_prefetch(const struct ipsec_worker *w, const struct sa *sa)
 {
-	for (uint16_t i = 0; i < n; i++) {
-		const struct sa *sa = items[i].sa;
-		rte_prefetch0(sa);
-		rte_prefetch0(&sa->sequence);
-		for (uint16_t line = 0; line < w->key_line_count; line++)
-			rte_prefetch0(sa->key + w->key_lines[line]);
-	}
+	rte_prefetch0(sa);
+	rte_prefetch0(&sa->sequence);
+	for (uint16_t line = 0; line < w->key_line_count; line++)
+		rte_prefetch0(sa->key + w->key_lines[line]);
 }
 
 static inline void item_drop(struct burst_item *item, enum drop_reason reason)
@@ -157,31 +154,46 @@ static inline uint16_t burst_run(struct ipsec_worker *w, struct burst_item *item
 	return likely(good == n) ? n : burst_partition(items, n);
 }
 
-/* The path's line, and the packet's around which headers go. */
-static inline void out_prefetch(const struct burst_item *items, uint16_t n)
+/* The SA's lines, its path's, and the packet's around which headers go. */
+static inline void out_prefetch(const struct ipsec_worker *w, const struct burst_item *items, uint16_t n)
 {
+	const struct sa *before = NULL;
+
 	for (uint16_t i = 0; i < n; i++) {
 		const uint8_t *inner = rte_pktmbuf_mtod(items[i].m, const uint8_t *);
-		rte_prefetch0(atomic_load_explicit(&items[i].sa->path, memory_order_relaxed));
 		rte_prefetch0(inner - RTE_CACHE_LINE_SIZE);
 		rte_prefetch0(inner + items[i].m->data_len);
+		if (items[i].sa == before)
+			continue;
+		before = items[i].sa;
+		sa_prefetch(w, before);
+		rte_prefetch0(atomic_load_explicit(&before->path, memory_order_relaxed));
+	}
+}
+
+static inline void in_prefetch(const struct ipsec_worker *w, const struct burst_item *items, uint16_t n)
+{
+	const struct sa *before = NULL;
+
+	for (uint16_t i = 0; i < n; i++) {
+		rte_prefetch0(rte_pktmbuf_mtod(items[i].m, const uint8_t *));
+		if (items[i].sa == before)
+			continue;
+		before = items[i].sa;
+		sa_prefetch(w, before);
+		rte_prefetch0(before->selectors);
 	}
 }
 
 uint16_t burst_out(struct ipsec_worker *w, struct burst_item *items, uint16_t n)
 {
-	burst_prefetch(w, items, n);
-	out_prefetch(items, n);
+	out_prefetch(w, items, n);
 	return burst_run(w, items, n);
 }
 
 uint16_t burst_in(struct ipsec_worker *w, struct burst_item *items, uint16_t n)
 {
-	burst_prefetch(w, items, n);
-	for (uint16_t i = 0; i < n; i++) {
-		rte_prefetch0(items[i].sa->selectors);
-		rte_prefetch0(rte_pktmbuf_mtod(items[i].m, const uint8_t *));
-	}
+	in_prefetch(w, items, n);
 	return burst_run(w, items, n);
 }
 

@@ -26,12 +26,12 @@ static inline uint32_t text_bytes(const struct sa *sa, uint32_t payload_bytes)
 static inline void trailer_write(const struct payload *p, uint32_t len)
 {
 	uint32_t filled = p->bytes + p->tfc_bytes, pad = len - filled - ESP_TRAILER_BYTES;
-	const uint8_t end[ESP_TRAILER_BYTES] = { (uint8_t)pad, p->next_header };
+	uint16_t end_be = rte_cpu_to_be_16((uint16_t)(pad << 8 | p->next_header));
 
 	if (unlikely(p->tfc_bytes))
 		memset(p->at + p->bytes, 0, p->tfc_bytes);
 	memcpy(p->at + filled, pad_pattern, sizeof(pad_pattern));
-	memcpy(p->at + filled + pad, end, sizeof(end));
+	memcpy(p->at + filled + pad, &end_be, sizeof(end_be));
 }
 
 /* Room in front and behind, where a padding pattern may reach further than trailer and ICV. grown: bytes that the text
@@ -67,14 +67,15 @@ static inline bool iv_write(
 }
 
 /* ESP header, IV, trailer and the operation; the sequence number is used up when nothing stands in the way any more. */
-static inline enum drop_reason esp_write(struct ipsec_worker *w, struct sa *sa, const struct payload *p, uint32_t len,
-	uint16_t op, uint64_t account_bytes)
+static __rte_always_inline enum drop_reason esp_write(struct ipsec_worker *w, struct sa *sa, const struct payload *p,
+	uint32_t len, uint16_t op, uint64_t account_bytes)
 {
 	uint64_t sequence = count_read(&sa->sequence) + 1, iv;
-	const uint32_t header[2] = { sa->spi_be, rte_cpu_to_be_32((uint32_t)sequence) };
+	uint32_t low_be = rte_cpu_to_be_32((uint32_t)sequence);
 	uint8_t *esp = p->at - sa->iv_bytes - ESP_BYTES;
 
-	memcpy(esp, header, sizeof(header));
+	memcpy(esp, &sa->spi_be, sizeof(sa->spi_be));
+	memcpy(esp + sizeof(sa->spi_be), &low_be, sizeof(low_be));
 	if (unlikely(!iv_write(w, sa, sequence, esp + ESP_BYTES, &iv)))
 		return DROP_CRYPTO;
 	trailer_write(p, len);
@@ -98,8 +99,8 @@ static inline void udp6_note(struct ipsec_worker *w, const struct path *path, ui
 		w->udp6 |= 1ull << op;
 }
 
-static inline enum drop_reason tunnel_build(struct ipsec_worker *w, struct rte_mbuf *m, struct sa *sa, uint16_t op,
-	const struct path *path, uint32_t tfc_bytes)
+static __rte_always_inline enum drop_reason tunnel_build(struct ipsec_worker *w, struct rte_mbuf *m, struct sa *sa,
+	uint16_t op, const struct path *path, uint32_t tfc_bytes)
 {
 	uint32_t inner_bytes = m->data_len, head = path->template_len + ESP_BYTES + sa->iv_bytes;
 	uint32_t len = text_bytes(sa, inner_bytes + tfc_bytes), total = head + len + sa->icv_bytes;

@@ -6,36 +6,36 @@
 #include "ip6.h"
 #include "ipsec.h"
 
-/* The first words of the upper layer, when they are ports. Read in the packet's direction, turned round for arriving
- * ones. */
-static void ports_read(struct flow *f, const uint8_t *upper, uint32_t bytes, bool leaving)
+enum port_kind { PORTS_NONE, PORTS_BOTH, PORTS_ICMP };
+
+/* What the first words of an upper layer are, by protocol. */
+static const uint8_t port_kinds[UINT8_MAX + 1] = {
+	[IPPROTO_TCP] = PORTS_BOTH,
+	[IPPROTO_UDP] = PORTS_BOTH,
+	[IPPROTO_SCTP] = PORTS_BOTH,
+	[IPPROTO_UDPLITE] = PORTS_BOTH,
+	[IPPROTO_DCCP] = PORTS_BOTH,
+	[IPPROTO_ICMP] = PORTS_ICMP,
+	[IPPROTO_ICMPV6] = PORTS_ICMP,
+};
+
+/* Read in the packet's direction, turned round for arriving ones. */
+static inline void ports_read(struct flow *f, const uint8_t *upper, uint32_t bytes, bool leaving)
 {
+	uint8_t kind = port_kinds[f->protocol];
 	uint16_t words[2];
 
-	if (bytes < sizeof(words))
+	if (bytes < sizeof(words) || kind == PORTS_NONE)
 		return;
 	memcpy(words, upper, sizeof(words));
-	switch (f->protocol) {
-	case IPPROTO_TCP:
-	case IPPROTO_UDP:
-	case IPPROTO_SCTP:
-	case IPPROTO_UDPLITE:
-	case IPPROTO_DCCP:
-		f->local_port_be = leaving ? words[0] : words[1];
+	f->has_ports = true;
+	/* type and code stand in local_port whichever the direction */
+	f->local_port_be = leaving || kind == PORTS_ICMP ? words[0] : words[1];
+	if (likely(kind == PORTS_BOTH))
 		f->remote_port_be = leaving ? words[1] : words[0];
-		f->has_ports = true;
-		break;
-	case IPPROTO_ICMP:
-	case IPPROTO_ICMPV6:
-		/* type and code stand in local_port whichever the direction */
-		f->local_port_be = words[0];
-		f->has_ports = true;
-		break;
-	default: break;
-	}
 }
 
-static void ipv4_read(const uint8_t *packet, uint32_t bytes, bool leaving, struct flow *f)
+static inline void ipv4_read(const uint8_t *packet, uint32_t bytes, bool leaving, struct flow *f)
 {
 	const struct rte_ipv4_hdr *ip = (const struct rte_ipv4_hdr *)packet;
 	uint32_t offset = (ip->version_ihl & RTE_IPV4_HDR_IHL_MASK) * RTE_IPV4_IHL_MULTIPLIER;
@@ -48,7 +48,7 @@ static void ipv4_read(const uint8_t *packet, uint32_t bytes, bool leaving, struc
 		ports_read(f, packet + offset, bytes - offset, leaving);
 }
 
-static void ipv6_read(const uint8_t *packet, uint32_t bytes, bool leaving, struct flow *f)
+static __rte_noinline void ipv6_read(const uint8_t *packet, uint32_t bytes, bool leaving, struct flow *f)
 {
 	const struct rte_ipv6_hdr *ip = (const struct rte_ipv6_hdr *)packet;
 	struct ip6_layout l;
@@ -67,7 +67,7 @@ static void ipv6_read(const uint8_t *packet, uint32_t bytes, bool leaving, struc
 void flow_read(const uint8_t *ip, uint32_t bytes, bool leaving, struct flow *ret_flow)
 {
 	*ret_flow = (struct flow){ .has_ports = false };
-	if (ip[0] >> 4 == 6)
+	if (unlikely(ip[0] >> 4 == 6))
 		ipv6_read(ip, bytes, leaving, ret_flow);
 	else
 		ipv4_read(ip, bytes, leaving, ret_flow);

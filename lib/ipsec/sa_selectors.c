@@ -69,7 +69,8 @@ static bool side6_match(
 	return fits;
 }
 
-bool sa_selectors_match(const struct sa *sa, const struct flow *flow)
+/* Of IPv6 packets, and where some selector asks for ports. */
+static __rte_noinline bool any_selectors_match(const struct sa *sa, const struct flow *flow)
 {
 	uint16_t local_port = rte_be_to_cpu_16(flow->local_port_be), remote_port;
 
@@ -85,6 +86,13 @@ bool sa_selectors_match(const struct sa *sa, const struct flow *flow)
 		       local_port) &&
 	       side4_match(sa->selectors + sa->local_count, sa->remote_count, flow->remote_be[0], flow->protocol,
 		       flow->has_ports, remote_port);
+}
+
+bool sa_selectors_match(const struct sa *sa, const struct flow *flow)
+{
+	if (likely(!(sa->traits & SA_PORTS) && flow->family != ADDR_IPV6))
+		return sa_selectors_match4(sa, flow->local_be[0], flow->remote_be[0], flow->protocol);
+	return any_selectors_match(sa, flow);
 }
 
 static bool side4_addresses(const struct sa_selector *s, uint8_t count, uint32_t addr)
