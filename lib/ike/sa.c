@@ -321,6 +321,8 @@ void sa_free_dead(struct ike_engine *e)
 
 void sa_free_all(struct ike_engine *e)
 {
+	/* they stand in the objects: the heap must not look at one that has gone before */
+	timers_clear_all(&e->timers);
 	for (struct ike_sa *sa = e->sas, *next; sa; sa = next) {
 		next = sa->next;
 		if (sa->reserved_spi)

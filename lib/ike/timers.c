@@ -89,6 +89,13 @@ void timers_clear(struct timers *t, struct timer *timer)
 		settle(t, i, last);
 }
 
+void timers_clear_all(struct timers *t)
+{
+	for (uint32_t i = 0; i < t->count; i++)
+		t->heap[i]->place = 0;
+	t->count = 0;
+}
+
 struct timer *timers_pull(struct timers *t, uint64_t now_ns)
 {
 	struct timer *timer = t->count ? t->heap[0] : NULL;

@@ -40,6 +40,7 @@ void timers_done(struct timers *t);
 /* Sets or moves. */
 void timers_set(struct timers *t, struct timer *timer, uint64_t at_ns);
 void timers_clear(struct timers *t, struct timer *timer);
+void timers_clear_all(struct timers *t);
 /* Takes the earliest timer due at now_ns, or NULL. */
 struct timer *timers_pull(struct timers *t, uint64_t now_ns);
 /* UINT64_MAX: none is set. */

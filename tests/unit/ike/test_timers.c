@@ -91,6 +91,23 @@ static void test_timers_cleared_do_not_come(void)
 	timers_done(&t);
 }
 
+static void test_timers_all_cleared_can_be_cleared_again(void)
+{
+	struct timers t;
+	struct timer timers[3];
+
+	fill(&t, timers, 3);
+	for (uint64_t i = 0; i < 3; i++)
+		timers_set(&t, &timers[i], i);
+	timers_clear_all(&t);
+	CU_ASSERT_EQUAL(timers_next(&t), UINT64_MAX);
+	for (int i = 0; i < 3; i++) {
+		CU_ASSERT_EQUAL(timers[i].place, 0);
+		timers_clear(&t, &timers[i]);
+	}
+	timers_done(&t);
+}
+
 static void test_timers_reserve_keeps_what_is_set(void)
 {
 	struct timers t;
@@ -111,6 +128,7 @@ static const struct test tests[] = {
 	TEST(test_timers_not_due_stay),
 	TEST(test_timers_move_both_ways),
 	TEST(test_timers_cleared_do_not_come),
+	TEST(test_timers_all_cleared_can_be_cleared_again),
 	TEST(test_timers_reserve_keeps_what_is_set),
 };
 
