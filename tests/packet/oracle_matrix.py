@@ -33,8 +33,12 @@ TOLD_MAX = 200  # cells that disagree; the sums count all
 
 
 def is_discovery(packet):
-    """Neighbour solicitations and advertisements (RFC 4861): a gateway asks and tells at any time, never through an SA."""
-    return packet[0] >> 4 == 6 and packet[6:8] == b"\x3a\xff" and packet[40] in (135, 136)
+    """Neighbour solicitations and advertisements (RFC 4861), reports of multicast listeners (RFC 3810, behind a hop-by-hop
+    header): a gateway asks and tells at any time, never through an SA."""
+    if packet[0] >> 4 != 6:
+        return False
+    report = packet[6:8] == b"\x00\x01" and packet[40] == 0x3a and packet[48] == 143
+    return report or (packet[6:8] == b"\x3a\xff" and packet[40] in (135, 136))
 
 
 class Run:

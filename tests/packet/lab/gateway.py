@@ -37,8 +37,8 @@ def network(namespace, families, work):
     def mac(port):
         return ":".join(f"{b:02x}" for b in namespace.macs[port + "p"])
     lines = ["system:", '  eal_args: ["--no-pci"]', "  workers: 1", "  idle: adaptive", "  allow_no_huge: true",
-             "  mbufs: 8192", "control:", f"  socket: {work}/control.sock", "  log_level: warning",
-             "secrets_file: secrets.yaml", "interfaces:", interface_line("lan", 0, LAN, families),
+             "  mbufs: 8192", "  neighbours: {dad_probes: 0}", "control:", f"  socket: {work}/control.sock",
+             "  log_level: warning", "secrets_file: secrets.yaml", "interfaces:", interface_line("lan", 0, LAN, families),
              interface_line("wan", 1, WAN, families), "routes:"]
     lines += [f'  - {{prefix: "{prefix}", via: "{via}"}}' for f in families for prefix, via in ROUTES[f]]
     lines.append("neighbours:")
