@@ -23,16 +23,18 @@ build_vectors() {
 
 vectors_pass() { "$work/build/tests/kat/test_crypto_kat" >"$work/kat.log" 2>&1; }
 
-# break_last_hex FILE KEY: changes the last hexadecimal digit of its first "KEY = ..." line
+# break_last_hex FILE KEY: changes the last hexadecimal digit of its last "KEY = ..." line (a first case may be
+# an empty text, which IKE never has)
 break_last_hex() {
 	python3 - "$scratch/$1" "$2" <<-'END'
 		import re, sys
 		path, key = sys.argv[1:]
 		text = open(path).read()
-		broken, count = re.subn(rf"(?m)^({key} = [0-9a-f]*)([0-9a-f])$",
-		                        lambda m: m[1] + format(int(m[2], 16) ^ 1, "x"), text, count=1)
-		open(path, "w").write(broken)
-		sys.exit(count != 1)
+		found = list(re.finditer(rf"(?m)^{key} = [0-9a-f]*[0-9a-f]$", text))
+		if not found:
+		    sys.exit(1)
+		at = found[-1].end() - 1
+		open(path, "w").write(text[:at] + format(int(text[at], 16) ^ 1, "x") + text[at + 1:])
 	END
 }
 
