@@ -319,8 +319,17 @@ void sa_free_dead(struct ike_engine *e)
 	}
 }
 
+/* The heap of timers points into all SAs: none may be in it when the first is freed. */
+static void stop_timers(struct ike_engine *e)
+{
+	for (struct ike_sa *sa = e->sas; sa; sa = sa->next)
+		for (unsigned i = 0; i < SA_TIMERS; i++)
+			sa_clear_timer(e, sa, (enum timer_kind)i);
+}
+
 void sa_free_all(struct ike_engine *e)
 {
+	stop_timers(e);
 	for (struct ike_sa *sa = e->sas, *next; sa; sa = next) {
 		next = sa->next;
 		if (sa->reserved_spi)
