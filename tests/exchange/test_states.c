@@ -303,6 +303,24 @@ static void test_the_peer_decides_by_using_its_own(void)
 	}
 }
 
+/* The same, and the first thing that the peer wants on its own is another Child SA. */
+static void test_the_peer_decides_by_asking_for_a_child_on_its_own(void)
+{
+	for (uint64_t seed = 20; seed < 30; seed++) {
+		struct wire w;
+		unsigned left;
+		CU_ASSERT_PTR_NOT_NULL_FATAL(start_inheriting(&w, &left, seed));
+		left = 1000;
+		node_index_command(&w.b, IKE_REKEY, 0, 0);
+		wire_run(&w, 200 * S);
+		CU_ASSERT_TRUE(wire_up(&w));
+		CU_ASSERT_TRUE(wire_paired(&w));
+		CU_ASSERT_EQUAL(ike_sa_count(w.a.engine), 1);
+		CU_ASSERT_EQUAL(ike_sa_count(w.b.engine), 1);
+		CU_ASSERT_TRUE(wire_done(&w));
+	}
+}
+
 static void test_an_inheriting_sa_that_nobody_wants_ends_by_time(void)
 {
 	struct wire w;
@@ -326,6 +344,7 @@ static const struct test tests[] = {
 	TEST(test_an_answer_to_a_replaced_sa),
 	TEST(test_silence_ends_a_replaced_sa),
 	TEST(test_a_malformed_message_ends_an_inheriting_sa),
+	TEST(test_the_peer_decides_by_asking_for_a_child_on_its_own),
 	TEST(test_the_peer_decides_by_using_its_own),
 	TEST(test_an_inheriting_sa_that_nobody_wants_ends_by_time),
 };
