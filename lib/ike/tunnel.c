@@ -58,8 +58,10 @@ int tunnels_init(struct ike_engine *e, const struct tunnel_profile *profiles, si
 
 void tunnels_done(struct ike_engine *e)
 {
-	for (size_t i = 0; i < e->tunnel_count; i++)
+	for (size_t i = 0; i < e->tunnel_count; i++) {
 		free(e->tunnels[i].failure);
+		pieces_forget(&e->tunnels[i]);
+	}
 	free(e->tunnels);
 	table_done(&e->by_address);
 }
@@ -126,8 +128,7 @@ void tunnel_unlink(struct ike_sa *sa)
 	sa->in_tunnel = false;
 }
 
-/* The IKE SA on which children of ours are made: one that is up, rather one that has some; NULL: none. */
-static struct ike_sa *tunnel_home(const struct tunnel *t)
+struct ike_sa *tunnel_home(const struct tunnel *t)
 {
 	struct ike_sa *home = NULL;
 
@@ -285,7 +286,7 @@ static void replace(struct ike_engine *e, struct ike_sa *old, struct ike_sa *fre
 /* Every child of the old one is there, or is not wanted any more. */
 static bool covers(const struct ike_sa *fresh, const struct ike_sa *old)
 {
-	return !(sa_children(old, false) & ~sa_children(fresh, false));
+	return !(sa_children(old, false) & ~sa_children(fresh, false)) && !pieces_waiting(fresh);
 }
 
 void tunnel_replace(struct ike_engine *e, struct ike_sa *fresh, bool initial_contact)

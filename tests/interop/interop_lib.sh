@@ -18,6 +18,12 @@ feature() {
 	fi
 }
 
+# lacking FEATURE ROLE REASON: the peer does not have it; the reason says which source shows that
+lacking() {
+	skip "interop/$1/$2" "$3"
+	echo "interop: $1 $2 $peer SKIP $3"
+}
+
 # interop_up START: both ends configured and running; START is ours
 interop_up() {
 	gateway_config gw-a 10.1.0.1/24 192.0.2.1/24 < <(
