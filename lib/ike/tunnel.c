@@ -4,7 +4,7 @@
  * Two SAs of one tunnel, N younger than O:
  * - N was begun after O was up: the peer lost O or replaces it. O goes.
  * - They overlapped: both sides began at once. Both have both SAs, so both know which one stays (the lower initiator
- *   SPI; one with a child before one without). Only the initiator of the other deletes it, and only after the peer has
+ *   SPI; one with more children before one with fewer). Only the initiator of the other deletes it, and only after the peer has
  *   shown that the staying SA is up on its side: at no time does one side lack a pair the other one uses.
  * An initiation whose IKE_AUTH is not out yet is dropped when the peer's SA comes up; so "begun after it was up" never
  * misjudges an SA that was merely slow. */
@@ -339,10 +339,10 @@ void tunnel_replace(struct ike_engine *e, struct ike_sa *fresh, bool initial_con
 
 static bool stays(const struct ike_sa *a, const struct ike_sa *b)
 {
-	bool full = sa_children(a, false), other_full = sa_children(b, false);
+	int full = __builtin_popcount(sa_children(a, false)), other_full = __builtin_popcount(sa_children(b, false));
 
 	if (full != other_full)
-		return full;
+		return full > other_full;
 	return a->spi_i < b->spi_i;
 }
 

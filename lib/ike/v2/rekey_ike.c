@@ -152,6 +152,8 @@ static void take_over(struct ike_engine *e, struct ike_sa *old, struct ike_sa *h
 		sa_set_state(e, old, ST_REPLACED);
 		sa_set_timer(e, old, TIMER_LIFETIME, e->now_ns + PATIENCE_NS);
 	}
+	/* beside another IKE SA of the tunnel: who is to end it may have changed */
+	tunnel_settle(e, heir->tunnel);
 }
 
 /* Made by the peer while our own request was out, and not yet decided upon. */
