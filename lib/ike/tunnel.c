@@ -3,10 +3,10 @@
  *
  * Two SAs of one tunnel, N younger than O:
  * - N was begun after O was up: the peer lost O or replaces it. O goes.
- * - They overlapped: both sides began at once. Both have both SAs, so both know which one stays (the lower initiator
- *   SPI; one with more children before one with fewer). Only the initiator of the other deletes it, and only after the
- * peer has shown that the staying SA is up on its side: at no time does one side lack a pair the other one uses. An
- * initiation whose IKE_AUTH is not out yet is dropped when the peer's SA comes up; so "begun after it was up" never
+ * - They overlapped: both sides began at once. Both have both SAs, so both know which one stays: that with more
+ *   children, or else the lower initiator SPI. Only the initiator of the other deletes it, and only after the peer has
+ *   shown that the staying SA and all its children are up there: at no time does one side lack a pair the other uses.
+ * An initiation whose IKE_AUTH is not out yet is dropped when the peer's SA comes up; so "begun after it was up" never
  * misjudges an SA that was merely slow. */
 #include "ike_priv.h"
 
