@@ -106,6 +106,7 @@ struct child_sa *child_install(
 	const struct ts_pair policy = child_policy(sa, a->index);
 	child->piece = !narrow_within(&policy, &a->ts);
 	child->initiated = child->confirmed = k->initiator;
+	child->ask_ns = k->initiator ? 0 : e->now_ns + CHILD_CONFIRM_NS;
 	/* RFC 7296 2.8: a responder waits until the initiator shows that it has the new pair, unless there is none else
 	 */
 	child->sending = k->initiator || !child_twin(child);
@@ -115,7 +116,7 @@ struct child_sa *child_install(
 	}
 	child_insert(e, child);
 	rekey_child_start_timer(e, child);
-	child_used(e, child);
+	child_passed(e, child);
 	return child;
 }
 

@@ -197,6 +197,11 @@ void pieces_on_packet(struct ike_engine *e, struct tunnel *t, uint32_t index, co
 	task_flush(e, home);
 }
 
+bool pieces_missing(const struct ike_sa *sa, uint32_t index)
+{
+	return sa->next_piece[index] || sa->tunnel->packets[index];
+}
+
 bool pieces_waiting(const struct ike_sa *sa)
 {
 	for (uint32_t i = 0; i < CHILDREN_MAX; i++)

@@ -182,6 +182,7 @@ static const char *sweep_after(uint64_t ns)
 	static const char *const names[] = { [IKE_SOFT_EXPIRE] = "soft",
 		[IKE_EXPIRE] = "expire",
 		[IKE_USED] = "used",
+		[IKE_SENT] = "sent",
 		[IKE_ADDRESS_CHANGED] = "moved" };
 	static char text[256];
 	struct sa_facts facts = { 0 };
@@ -206,7 +207,8 @@ static void test_sa_lifecycle_sweep_tells_use_when_packets_advanced(void)
 	begin();
 	install(&child, 0x1001, 0x2002, true);
 	CU_ASSERT_STRING_EQUAL(sweep(), "");
-	fake.stats[SA_OUT].packets = 9; /* sending proves nothing about the peer */
+	fake.stats[SA_OUT].packets = 9; /* sending proves nothing about the peer, but the pair is not idle */
+	CU_ASSERT_STRING_EQUAL(sweep(), "sent:1001 ");
 	CU_ASSERT_STRING_EQUAL(sweep(), "");
 	fake.stats[SA_IN].packets = 1;
 	CU_ASSERT_STRING_EQUAL(sweep(), "used:1001 ");
