@@ -103,8 +103,8 @@ def check_esp(folder):
     return None if len(spis) == 8 else f"{len(spis)} SPIs, 8 expected"
 
 
-CHECKS = {"every_message_has_its_payloads": check_story, "nothing_is_malformed": check_nothing_wrong,
-          "every_icv_is_right": check_icvs, "esp_opens_with_the_child_keys": check_esp}
+CHECKS = {"wireshark/every_message_has_its_payloads": check_story, "wireshark/nothing_is_malformed": check_nothing_wrong,
+          "wireshark/every_icv_is_right": check_icvs, "wireshark/esp_opens_with_the_child_keys": check_esp}
 
 
 def run_case(name, arguments):
@@ -113,7 +113,7 @@ def run_case(name, arguments):
         tool = subprocess.run([TOOL, folder, *arguments], capture_output=True, text=True, check=False)
         for check, function in CHECKS.items():
             reason = function(folder) if tool.returncode == 0 else f"capture_tool: {tool.stderr or tool.stdout}"
-            print(f"PASS wireshark/{name}/{check}" if not reason else f"FAIL wireshark/{name}/{check} {reason}")
+            print(f"PASS {check}/{name}" if not reason else f"FAIL {check}/{name} {reason}")
             failed += bool(reason)
     return failed
 

@@ -56,12 +56,21 @@ rekeyed_so_often() {
 	echo "# $turns rekeys of both kinds"
 }
 
+encapsulated() { echo $(($(gw_counter gw-a encapsulated) + $(gw_counter gw-b encapsulated))); }
+
+# Whatever got into a gateway came out of the other and reached its host, each number once. On a machine with other work
+# the ring in front of a gateway may overflow: what it never saw it has not lost, and that is told.
 none_lost() {
-	local lost
-	lost=$(grep -cv '^whole$' "$work/stream.verdicts")
-	[ "$lost" = 0 ] && [ -s "$work/stream.verdicts" ] || because "$lost bad chunks: $(grep -v '^whole$' "$work/stream.verdicts" | head -n 1)" ||
-		return 1
-	echo "# $(($(wc -l <"$work/stream.verdicts") * chunk)) numbered packets"
+	local sent received inside
+	[ -s "$work/stream.verdicts" ] || because "no stream was over" || return 1
+	! grep -vE '^whole$|, 0 duplicate, .*, 0 changed$' "$work/stream.verdicts" || because "packets doubled or changed" || return 1
+	sent=$(($(wc -l <"$work/stream.verdicts") * chunk))
+	received=$(awk -v chunk=$chunk '/^whole$/ { n += chunk } /received/ { for (i = 1; i < NF; i++) if ($i == "received") n += $(i + 1) }
+		END { print n + 0 }' "$work/stream.verdicts")
+	inside=$(($(encapsulated) - before_stream))
+	echo "# $sent numbered packets, $((sent - inside)) of which did not reach a gateway"
+	[ "$received" = "$inside" ] || because "$received of $inside packets arrived" || return 1
+	[ $((100 * (sent - inside))) -le $sent ] || because "$((sent - inside)) of $sent did not reach a gateway"
 }
 
 one_pair() { [ "$(gw_sa_count gw-a) $(gw_sa_count gw-b)" = "2 2" ]; }
@@ -84,6 +93,7 @@ pair_ike_config initiate respond
 pair_start
 both_up 15 || die "$reason"
 check rekey_stream/without_rekey udp_numbers ha 10.1.0.2 hb 10.2.0.2 $((chunk / 2))
+before_stream=$(encapsulated)
 stream &
 streaming=$!
 check rekey_stream/both_kinds_by_both_sides rekeyed_so_often
