@@ -141,7 +141,7 @@ struct ts_pair child_policy(const struct ike_sa *sa, uint32_t index);
 bool pieces_offer(struct ike_sa *sa, uint32_t index, const struct child_sa *old, struct ts_pair *ret_offer);
 /* A new one of ours is there; more: the peer would carry the rest on further ones (ADDITIONAL_TS_POSSIBLE). */
 void pieces_made(struct ike_engine *e, struct ike_sa *sa, uint32_t index, const struct ts_pair *offer, bool more);
-/* It could not be asked for now, and is asked for later. */
+/* It could not be asked for at once: it is later. */
 void pieces_again(struct ike_sa *sa, uint32_t index);
 /* The peer refused one. True: it is asked for in another way, or another piece is. */
 bool pieces_refused(struct ike_engine *e, struct ike_sa *sa, uint32_t index, uint16_t notify);
