@@ -60,4 +60,3 @@ interop_up respond
 charon_initiate charon >"$work/initiate.log" 2>&1
 established || exit 1
 feature reauth-told responder told
-feature reauth-told-traffic responder new_ike in_time
