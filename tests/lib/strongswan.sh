@@ -10,12 +10,16 @@ charon_binary=/usr/lib/ipsec/charon
 peer_psk=interop-psk-0123456789
 peer_ike_proposals=aes256gcm16-prfsha384-ecp384
 peer_esp_proposals=aes256gcm16
+peer_protocol=esp
+peer_child="" # further lines of the child
 peer_local_ts=10.2.0.0/24
 peer_remote_ts=10.1.0.0/24
 peer_dpd=30s
 peer_plugins="" # further ones, with algorithms
 peer_connection="" # further lines of the connection
 peer_charon=""  # further lines of "charon {"
+peer_kernel="kernel-libipsec kernel-netlink" # user-space ESP stands before the kernel's, which these machines may lack
+peer_preload="" # a library that the daemon runs with
 
 # charon_settings NAME: the daemon itself
 charon_settings() {
@@ -23,8 +27,7 @@ charon_settings() {
 	mkdir -p "$dir/swanctl" "$dir/run"
 	cat >"$dir/strongswan.conf" <<-END
 		charon {
-		  # user-space ESP stands before the kernel's, which these machines may lack
-		  load = openssl $peer_plugins random nonce kdf pem pkcs1 pkcs8 x509 pubkey constraints kernel-libipsec kernel-netlink socket-default vici
+		  load = openssl $peer_plugins random nonce kdf pem pkcs1 pkcs8 x509 pubkey constraints $peer_kernel socket-default vici
 		  retransmit_timeout = 1
 		  retransmit_tries = 3
 		  $peer_charon
@@ -68,7 +71,8 @@ charon_connection() {
 		      $1 {
 		        local_ts = $peer_local_ts
 		        remote_ts = $peer_remote_ts
-		        esp_proposals = $peer_esp_proposals
+		        ${peer_protocol}_proposals = $peer_esp_proposals
+		        $peer_child
 		      }
 		    }
 		  }
@@ -96,7 +100,9 @@ charon_start() {
 	local dir=$work/$1
 	# shellcheck disable=SC2016
 	spawn "$1" ip netns exec "$(ns "$2")" unshare -m --propagation private bash -c '
-		mount --bind "$1/run" /run && STRONGSWAN_CONF=$1/strongswan.conf exec "$2"' _ "$dir" "$charon_binary"
+		mount --bind "$1/run" /run && export STRONGSWAN_CONF=$1/strongswan.conf FAKEXFRM_SAS=$1/sas
+		[ -z "$3" ] || export LD_PRELOAD=$3
+		exec "$2"' _ "$dir" "$charon_binary" "$peer_preload"
 	wait_for 15 test -S "$dir/run/charon.vici" || die "charon does not start"
 	wait_for 10 charon_ctl "$1" --load-all || die "charon refuses its configuration: $(charon_ctl "$1" --load-all 2>&1)"
 }
