@@ -35,16 +35,15 @@ struct proposal_list child_proposals(const struct ike_sa *sa, uint8_t exchange, 
 	return offer;
 }
 
-void child_offer(const struct ike_sa *sa, uint8_t exchange, uint32_t index, uint32_t spi, struct message *m)
+void child_offer(const struct ike_sa *sa, uint8_t exchange, uint32_t index, uint32_t spi, const struct ts_pair *offer,
+	struct message *m)
 {
-	const struct child_profile *p = profile_of(sa, index);
-	struct proposal_list offer = child_proposals(sa, exchange, index, spi);
+	struct proposal_list proposals = child_proposals(sa, exchange, index, spi);
 
-	message_add_sa(m, &offer);
-	modes_add(m, p->mode == SA_MODE_TRANSPORT, offer.items[0].protocol);
-	const struct selector_list local = modes_side(sa, p, true), remote = modes_side(sa, p, false);
-	message_add_ts(m, PAYLOAD_TSI, &local);
-	message_add_ts(m, PAYLOAD_TSR, &remote);
+	message_add_sa(m, &proposals);
+	modes_add(m, profile_of(sa, index)->mode == SA_MODE_TRANSPORT, proposals.items[0].protocol);
+	message_add_ts(m, PAYLOAD_TSI, &offer->local);
+	message_add_ts(m, PAYLOAD_TSR, &offer->remote);
 }
 
 /* Rekeying begins somewhere between 75 and 85 % of a limit: counted limits end on both sides at once otherwise. */
@@ -115,7 +114,10 @@ struct child_sa *child_install(
 
 	if (!child)
 		return NULL;
+	const struct ts_pair policy = child_policy(sa, a->index);
+	child->piece = !narrow_within(&policy, &a->ts);
 	child->initiated = child->confirmed = k->initiator;
+	child->ask_ns = k->initiator ? 0 : e->now_ns + CHILD_CONFIRM_NS;
 	/* RFC 7296 2.8: a responder waits until the initiator shows that it has the new pair, unless there is none else
 	 */
 	child->sending = k->initiator || !child_twin(child);
@@ -125,6 +127,7 @@ struct child_sa *child_install(
 	}
 	child_insert(e, child);
 	rekey_child_start_timer(e, child);
+	child_passed(e, child);
 	return child;
 }
 
@@ -173,25 +176,19 @@ static bool same_kind(const struct child_profile *p, const struct message *reque
 }
 
 /* Their initiator side is our remote side. */
-static bool selectors_agree(const struct ike_sa *sa, const struct child_profile *p, const struct message *request,
-	struct agreement *ret, bool *ret_whole)
+static enum narrowing narrow(
+	const struct ike_sa *sa, uint32_t index, const struct message *request, bool single, struct agreement *ret)
 {
-	const struct selector_list local = modes_side(sa, p, true), remote = modes_side(sa, p, false);
-	struct modes_sides theirs = { .local = request->tsr, .remote = request->tsi };
-	bool cut_remote, cut_local;
+	struct ts_pair offer = { request->tsr, request->tsi };
+	const struct ts_pair policy = child_policy(sa, index);
 
-	ret->transport = both_transport(p, request);
+	ret->transport = both_transport(profile_of(sa, index), request);
 	if (ret->transport)
-		modes_substitute(sa, &theirs);
-	ret->original_local = theirs.original_local;
-	ret->original_remote = theirs.original_remote;
-	bool common = selector_list_narrow(&theirs.remote, &remote, &ret->remote, &cut_remote) &&
-		      selector_list_narrow(&theirs.local, &local, &ret->local, &cut_local);
-	if (common && ret->transport)
-		common = modes_between_hosts(sa, &ret->local, &ret->remote);
-
-	*ret_whole = common && !cut_remote && !cut_local;
-	return common;
+		modes_substitute(sa, &offer, ret);
+	enum narrowing result = narrow_answer(&offer, &policy, single, &ret->ts);
+	if (result == NARROW_NONE || result == NARROW_SINGLE || !ret->transport)
+		return result;
+	return modes_between_hosts(sa, &ret->ts) ? result : NARROW_NONE;
 }
 
 static bool lists_equal(const struct selector_list *a, const struct selector_list *b)
@@ -207,11 +204,12 @@ static int suitability(const struct ike_sa *sa, uint32_t index, const struct mes
 {
 	const struct child_profile *p = profile_of(sa, index);
 	struct agreement a;
-	bool whole;
+	enum narrowing result = narrow(sa, index, request, false, &a);
+	bool whole = result == NARROW_WHOLE,
+	     same = lists_equal(&a.ts.local, &p->local) && lists_equal(&a.ts.remote, &p->remote);
 
-	if (!selectors_agree(sa, p, request, &a, &whole))
+	if (result == NARROW_NONE)
 		return 0;
-	bool same = lists_equal(&a.local, &p->local) && lists_equal(&a.remote, &p->remote);
 	return 1 + 8 * same_kind(p, request) + 4 * (whole && same) + 2 * whole + !child_of_index(sa, index);
 }
 
@@ -253,6 +251,37 @@ static uint16_t refuse_selectors(
 	return NOTIFY_TS_UNACCEPTABLE;
 }
 
+static uint16_t refuse_several(
+	const struct ike_sa *sa, const struct message *request, uint32_t index, struct ike_failure *ret_failure)
+{
+	*ret_failure = failure_make(2, request->header.exchange, false, NOTIFY_SINGLE_PAIR_REQUIRED,
+		"one_selector_per_child: the peer asks for several", "let it ask for one pair of selectors at a time");
+	failure_set_selectors(ret_failure, profile_of(sa, index), &request->tsr, &request->tsi);
+	return NOTIFY_SINGLE_PAIR_REQUIRED;
+}
+
+/* What is rekeyed keeps what it carries where that is one pair of several (RFC 7296 2.9.2). 0 or a notify. */
+static uint16_t agree_selectors(const struct ike_sa *sa, const struct message *request, const struct child_sa *old,
+	struct agreement *ret, struct ike_failure *ret_failure)
+{
+	const struct ts_pair offer = { request->tsr, request->tsi };
+	bool single = sa->tunnel->profile->one_selector;
+	enum narrowing result = narrow(sa, ret->index, request, single, ret);
+	struct ts_pair before;
+
+	if (old && old->piece && single) {
+		before = child_ts(old);
+		if (narrow_within(&before, &offer)) {
+			ret->ts = before;
+			return 0;
+		}
+	}
+	ret->additional = result == NARROW_ADDITIONAL;
+	if (result == NARROW_NONE)
+		return refuse_selectors(sa, request, ret->index, ret_failure);
+	return result == NARROW_SINGLE ? refuse_several(sa, request, ret->index, ret_failure) : 0;
+}
+
 static uint16_t refuse_kind(uint8_t exchange, const char *reason, const char *hint, struct ike_failure *ret_failure)
 {
 	*ret_failure = failure_make(2, exchange, false, NOTIFY_NO_PROPOSAL_CHOSEN, reason, hint);
@@ -272,7 +301,6 @@ uint16_t child_agree(struct ike_engine *e, const struct ike_sa *sa, const struct
 	const struct payload *ke = message_find(request, PAYLOAD_KE);
 	uint32_t index = old ? old->index : choose_index(sa, request);
 	struct proposal_list ours = child_proposals(sa, exchange, index, 0), theirs = request->sa;
-	bool whole;
 
 	*ret = (struct agreement){ .index = index };
 	if (serves_another(sa, exchange, false, NOTIFY_NO_ADDITIONAL_SAS, ret_failure))
@@ -284,8 +312,9 @@ uint16_t child_agree(struct ike_engine *e, const struct ike_sa *sa, const struct
 	if (!modes_pass_nat(sa, ret_chosen->protocol))
 		return refuse_kind(exchange, modes_no_nat, hint_nat, ret_failure);
 	take_chosen(ret_chosen, request, ret);
-	if (!selectors_agree(sa, profile_of(sa, index), request, ret, &whole))
-		return refuse_selectors(sa, request, index, ret_failure);
+	uint16_t notify = agree_selectors(sa, request, old, ret, ret_failure);
+	if (notify)
+		return notify;
 	if (!modes_acceptable(profile_of(sa, index), ret->transport))
 		return refuse_kind(exchange, "the peer asks for tunnel mode", hint_mode, ret_failure);
 	if (modes_taken_by_neighbour(e, sa, ret))
@@ -303,8 +332,10 @@ void child_add_answer(const struct agreement *a, const struct proposal *chosen, 
 	answer.items[0].spi = a->spi_in;
 	message_add_sa(response, &answer);
 	modes_add(response, a->transport, a->protocol);
-	message_add_ts(response, PAYLOAD_TSI, &a->remote);
-	message_add_ts(response, PAYLOAD_TSR, &a->local);
+	message_add_ts(response, PAYLOAD_TSI, &a->ts.remote);
+	message_add_ts(response, PAYLOAD_TSR, &a->ts.local);
+	if (a->additional)
+		message_add_notify(response, NOTIFY_ADDITIONAL_TS_POSSIBLE, BYTES_NONE);
 }
 
 static struct keymat_input handshake_input(const struct ike_sa *sa)
@@ -358,29 +389,25 @@ void child_report_refusal(struct ike_engine *e, struct ike_sa *sa, uint8_t excha
 	failure_report(e, sa->tunnel, sa, NULL, &f);
 }
 
-/* The peer's selectors lie within ours: those are the agreed ones. */
-static bool take_selectors(const struct ike_sa *sa, const struct message *m, struct agreement *ret)
+/* The peer's selectors lie within what we asked for, and within the policy, which may be narrower: the answer has
+ * brought a virtual address. Those are the agreed ones. */
+static bool take_selectors(
+	const struct ike_sa *sa, const struct message *m, const struct ts_pair *asked, struct agreement *ret)
 {
-	const struct child_profile *p = profile_of(sa, ret->index);
-	const struct selector_list local = modes_side(sa, p, true), remote = modes_side(sa, p, false);
-	struct modes_sides theirs = { .local = m->tsi, .remote = m->tsr };
+	const struct ts_pair policy = child_policy(sa, ret->index);
 
+	ret->ts = (struct ts_pair){ m->tsi, m->tsr };
 	if (ret->transport)
-		modes_substitute(sa, &theirs);
-	ret->local = theirs.local;
-	ret->remote = theirs.remote;
-	ret->original_local = theirs.original_local;
-	ret->original_remote = theirs.original_remote;
-	if (ret->transport && !modes_between_hosts(sa, &ret->local, &ret->remote))
+		modes_substitute(sa, &ret->ts, ret);
+	if (ret->transport && !modes_between_hosts(sa, &ret->ts))
 		return false;
-	return selectors_within(&ret->local, &local) && selectors_within(&ret->remote, &remote);
+	return narrow_within(&ret->ts, asked) && narrow_within(&ret->ts, &policy);
 }
 
 bool child_answer_fits(const struct ike_sa *sa, const struct message *m, uint32_t index, uint32_t spi_in,
-	struct agreement *ret, struct ike_failure *ret_failure)
+	const struct ts_pair *asked, struct agreement *ret, struct ike_failure *ret_failure)
 {
 	uint8_t exchange = m->header.exchange;
-	const struct child_profile *p = profile_of(sa, index);
 	struct proposal_list offer = child_proposals(sa, exchange, index, spi_in), answer = m->sa;
 	struct proposal chosen;
 
@@ -394,15 +421,16 @@ bool child_answer_fits(const struct ike_sa *sa, const struct message *m, uint32_
 		return false;
 	}
 	*ret = (struct agreement){ .index = index, .spi_in = spi_in, .transport = modes_transport_asked(m) };
+	ret->additional = message_find_notify(m, NOTIFY_ADDITIONAL_TS_POSSIBLE);
 	take_chosen(&chosen, m, ret);
 	/* RFC 7296 1.3.1: only what was asked for can be answered */
-	if (ret->transport && p->mode != SA_MODE_TRANSPORT) {
+	if (ret->transport && profile_of(sa, index)->mode != SA_MODE_TRANSPORT) {
 		*ret_failure = failure_make(2, exchange, true, 0, "the peer answers with transport mode", hint_mode);
 		return false;
 	}
-	if (take_selectors(sa, m, ret))
+	if (take_selectors(sa, m, asked, ret))
 		return true;
-	failure_set_selectors(ret_failure, p, &m->tsi, &m->tsr);
+	failure_set_selectors(ret_failure, profile_of(sa, index), &m->tsi, &m->tsr);
 	return false;
 }
 
@@ -430,12 +458,16 @@ void child_refuse_mode(struct ike_engine *e, struct ike_sa *sa, uint8_t exchange
 
 int child_offer_auth(struct ike_engine *e, struct ike_sa *sa, struct message *m)
 {
+	struct handshake *h = sa->handshake;
+
 	if (!modes_pass_nat(sa, profile_of(sa, sa->asking.child_index)->proposals.items[0].protocol))
 		return -EPROTONOSUPPORT;
+	h->offer = malloc(sizeof(*h->offer));
 	sa->reserved_spi = e->host.spi_reserve(e->host.context, &sa->local.addr, &sa->remote.addr);
-	if (!sa->reserved_spi)
+	if (!h->offer || !sa->reserved_spi)
 		return -ENOSPC;
-	child_offer(sa, IKE_AUTH, sa->asking.child_index, sa->reserved_spi, m);
+	pieces_offer(sa, sa->asking.child_index, NULL, h->offer);
+	child_offer(sa, IKE_AUTH, sa->asking.child_index, sa->reserved_spi, h->offer, m);
 	return 0;
 }
 
@@ -450,12 +482,15 @@ bool child_on_auth_answer(struct ike_engine *e, struct ike_sa *sa, const struct 
 	sa->reserved_spi = 0;
 	if (!message_find(response, PAYLOAD_SA)) {
 		e->host.spi_release(e->host.context, reserved);
-		child_report_refusal(e, sa, IKE_AUTH, index, error ? error->notify.type : 0);
+		if (!pieces_refused(e, sa, index, error ? error->notify.type : 0))
+			child_report_refusal(e, sa, IKE_AUTH, index, error ? error->notify.type : 0);
 		return true;
 	}
-	bool fits = child_answer_fits(sa, response, index, reserved, &a, &f);
-	if (fits && child_mode_fits(sa, &a) && child_install(e, sa, &a, &k))
+	bool fits = child_answer_fits(sa, response, index, reserved, sa->handshake->offer, &a, &f);
+	if (fits && child_mode_fits(sa, &a) && child_install(e, sa, &a, &k)) {
+		pieces_made(e, sa, index, sa->handshake->offer, a.additional);
 		return true;
+	}
 	e->host.spi_release(e->host.context, reserved);
 	if (fits && !child_mode_fits(sa, &a)) {
 		child_refuse_mode(e, sa, IKE_AUTH, &a);

@@ -70,26 +70,18 @@ static void substitute(struct selector_list *side, const struct addr *seen, bool
 		side->items[i].low = side->items[i].high = *seen;
 }
 
-void modes_substitute(const struct ike_sa *sa, struct modes_sides *sides)
+void modes_substitute(const struct ike_sa *sa, struct ts_pair *sides, struct agreement *ret)
 {
-	substitute(&sides->local, &sa->local.addr, sa->local_nat, &sides->original_local);
-	substitute(&sides->remote, &sa->remote.addr, sa->remote_nat, &sides->original_remote);
-}
-
-static bool meet(const struct selector_list *a, const struct selector_list *b)
-{
-	struct selector_list common;
-	bool cut;
-
-	return selector_list_narrow(a, b, &common, &cut) > 0;
+	substitute(&sides->local, &sa->local.addr, sa->local_nat, &ret->original_local);
+	substitute(&sides->remote, &sa->remote.addr, sa->remote_nat, &ret->original_remote);
 }
 
 /* Its traffic and that of a Child SA of this agreement could not be told apart. */
 static bool same_traffic(const struct child_sa *child, const struct agreement *a)
 {
-	struct selector_list local = child_selectors(child, true), remote = child_selectors(child, false);
+	struct ts_pair ts = child_ts(child);
 
-	return child->transport && child->state == CHILD_UP && meet(&local, &a->local) && meet(&remote, &a->remote);
+	return child->transport && child->state == CHILD_UP && narrow_overlap(&ts, &a->ts);
 }
 
 static bool carries_same(const struct ike_sa *sa, const struct agreement *a)
@@ -119,7 +111,7 @@ static bool side_is(const struct selector_list *side, const struct addr *host)
 	return names_one_host(side) && addr_equal(&side->items[0].low, host);
 }
 
-bool modes_between_hosts(const struct ike_sa *sa, const struct selector_list *local, const struct selector_list *remote)
+bool modes_between_hosts(const struct ike_sa *sa, const struct ts_pair *ts)
 {
-	return side_is(local, &sa->local.addr) && side_is(remote, &sa->remote.addr);
+	return side_is(&ts->local, &sa->local.addr) && side_is(&ts->remote, &sa->remote.addr);
 }

@@ -95,7 +95,6 @@ static void test_modes_ah_has_a_default_of_its_own(void)
 	const struct proposal_list *list = &c->tunnels[0].children[0].proposals;
 
 	CU_ASSERT_STRING_EQUAL(proposal_list_format(list, suite), "HMAC-SHA2-256-128/ESN/NO-ESN");
-	printf("%s\n", suite);
 	config_free(c);
 }
 
