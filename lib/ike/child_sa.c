@@ -76,18 +76,54 @@ struct child_sa *child_create(struct ike_engine *e, struct ike_sa *sa, const str
 	return child;
 }
 
+int child_claim(struct child_sa *child)
+{
+	struct tunnel *t = child->sa->tunnel;
+	struct selector_list remote = child_selectors(child, false);
+	int rc = t->base ? claims_take(t->base, tunnel_peer(t), &remote) : 0;
+
+	child->claimed = t->base && !rc;
+	return rc;
+}
+
+static void child_release(struct child_sa *child)
+{
+	struct tunnel *t = child->sa->tunnel;
+	struct selector_list remote = child_selectors(child, false);
+
+	if (child->claimed)
+		claims_release(t->base, tunnel_peer(t), &remote);
+	child->claimed = false;
+}
+
 void child_free(struct ike_engine *e, struct child_sa *child)
 {
+	child_release(child);
 	timers_clear(&e->timers, &child->timer);
 	timers_release(&e->timers, 1);
 	free(child->selectors);
 	free(child);
 }
 
-/* Both stand for the same traffic of the same peer: the host has one outbound place for them. */
+static bool remotes_meet(const struct child_sa *a, const struct child_sa *b)
+{
+	const struct selector *left = a->selectors + a->local_count, *right = b->selectors + b->local_count;
+	struct selector common;
+
+	for (int i = 0; i < a->remote_count; i++)
+		for (int k = 0; k < b->remote_count; k++)
+			if (selector_intersect(&left[i], &right[k], &common))
+				return true;
+	return false;
+}
+
+/* Both stand for the same traffic of the same peer: the host has one outbound place for them, among many peers one for
+ * each of their remote addresses. */
 static bool same_place(const struct child_sa *a, const struct child_sa *b)
 {
-	return a->index == b->index && identity_equal(&a->sa->remote_id, &b->sa->remote_id);
+	if (a->index != b->index || !identity_equal(&a->sa->remote_id, &b->sa->remote_id))
+		return false;
+	return !a->sa->tunnel->base || remotes_meet(a, b);
 }
 
 /* The next one of the tunnel in the same place; previous NULL: the first. */

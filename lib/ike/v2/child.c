@@ -105,6 +105,10 @@ struct child_sa *child_install(
 
 	if (!child)
 		return NULL;
+	if (child_claim(child)) {
+		child_free(e, child);
+		return NULL;
+	}
 	child->initiated = child->confirmed = k->initiator;
 	/* RFC 7296 2.8: a responder waits until the initiator shows that it has the new pair, unless there is none else
 	 */
@@ -135,6 +139,25 @@ static bool serves_another(
 	*ret_failure = failure_make(2, exchange, initiator, notify, "tunnel already serves another peer",
 		"give each peer a tunnel with its own remote.id");
 	failure_set_identities(ret_failure, &rival->remote_id, &sa->remote_id, "peer identity");
+	return true;
+}
+
+/* Many peers, and another one has some of these addresses. */
+static bool rival_claims(const struct ike_sa *sa, uint8_t exchange, bool initiator, const struct agreement *a,
+	struct ike_failure *ret_failure)
+{
+	const struct tunnel *base = sa->tunnel->base;
+	const struct peer *rival = base ? claims_rival(base, tunnel_peer(sa->tunnel), &a->remote) : NULL;
+
+	if (!rival)
+		return false;
+	*ret_failure = failure_make(2, exchange, initiator, initiator ? 0 : NOTIFY_TS_UNACCEPTABLE,
+		"another peer of the tunnel has these addresses",
+		"give each peer addresses of its own, or let a pool do it (remote.pool)");
+	failure_set_identities(ret_failure, &rival->id, &sa->remote_id, NULL);
+	snprintf(ret_failure->mismatch, sizeof(ret_failure->mismatch), "remote selectors: ");
+	selector_list_format(&a->remote, ret_failure->mismatch + strlen(ret_failure->mismatch),
+		sizeof(ret_failure->mismatch) - strlen(ret_failure->mismatch));
 	return true;
 }
 
@@ -239,6 +262,8 @@ uint16_t child_agree(struct ike_engine *e, const struct ike_sa *sa, const struct
 	ret->spi_out = (uint32_t)ret_chosen->spi;
 	if (!selectors_agree(sa, profile_of(sa, index), request, &ret->local, &ret->remote, &whole))
 		return refuse_selectors(sa, request, index, ret_failure);
+	if (rival_claims(sa, exchange, false, ret, ret_failure))
+		return NOTIFY_TS_UNACCEPTABLE;
 	if (sa->child_count >= CHILD_SAS_MAX)
 		return refuse_more(exchange, "too many Child SAs", ret_failure);
 	ret->spi_in = e->host.spi_reserve(e->host.context, &sa->local.addr, &sa->remote.addr);
@@ -333,7 +358,7 @@ bool child_answer_fits(const struct ike_sa *sa, const struct message *m, uint32_
 	suite_of_proposal(&chosen, &ret->suite);
 	ret->local = m->tsi;
 	ret->remote = m->tsr;
-	return true;
+	return !rival_claims(sa, exchange, true, ret, ret_failure);
 }
 
 int child_offer_auth(struct ike_engine *e, struct ike_sa *sa, struct message *m)

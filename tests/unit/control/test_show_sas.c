@@ -28,7 +28,7 @@ static void end(void)
  */
 static void install(struct sa_spec *out)
 {
-	static const struct sa_owner manual = { -1, -1 };
+	static const struct sa_owner manual = { .tunnel = -1, .child = -1 };
 	struct sa_spec in = *out;
 	const char *reason;
 
