@@ -154,14 +154,24 @@ static int carrier_rank(const struct child_sa *child)
 	return 1 + !child->replaced + 2 * (child->state == CHILD_UP) + 4 * child->sending;
 }
 
-struct child_sa *child_twin(const struct child_sa *child)
+static struct child_sa *best_carrier(const struct child_sa *child, const struct ike_sa *except)
 {
 	struct child_sa *best = NULL;
 
 	for (struct child_sa *other = next_in_place(child, NULL); other; other = next_in_place(child, other))
-		if (carrier_rank(other) && (!best || carrier_rank(other) > carrier_rank(best)))
+		if (other->sa != except && carrier_rank(other) && (!best || carrier_rank(other) > carrier_rank(best)))
 			best = other;
 	return best;
+}
+
+struct child_sa *child_twin(const struct child_sa *child)
+{
+	return best_carrier(child, NULL);
+}
+
+struct child_sa *child_heir(const struct child_sa *child)
+{
+	return best_carrier(child, child->sa);
 }
 
 static void make_current(struct child_sa *child)
@@ -191,8 +201,15 @@ void child_send_on(struct ike_engine *e, struct child_sa *child)
 	action_child(e, IKE_SWITCH, child);
 }
 
+bool child_is_known(const struct ike_engine *e, const struct child_sa *child)
+{
+	return e->now_ns >= child->ask_ns;
+}
+
 void child_confirm(struct ike_engine *e, struct child_sa *child)
 {
+	if (!child->confirmed)
+		child->ask_ns = 0;
 	child->confirmed = true;
 	if (!child->sending && child->state == CHILD_UP && !child->replaced)
 		child_send_on(e, child);

@@ -421,7 +421,7 @@ void ike_tick(struct ike_engine *e, uint64_t now_ns, struct ike_actions *out)
 	enter(e, now_ns, out);
 	while ((timer = timers_pull(&e->timers, now_ns))) {
 		if (timer->kind == TIMER_RETRY)
-			tunnel_pursue(e, timer->owner);
+			tunnel_on_timer(e, timer->owner);
 		else if (timer->kind == TIMER_CHILD)
 			child_on_timer(e, timer->owner);
 		else if (timer->kind == TIMER_REASSEMBLY)
@@ -547,7 +547,7 @@ static void child_command(struct ike_engine *e, const struct ike_command *c, str
 	case IKE_EXPIRE: child_expire(e, child, "the Child SA is used up"); break;
 	case IKE_USED:
 		/* RFC 7296 2.8: the initiator has the pair that we made when we answered */
-		child_confirm(e, child);
+		sa_child_used(e, child);
 		sa_heard(e, sa);
 		task_flush(e, sa);
 		break;

@@ -176,6 +176,7 @@ struct child_sa {
 	uint32_t spi_in, spi_out;
 	struct suite suite;
 	uint64_t up_since_ns;
+	uint64_t ask_ns;    /* nothing is asked about it before */
 	uint64_t ends_ns;   /* its life in time is over then; UINT64_MAX: never */
 	struct timer timer; /* to be rekeyed, to end, to be forgotten */
 };
@@ -196,6 +197,7 @@ struct ike_sa {
 	bool replaced;                 /* another one has its children, or will: its end is no event */
 	bool in_identity;              /* linked in the engine's by_identity */
 	bool initiator;                /* original initiator of the IKE SA */
+	bool began;                    /* we began the authentication that it, or one rekeyed into it, rests on */
 	bool counted;                  /* in the engine's half_open */
 	bool proven;                   /* the peer has shown that the SA is established on its side too */
 	bool local_nat, remote_nat;
@@ -522,7 +524,8 @@ struct ike_sa *sa_next_of_identity(
 	const struct ike_engine *e, const struct identity *id, const struct ike_sa *previous);
 /* An authenticated message came from there: a NAT has a new mapping (RFC 7296 2.23). */
 void sa_move_remote(struct ike_engine *e, struct ike_sa *sa, const struct endpoint *remote);
-/* The peer has this Child SA. */
+/* The peer has this Child SA; its traffic says so. */
+void sa_child_used(struct ike_engine *e, struct child_sa *child);
 void child_confirm(struct ike_engine *e, struct child_sa *child);
 /* A new request of the peer shows that it has our answers to those before (the window is 1): it has the Child SAs that
  * they brought. */
@@ -539,6 +542,8 @@ struct child_sa *child_lookup(const struct ike_engine *e, uint32_t spi_in);
 struct child_sa *child_of_spi(const struct ike_sa *sa, uint32_t spi_in);
 /* The one of an index that is up and not replaced; NULL: none. */
 struct child_sa *child_of_index(const struct ike_sa *sa, uint32_t index);
+/* The peer has it, as far as we can know. */
+bool child_is_known(const struct ike_engine *e, const struct child_sa *child);
 /* A new one in no list yet. NULL without memory. */
 struct child_sa *child_create(struct ike_engine *e, struct ike_sa *sa, const struct agreement *a);
 void child_free(struct ike_engine *e, struct child_sa *child);
@@ -548,6 +553,8 @@ int child_claim(struct child_sa *child);
 void child_insert(struct ike_engine *e, struct child_sa *child);
 /* Another one that can carry its traffic; NULL: none. */
 struct child_sa *child_twin(const struct child_sa *child);
+/* The same when its IKE SA ends: one of another IKE SA. */
+struct child_sa *child_heir(const struct child_sa *child);
 /* Our traffic goes out on it from now on. */
 void child_send_on(struct ike_engine *e, struct child_sa *child);
 /* Where there is another one that carries the traffic, that is used from now on. */
@@ -577,10 +584,14 @@ struct tunnel *tunnel_candidate(
 const struct ike_sa *tunnel_rival(const struct tunnel *t, const struct identity *peer);
 void tunnel_link(struct tunnel *t, struct ike_sa *sa);
 void tunnel_unlink(struct ike_engine *e, struct ike_sa *sa);
+/* An IKE SA that is to take this one's place is up, or on its way. */
+bool tunnel_renews(const struct ike_sa *old);
 /* The children that start by themselves, in bits, without those that the operator terminated. */
 uint8_t tunnel_autostart(const struct tunnel *t);
 /* All children of the profile. */
 uint8_t tunnel_all(const struct tunnel *t);
+/* A pause is over. */
+void tunnel_on_timer(struct ike_engine *e, struct tunnel *t);
 /* Goes after what is wanted and not there: asks for children, or begins an IKE SA unless one is on its way. */
 void tunnel_pursue(struct ike_engine *e, struct tunnel *t);
 /* The same after a pause that lets the peer begin. */

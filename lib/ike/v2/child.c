@@ -110,6 +110,7 @@ struct child_sa *child_install(
 		return NULL;
 	}
 	child->initiated = child->confirmed = k->initiator;
+	child->ask_ns = k->initiator ? 0 : e->now_ns + CHILD_CONFIRM_NS;
 	/* RFC 7296 2.8: a responder waits until the initiator shows that it has the new pair, unless there is none else
 	 */
 	child->sending = k->initiator || !child_twin(child);

@@ -87,16 +87,14 @@ struct bytes create_nonce(const struct create *x)
 
 /* ---- races ---- */
 
-/* The other exchange about the same SA, which still runs: it will decide when it is over. */
+/* The other exchange that rekeys the same SA, which still runs: it will decide when it is over. */
 struct create *create_race_of(const struct create *x, const struct ike_sa *sa)
 {
 	struct create *other = x->initiator ? sa->theirs : sa->ours;
 
 	if (!other || (other->initiator && !other->sent) || other->kind != x->kind)
 		return NULL;
-	if (x->kind == CREATE_NEW ? other->index != x->index : other->old_spi != x->old_spi)
-		return NULL;
-	return other;
+	return x->kind != CREATE_NEW && other->old_spi == x->old_spi ? other : NULL;
 }
 
 void create_note_rival(struct create *other, const struct create *x, uint64_t spi)
@@ -638,15 +636,23 @@ static struct create *create_of_job(const struct ike_sa *sa, const struct crypto
 	return sa->theirs && sa->theirs->number == job->exchange ? sa->theirs : NULL;
 }
 
+/* While our key was made the peer has deleted what was to be rekeyed, or made what was to be created. */
+static bool is_pointless(const struct ike_sa *sa, const struct create *x)
+{
+	const struct child_sa *old = child_of_spi(sa, x->old_spi);
+
+	if (x->kind == CREATE_NEW)
+		return child_of_index(sa, x->index);
+	return x->kind == CREATE_REKEY_CHILD && (!old || old->state != CHILD_UP);
+}
+
 static void on_own_key(struct ike_engine *e, struct ike_sa *sa, bool good)
 {
 	struct create *x = sa->ours;
-	const struct child_sa *old = child_of_spi(sa, x->old_spi);
 
 	if (!good) {
 		give_up(e, sa, "no working cryptography");
-	} else if (x->kind == CREATE_REKEY_CHILD && (!old || old->state != CHILD_UP)) {
-		/* it was deleted meanwhile */
+	} else if (is_pointless(sa, x)) {
 		drop_ours(e, sa);
 		task_flush(e, sa);
 	} else {

@@ -102,7 +102,7 @@ void task_flush(struct ike_engine *e, struct ike_sa *sa);
 /* One of the IKE SA itself. */
 void task_want(struct ike_engine *e, struct ike_sa *sa, enum task_kind kind);
 /* The INFORMATIONAL request of the task under way is answered. */
-enum step task_done(struct ike_engine *e, struct ike_sa *sa);
+enum step task_done(struct ike_engine *e, struct ike_sa *sa, const struct message *answer);
 
 /* ---- child.c ---- */
 
@@ -150,7 +150,7 @@ void create_child_refuse_held(struct ike_engine *e, struct ike_sa *sa);
 void create_child_drop(struct ike_engine *e, struct ike_sa *sa);
 void create_free(struct ike_engine *e, struct create *x);
 struct keymat_input create_keymat_input(const struct create *x, struct bytes shared);
-/* The other exchange about the same SA, which still runs: it will decide when it is over. NULL: none. */
+/* The other exchange that rekeys the same SA, which still runs: it will decide when it is over. NULL: none. */
 struct create *create_race_of(const struct create *x, const struct ike_sa *sa);
 /* It is told what x has made, an SA with this SPI of ours. */
 void create_note_rival(struct create *other, const struct create *x, uint64_t spi);
@@ -164,6 +164,9 @@ void rekey_child_start_timer(struct ike_engine *e, struct child_sa *child);
 void rekey_child_postpone(struct ike_engine *e, struct child_sa *child, uint64_t pause_ns);
 /* The exchange has made a Child SA: what it replaces, and what was made at the same time, make way. */
 void rekey_child_finish(struct ike_engine *e, struct create *x, struct child_sa *child);
+/* The peer does not know it: our answer that made it may not have arrived yet, and when it does, the peer has it.
+ * False: that cannot be. */
+bool rekey_child_ask_again(struct ike_engine *e, struct child_sa *child);
 void rekey_child_not_found(struct ike_engine *e, struct child_sa *old);
 void child_on_timer(struct ike_engine *e, struct child_sa *child);
 void child_want_rekey(struct ike_engine *e, struct child_sa *child);
@@ -197,7 +200,7 @@ enum step rekey_ike_on_use(struct ike_engine *e, struct ike_sa *sa, const struct
 void rekey_ike_on_timer(struct ike_engine *e, struct ike_sa *sa);
 /* Asks for new keys again after a pause. */
 void rekey_ike_postpone(struct ike_engine *e, struct ike_sa *sa, uint64_t pause_ns);
-/* The peer has to prove its identity anew: as initiator a new IKE SA is begun, as responder this one ends. */
+/* The peer has to prove its identity anew: who began with it begins a new IKE SA, with the other side this one ends. */
 void rekey_ike_reauthenticate(struct ike_engine *e, struct ike_sa *sa);
 
 /* ---- config_mode.c: virtual addresses ---- */
@@ -229,8 +232,10 @@ void informational_fill_invalid_syntax(const struct ike_sa *sa, const struct tas
 void informational_fill_delete_ike(const struct ike_sa *sa, const struct task *t, struct message *m, uint8_t *data);
 void informational_fill_delete_child(const struct ike_sa *sa, const struct task *t, struct message *m, uint8_t *data);
 /* Their answers. */
-enum step informational_closed(struct ike_engine *e, struct ike_sa *sa, const struct task *t);
-enum step informational_child_deleted(struct ike_engine *e, struct ike_sa *sa, const struct task *t);
+enum step informational_closed(
+	struct ike_engine *e, struct ike_sa *sa, const struct task *t, const struct message *answer);
+enum step informational_child_deleted(
+	struct ike_engine *e, struct ike_sa *sa, const struct task *t, const struct message *answer);
 enum step informational_on_request(struct ike_engine *e, struct ike_sa *sa, const struct input *in);
 enum step informational_on_response(struct ike_engine *e, struct ike_sa *sa, const struct input *in);
 enum step informational_on_bad_request(struct ike_engine *e, struct ike_sa *sa, const struct input *in);

@@ -157,8 +157,8 @@ int main(int argc, char **argv)
 {
 	static const struct test tests[] = {
 		TEST(test_pool_of_a_tunnel),
-	TEST(test_tunnel_for_many_peers),
-	TEST(test_settings_of_many_peers_are_refused_elsewhere),
+		TEST(test_tunnel_for_many_peers),
+		TEST(test_settings_of_many_peers_are_refused_elsewhere),
 		TEST(test_virtual_ip_of_a_tunnel),
 		TEST(test_dynamic_is_the_outer_address),
 		TEST(test_pool_addresses_are_refused),
