@@ -779,7 +779,8 @@ static const struct row remote_rows[] = {
 		.type = &type_identity_or_any,
 		FIELD(struct tunnel_profile, remote_id),
 		.help = "the peer's IKE identity; the address when omitted; `any`: each that has a key; `*@DOMAIN`, "
-			"`*.DOMAIN`: each of that domain. With `address: any`, one entry of the last three kinds serves "
+			"`*.DOMAIN`: each of that domain. With `address: any`, one entry of the last three kinds "
+			"serves "
 			"many peers at once" },
 	{ .key = "peers",
 		.type = &type_number,

@@ -81,7 +81,8 @@ static json_t *command_tunnel(struct command_call *call, enum ike_command_kind k
 	struct ike_command command = { .kind = kind, .tunnel = (uint32_t)tunnel };
 	struct identity peer;
 
-	if (tunnel < 0 || !find_peer(call, tunnel, 1, &peer, &command.peer) || !find_child(call, tunnel, &command.child))
+	if (tunnel < 0 || !find_peer(call, tunnel, 1, &peer, &command.peer) ||
+		!find_child(call, tunnel, &command.child))
 		return NULL;
 	if (call->control->stopping) {
 		snprintf(call->error, sizeof(call->error), "the gateway is stopping");

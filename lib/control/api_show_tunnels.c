@@ -118,7 +118,8 @@ static json_t *events(const struct history *h)
 	return array;
 }
 
-static json_t *children(const struct control *c, const struct tunnel_profile *profile, const struct ike_tunnel_status *s)
+static json_t *children(
+	const struct control *c, const struct tunnel_profile *profile, const struct ike_tunnel_status *s)
 {
 	json_t *list = json_array();
 
@@ -157,10 +158,9 @@ static json_t *tunnel(const struct control *c, uint32_t index, const struct iden
 	result = json_pack("{s:s,s:o,s:o,s:o,s:o}", "name", profile->name, "phase1", phase1(c, profile, s), "phase2",
 		children(c, profile, s), "last_failure", failure(c, &c->histories[index], &s->failure), "events",
 		events(&c->histories[index]));
-	json_object_set_new(result, "peers_max",
-		profile_serves_many(profile) ? json_integer(profile->peers_max) : json_null());
 	json_object_set_new(
-		result, "peers", profile_serves_many(profile) ? peers(c, index, only, s) : json_null());
+		result, "peers_max", profile_serves_many(profile) ? json_integer(profile->peers_max) : json_null());
+	json_object_set_new(result, "peers", profile_serves_many(profile) ? peers(c, index, only, s) : json_null());
 	free(s);
 	return result;
 }

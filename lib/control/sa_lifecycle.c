@@ -134,14 +134,13 @@ static int build_out(struct sa_registry *r, struct sa_pair *pair, const struct s
 	return pair->out ? 0 : -EINVAL;
 }
 
-static int take_places(
-	struct sa_registry *r, struct sa_pair *pair, const struct sa_spec *out, const char **ret_reason)
+static int take_places(struct sa_registry *r, struct sa_pair *pair, const struct sa_spec *out, const char **ret_reason)
 {
 	int rc = sa_places_take(r, pair, pair->peer ? &out->remote : NULL);
 
 	if (rc)
-		*ret_reason = rc == -EINVAL  ? "no such tunnel slot"
-			      : rc == -E2BIG ? "its remote addresses are too many prefixes"
+		*ret_reason = rc == -EINVAL   ? "no such tunnel slot"
+			      : rc == -E2BIG  ? "its remote addresses are too many prefixes"
 			      : rc == -ENOSPC ? "no room for the addresses of another peer"
 					      : "no memory";
 	return rc;

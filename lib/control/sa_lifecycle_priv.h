@@ -42,10 +42,10 @@ struct sa_pair {
 	LIST_ENTRY(sa_pair) bucket;     /* by inbound SPI */
 	LIST_ENTRY(sa_pair) out_bucket; /* by outbound SPI, which is the peer's choice */
 	int32_t tunnel, child;          /* indexes; -1: a manual SA */
-	uint32_t tunnel_slot;    /* of the rule */
-	struct sa_place **places; /* owned; where the outbound SA may be published */
-	uint16_t place_count, held; /* all of them, those where it is */
-	char *peer;              /* owned; identity, of a tunnel that serves many; NULL: of another */
+	uint32_t tunnel_slot;           /* of the rule */
+	struct sa_place **places;       /* owned; where the outbound SA may be published */
+	uint16_t place_count, held;     /* all of them, those where it is */
+	char *peer;                     /* owned; identity, of a tunnel that serves many; NULL: of another */
 	char name[SA_NAME_MAX];
 	struct sa_view in_view, out_view;
 	struct sa *in;
@@ -112,8 +112,9 @@ int sa_pair_switch(struct sa_registry *r, struct sa_pair *pair);
 int sa_pair_update(struct sa_registry *r, struct sa_pair *pair, const struct path_spec *path);
 void sa_pair_retire(struct sa_registry *r, struct sa_pair *pair);
 
-/* sa_place.c: where the pair's outbound SA may be published: with remote NULL the tunnel's own slot, else a slot for each
- * prefix of these addresses. 0, -ENOSPC, -E2BIG (too many prefixes), -ENOMEM, -EINVAL; to be released either way. */
+/* sa_place.c: where the pair's outbound SA may be published: with remote NULL the tunnel's own slot, else a slot for
+ * each prefix of these addresses. 0, -ENOSPC, -E2BIG (too many prefixes), -ENOMEM, -EINVAL; to be released either way.
+ */
 int sa_places_take(struct sa_registry *r, struct sa_pair *pair, const struct selector_list *remote);
 /* sa_place.c: publishes it there; whatever was published before is so no more. 0 or -EINVAL. */
 int sa_places_publish(struct sa_registry *r, struct sa_pair *pair);

@@ -91,8 +91,7 @@ static inline bool is_between_peers(
 {
 	uint32_t to = tunnel_child_lookup(ips, tunnel, leaving);
 
-	return to != tunnel &&
-	       tunnel_lookup(ips, to) != tunnel_lookup(ips, tunnel_child_lookup(ips, tunnel, arriving));
+	return to != tunnel && tunnel_lookup(ips, to) != tunnel_lookup(ips, tunnel_child_lookup(ips, tunnel, arriving));
 }
 
 /* Reverse path (RFC 3704 2.2, 2.4) of a source with a route. Every address has the default route: a loose check that

@@ -28,8 +28,8 @@ static bool engine_init(struct ike_engine *e, const struct tunnel_profile *profi
 	e->built = malloc(IKE_MESSAGE_BYTES_MAX);
 	return e->crypto && e->plain && e->built && !table_init(&e->by_spi, profile_count) &&
 	       !table_init(&e->by_init, 0) && !table_init(&e->by_source, 0) &&
-	       !table_init(&e->by_identity, profile_count) && !table_init(&e->by_child, profile_count) && !table_init(&e->by_peer, 0) &&
-	       !tunnels_init(e, profiles, profile_count);
+	       !table_init(&e->by_identity, profile_count) && !table_init(&e->by_child, profile_count) &&
+	       !table_init(&e->by_peer, 0) && !tunnels_init(e, profiles, profile_count);
 }
 
 struct ike_engine *ike_engine_create(const struct ike_settings *settings, const struct ike_host *host,

@@ -233,8 +233,8 @@ struct ike_tunnel_status {
 /* Of a tunnel that serves many: of the peer that has most. 0 or -ENOENT. */
 int ike_tunnel_status(const struct ike_engine *e, uint32_t tunnel, struct ike_tunnel_status *ret_status);
 /* Of one of its peers. 0 or -ENOENT. */
-int ike_peer_status(const struct ike_engine *e, uint32_t tunnel, const struct identity *peer,
-	struct ike_tunnel_status *ret_status);
+int ike_peer_status(
+	const struct ike_engine *e, uint32_t tunnel, const struct identity *peer, struct ike_tunnel_status *ret_status);
 /* The peers of a tunnel that serves many, by their identities, in the order they came; previous NULL: the first. NULL:
  * there is none. Borrowed, until the engine is entered again. */
 const struct identity *ike_peer_next(const struct ike_engine *e, uint32_t tunnel, const struct identity *previous);

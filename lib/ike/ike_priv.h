@@ -337,7 +337,7 @@ struct ike_engine {
 	size_t tunnel_count;
 	struct table by_spi, by_init, by_identity, by_child, by_address, by_source, by_peer;
 	struct ike_sa *sas, *dead;
-	struct peer *idle_peers; /* without IKE SAs; freed when the entry point returns */
+	struct peer *idle_peers;       /* without IKE SAs; freed when the entry point returns */
 	TAILQ_HEAD(, ike_sa) answered; /* ST_INIT_ANSWERED, oldest first: nothing is lost when one goes */
 	TAILQ_HEAD(, source) idle_sources;
 	uint32_t idle_source_count;
@@ -630,8 +630,7 @@ void peers_done(struct ike_engine *e);
 /* ---- claims.c: whose the remote addresses of such a tunnel are ---- */
 
 /* The peer that has some of these addresses and is not this one (NULL: any); NULL: none. */
-const struct peer *claims_rival(
-	const struct tunnel *base, const struct peer *peer, const struct selector_list *remote);
+const struct peer *claims_rival(const struct tunnel *base, const struct peer *peer, const struct selector_list *remote);
 /* The remote addresses of a Child SA are its peer's until they were released as often. 0, -EEXIST: another peer has
  * some, -ENOMEM. */
 int claims_take(struct tunnel *base, const struct peer *peer, const struct selector_list *remote);

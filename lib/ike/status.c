@@ -236,8 +236,8 @@ int ike_tunnel_status(const struct ike_engine *e, uint32_t tunnel, struct ike_tu
 	return 0;
 }
 
-int ike_peer_status(const struct ike_engine *e, uint32_t tunnel, const struct identity *peer,
-	struct ike_tunnel_status *ret_status)
+int ike_peer_status(
+	const struct ike_engine *e, uint32_t tunnel, const struct identity *peer, struct ike_tunnel_status *ret_status)
 {
 	const struct peer *p = tunnel < e->tunnel_count ? peer_lookup(e, &e->tunnels[tunnel], peer) : NULL;
 

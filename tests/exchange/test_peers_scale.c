@@ -128,7 +128,8 @@ static void pass(struct side *s, uint64_t ns)
 	uint64_t until = now_ns + ns;
 
 	for (;;) {
-		uint64_t a = ike_next_deadline(s->engine), b = ike_next_deadline(s->other->engine), next = a < b ? a : b;
+		uint64_t a = ike_next_deadline(s->engine), b = ike_next_deadline(s->other->engine),
+			 next = a < b ? a : b;
 		if (next > until)
 			break;
 		now_ns = next > now_ns ? next : now_ns;

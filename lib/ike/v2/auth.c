@@ -363,8 +363,8 @@ static int names_peer(const struct identity *wanted)
 
 /* How well a profile suits this peer; 0: not at all. One that names the peer comes before one for any; two tunnels of
  * the same peer differ in their selectors only; of two for any, the one that serves nobody else. */
-static int suitability(const struct ike_engine *e, const struct tunnel *t, const struct message *m, const struct identity *idi,
-	const struct identity *idr, const struct proposal_list *chosen)
+static int suitability(const struct ike_engine *e, const struct tunnel *t, const struct message *m,
+	const struct identity *idi, const struct identity *idr, const struct proposal_list *chosen)
 {
 	const struct tunnel_profile *p = t->profile;
 	struct proposal same;

@@ -4,8 +4,8 @@
 
 #include "datapath.h"
 
-#define FAKE_INNER_MTU 1446
-#define FAKE_LINK_MTU  1500
+#define FAKE_INNER_MTU   1446
+#define FAKE_LINK_MTU    1500
 #define FAKE_FIRST_CHILD 8
 
 struct fake {

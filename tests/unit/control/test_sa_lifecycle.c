@@ -415,10 +415,10 @@ static void test_sa_lifecycle_peer_without_room_installs_nothing(void)
 	begin();
 	fake.children_left = 2;
 	CU_ASSERT_EQUAL(install_peer("a.example.net", "10.9.0.1-10.9.0.6", 0x1001, 0x2002), -ENOSPC);
-	CU_ASSERT_STRING_EQUAL(
-		fake.calls, "child:3/10.9.0.1/32=8 child:3/10.9.0.2/31=9 no-child:8 no-child:9 ");
+	CU_ASSERT_STRING_EQUAL(fake.calls, "child:3/10.9.0.1/32=8 child:3/10.9.0.2/31=9 no-child:8 no-child:9 ");
 	fake.children_left = 1000;
-	CU_ASSERT_EQUAL(install_peer("a.example.net", "::1-ffff:ffff:ffff:ffff:ffff:ffff:ffff:fffe", 0x1001, 0x2002), 0);
+	CU_ASSERT_EQUAL(
+		install_peer("a.example.net", "::1-ffff:ffff:ffff:ffff:ffff:ffff:ffff:fffe", 0x1001, 0x2002), 0);
 	end();
 }
 
