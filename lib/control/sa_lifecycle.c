@@ -202,7 +202,8 @@ int sa_pair_install(struct sa_registry *r, const struct sa_owner *owner, const s
 }
 
 /* Idempotent: SWITCH may follow an install that switched already (RFC 7296 2.8: first use decides). The pair before
- * keeps its outbound SA until it is retired: when both sides began at once, the engine may yet go back to it. */
+ * keeps its outbound SA until it is retired: when both sides began at once, the engine may yet go back to it. Pairs for
+ * other pieces of the policy stay in the slot. */
 int sa_pair_switch(struct sa_registry *r, struct sa_pair *pair)
 {
 	return sa_places_publish(r, pair);
@@ -322,13 +323,17 @@ void sa_pair_check(struct sa_pair *pair, struct sa_facts *facts)
 	struct sa_stats stats;
 
 	sa_stats_read(pair->out, &stats);
+	uint64_t sent = stats.packets;
 	check_expiry(pair, SA_OUT, stats.flags, facts);
 	sa_stats_read(pair->in, &stats);
 	check_expiry(pair, SA_IN, stats.flags, facts);
 	if (pair->tunnel < 0)
 		return;
-	if (stats.packets != pair->packets_seen && facts_push(facts, IKE_USED, pair, NULL))
-		pair->packets_seen = stats.packets;
+	if (stats.packets != pair->packets_seen[SA_IN] && facts_push(facts, IKE_USED, pair, NULL))
+		pair->packets_seen[SA_IN] = stats.packets;
+	/* traffic both ways is told of once */
+	else if (sent != pair->packets_seen[SA_OUT] && facts_push(facts, IKE_SENT, pair, NULL))
+		pair->packets_seen[SA_OUT] = sent;
 	check_source(pair, stats.flags, facts);
 }
 

@@ -131,33 +131,82 @@ int sa_places_take(struct sa_registry *r, struct sa_pair *pair, const struct sel
 	return rc;
 }
 
-int sa_places_publish(struct sa_registry *r, struct sa_pair *pair)
+static bool is_held(const struct sa_place *place, const struct sa_pair *pair)
+{
+	const struct sa_pair *at = place->holder;
+
+	while (at && at != pair)
+		at = at->next_holder;
+	return at;
+}
+
+static void holder_remove(struct sa_place *place, struct sa_pair *pair)
+{
+	struct sa_pair **at = &place->holder;
+
+	while (*at != pair)
+		at = &(*at)->next_holder;
+	*at = pair->next_holder;
+	pair->next_holder = NULL;
+	pair->held--;
+}
+
+/* The one place of a pair. Pairs for other pieces of the policy stay there, behind it. */
+static int publish_here(struct sa_registry *r, struct sa_pair *pair, struct sa_place *place)
+{
+	struct sa_pair *next;
+	int rc = pair->held ? 0 : tunnel_add(r->ips, place->slot, pair->out);
+
+	if (rc || pair->held)
+		return rc;
+	for (struct sa_pair *other = place->holder; other; other = next) {
+		next = other->next_holder;
+		if (!sa_selectors_overlap(other->out, pair->out))
+			continue;
+		holder_remove(place, other);
+		tunnel_take_out(r->ips, place->slot, other->out);
+	}
+	pair->next_holder = place->holder;
+	place->holder = pair;
+	pair->held = 1;
+	return 0;
+}
+
+/* One of several places. An SA has one successor in a slot, whatever the slot: one that is in several is the last in
+ * each, and takes the place of what was there. */
+static int publish_alone(struct sa_registry *r, struct sa_pair *pair, struct sa_place *place)
 {
 	struct sa *before;
 
-	for (uint16_t i = 0; i < pair->place_count; i++) {
-		struct sa_place *place = pair->places[i];
-		if (place->holder == pair)
-			continue;
-		if (tunnel_swap(r->ips, place->slot, pair->out, &before))
-			return -EINVAL;
-		if (place->holder)
-			place->holder->held--;
-		place->holder = pair;
-		pair->held++;
-	}
+	if (is_held(place, pair))
+		return 0;
+	if (tunnel_swap(r->ips, place->slot, pair->out, &before))
+		return -EINVAL;
+	while (place->holder)
+		holder_remove(place, place->holder);
+	place->holder = pair;
+	pair->held++;
 	return 0;
+}
+
+int sa_places_publish(struct sa_registry *r, struct sa_pair *pair)
+{
+	int rc = 0;
+
+	if (pair->place_count == 1)
+		return publish_here(r, pair, pair->places[0]);
+	for (uint16_t i = 0; i < pair->place_count && !rc; i++)
+		rc = publish_alone(r, pair, pair->places[i]);
+	return rc;
 }
 
 void sa_places_release(struct sa_registry *r, struct sa_pair *pair)
 {
-	struct sa *before;
-
 	for (uint16_t i = 0; i < pair->place_count; i++) {
 		struct sa_place *place = pair->places[i];
-		if (place->holder == pair) {
-			tunnel_swap(r->ips, place->slot, NULL, &before);
-			place->holder = NULL;
+		if (is_held(place, pair)) {
+			holder_remove(place, pair);
+			tunnel_take_out(r->ips, place->slot, pair->out);
 		}
 		if (!--place->pairs && place->remote.addr.family)
 			place_free(r, place);

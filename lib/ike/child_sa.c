@@ -5,6 +5,8 @@
 
 #include <stdlib.h>
 
+#define CHILD_TIMERS 2
+
 struct child_sa *child_lookup(const struct ike_engine *e, uint32_t spi_in)
 {
 	for (struct link *l = table_first(&e->by_child, hash_u64(spi_in)); l; l = table_next(l)) {
@@ -40,13 +42,15 @@ struct child_sa *child_of_index(const struct ike_sa *sa, uint32_t index)
 
 static int selectors_store(struct child_sa *child, const struct agreement *a)
 {
-	child->local_count = a->local.count;
-	child->remote_count = a->remote.count;
-	child->selectors = calloc((size_t)a->local.count + a->remote.count, sizeof(*child->selectors));
+	const struct selector_list *local = &a->ts.local, *remote = &a->ts.remote;
+
+	child->local_count = local->count;
+	child->remote_count = remote->count;
+	child->selectors = calloc((size_t)local->count + remote->count, sizeof(*child->selectors));
 	if (!child->selectors)
 		return -1;
-	memcpy(child->selectors, a->local.items, a->local.count * sizeof(*child->selectors));
-	memcpy(child->selectors + a->local.count, a->remote.items, a->remote.count * sizeof(*child->selectors));
+	memcpy(child->selectors, local->items, local->count * sizeof(*child->selectors));
+	memcpy(child->selectors + local->count, remote->items, remote->count * sizeof(*child->selectors));
 	return 0;
 }
 
@@ -54,12 +58,12 @@ struct child_sa *child_create(struct ike_engine *e, struct ike_sa *sa, const str
 {
 	struct child_sa *child = calloc(1, sizeof(*child));
 
-	if (!child || timers_reserve(&e->timers, 1)) {
+	if (!child || timers_reserve(&e->timers, CHILD_TIMERS)) {
 		free(child);
 		return NULL;
 	}
 	if (selectors_store(child, a)) {
-		timers_release(&e->timers, 1);
+		timers_release(&e->timers, CHILD_TIMERS);
 		free(child);
 		return NULL;
 	}
@@ -73,6 +77,8 @@ struct child_sa *child_create(struct ike_engine *e, struct ike_sa *sa, const str
 	child->ends_ns = UINT64_MAX;
 	child->timer.kind = TIMER_CHILD;
 	child->timer.owner = child;
+	child->idle.kind = TIMER_IDLE;
+	child->idle.owner = child;
 	return child;
 }
 
@@ -100,30 +106,22 @@ void child_free(struct ike_engine *e, struct child_sa *child)
 {
 	child_release(child);
 	timers_clear(&e->timers, &child->timer);
-	timers_release(&e->timers, 1);
+	timers_clear(&e->timers, &child->idle);
+	timers_release(&e->timers, CHILD_TIMERS);
 	free(child->selectors);
 	free(child);
 }
 
-static bool remotes_meet(const struct child_sa *a, const struct child_sa *b)
-{
-	const struct selector *left = a->selectors + a->local_count, *right = b->selectors + b->local_count;
-	struct selector common;
-
-	for (int i = 0; i < a->remote_count; i++)
-		for (int k = 0; k < b->remote_count; k++)
-			if (selector_intersect(&left[i], &right[k], &common))
-				return true;
-	return false;
-}
-
-/* Both stand for the same traffic of the same peer: the host has one outbound place for them, among many peers one for
- * each of their remote addresses. */
+/* Both stand for the same traffic of the same peer: only one of them is sent on. */
 static bool same_place(const struct child_sa *a, const struct child_sa *b)
 {
 	if (a->index != b->index || !identity_equal(&a->sa->remote_id, &b->sa->remote_id))
 		return false;
-	return !a->sa->tunnel->base || remotes_meet(a, b);
+	/* of one of many peers they may be of different devices */
+	if (!a->sa->tunnel->base && !a->piece && !b->piece)
+		return true;
+	const struct ts_pair ts_a = child_ts(a), ts_b = child_ts(b);
+	return narrow_overlap(&ts_a, &ts_b);
 }
 
 /* The next one of the tunnel in the same place; previous NULL: the first. */

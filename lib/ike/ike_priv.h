@@ -6,6 +6,7 @@
 #include <sys/queue.h>
 
 #include "ike.h"
+#include "narrow.h"
 #include "negotiate.h"
 #include "table.h"
 #include "timers.h"
@@ -119,6 +120,7 @@ struct handshake {
 	uint16_t noted_error;    /* an unauthenticated error notify; believed only once the timer fires */
 	bool initial_contact;    /* responder: the peer said so */
 	struct ike_failure *why; /* initiator: what noted_error means; owned */
+	struct ts_pair *offer;   /* initiator: selectors asked for in IKE_AUTH; owned */
 };
 
 struct outbox {
@@ -171,6 +173,7 @@ struct child_sa {
 	bool initiated; /* we began the exchange that made it */
 	bool confirmed; /* the peer has shown that it has the SA */
 	bool claimed;   /* its remote addresses are its peer's alone */
+	bool piece;     /* carries less than policy wants: others may carry the rest */
 	uint16_t wants; /* DELETE_CHILD, REKEY_CHILD */
 	uint32_t index; /* of the profile's children */
 	uint32_t spi_in, spi_out;
@@ -179,6 +182,8 @@ struct child_sa {
 	uint64_t ask_ns;    /* nothing is asked about it before */
 	uint64_t ends_ns;   /* its life in time is over then; UINT64_MAX: never */
 	struct timer timer; /* to be rekeyed, to end, to be forgotten */
+	uint64_t used_ns;   /* traffic passed it last, either way; nobody looks without an inactivity timeout */
+	struct timer idle;  /* time to look at that */
 };
 
 struct ike_sa {
@@ -205,6 +210,10 @@ struct ike_sa {
 	uint8_t state;      /* enum sa_state; sa_set_state alone writes it */
 	uint8_t afterwards; /* enum afterwards */
 	uint8_t creates;    /* CREATE_CHILD tasks that wait: bit per index of the profile's children */
+	/* by index of the profile's children, for peers that carry one pair of selectors on an SA: bits of those that
+	 * are asked for by pieces of the policy, of those only by packets; the piece in turn, 0: none is */
+	uint8_t by_pieces, by_packets;
+	uint16_t next_piece[CHILDREN_MAX];
 	uint16_t wants;     /* tasks of the SA itself that wait */
 	struct task asking; /* the one whose exchange runs */
 	uint64_t spi_i, spi_r;
@@ -258,7 +267,8 @@ struct agreement {
 	struct suite suite;
 	uint32_t index; /* of the profile's children */
 	uint32_t spi_in, spi_out;
-	struct selector_list local, remote;
+	struct ts_pair ts;
+	bool additional; /* the peer, or we, could carry more of what was offered on another one (RFC 7296 2.9) */
 };
 
 /* A CREATE_CHILD_SA exchange while it runs: with a key exchange it waits for jobs on the way. */
@@ -279,6 +289,7 @@ struct create {
 	size_t public_len, peer_public_len;
 	uint64_t spi, peer_spi;  /* REKEY_IKE: of the new IKE SA */
 	struct proposal chosen;  /* responder: to be answered */
+	struct ts_pair offer;    /* initiator: selectors of a Child SA that are asked for */
 	struct agreement agreed; /* of a Child SA */
 	uint8_t *held;           /* responder: the request that waits for its answer; owned */
 	size_t held_len;
@@ -309,6 +320,9 @@ struct tunnel {
 	uint8_t resting;                       /* do not */
 	uint8_t deaf;                          /* nor when a packet needs them */
 	struct ike_failure *failure;           /* last one; owned; NULL: none */
+	struct ts_pair *packets[CHILDREN_MAX]; /* by child: of the packet that asks for it; owned; NULL: none does */
+	/* those outside of what is up ask again then; the pause doubles while the peer does not want them */
+	uint64_t packets_after_ns, packets_pause_ns;
 	struct addr virtual[VIRTUAL_FAMILIES]; /* what a peer gave us last: asked for again */
 	struct tunnel *base;                   /* of a peer's: the one of the configuration; else NULL */
 	/* of the configuration's, when it serves many: */
@@ -383,6 +397,7 @@ void event_failure(struct ike_engine *e, enum ike_event_kind kind, const struct 
 	const struct ike_datagram *d, const struct ike_failure *failure);
 struct path_spec child_path(const struct child_sa *child);
 struct selector_list child_selectors(const struct child_sa *child, bool local);
+struct ts_pair child_ts(const struct child_sa *child);
 /* The SA of a tunnel that an operator wants to see; NULL: none. */
 struct ike_sa *tunnel_best_sa(const struct tunnel *t);
 
@@ -596,6 +611,8 @@ void tunnel_on_timer(struct ike_engine *e, struct tunnel *t);
 void tunnel_pursue(struct ike_engine *e, struct tunnel *t);
 /* The same after a pause that lets the peer begin. */
 void tunnel_pursue_later(struct ike_engine *e, struct tunnel *t);
+/* The IKE SA on which children of ours are made: one that is up, rather one that has some; NULL: none. */
+struct ike_sa *tunnel_home(const struct tunnel *t);
 /* After an IKE SA ended, or came up without its child. */
 void tunnel_follow_up(struct ike_engine *e, struct tunnel *t, enum afterwards afterwards);
 /* The peer is dead; it had these children. */

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 
 #include "ike_priv.h"
+#include "v2/v2.h"
 
 struct tunnel *tunnel_base(struct tunnel *t)
 {
@@ -73,6 +74,7 @@ static void peer_free(struct ike_engine *e, struct peer *p)
 	timers_clear(&e->timers, &p->tunnel.retry);
 	timers_release(&e->timers, 1);
 	free(p->tunnel.failure);
+	pieces_forget(&p->tunnel);
 	free(p);
 }
 

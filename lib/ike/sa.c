@@ -159,6 +159,7 @@ void handshake_free(struct ike_sa *sa)
 	free(h->init_peers);
 	held_free(h->held);
 	free(h->why);
+	free(h->offer);
 	secret_wipe(h, sizeof(*h));
 	free(h);
 	sa->handshake = NULL;
@@ -416,6 +417,7 @@ static void look_around(struct ike_engine *e, struct ike_sa *sa, bool initial_co
 		sa_pursue_children(e, sa);
 	else if (missing)
 		tunnel_pursue_later(e, t);
+	task_flush(e, sa);
 }
 
 static void identity_link(struct ike_engine *e, struct ike_sa *sa)
@@ -439,6 +441,9 @@ struct ike_sa *sa_inherit(struct ike_engine *e, struct ike_sa *old, const struct
 	sa->remote_id = old->remote_id;
 	sa->suite = x->agreed.suite;
 	sa->reauth_ns = old->reauth_ns;
+	sa->by_pieces = old->by_pieces;
+	sa->by_packets = old->by_packets;
+	memcpy(sa->next_piece, old->next_piece, sizeof(sa->next_piece));
 	sa->proven = true;
 	/* new keys make it no younger than an IKE SA that was begun meanwhile */
 	sa->created_order = old->created_order;

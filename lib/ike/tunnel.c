@@ -63,6 +63,7 @@ void tunnels_done(struct ike_engine *e)
 	for (size_t i = 0; i < e->tunnel_count; i++) {
 		claims_done(&e->tunnels[i]);
 		free(e->tunnels[i].failure);
+		pieces_forget(&e->tunnels[i]);
 	}
 	free(e->tunnels);
 	table_done(&e->by_address);
@@ -135,8 +136,7 @@ void tunnel_unlink(struct ike_engine *e, struct ike_sa *sa)
 		peer_idle(e, tunnel_peer(t));
 }
 
-/* The IKE SA on which children of ours are made: one that is up, rather one that has some; NULL: none. */
-static struct ike_sa *tunnel_home(const struct tunnel *t)
+struct ike_sa *tunnel_home(const struct tunnel *t)
 {
 	struct ike_sa *home = NULL;
 
@@ -311,7 +311,7 @@ static bool covers(const struct ike_engine *e, const struct ike_sa *fresh, const
 		if (child->state == CHILD_UP && child_is_known(e, child))
 			known |= (uint8_t)(1u << child->index);
 	}
-	return !(sa_children(old, false) & ~known);
+	return !(sa_children(old, false) & ~known) && !pieces_waiting(fresh);
 }
 
 /* One that goes has children that the other lacks, or that the peer may lack there: it is looked at again. */

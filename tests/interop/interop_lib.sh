@@ -29,6 +29,19 @@ feature() {
 	fi
 }
 
+# lacking FEATURE ROLE REASON: the peer does not have it; the reason says which source shows that
+lacking() {
+	skip "interop/$1/$2" "$3"
+	echo "interop: $1 $2 $peer SKIP $3"
+}
+
+# charon_dies SECONDS: without a word (kill -9), and we find that out
+charon_dies() {
+	stop charon KILL 5
+	rm -f "$work/charon/run/charon.vici" "$work/charon/run/charon.pid"
+	wait_for "$1" log_has gw-a 'dead peer' || because "we do not notice: $(gw_phase1 gw-a)"
+}
+
 # interop_up START: both ends configured and running; START is ours
 interop_up() {
 	gateway_config gw-a 10.1.0.1/24 192.0.2.1/24 < <(

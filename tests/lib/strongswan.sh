@@ -15,6 +15,8 @@ peer_remote_ts=10.1.0.0/24
 peer_dpd=30s
 peer_plugins="" # further ones, with algorithms
 peer_connection="" # further lines of the connection
+peer_child=""      # further lines of its child
+peer_children=""   # further children: "NAME LOCAL_TS REMOTE_TS", separated by semicolons
 peer_charon=""  # further lines of "charon {"
 peer_libipsec="" # lines of "kernel-libipsec {"
 
@@ -45,6 +47,26 @@ charon_settings() {
 	END
 }
 
+# charon_child NAME LOCAL_TS REMOTE_TS
+charon_child() {
+	cat <<-END
+		      $1 {
+		        local_ts = $2
+		        remote_ts = $3
+		        esp_proposals = $peer_esp_proposals
+		        $peer_child
+		      }
+	END
+}
+
+charon_children() {
+	local name ours theirs
+	charon_child "$1" "$peer_local_ts" "$peer_remote_ts"
+	while read -r name ours theirs; do
+		[ -z "$name" ] || charon_child "$name" "$ours" "$theirs"
+	done < <(tr ';' '\n' <<<"$peer_children")
+}
+
 # charon_connection CONNECTION LOCAL_ADDRESS REMOTE_ADDRESS LOCAL_ID REMOTE_ID: with a child of the same name
 charon_connection() {
 	cat <<-END
@@ -67,11 +89,7 @@ charon_connection() {
 		      id = $5
 		    }
 		    children {
-		      $1 {
-		        local_ts = $peer_local_ts
-		        remote_ts = $peer_remote_ts
-		        esp_proposals = $peer_esp_proposals
-		      }
+		$(charon_children "$1")
 		    }
 		  }
 		}

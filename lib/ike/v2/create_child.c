@@ -221,7 +221,7 @@ static void send_request(struct ike_engine *e, struct ike_sa *sa, struct create 
 	if (x->kind == CREATE_REKEY_IKE)
 		rekey_ike_offer(sa, x, &m);
 	else
-		child_offer(sa, CREATE_CHILD_SA, x->index, x->reserved, &m);
+		child_offer(sa, CREATE_CHILD_SA, x->index, x->reserved, &x->offer, &m);
 	add_nonce_and_key(x, &m);
 	x->sent = true;
 	sa_clear_timer(e, sa, TIMER_JOB);
@@ -239,6 +239,13 @@ static void begin(struct ike_engine *e, struct ike_sa *sa, uint8_t kind, uint32_
 	}
 	x->index = index;
 	x->old_spi = old_spi;
+	if (!pieces_offer(sa, index, child_of_spi(sa, old_spi), &x->offer)) {
+		drop_ours(e, sa);
+		/* that was the last piece: an IKE SA that waited for them may go */
+		tunnel_replace(e, sa, false);
+		task_flush(e, sa);
+		return;
+	}
 	x->reserved = e->host.spi_reserve(e->host.context, &sa->local.addr, &sa->remote.addr);
 	struct proposal_list offer = child_proposals(sa, CREATE_CHILD_SA, index, 0);
 	x->group = alg_lookup(TRANSFORM_KE, proposals_first_group(&offer), 0);
@@ -328,6 +335,10 @@ static void on_refusal(struct ike_engine *e, struct ike_sa *sa, const struct pay
 			rekey_child_not_found(e, old);
 	} else if (notify == NOTIFY_INVALID_KE_PAYLOAD && follow_group(e, sa, error)) {
 		return;
+	} else if (x->kind == CREATE_NEW && pieces_refused(e, sa, x->index, notify)) {
+		if (notify != NOTIFY_SINGLE_PAIR_REQUIRED)
+			child_report_refusal(e, sa, CREATE_CHILD_SA, x->index, notify);
+		drop_ours(e, sa);
 	} else if (x->kind == CREATE_REKEY_IKE) {
 		rekey_ike_report_refusal(e, sa, notify);
 		fall_back(e, sa);
@@ -378,6 +389,8 @@ static void finish_ours(struct ike_engine *e, struct ike_sa *sa, struct bytes sh
 		return;
 	}
 	take_place(e, sa, x, &made);
+	if (x->kind == CREATE_NEW && sa->ours == x)
+		pieces_made(e, sa, x->index, &x->offer, x->agreed.additional);
 	drop_ours(e, sa);
 	task_flush(e, sa);
 }
@@ -387,8 +400,9 @@ static void on_answer(struct ike_engine *e, struct ike_sa *sa, const struct mess
 	struct create *x = sa->ours;
 	struct ike_failure f;
 
-	bool fits = x->kind == CREATE_REKEY_IKE ? rekey_ike_answer_fits(sa, m, x, &f)
-						: child_answer_fits(sa, m, x->index, x->reserved, &x->agreed, &f);
+	bool fits = x->kind == CREATE_REKEY_IKE
+			    ? rekey_ike_answer_fits(sa, m, x, &f)
+			    : child_answer_fits(sa, m, x->index, x->reserved, &x->offer, &x->agreed, &f);
 	if (!fits) {
 		reject(e, sa, &f);
 		return;

@@ -143,6 +143,22 @@ void child_tell_up(struct ike_engine *e, const struct child_sa *child)
 	tell_up(e, child, false);
 }
 
+/* What a new one of ours carries as well is not needed any more: we asked once more for it, for a packet's sake. */
+static void replace_within(struct ike_engine *e, struct child_sa *stays)
+{
+	const struct ts_pair ts = child_ts(stays);
+
+	for (struct child_sa *child = TAILQ_FIRST(&stays->sa->children), *next; child; child = next) {
+		next = TAILQ_NEXT(child, siblings);
+		const struct ts_pair has = child_ts(child);
+		if (child == stays || child->index != stays->index || child->state != CHILD_UP || child->replaced ||
+			!narrow_within(&has, &ts))
+			continue;
+		child->replaced = true;
+		child_delete(e, child, "another one carries its traffic");
+	}
+}
+
 /* The one that stays carries the traffic; the other goes, by whoever made it. */
 static void take_over(struct ike_engine *e, struct child_sa *old, struct child_sa *stays)
 {
@@ -189,14 +205,21 @@ static void settle_race(struct ike_engine *e, const struct create *x, struct chi
 		drop_late(e, child);
 }
 
-/* The one of the same index that the other side made. */
+static bool same_traffic(const struct child_sa *a, const struct child_sa *b)
+{
+	const struct ts_pair ts_a = child_ts(a), ts_b = child_ts(b);
+
+	return narrow_within(&ts_a, &ts_b) && narrow_within(&ts_b, &ts_a);
+}
+
+/* The one of the same index and traffic that the other side made. */
 static struct child_sa *double_of(const struct child_sa *child)
 {
 	struct child_sa *other;
 
 	TAILQ_FOREACH (other, &child->sa->children, siblings) {
 		if (other != child && other->index == child->index && other->initiated != child->initiated &&
-			other->state == CHILD_UP && !other->replaced)
+			other->state == CHILD_UP && !other->replaced && same_traffic(child, other))
 			return other;
 	}
 	return NULL;
@@ -230,9 +253,12 @@ void rekey_child_finish(struct ike_engine *e, struct create *x, struct child_sa 
 	tell_up(e, child, x->kind == CREATE_REKEY_CHILD);
 	sa->tunnel->held &= (uint8_t) ~(1u << child->index);
 	/* whoever made it: it need not be asked for any more */
-	sa->creates &= (uint8_t) ~(1u << child->index);
-	if (old)
+	if (!pieces_missing(sa, child->index))
+		sa->creates &= (uint8_t) ~(1u << child->index);
+	if (old) {
 		old->replaced = true;
+		child->used_ns = old->used_ns;
+	}
 	if (other)
 		create_note_rival(other, x, child->spi_in);
 	else if (x->kind == CREATE_NEW)
@@ -241,6 +267,47 @@ void rekey_child_finish(struct ike_engine *e, struct create *x, struct child_sa 
 		settle_race(e, x, old, child);
 	else
 		take_over(e, old, child);
+	if (x->kind == CREATE_NEW && x->initiator && !other && !child->replaced)
+		replace_within(e, child);
 	if (x->kind == CREATE_NEW)
 		tunnel_replace(e, sa, false);
+}
+
+/* ---- inactivity ---- */
+
+void child_passed(struct ike_engine *e, struct child_sa *child)
+{
+	uint64_t limit = profile_of(child)->inactivity_ns;
+
+	child->used_ns = e->now_ns;
+	if (limit && !child->idle.place)
+		timers_set(&e->timers, &child->idle, e->now_ns + limit);
+}
+
+/* It rests until a packet, the operator or the peer wants it; others of its index stay. */
+static void end_idle(struct ike_engine *e, struct child_sa *child)
+{
+	struct ike_sa *sa = child->sa;
+	struct tunnel *t = sa->tunnel;
+	uint8_t bit = (uint8_t)(1u << child->index);
+
+	child_delete(e, child, "inactive");
+	if (!(sa_children(sa, false) & bit)) {
+		t->resting |= bit;
+		t->wanted &= (uint8_t)~bit;
+	}
+	if (t->profile->close_idle && !sa_children(sa, true))
+		sa_terminate(e, sa, AFTER_NOTHING, "inactive");
+}
+
+void child_on_idle(struct ike_engine *e, struct child_sa *child)
+{
+	uint64_t end = child->used_ns + profile_of(child)->inactivity_ns;
+
+	if (child->state != CHILD_UP || child->replaced || child->sa->state != ST_ESTABLISHED)
+		return;
+	if (e->now_ns < end)
+		timers_set(&e->timers, &child->idle, end);
+	else
+		end_idle(e, child);
 }

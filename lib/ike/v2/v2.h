@@ -108,11 +108,12 @@ enum step task_done(struct ike_engine *e, struct ike_sa *sa, const struct messag
 
 /* A phase2 entry's offer with our SPI; in IKE_AUTH without groups (RFC 7296 1.2). */
 struct proposal_list child_proposals(const struct ike_sa *sa, uint8_t exchange, uint32_t index, uint32_t spi);
-/* Initiator: adds SA, TSi, TSr. */
-void child_offer(const struct ike_sa *sa, uint8_t exchange, uint32_t index, uint32_t spi, struct message *m);
+/* Initiator: adds SA, and as TSi, TSr the selectors asked for. */
+void child_offer(const struct ike_sa *sa, uint8_t exchange, uint32_t index, uint32_t spi, const struct ts_pair *offer,
+	struct message *m);
 /* Initiator: what the peer chose lies within our offer; else *ret_failure. */
 bool child_answer_fits(const struct ike_sa *sa, const struct message *m, uint32_t index, uint32_t spi_in,
-	struct agreement *ret, struct ike_failure *ret_failure);
+	const struct ts_pair *offer, struct agreement *ret, struct ike_failure *ret_failure);
 void child_report_refusal(struct ike_engine *e, struct ike_sa *sa, uint8_t exchange, uint32_t index, uint16_t notify);
 /* Responder: phase2 entry (that of old, when one is rekeyed), suite, selectors, and a reserved inbound SPI. 0, or the
  * notify that refuses, with *ret_failure. */
@@ -131,6 +132,24 @@ void child_answer_auth(struct ike_engine *e, struct ike_sa *sa, const struct mes
 	const struct ike_datagram *d, struct message *response);
 /* Initiator: installs what the peer chose, or reports. False: the peer holds an SA that we cannot accept. */
 bool child_on_auth_answer(struct ike_engine *e, struct ike_sa *sa, const struct message *response);
+
+/* ---- pieces.c ---- */
+
+/* What a phase2 entry wants of this IKE SA. */
+struct ts_pair child_policy(const struct ike_sa *sa, uint32_t index);
+/* What the next Child SA of a phase2 entry is asked for; old: the one that it replaces. False: nothing is missing. */
+bool pieces_offer(struct ike_sa *sa, uint32_t index, const struct child_sa *old, struct ts_pair *ret_offer);
+/* A new one of ours is there; more: the peer would carry the rest on further ones (ADDITIONAL_TS_POSSIBLE). */
+void pieces_made(struct ike_engine *e, struct ike_sa *sa, uint32_t index, const struct ts_pair *offer, bool more);
+/* The peer refused one. True: it is asked for in another way, or another piece is. */
+bool pieces_refused(struct ike_engine *e, struct ike_sa *sa, uint32_t index, uint16_t notify);
+/* A packet of these selectors (one each side) has no SA. */
+void pieces_on_packet(struct ike_engine *e, struct tunnel *t, uint32_t index, const struct ts_pair *packet);
+/* More Child SAs of this entry are wanted, though there may be some. */
+bool pieces_missing(const struct ike_sa *sa, uint32_t index);
+/* Some pieces are still to be asked for. */
+bool pieces_waiting(const struct ike_sa *sa);
+void pieces_forget(struct tunnel *t);
 
 /* ---- create_child.c ---- */
 
@@ -177,6 +196,9 @@ void child_expire(struct ike_engine *e, struct child_sa *child, const char *reas
 /* It is deleted on both sides. */
 void child_end(struct ike_engine *e, struct child_sa *child, const char *reason);
 void child_tell_up(struct ike_engine *e, const struct child_sa *child);
+/* Traffic passed it; the timer that looks for traffic fired. */
+void child_passed(struct ike_engine *e, struct child_sa *child);
+void child_on_idle(struct ike_engine *e, struct child_sa *child);
 
 /* ---- rekey_ike.c ---- */
 
