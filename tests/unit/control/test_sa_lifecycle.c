@@ -63,15 +63,15 @@ static void test_sa_lifecycle_pieces_of_a_policy_share_its_slot(void)
 	CU_ASSERT_EQUAL(install(&child, 0x1001, 0x2002, true), 0);
 	CU_ASSERT_EQUAL(install(&child, 0x1003, 0x2004, true), 0);
 	struct sa_pair *first = sa_pair_lookup(&r, 0x1001), *second = sa_pair_lookup(&r, 0x1003);
-	CU_ASSERT_TRUE(first->out_published && second->out_published);
+	CU_ASSERT_TRUE(first->held && second->held);
 	CU_ASSERT_PTR_EQUAL(sa_pair_of_slot(&r, 3), second);
 	/* a successor of the one leaves the other alone once they are apart; of the same traffic only one is used */
 	fake.apart = false;
 	CU_ASSERT_EQUAL(install(&child, 0x1005, 0x2006, true), 0);
-	CU_ASSERT_FALSE(first->out_published || second->out_published);
+	CU_ASSERT_FALSE(first->held || second->held);
 	CU_ASSERT_EQUAL(sa_pair_switch(&r, first), 0);
-	CU_ASSERT_TRUE(first->out_published);
-	CU_ASSERT_FALSE(sa_pair_lookup(&r, 0x1005)->out_published);
+	CU_ASSERT_TRUE(first->held);
+	CU_ASSERT_FALSE(sa_pair_lookup(&r, 0x1005)->held);
 	sa_pair_retire(&r, first);
 	CU_ASSERT_PTR_NULL(sa_pair_of_slot(&r, 3));
 	end();
