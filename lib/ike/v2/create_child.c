@@ -653,10 +653,10 @@ static struct create *create_of_job(const struct ike_sa *sa, const struct crypto
 /* While our key was made the peer has deleted what was to be rekeyed, or made what was to be created. */
 static bool is_pointless(const struct ike_sa *sa, const struct create *x)
 {
-	const struct child_sa *old = child_of_spi(sa, x->old_spi);
+	const struct child_sa *old = child_of_spi(sa, x->old_spi), *same = child_of_index(sa, x->index);
 
 	if (x->kind == CREATE_NEW)
-		return child_of_index(sa, x->index);
+		return same && !same->piece;
 	return x->kind == CREATE_REKEY_CHILD && (!old || old->state != CHILD_UP);
 }
 
