@@ -159,6 +159,15 @@ void sad_retire(struct ipsec *ips, struct sa *sa)
 	free(sa);
 }
 
+int tunnel_swap(struct ipsec *ips, uint32_t slot, struct sa *sa, struct sa **ret_before)
+{
+	(void)ips;
+	note("publish:%u=%x ", slot, sa ? sa->spi : 0);
+	*ret_before = slots[slot];
+	slots[slot] = sa;
+	return 0;
+}
+
 int tunnel_add(struct ipsec *ips, uint32_t slot, struct sa *sa)
 {
 	(void)ips;
