@@ -129,10 +129,38 @@ static void print_none(FILE *out, const json_t *result)
 	fputc('\n', out);
 }
 
+static void print_phases(FILE *out, const json_t *of)
+{
+	const json_t *child;
+	size_t i;
+
+	print_phase1(out, json_object_get(of, "phase1"));
+	json_array_foreach(json_object_get(of, "phase2"), i, child)
+	{
+		print_phase2(out, child);
+	}
+}
+
+/* A tunnel that serves many has a block a peer. */
+static void print_peers(FILE *out, const json_t *tunnel)
+{
+	const json_t *peers = json_object_get(tunnel, "peers"), *peer;
+	size_t i;
+
+	fprintf(out, "  Peers    %zu of at most %" JSON_INTEGER_FORMAT "\n", json_array_size(peers),
+		json_integer_value(json_object_get(tunnel, "peers_max")));
+	json_array_foreach(peers, i, peer)
+	{
+		fprintf(out, "  Peer     %s at %s\n", text_of(peer, "id"),
+			text_of(json_object_get(peer, "phase1"), "remote"));
+		print_phases(out, peer);
+	}
+}
+
 void render_tunnels(FILE *out, const json_t *result, bool detail)
 {
-	json_t *tunnel, *child;
-	size_t i, j;
+	json_t *tunnel;
+	size_t i;
 
 	if (!json_array_size(json_object_get(result, "tunnels")))
 		print_none(out, result);
@@ -142,11 +170,10 @@ void render_tunnels(FILE *out, const json_t *result, bool detail)
 
 		fprintf(out, "%s%s: %s -> %s\n", i ? "\n" : "", text_of(tunnel, "name"), text_of(phase1, "local"),
 			text_of(phase1, "remote"));
-		print_phase1(out, phase1);
-		json_array_foreach(json_object_get(tunnel, "phase2"), j, child)
-		{
-			print_phase2(out, child);
-		}
+		if (json_is_array(json_object_get(tunnel, "peers")))
+			print_peers(out, tunnel);
+		else
+			print_phases(out, tunnel);
 		print_failure(out, json_object_get(tunnel, "last_failure"));
 		if (detail)
 			print_events(out, json_object_get(tunnel, "events"));

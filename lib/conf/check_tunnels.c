@@ -125,6 +125,24 @@ static void check_modes(struct load *l, size_t i, const struct tunnel_profile *t
 	}
 }
 
+/* What one peer has, and what many have. */
+static void check_many(struct load *l, size_t i, const struct tunnel_profile *t)
+{
+	static const char *const of_many[] = { "remote.peers", "remote.unique_id" };
+
+	if (identity_is_pattern(&t->local_id))
+		check_fault(l, TUNNELS, i, "local.id", "we are somebody: no pattern");
+	if (identity_is_pattern(&t->remote_id) && t->remote_addr.family != ADDR_NONE)
+		check_fault(l, TUNNELS, i, "remote.id", "a pattern is for peers that come to us: remote.address any");
+	if (t->unique_id == UNIQUE_NEVER && t->pool)
+		check_fault(l, TUNNELS, i, "remote.unique_id",
+			"a pool lends one address to an identity, which two connections of it would share");
+	for (size_t k = 0; k < ARRAY_LEN(of_many) && !profile_serves_many(t); k++)
+		if (setting_given(l, TUNNELS, i, of_many[k]))
+			check_fault(l, TUNNELS, i, of_many[k],
+				"only for many peers: with remote.address any, remote.id any or a pattern");
+}
+
 static void check_child(struct load *l, size_t i, const struct tunnel_profile *t, uint8_t child)
 {
 	const struct child_profile *c = &t->children[child];
@@ -142,11 +160,16 @@ static void check_child(struct load *l, size_t i, const struct tunnel_profile *t
 /* With any peer identity, some key of ours has to do. */
 static bool has_psk(const struct config *c, const struct tunnel_profile *t)
 {
-	if (t->remote_id.type != ID_NONE)
+	bool one = t->remote_id.type != ID_NONE && !identity_is_pattern(&t->remote_id);
+
+	if (one)
 		return config_psk_lookup(c, &t->local_id, &t->remote_id) != NULL;
-	for (size_t i = 0; i < c->psk_count; i++)
-		if (c->psks[i].local.type == ID_NONE || identity_equal(&c->psks[i].local, &t->local_id))
+	for (size_t i = 0; i < c->psk_count; i++) {
+		const struct config_psk *psk = &c->psks[i];
+		bool ours = psk->local.type == ID_NONE || identity_equal(&psk->local, &t->local_id);
+		if (ours && (psk->remote.type == ID_NONE || identity_matches(&t->remote_id, &psk->remote)))
 			return true;
+	}
 	return false;
 }
 
@@ -173,6 +196,7 @@ void check_tunnels(struct load *l)
 		complete_identities(l, i, t);
 		check_addresses(l, i, t);
 		check_identities(l, i, t);
+		check_many(l, i, t);
 		for (uint8_t child = 0; child < t->child_count; child++)
 			check_child(l, i, t, child);
 		check_outer(l, TUNNELS, i, t->local_addr.family, &t->outer);

@@ -109,6 +109,13 @@ static const struct word dpd_words[] = {
 	{ "hold", 0, "what strongSwan calls hold or trap is `trap` here" },
 	{ 0 },
 };
+static const struct word unique_id_words[] = {
+	{ "replace", UNIQUE_REPLACE, NULL },
+	{ "keep", UNIQUE_KEEP, NULL },
+	{ "never", UNIQUE_NEVER, NULL },
+	{ "no", 0, "what strongSwan calls no is `replace` here" },
+	{ 0 },
+};
 static const struct word start_words[] = {
 	{ "initiate", START_INITIATE, NULL },
 	{ "trap", START_TRAP, NULL },
@@ -760,7 +767,23 @@ static const struct row remote_rows[] = {
 	{ .key = "id",
 		.type = &type_identity_or_any,
 		FIELD(struct tunnel_profile, remote_id),
-		.help = "the peer's IKE identity; the address when omitted; `any`: each that has a key" },
+		.help = "the peer's IKE identity; the address when omitted; `any`: each that has a key; `*@DOMAIN`, "
+			"`*.DOMAIN`: each of that domain. With `address: any`, one entry of the last three kinds "
+			"serves "
+			"many peers at once" },
+	{ .key = "peers",
+		.type = &type_number,
+		FIELD(struct tunnel_profile, peers_max),
+		.fallback = "10000",
+		.min = 1,
+		.max = 32768,
+		.help = "with many: more identities at once are refused (NO_ADDITIONAL_SAS)" },
+	{ .key = "unique_id",
+		.type = &type_word,
+		.words = unique_id_words,
+		FIELD(struct tunnel_profile, unique_id),
+		.fallback = "replace",
+		.help = "with many: what becomes of an identity's IKE SA when it comes with another one" },
 	{ .key = "auth",
 		.type = &type_word,
 		.words = auth_words,

@@ -24,12 +24,44 @@ int find_tunnel(struct command_call *call, const char *name)
 	return -ENOENT;
 }
 
+bool find_peer(struct command_call *call, int tunnel, size_t first, struct identity *ret_peer,
+	const struct identity **ret_only)
+{
+	const struct tunnel_profile *t = &call->control->config->tunnels[tunnel];
+	const char *const *last = call->args + call->arg_count;
+	struct ike_tunnel_status *s;
+	bool known;
+
+	*ret_only = NULL;
+	if (call->arg_count < first + 2 || strcmp(last[-2], "peer") != 0)
+		return true;
+	if (identity_parse(last[-1], ret_peer)) {
+		snprintf(call->error, sizeof(call->error), "\"%.80s\" is no identity", last[-1]);
+		return false;
+	}
+	s = calloc(1, sizeof(*s));
+	known = s && !ike_peer_status(call->control->engine, (uint32_t)tunnel, ret_peer, s);
+	free(s);
+	if (!known)
+		snprintf(call->error, sizeof(call->error),
+			profile_serves_many(t) ? "tunnel \"%.64s\" has no peer \"%.128s\""
+					       : "tunnel \"%.64s\" has one peer only: leave out peer %.128s",
+			t->name, last[-1]);
+	call->arg_count -= 2;
+	*ret_only = ret_peer;
+	return known;
+}
+
 /* The child that the call names, or the whole tunnel. False with the call's error filled. */
 static bool find_child(struct command_call *call, int tunnel, uint32_t *ret_child)
 {
 	const struct tunnel_profile *t = &call->control->config->tunnels[tunnel];
 
 	*ret_child = IKE_WHOLE_TUNNEL;
+	if (call->arg_count > 2) {
+		snprintf(call->error, sizeof(call->error), "\"%.80s\": only peer ID may stand here", call->args[2]);
+		return false;
+	}
 	if (call->arg_count < 2)
 		return true;
 	for (uint32_t i = 0; i < t->child_count; i++)
@@ -47,8 +79,10 @@ static json_t *command_tunnel(struct command_call *call, enum ike_command_kind k
 {
 	int tunnel = find_tunnel(call, call->args[0]);
 	struct ike_command command = { .kind = kind, .tunnel = (uint32_t)tunnel };
+	struct identity peer;
 
-	if (tunnel < 0 || !find_child(call, tunnel, &command.child))
+	if (tunnel < 0 || !find_peer(call, tunnel, 1, &peer, &command.peer) ||
+		!find_child(call, tunnel, &command.child))
 		return NULL;
 	if (call->control->stopping) {
 		snprintf(call->error, sizeof(call->error), "the gateway is stopping");

@@ -118,23 +118,49 @@ static json_t *events(const struct history *h)
 	return array;
 }
 
+static json_t *children(
+	const struct control *c, const struct tunnel_profile *profile, const struct ike_tunnel_status *s)
+{
+	json_t *list = json_array();
+
+	for (uint8_t i = 0; i < profile->child_count; i++)
+		json_array_append_new(list, phase2(c, &profile->children[i], &s->children[i]));
+	return list;
+}
+
+/* Of a tunnel that serves many: each of them, or the one that is asked for. The status is reused. */
+static json_t *peers(const struct control *c, uint32_t index, const struct identity *only, struct ike_tunnel_status *s)
+{
+	const struct tunnel_profile *profile = &c->config->tunnels[index];
+	const struct identity *peer = only ? only : ike_peer_next(c->engine, index, NULL);
+	char id[IDENTITY_TEXT_MAX];
+	json_t *list = json_array();
+
+	for (; peer; peer = only ? NULL : ike_peer_next(c->engine, index, peer))
+		if (!ike_peer_status(c->engine, index, peer, s))
+			json_array_append_new(
+				list, json_pack("{s:o,s:o,s:o}", "id", json_text(identity_format(peer, id)), "phase1",
+					      phase1(c, profile, s), "phase2", children(c, profile, s)));
+	return list;
+}
+
 /* The status is large: selectors and failure texts of every child. On the heap. */
-static json_t *tunnel(const struct control *c, uint32_t index)
+static json_t *tunnel(const struct control *c, uint32_t index, const struct identity *only)
 {
 	const struct tunnel_profile *profile = &c->config->tunnels[index];
 	struct ike_tunnel_status *s = calloc(1, sizeof(*s));
-	json_t *children = json_array(), *result;
+	json_t *result;
 
 	if (!s || ike_tunnel_status(c->engine, index, s)) {
 		free(s);
-		json_decref(children);
 		return NULL;
 	}
-	for (uint8_t i = 0; i < profile->child_count; i++)
-		json_array_append_new(children, phase2(c, &profile->children[i], &s->children[i]));
 	result = json_pack("{s:s,s:o,s:o,s:o,s:o}", "name", profile->name, "phase1", phase1(c, profile, s), "phase2",
-		children, "last_failure", failure(c, &c->histories[index], &s->failure), "events",
+		children(c, profile, s), "last_failure", failure(c, &c->histories[index], &s->failure), "events",
 		events(&c->histories[index]));
+	json_object_set_new(
+		result, "peers_max", profile_serves_many(profile) ? json_integer(profile->peers_max) : json_null());
+	json_object_set_new(result, "peers", profile_serves_many(profile) ? peers(c, index, only, s) : json_null());
 	free(s);
 	return result;
 }
@@ -143,13 +169,15 @@ json_t *show_tunnels(struct command_call *call)
 {
 	const struct control *c = call->control;
 	int wanted = call->arg_count ? find_tunnel(call, call->args[0]) : -1;
+	struct identity peer;
+	const struct identity *only = NULL;
 	json_t *list;
 
-	if (call->arg_count && wanted < 0)
+	if (call->arg_count && (wanted < 0 || !find_peer(call, wanted, 1, &peer, &only)))
 		return NULL;
 	list = json_array();
 	for (uint32_t i = 0; i < c->config->tunnel_count; i++)
 		if (wanted < 0 || (uint32_t)wanted == i)
-			json_array_append_new(list, tunnel(c, i));
+			json_array_append_new(list, tunnel(c, i, only));
 	return json_pack("{s:o,s:i}", "tunnels", list, "manual_sas", (int)c->config->manual_sa_count);
 }

@@ -16,6 +16,7 @@
 /* Room for 10,000 tunnels with a few children each, their successors during a grace period, and reuse in a far
  * distance. */
 #define SAD_SLOTS     65536
+#define CHILD_SLOTS   65536
 #define JOB_QUEUE_MAX 1024
 /* Liveness and lifetimes count in seconds: a finer sweep would only cost. */
 #define SWEEP_NS         1000000000ull
@@ -118,12 +119,22 @@ static int open_signals(struct control *c)
 	return c->signals.fd < 0 ? -errno : loop_add(&c->loop, &c->signals, EPOLLIN);
 }
 
+/* Prefixes of peers, where some tunnel serves many. A reload does not change tunnels. */
+static uint32_t child_slots(const struct config *config)
+{
+	for (size_t i = 0; i < config->tunnel_count; i++)
+		if (profile_serves_many(&config->tunnels[i]))
+			return CHILD_SLOTS;
+	return 0;
+}
+
 /* Tables are sized once, so that what a configuration to come names has a place. */
 static int start_ipsec(struct control *c, char *ret_reason, size_t reason_capacity)
 {
-	struct ipsec_config ic = {
-		.workers = c->eal.workers, .sad_slots = SAD_SLOTS, .tunnel_slots = POLICY_SLOTS_MAX
-	};
+	struct ipsec_config ic = { .workers = c->eal.workers,
+		.sad_slots = SAD_SLOTS,
+		.tunnel_slots = POLICY_SLOTS_MAX,
+		.child_slots = child_slots(c->config) };
 	const char *reason = "failed";
 
 	c->ips = ipsec_create(&ic, &reason);
@@ -253,7 +264,7 @@ static int add_neighbours(struct control *c, char *ret_reason, size_t reason_cap
 /* Manually keyed SAs are installed before workers run, through the same function as negotiated ones. */
 static int install_manual_sas(struct control *c, char *ret_reason, size_t reason_capacity)
 {
-	static const struct sa_owner nobody = { -1, -1 };
+	static const struct sa_owner nobody = { .tunnel = -1, .child = -1 };
 
 	for (size_t i = 0; i < c->config->manual_sa_count; i++) {
 		const struct config_manual_sa *m = &c->config->manual_sas[i];

@@ -182,3 +182,7 @@ json_t *tunnel_failure_json(const struct control *c, uint32_t index);
 json_t *neighbour_json(const struct config *config, const struct datapath_neighbour *n);
 /* Index of a tunnel by name, or -ENOENT with the call's error filled. */
 int find_tunnel(struct command_call *call, const char *name);
+/* The peer of a tunnel that serves many, after the words "peer ID" at the end of the call, not before argument `first`;
+ * they are taken off. *ret_only: it, or NULL. False with the call's error filled. */
+bool find_peer(struct command_call *call, int tunnel, size_t first, struct identity *ret_peer,
+	const struct identity **ret_only);

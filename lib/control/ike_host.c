@@ -98,7 +98,8 @@ static void install_failed(struct control *c, const struct ike_action *a, const 
 
 static void do_install(struct control *c, struct ike_action *a)
 {
-	struct sa_owner owner = { (int32_t)a->install.tunnel, (int32_t)a->install.child };
+	struct sa_owner owner = { (int32_t)a->install.tunnel, (int32_t)a->install.child,
+		a->install.peer.type ? &a->install.peer : NULL };
 	const struct tunnel_profile *tunnel = &c->config->tunnels[a->install.tunnel];
 	const char *reason;
 

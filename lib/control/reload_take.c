@@ -123,7 +123,7 @@ static void neighbours_remove(struct reload_run *r)
 /* The old pair of a replaced SA goes first where both receive on the same SPI, else behind the new one. */
 static void manual_install(struct reload_run *r, const struct config_manual_sa *m, struct sa_pair *before)
 {
-	static const struct sa_owner nobody = { -1, -1 };
+	static const struct sa_owner nobody = { .tunnel = -1, .child = -1 };
 	struct sa_registry *sas = &r->c->sas;
 	const char *reason;
 

@@ -94,7 +94,9 @@ static void all_miss(uint16_t n, struct misses *ret_misses)
 /* The port leads to the peer of the SA in this slot. */
 static bool is_from_the_peers_side(const struct worker *w, const struct rte_mbuf *m, uint32_t slot)
 {
-	const struct sa *sa = tunnel_lookup(w->ips, slot);
+	struct flow arriving;
+	packet_flow(w->dp, m, false, &arriving);
+	const struct sa *sa = tunnel_lookup(w->ips, tunnel_child_lookup(w->ips, slot, &arriving));
 
 	return sa && sa_path(sa)->port == m->port;
 }

@@ -209,7 +209,8 @@ static void walk_local(struct explain_probe *p, const struct datapath_query *q, 
 /* What a worker asks of the port and the routes about a packet that a rule protects. */
 static enum drop_reason protect_fault(const struct explain_facts *f, const struct datapath_explanation *e)
 {
-	const struct sa *sa = tunnel_lookup(f->dp->ips, e->leaving.tunnel_slot);
+	uint32_t slot = tunnel_child_lookup(f->dp->ips, e->leaving.tunnel_slot, &e->arriving_flow);
+	const struct sa *sa = tunnel_lookup(f->dp->ips, slot);
 
 	return protect_verdict(&e->leaving, &e->arriving, sa && sa_path(sa)->port == e->port,
 		route_leads_behind(snapshot_route(f->snap, f->leaving.table_id, &f->query->src), e->port));
@@ -257,16 +258,18 @@ static void walk_clear(const struct explain_facts *f, struct explain_probe *p, s
 static void walk_tunnelled(const struct explain_facts *f, struct explain_probe *p, struct datapath_explanation *e)
 {
 	uint32_t from = e->arriving.tunnel_slot;
+	uint32_t slot = tunnel_child_lookup(f->dp->ips, from, &f->leaving);
 	enum drop_reason reason = tunnelled_verdict(&e->leaving);
+	bool between = is_between_peers(f->dp->ips, from, &f->leaving, &e->arriving_flow);
 
 	if (is_protect(&e->leaving) && e->leaving.tunnel_slot == from)
 		reason = claimed_back_verdict(
-			snapshot_route(f->snap, f->leaving.table_id, &f->query->dst), tunnel_lookup(f->dp->ips, from));
+			snapshot_route(f->snap, f->leaving.table_id, &f->query->dst), tunnel_lookup(f->dp->ips, slot));
 	if (source_own(f->dp, &p->m))
 		end_drop(&e->tunnelled, DROP_MARTIAN);
 	else if (destination_own(f->dp, &p->m))
 		walk_local(p, f->query, DROP_NONE, true, &e->tunnelled);
-	else if (tunnelled_protects(&e->leaving, from))
+	else if (tunnelled_protects(&e->leaving, from) || (is_protect(&e->leaving) && between))
 		walk_protect(f->dp, e->leaving.tunnel_slot, &f->leaving, &e->tunnelled);
 	else if (reason)
 		end_drop(&e->tunnelled, reason);

@@ -92,7 +92,7 @@ static void mss_clamp_tunnelled(struct worker *w, struct rte_mbuf *m)
 		return;
 	packet_flow(w->dp, m, false, &f);
 	policy_lookup(w, &f, 1, &v);
-	back = v.action == SPD_PROTECT ? tunnel_lookup(w->ips, v.tunnel_slot) : NULL;
+	back = v.action == SPD_PROTECT ? tunnel_lookup(w->ips, tunnel_child_lookup(w->ips, v.tunnel_slot, &f)) : NULL;
 	if (back && mss_clamp(ip, m->data_len, sa_inner_mtu(back)))
 		worker_count(w, DP_C_MSS_CLAMPED, 1);
 }

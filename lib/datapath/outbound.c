@@ -220,6 +220,16 @@ static void claimed_back(struct worker *w, struct rte_mbuf *m, uint32_t slot)
 		forward_along(w, m, ORIGIN_TUNNEL, r);
 }
 
+/* Out of a tunnel, by a rule that leads back into it. */
+static __rte_noinline bool goes_to_another_peer(
+	const struct worker *w, const struct rte_mbuf *m, const struct flow *leaving, uint32_t tunnel)
+{
+	struct flow arriving;
+
+	packet_flow(w->dp, m, false, &arriving);
+	return is_between_peers(w->ips, tunnel, leaving, &arriving);
+}
+
 void outbound_tunnelled(struct worker *w)
 {
 	struct decision decisions[BURST];
@@ -235,7 +245,8 @@ void outbound_tunnelled(struct worker *w)
 	if (unlikely(w->trace != NULL))
 		trace_decisions(w, w->inner.m, decisions, n);
 	for (uint16_t i = 0; i < n; i++) {
-		if (unlikely(decisions[i].kind == DECISION_PROTECT && decisions[i].tunnel == w->inner_slot[i]))
+		if (unlikely(decisions[i].kind == DECISION_PROTECT && decisions[i].tunnel == w->inner_slot[i] &&
+			     !goes_to_another_peer(w, w->inner.m[i], &flows[i], decisions[i].tunnel)))
 			claimed_back(w, w->inner.m[i], decisions[i].slot);
 		else
 			decision_act(w, w->inner.m[i], &flows[i], &decisions[i], ORIGIN_TUNNEL);

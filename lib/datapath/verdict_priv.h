@@ -84,6 +84,16 @@ static inline enum drop_reason claimed_back_verdict(const struct route *r, const
 	return routed && (!sa || sa_path(sa)->port == r->port) ? DROP_TUNNEL_LOOP : DROP_NONE;
 }
 
+/* Unless the tunnel serves many peers and the packet goes from one to another, which is what the rule says. The SAs of
+ * each are found by its addresses. */
+static inline bool is_between_peers(
+	const struct ipsec *ips, uint32_t tunnel, const struct flow *leaving, const struct flow *arriving)
+{
+	uint32_t to = tunnel_child_lookup(ips, tunnel, leaving);
+
+	return to != tunnel && tunnel_lookup(ips, to) != tunnel_lookup(ips, tunnel_child_lookup(ips, tunnel, arriving));
+}
+
 /* Reverse path (RFC 3704 2.2, 2.4) of a source with a route. Every address has the default route: a loose check that
  * took it would let all sources pass. */
 static inline bool source_reached(const struct route *source, uint16_t port, enum datapath_rpf rpf)

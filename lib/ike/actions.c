@@ -144,6 +144,8 @@ bool action_install(struct ike_engine *e, const struct child_sa *child, struct s
 	*in = *out = (struct sa_spec){ 0 };
 	a->install.tunnel = child->sa->tunnel->index;
 	a->install.child = child->index;
+	if (child->sa->tunnel->base)
+		a->install.peer = child->sa->remote_id;
 	a->install.switch_now = child->sending;
 	return true;
 }

@@ -86,6 +86,8 @@ struct ike_command {
 	uint32_t child;  /* index into the profile's children, or IKE_WHOLE_TUNNEL */
 	uint32_t spi;    /* our inbound SPI */
 	struct endpoint remote;
+	const struct identity *peer; /* of TERMINATE, REKEY of a tunnel that serves many: this one, NULL: all; borrowed
+				      */
 	struct selector packet_local, packet_remote; /* family ADDR_NONE: not known */
 };
 
@@ -143,6 +145,7 @@ struct ike_event {
 	int32_t child;  /* index, -1: none */
 	uint64_t spi_i, spi_r;
 	struct endpoint local, remote;
+	struct identity peer; /* of a tunnel that serves many; ID_NONE: not known yet, or only one is meant */
 	uint32_t child_spi_in, child_spi_out;
 	struct ike_failure failure; /* of FAILED and REFUSED */
 	char text[EVENT_TEXT_MAX];  /* suite, selectors, reason */
@@ -159,6 +162,7 @@ struct ike_action {
 		} send;
 		struct {
 			uint32_t tunnel, child;
+			struct identity peer;     /* of a tunnel that serves many; else ID_NONE */
 			struct sa_spec *in, *out; /* owned by the action list, wiped with it */
 			bool switch_now;          /* send on it at once; false: an older pair carries the traffic until
 						   * SWITCH (responder, RFC 7296 2.8) */
@@ -225,11 +229,18 @@ struct ike_tunnel_status {
 	uint64_t up_since_ns;
 	uint32_t child_count;
 	struct ike_child_status children[CHILDREN_MAX];
+	uint32_t peer_count;        /* of a tunnel that serves many */
 	struct ike_failure failure; /* the last one; phase 0: none */
 };
 
-/* 0 or -ENOENT. */
+/* Of a tunnel that serves many: of the peer that has most. 0 or -ENOENT. */
 int ike_tunnel_status(const struct ike_engine *e, uint32_t tunnel, struct ike_tunnel_status *ret_status);
+/* Of one of its peers. 0 or -ENOENT. */
+int ike_peer_status(
+	const struct ike_engine *e, uint32_t tunnel, const struct identity *peer, struct ike_tunnel_status *ret_status);
+/* The peers of a tunnel that serves many, by their identities, in the order they came; previous NULL: the first. NULL:
+ * there is none. Borrowed, until the engine is entered again. */
+const struct identity *ike_peer_next(const struct ike_engine *e, uint32_t tunnel, const struct identity *previous);
 
 /* Counters: one X-macro gives enum, name and text. */
 #define IKE_COUNTERS(X)                                                                                                \
@@ -259,7 +270,9 @@ int ike_tunnel_status(const struct ike_engine *e, uint32_t tunnel, struct ike_tu
 	X(IKE_C_JUNK_LIMIT, "half_open_junk_limit")                                                                    \
 	X(IKE_C_INVALID_SPI_SENT, "invalid_ike_spi_sent")                                                              \
 	X(IKE_C_HINT, "unauthenticated_hint")                                                                          \
-	X(IKE_C_AUTH_FAILED, "authentication_failed")
+	X(IKE_C_AUTH_FAILED, "authentication_failed")                                                                  \
+	X(IKE_C_UNIQUE_KEPT, "identity_connected_already")                                                             \
+	X(IKE_C_PEERS_LIMIT, "tunnel_peers_limit")
 
 #define IKE_COUNTER_ENUM(name, keyword) name,
 enum ike_counter { IKE_COUNTERS(IKE_COUNTER_ENUM) IKE_COUNTER_COUNT };

@@ -174,6 +174,7 @@ struct child_sa {
 	bool installed; /* the host has the pair */
 	bool initiated; /* we began the exchange that made it */
 	bool confirmed; /* the peer has shown that it has the SA */
+	bool claimed;   /* its remote addresses are its peer's alone */
 	bool piece;     /* carries less than policy wants: others may carry the rest */
 	uint16_t wants; /* DELETE_CHILD, REKEY_CHILD */
 	uint32_t index; /* of the profile's children */
@@ -307,7 +308,9 @@ struct create {
 	uint16_t rival_nonce_len;
 };
 
-/* The run-time half of a tunnel profile. */
+struct peer;
+
+/* The run-time half of a tunnel profile. Where a profile serves many, each peer has one as well (struct peer). */
 struct tunnel {
 	struct link by_address;
 	const struct tunnel_profile *profile;
@@ -327,6 +330,21 @@ struct tunnel {
 	/* those outside of what is up ask again then; the pause doubles while the peer does not want them */
 	uint64_t packets_after_ns, packets_pause_ns;
 	struct addr virtual[VIRTUAL_FAMILIES]; /* what a peer gave us last: asked for again */
+	struct tunnel *base;                   /* of a peer's: the one of the configuration; else NULL */
+	/* of the configuration's, when it serves many: */
+	TAILQ_HEAD(, peer) peers; /* oldest first */
+	uint32_t peer_count;
+	void *claims; /* whose remote addresses are; owned, see claims.c */
+};
+
+/* One of the many peers of a tunnel, by the identity it has proved. It is there while it has IKE SAs. */
+struct peer {
+	struct tunnel tunnel; /* what a peer with a tunnel of its own would have */
+	struct link by_peer;
+	TAILQ_ENTRY(peer) siblings; /* of the base */
+	struct peer *next_idle;     /* of the engine */
+	bool idle;                  /* in that list */
+	struct identity id;
 };
 
 #define TRANSITIONS_MAX 64
@@ -337,8 +355,9 @@ struct ike_engine {
 	struct crypto *crypto;
 	struct tunnel *tunnels;
 	size_t tunnel_count;
-	struct table by_spi, by_init, by_identity, by_child, by_address, by_source;
+	struct table by_spi, by_init, by_identity, by_child, by_address, by_source, by_peer;
 	struct ike_sa *sas, *dead;
+	struct peer *idle_peers;       /* without IKE SAs; freed when the entry point returns */
 	TAILQ_HEAD(, ike_sa) answered; /* ST_INIT_ANSWERED, oldest first: nothing is lost when one goes */
 	TAILQ_HEAD(, source) idle_sources;
 	uint32_t idle_source_count;
@@ -519,6 +538,8 @@ void sa_free_all(struct ike_engine *e);
 void sa_not_half_open(struct ike_engine *e, struct ike_sa *sa);
 /* The peer proved its identity: timers of an established SA, its place in the tunnel. */
 void sa_established(struct ike_engine *e, struct ike_sa *sa);
+/* Equal identities have the same. */
+uint64_t identity_hash(const struct identity *id);
 /* Established SAs whose peer has this identity; previous NULL: the first. */
 struct ike_sa *sa_next_of_identity(
 	const struct ike_engine *e, const struct identity *id, const struct ike_sa *previous);
@@ -547,6 +568,8 @@ bool child_is_known(const struct ike_engine *e, const struct child_sa *child);
 /* A new one in no list yet. NULL without memory. */
 struct child_sa *child_create(struct ike_engine *e, struct ike_sa *sa, const struct agreement *a);
 void child_free(struct ike_engine *e, struct child_sa *child);
+/* Among many peers: its remote addresses are its peer's until it is freed. 0, -EEXIST, -ENOMEM. */
+int child_claim(struct child_sa *child);
 /* The host has it from now on. */
 void child_insert(struct ike_engine *e, struct child_sa *child);
 /* Another one that can carry its traffic; NULL: none. */
@@ -581,7 +604,7 @@ struct tunnel *tunnel_candidate(
 /* The SA that carries the tunnel's traffic to another peer than this one; NULL: none. */
 const struct ike_sa *tunnel_rival(const struct tunnel *t, const struct identity *peer);
 void tunnel_link(struct tunnel *t, struct ike_sa *sa);
-void tunnel_unlink(struct ike_sa *sa);
+void tunnel_unlink(struct ike_engine *e, struct ike_sa *sa);
 /* An IKE SA that is to take this one's place is up, or on its way. */
 bool tunnel_renews(const struct ike_sa *old);
 /* The children that start by themselves, in bits, without those that the operator terminated. */
@@ -610,3 +633,29 @@ void tunnel_replace(struct ike_engine *e, struct ike_sa *fresh, bool initial_con
 void tunnel_settle(struct ike_engine *e, struct tunnel *t);
 /* An initiator says INITIAL_CONTACT when it has no other IKE SA with this peer. */
 bool tunnel_first_contact(const struct ike_engine *e, const struct tunnel *t);
+
+/* ---- peers.c: the peers of a tunnel that serves many ---- */
+
+/* NULL: it is not here. */
+struct peer *peer_lookup(const struct ike_engine *e, const struct tunnel *base, const struct identity *id);
+/* The tunnel of a peer that has proved this identity, made if need be; the base itself when it serves one peer only.
+ * NULL without memory. */
+struct tunnel *peer_tunnel(struct ike_engine *e, struct tunnel *base, const struct identity *id);
+/* The tunnel that the configuration has. */
+struct tunnel *tunnel_base(struct tunnel *t);
+/* Whose tunnel it is. */
+struct peer *tunnel_peer(struct tunnel *t);
+/* The last IKE SA has gone: so does the peer, when the entry point returns. */
+void peer_idle(struct ike_engine *e, struct peer *p);
+void peers_free_idle(struct ike_engine *e);
+void peers_done(struct ike_engine *e);
+
+/* ---- claims.c: whose the remote addresses of such a tunnel are ---- */
+
+/* The peer that has some of these addresses and is not this one (NULL: any); NULL: none. */
+const struct peer *claims_rival(const struct tunnel *base, const struct peer *peer, const struct selector_list *remote);
+/* The remote addresses of a Child SA are its peer's until they were released as often. 0, -EEXIST: another peer has
+ * some, -ENOMEM. */
+int claims_take(struct tunnel *base, const struct peer *peer, const struct selector_list *remote);
+void claims_release(struct tunnel *base, const struct peer *peer, const struct selector_list *remote);
+void claims_done(struct tunnel *base);

@@ -262,7 +262,7 @@ static void sa_detach(struct ike_engine *e, struct ike_sa *sa, const char *reaso
 	skf_drop(e, sa, false);
 	skf_drop(e, sa, true);
 	secret_done(&sa->keys);
-	tunnel_unlink(sa);
+	tunnel_unlink(e, sa);
 	identity_unlink(e, sa);
 	for (unsigned i = 0; i < SA_TIMERS; i++)
 		sa_clear_timer(e, sa, (enum timer_kind)i);
@@ -338,7 +338,7 @@ void sa_free_all(struct ike_engine *e)
 	sa_free_dead(e);
 }
 
-static uint64_t identity_hash(const struct identity *id)
+uint64_t identity_hash(const struct identity *id)
 {
 	uint64_t hash = id->type;
 

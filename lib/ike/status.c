@@ -66,6 +66,8 @@ static struct ike_event *event_push(
 		a->event->spi_r = sa->spi_r;
 		a->event->local = sa->local;
 		a->event->remote = sa->remote;
+		if (profile_serves_many(sa->tunnel->profile))
+			a->event->peer = sa->remote_id;
 	}
 	return a->event;
 }
@@ -147,13 +149,22 @@ static int sa_rank(const struct ike_sa *sa)
 	}
 }
 
-struct ike_sa *tunnel_best_sa(const struct tunnel *t)
+static struct ike_sa *better_sa(struct ike_sa *best, struct ike_sa *sas)
 {
-	struct ike_sa *best = NULL;
-
-	for (struct ike_sa *sa = t->sas; sa; sa = sa->sibling)
+	for (struct ike_sa *sa = sas; sa; sa = sa->sibling)
 		if (sa_rank(sa) && (!best || sa_rank(sa) > sa_rank(best)))
 			best = sa;
+	return best;
+}
+
+struct ike_sa *tunnel_best_sa(const struct tunnel *t)
+{
+	struct ike_sa *best = better_sa(NULL, t->sas);
+	const struct peer *p;
+
+	if (!t->base)
+		TAILQ_FOREACH (p, &t->peers, siblings)
+			best = better_sa(best, p->tunnel.sas);
 	return best;
 }
 
@@ -207,19 +218,48 @@ static void fill_sa(const struct ike_sa *sa, struct ike_tunnel_status *ret)
 	fill_children(sa, ret);
 }
 
-int ike_tunnel_status(const struct ike_engine *e, uint32_t tunnel, struct ike_tunnel_status *ret_status)
+static void fill_tunnel(const struct tunnel *t, struct ike_tunnel_status *ret_status)
 {
-	if (tunnel >= e->tunnel_count)
-		return -ENOENT;
-	const struct tunnel *t = &e->tunnels[tunnel];
 	const struct ike_sa *sa = tunnel_best_sa(t);
+
 	memset(ret_status, 0, sizeof(*ret_status));
 	ret_status->child_count = t->profile->child_count;
 	ret_status->local.addr = t->profile->local_addr;
 	ret_status->remote.addr = t->profile->remote_addr;
 	if (sa)
 		fill_sa(sa, ret_status);
+	ret_status->peer_count = t->peer_count;
 	if (t->failure)
 		ret_status->failure = *t->failure;
+}
+
+int ike_tunnel_status(const struct ike_engine *e, uint32_t tunnel, struct ike_tunnel_status *ret_status)
+{
+	if (tunnel >= e->tunnel_count)
+		return -ENOENT;
+	fill_tunnel(&e->tunnels[tunnel], ret_status);
 	return 0;
+}
+
+int ike_peer_status(
+	const struct ike_engine *e, uint32_t tunnel, const struct identity *peer, struct ike_tunnel_status *ret_status)
+{
+	const struct peer *p = tunnel < e->tunnel_count ? peer_lookup(e, &e->tunnels[tunnel], peer) : NULL;
+
+	if (!p)
+		return -ENOENT;
+	fill_tunnel(&p->tunnel, ret_status);
+	return 0;
+}
+
+const struct identity *ike_peer_next(const struct ike_engine *e, uint32_t tunnel, const struct identity *previous)
+{
+	const struct peer *p = NULL;
+
+	if (tunnel >= e->tunnel_count)
+		return NULL;
+	if (previous)
+		p = peer_lookup(e, &e->tunnels[tunnel], previous);
+	p = previous ? (p ? TAILQ_NEXT(p, siblings) : NULL) : TAILQ_FIRST(&e->tunnels[tunnel].peers);
+	return p ? &p->id : NULL;
 }

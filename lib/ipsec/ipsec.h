@@ -140,6 +140,9 @@ uint32_t sa_spi(const struct sa *sa);
 uint8_t sa_owner(const struct sa *sa); /* outbound; see owner_turn */
 /* Inbound: the tunnel slot its specification named, whose outbound SA is its other half. */
 uint32_t sa_tunnel_slot(const struct sa *sa);
+/* The same of either direction, off the packet path: of the tunnel, also where it is published for one of its children.
+ */
+uint32_t sa_policy_slot(const struct sa *sa);
 /* False when fragments cannot pass it: its selectors look at ports, which later fragments have not, or it is in
  * transport mode, which takes whole datagrams only (RFC 4301 7, RFC 4303 3.3.4). */
 bool sa_takes_fragments(const struct sa *sa);

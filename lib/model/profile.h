@@ -32,6 +32,13 @@ enum encap_wish {
 	ENCAP_ALWAYS, /* UDP always */
 };
 
+/* What becomes of an IKE SA when its peer comes with another one (RFC 7296 2.4). */
+enum unique_id {
+	UNIQUE_REPLACE, /* the new one stays */
+	UNIQUE_KEEP,    /* the old one stays, unless the peer has lost it */
+	UNIQUE_NEVER,   /* both stay */
+};
+
 #define POOL_DNS_MAX 4
 
 struct dns_list {
@@ -73,7 +80,9 @@ struct tunnel_profile {
 	char name[PROFILE_NAME_MAX];
 	struct addr local_addr;              /* ours */
 	struct addr remote_addr;             /* ADDR_NONE: any peer (responder only) */
-	struct identity local_id, remote_id; /* remote ID_NONE: any identity */
+	struct identity local_id, remote_id; /* remote ID_NONE: any identity; or a pattern */
+	enum unique_id unique_id;
+	uint32_t peers_max; /* of a tunnel that serves many: so many at once; 0: any number */
 	enum auth_method local_auth, remote_auth;
 	struct proposal_list proposals; /* PROTOCOL_IKE */
 	bool allow_weak;                /* proposals may have weak algorithms; looked at by the loader only */
@@ -94,3 +103,10 @@ struct tunnel_profile {
 	uint8_t child_count;
 	struct child_profile children[CHILDREN_MAX];
 };
+
+/* Each identity that comes has an IKE SA and Child SAs of its own under this one entry. */
+static inline bool profile_serves_many(const struct tunnel_profile *p)
+{
+	return p->remote_addr.family == ADDR_NONE &&
+	       (p->remote_id.type == ID_NONE || identity_is_pattern(&p->remote_id));
+}

@@ -550,7 +550,8 @@ static void test_example_gateway_loads(void)
 static void test_examples_load(void)
 {
 	static const char *const names[] = { "examples/site-to-site-a", "examples/site-to-site-b", "examples/any-peer",
-		"examples/manual-keys", "examples/manual-ah-transport", "examples/manual-keys-v6" };
+		"examples/concentrator", "examples/manual-keys", "examples/manual-ah-transport",
+		"examples/manual-keys-v6" };
 
 	for (size_t i = 0; i < ARRAY_LEN(names); i++)
 		config_free(load_example(names[i]));

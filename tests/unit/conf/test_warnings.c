@@ -226,7 +226,7 @@ static void warned_example(const char *name, const char *expected)
 static void test_warning_examples_have_none(void)
 {
 	static const char *const names[] = { "examples/site-to-site-a", "examples/site-to-site-b", "examples/any-peer",
-		"examples/manual-keys", "examples/manual-ah-transport" };
+		"examples/concentrator", "examples/manual-keys", "examples/manual-ah-transport" };
 
 	for (size_t i = 0; i < ARRAY_LEN(names); i++)
 		warned_example(names[i], NULL);

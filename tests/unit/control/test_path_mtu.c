@@ -120,7 +120,7 @@ static struct path_spec path_of(enum sa_encap encap)
 
 static struct sa_pair *install(uint32_t spi_in, uint32_t spi_out, uint8_t protocol, enum sa_encap encap)
 {
-	static const struct sa_owner child = { 0, 0 };
+	static const struct sa_owner child = { .tunnel = 0, .child = 0 };
 	struct sa_spec in = { .name = "net",
 		.direction = SA_IN,
 		.protocol = protocol,
