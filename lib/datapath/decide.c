@@ -201,6 +201,15 @@ static void policy_ask(struct worker *w, struct rte_mbuf **pkts, enum origin ori
 	}
 }
 
+/* Without an SA none is made for such an error (RFC 4301 6.2). */
+static struct decision quoted_decision(const struct worker *w, const struct flow *about, uint32_t tunnel)
+{
+	struct decision d = protect_decision(w, about, tunnel);
+
+	d.reason = DROP_NO_SA;
+	return d;
+}
+
 /* An ICMP error that would go no further, or on in clear. What comes from the side where the quoted packet's receiver
  * is goes to its sender through their tunnel; what comes from anywhere else about protected traffic is nobody's word
  * (RFC 4301 6.1.1, 6.2). Decided for each packet, as the quoted one is no part of a flow's key. */
@@ -213,7 +222,7 @@ static void icmp_decide(
 	if (d->reason == DROP_NO_POLICY && icmp_flow_lookup(w, m, true, &about, &slot)) {
 		bool there = route_leads_behind(packet_source_route(w, m), m->port) &&
 			     icmp_flow_local_there(w, m, &about);
-		*d = origin != ORIGIN_CLEAR || there ? protect_decision(w, &about, slot) : drop_decision(DROP_MARTIAN);
+		*d = origin != ORIGIN_CLEAR || there ? quoted_decision(w, &about, slot) : drop_decision(DROP_MARTIAN);
 		*flow = about;
 		return;
 	}

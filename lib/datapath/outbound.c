@@ -103,7 +103,8 @@ static inline struct sa *decided_sa(struct worker *w, const struct flow *flow, s
 
 static __rte_noinline void no_sa(struct worker *w, struct rte_mbuf *m, const struct decision *d)
 {
-	event_no_sa(w, d->tunnel);
+	if (d->reason != DROP_NO_SA)
+		event_no_sa(w, d->tunnel);
 	refuse(w, m, d->tunnel, DROP_NO_SA);
 }
 
