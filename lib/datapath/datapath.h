@@ -221,6 +221,7 @@ uint64_t datapath_next_deadline(const struct datapath *dp);
 	X(DP_C_HANDOFF, "handed_off")                                                                                  \
 	X(DP_C_PUNT_IKE, "punted_ike")                                                                                 \
 	X(DP_C_PUNT_IKE_NEW, "punted_ike_new")                                                                         \
+	X(DP_C_PUNT_LINK, "punted_link")                                                                               \
 	X(DP_C_PUNT_ARP, "punted_arp")                                                                                 \
 	X(DP_C_PUNT_ND, "punted_nd")                                                                                   \
 	X(DP_C_PUNT_MLD, "punted_mld")                                                                                 \

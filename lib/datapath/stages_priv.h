@@ -244,6 +244,10 @@ void handoff_sort(struct worker *w, struct rte_mbuf **pkts, uint16_t n);
 
 /* punt.c: gives the packet to control. */
 void punt_push(struct worker *w, struct rte_mbuf *m, enum punt_class class);
+/* punt.c: the same with what is malformed left out, and a way of their own for neighbours that were asked or have
+ * proven themselves. Frames with their Ethernet header. */
+void punt_arp(struct worker *w, struct rte_mbuf *m);
+void punt_nd(struct worker *w, struct rte_mbuf *m);
 /* punt.c: true when the source may have another IKE packet punted now. */
 bool punt_ike_allowed(struct worker *w, const struct rte_mbuf *m, enum punt_class class);
 

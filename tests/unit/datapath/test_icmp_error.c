@@ -111,6 +111,30 @@ static void test_icmp_error_rate_is_limited(void)
 	rig_close();
 }
 
+/* Path MTU discovery works on in a flood of other errors, and on the other port all does. */
+static void test_icmp_error_too_big_has_its_own_limit(void)
+{
+	const struct probe tired = { .src = LAN_HOST, .dst = WAN_PEER, .ttl = 1 };
+	const struct probe tired_too = { .src = WAN_PEER, .dst = LAN_HOST, .ttl = 1 };
+	const struct probe large = {
+		.src = LAN_HOST, .dst = WAN_PEER, .bytes = 1400, .fragment = RTE_IPV4_HDR_DF_FLAG
+	};
+
+	rig_open(1);
+	RIG_POLICY("bypass 0.0.0.0/0 0.0.0.0/0");
+	rig.dp->ports[WAN].mtu = 1300;
+	for (unsigned n = 0; n < 1000000 && !rig_counter(DP_C_ICMP_LIMITED); n++) {
+		rig_send(LAN, &tired);
+		rig_step();
+		rig_sent(LAN);
+	}
+	CU_ASSERT(rig_counter(DP_C_ICMP_LIMITED) > 0);
+	CU_ASSERT(refused_as(LAN, &large, DROP_TOO_BIG, 0x0304));
+	CU_ASSERT(refused_as(WAN, &tired_too, DROP_TTL, 0x0b00));
+	CU_ASSERT_EQUAL(rig_counter(DP_C_ICMP_LIMITED), 1);
+	rig_close();
+}
+
 int main(int argc, char **argv)
 {
 	static const struct test tests[] = {
@@ -118,6 +142,7 @@ int main(int argc, char **argv)
 		TEST(test_icmp_error_is_at_most_576_bytes_and_names_the_mtu),
 		TEST(test_icmp_error_is_never_sent_about_these),
 		TEST(test_icmp_error_rate_is_limited),
+		TEST(test_icmp_error_too_big_has_its_own_limit),
 	};
 
 	rig_eal();
