@@ -90,7 +90,7 @@ static const struct sa *sa_back(const struct worker *w, const struct rte_mbuf *m
 	policy_lookup(w, &f, 1, &v);
 	if (v.action != SPD_PROTECT)
 		return NULL;
-	return tunnel_lookup(w->ips, tunnel_child_lookup(w->ips, v.tunnel_slot, &f));
+	return tunnel_select(tunnel_lookup(w->ips, tunnel_child_lookup(w->ips, v.tunnel_slot, &f)), &f);
 }
 
 /* MSS of a SYN from the far side: what its answers may carry is what our outbound SA to there takes. */

@@ -80,19 +80,21 @@ static enum step on_error_response(struct ike_engine *e, struct ike_sa *sa, uint
 	return finish(e, sa, f.reason);
 }
 
-enum step informational_closed(struct ike_engine *e, struct ike_sa *sa, const struct task *t)
+enum step informational_closed(
+	struct ike_engine *e, struct ike_sa *sa, const struct task *t, const struct message *answer)
 {
-	(void)t;
+	(void)t, (void)answer;
 	return finish(e, sa, "closed");
 }
 
 /* Ours and, by its answer, the peer's half of the Child SA are gone; when it has no Delete in it, the peer's own was
  * under way (RFC 7296 1.4.1). */
-enum step informational_child_deleted(struct ike_engine *e, struct ike_sa *sa, const struct task *t)
+enum step informational_child_deleted(
+	struct ike_engine *e, struct ike_sa *sa, const struct task *t, const struct message *answer)
 {
 	struct child_sa *child = child_of_spi(sa, t->child_spi);
 
-	if (child)
+	if (child && (message_find(answer, PAYLOAD_DELETE) || !rekey_child_ask_again(e, child)))
 		child_end(e, child, "deleted");
 	return STEP_STAY;
 }
@@ -105,7 +107,7 @@ enum step informational_on_response(struct ike_engine *e, struct ike_sa *sa, con
 	outbox_answered(e, sa);
 	if (error && !over)
 		return on_error_response(e, sa, error->notify.type);
-	enum step step = task_done(e, sa);
+	enum step step = task_done(e, sa, in->m);
 	task_flush(e, sa);
 	return step;
 }
