@@ -125,6 +125,28 @@ static struct decision clear_decision(const struct worker *w, const struct rte_m
 	return reason ? drop_decision(reason) : forward_decision(w, m);
 }
 
+/* RFC 4301 5.1.1: only who is where his address is hears of it, or errors could be aimed at others. */
+static bool is_told(const struct worker *w, const struct rte_mbuf *m, const struct spd_verdict *leaving,
+	const struct spd_verdict *arriving)
+{
+	return w->dp->icmp.prohibited && discards_leaving(leaving, arriving) &&
+	       route_leads_behind(packet_source_route(w, m), m->port);
+}
+
+/* That no rule protects, of either origin. */
+static struct decision decide_unprotected(const struct worker *w, const struct rte_mbuf *m,
+	const struct spd_verdict *leaving, const struct spd_verdict *arriving, enum origin origin)
+{
+	struct decision d;
+
+	if (!origin_forwarded(origin))
+		return clear_decision(w, m, own_verdict(leaving, origin));
+	d = clear_decision(w, m, clear_verdict(leaving, arriving));
+	if (d.kind == DECISION_DROP && d.reason == DROP_DISCARD && is_told(w, m, leaving, arriving))
+		d.kind = DECISION_REFUSE;
+	return d;
+}
+
 /* Of a packet that arrived in clear or was made here. */
 static struct decision decide_clear(const struct worker *w, const struct rte_mbuf *m, const struct flow *f,
 	const struct spd_verdict *leaving, const struct spd_verdict *arriving, enum origin origin)
@@ -132,8 +154,7 @@ static struct decision decide_clear(const struct worker *w, const struct rte_mbu
 	enum drop_reason reason = DROP_NONE;
 
 	if (!is_protect(leaving))
-		return clear_decision(w, m,
-			origin_forwarded(origin) ? clear_verdict(leaving, arriving) : own_verdict(leaving, origin));
+		return decide_unprotected(w, m, leaving, arriving, origin);
 	if (origin == ORIGIN_CLEAR)
 		reason = protect_verdict(leaving, arriving, is_from_the_peers_side(w, m, leaving->tunnel_slot),
 			route_leads_behind(packet_source_route(w, m), m->port));

@@ -187,6 +187,8 @@ static inline void decision_act(
 		protect(w, m, flow, d, origin);
 	else if (d->kind == DECISION_FORWARD)
 		forward_along(w, m, origin, &route);
+	else if (d->kind == DECISION_REFUSE)
+		icmp_error_send(w, m, origin, ICMP_ERROR_PROHIBITED, 0, (enum drop_reason)d->reason);
 	else
 		worker_drop(w, m, (enum drop_reason)d->reason);
 }

@@ -88,6 +88,7 @@ enum icmp_error {
 	ICMP_ERROR_TOO_BIG,
 	ICMP_ERROR_NO_ROUTE,
 	ICMP_ERROR_NO_NEIGHBOUR,
+	ICMP_ERROR_PROHIBITED, /* by a rule */
 	ICMP_ERROR_REASSEMBLY, /* the rest of a datagram did not come; about its first fragment */
 	/* parameter problems, IPv6 */
 	ICMP_ERROR_HEADER_FIELD,
