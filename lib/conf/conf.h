@@ -20,6 +20,7 @@ struct config_icmp {
 	uint32_t floor;   /* of such an MTU */
 	uint64_t hold_ns; /* how long one is kept */
 	bool errors;      /* the others are logged */
+	bool prohibited;  /* we tell who sends what a discard rule ends */
 };
 
 /* In the order of enum datapath_rpf. */

@@ -181,6 +181,14 @@ static const struct row icmp_rows[] = {
 		.fallback = "ignore",
 		.help = "all other ICMP errors about our SAs (unreachable, time exceeded ...): `ignore`, counted as "
 			"`icmp_ignored`, or `log` those that quote an SA that is up. Nothing else follows from them" },
+	{ .key = "prohibited",
+		.type = &type_word,
+		.words = boolean_words,
+		FIELD(struct config_icmp, prohibited),
+		.fallback = "false",
+		.help = "tell a host whose packet a `discard` rule of its side ended that this is prohibited (ICMP "
+			"3/13, ICMPv6 1/1; RFC 4301 5.1.1), at a limited rate. A rule that discards what the gateway "
+			"itself sends to the host ends the answer too" },
 };
 
 static const struct row reassembly_rows[] = {

@@ -197,7 +197,9 @@ static int create_datapath(struct control *c, char *ret_reason, size_t reason_ca
 	dc->mss_clamp = s->mss_clamp;
 	dc->flow_entries = s->flow_cache;
 	dc->flow_rules = s->flow_rules;
-	dc->icmp = (struct datapath_icmp){ .path_mtu = s->icmp.path_mtu, .errors = s->icmp.errors };
+	dc->icmp = (struct datapath_icmp){
+		.path_mtu = s->icmp.path_mtu, .errors = s->icmp.errors, .prohibited = s->icmp.prohibited
+	};
 	dc->reassembly = (struct datapath_reassembly){
 		.datagrams = (uint16_t)s->reassembly.datagrams,
 		.fragments = (uint16_t)s->reassembly.fragments,

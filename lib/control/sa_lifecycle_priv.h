@@ -130,8 +130,8 @@ int sa_path_build(struct sa_registry *r, struct sa_pair *pair, const struct path
 /* sa_path.c: the pair whose outbound SA a quoted packet is of: SPI, protocol, encapsulation and addresses are those it
  * is sent with now. NULL: none. */
 struct sa_pair *sa_pair_quoted(const struct sa_registry *r, const struct datapath_event *e);
-/* sa_path.c: somebody says that a packet was too big. DROP_NONE: the pair's path has that MTU from now on, until
- * mtu_hold_ns are over. */
+/* sa_path.c: somebody says that a packet was too big. DROP_NONE: the pair's path has that MTU from now on, and
+ * so have all others on that path, until mtu_hold_ns are over. */
 enum drop_reason sa_path_mtu_lower(
 	struct sa_registry *r, const struct datapath_event *e, uint64_t now_ns, struct sa_pair **ret_pair);
 /* sa_path.c: when the time is over, the MTU of the link is tried again (RFC 1191 6.3). */

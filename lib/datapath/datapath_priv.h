@@ -39,12 +39,24 @@
 #define PORT_GROUPS_MAX  4
 #define PORT_NONE        0xff
 #define VLANS_MAX        4096
-#define IKE_BUCKETS      1024 /* of the per-source rate limit; sources that hash alike share one */
-#define NO_SA_MEMORY     256  /* tunnel slots a worker remembers to have reported */
+#define IKE_BUCKETS      1024                     /* of the per-source rate limit; sources that hash alike share one */
+#define LINK_BUCKETS     256                      /* of the limit per neighbour; likewise */
+#define PORT_ROWS        (DATAPATH_PORTS_MAX + 1) /* of what is limited by port; the last: what came from none */
+#define NO_SA_MEMORY     256                      /* tunnel slots a worker remembers to have reported */
 
 /* Rings to control by class: a flood of one does not starve another. */
 /* In the order in which control takes them: a flood of beginnings does not hold up what established peers say. */
-enum punt_class { PUNT_IKE, PUNT_IKE_NEW, PUNT_ARP, PUNT_ND, PUNT_MLD, PUNT_HOLD, PUNT_CLASSES };
+enum punt_class {
+	PUNT_IKE,
+	PUNT_IKE_NEW,
+	PUNT_LINK, /* ARP and neighbour discovery of neighbours that were asked or have proven themselves */
+	PUNT_ARP,
+	PUNT_ND,
+	PUNT_MLD,
+	PUNT_HOLD_VIA, /* to wait for a next hop that a route or path names */
+	PUNT_HOLD,     /* to wait for whom the packet is for */
+	PUNT_CLASSES
+};
 
 /* How a device spreads what it receives over its queues, when that can be told beforehand. */
 struct rss {
@@ -198,9 +210,11 @@ struct worker {
 	struct list tx[DATAPATH_PORTS_MAX];
 	struct list *handoff; /* one per worker */
 	struct parked parked;
-	struct bucket icmp_errors, icmp_reports, echo_replies, spi_events, sa_events;
-	struct bucket punts[PUNT_CLASSES];
-	struct bucket ike_sources[2][IKE_BUCKETS]; /* IKE_SA_INIT requests; all others */
+	struct bucket icmp_errors[2][PORT_ROWS]; /* packet too big; all others */
+	struct bucket icmp_reports, echo_replies, spi_events, sa_events;
+	struct bucket punts[PUNT_CLASSES][PORT_ROWS];
+	struct bucket link_sources[2][LINK_BUCKETS]; /* answers; questions */
+	struct bucket ike_sources[2][IKE_BUCKETS];   /* IKE_SA_INIT requests; all others */
 	struct flow_cache flows;
 	struct {
 		uint32_t slot;

@@ -80,19 +80,28 @@ static inline bool may_be_tcp(const struct rte_mbuf *m)
 	return packet_ip6(m)->proto == IPPROTO_TCP || ip6_is_extension(packet_ip6(m)->proto);
 }
 
+/* The outbound SA that answers to m will take: of the child that has its source, where the tunnel has several. */
+static const struct sa *sa_back(const struct worker *w, const struct rte_mbuf *m)
+{
+	struct spd_verdict v;
+	struct flow f;
+
+	packet_flow(w->dp, m, false, &f);
+	policy_lookup(w, &f, 1, &v);
+	if (v.action != SPD_PROTECT)
+		return NULL;
+	return tunnel_select(tunnel_lookup(w->ips, tunnel_child_lookup(w->ips, v.tunnel_slot, &f)), &f);
+}
+
 /* MSS of a SYN from the far side: what its answers may carry is what our outbound SA to there takes. */
 static void mss_clamp_tunnelled(struct worker *w, struct rte_mbuf *m)
 {
 	uint8_t *ip = rte_pktmbuf_mtod(m, uint8_t *);
-	struct spd_verdict v;
-	struct flow f;
-	struct sa *back;
+	const struct sa *back;
 
 	if (!w->dp->mss_clamp || !may_be_tcp(m) || !mss_is_syn(ip, m->data_len))
 		return;
-	packet_flow(w->dp, m, false, &f);
-	policy_lookup(w, &f, 1, &v);
-	back = v.action == SPD_PROTECT ? tunnel_lookup(w->ips, tunnel_child_lookup(w->ips, v.tunnel_slot, &f)) : NULL;
+	back = sa_back(w, m);
 	if (back && mss_clamp(ip, m->data_len, sa_inner_mtu(back)))
 		worker_count(w, DP_C_MSS_CLAMPED, 1);
 }

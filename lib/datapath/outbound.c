@@ -107,7 +107,8 @@ static inline struct sa *decided_sa(struct worker *w, const struct flow *flow, s
 static __rte_noinline void no_sa(struct worker *w, struct rte_mbuf *m, const struct flow *flow,
 	const struct decision *d, enum drop_reason reason)
 {
-	event_no_sa(w, d->tunnel, flow);
+	if (d->reason != DROP_NO_SA)
+		event_no_sa(w, d->tunnel, flow);
 	refuse(w, m, d->tunnel, reason);
 }
 
@@ -186,6 +187,8 @@ static inline void decision_act(
 		protect(w, m, flow, d, origin);
 	else if (d->kind == DECISION_FORWARD)
 		forward_along(w, m, origin, &route);
+	else if (d->kind == DECISION_REFUSE)
+		icmp_error_send(w, m, origin, ICMP_ERROR_PROHIBITED, 0, (enum drop_reason)d->reason);
 	else
 		worker_drop(w, m, (enum drop_reason)d->reason);
 }

@@ -88,6 +88,7 @@ enum icmp_error {
 	ICMP_ERROR_TOO_BIG,
 	ICMP_ERROR_NO_ROUTE,
 	ICMP_ERROR_NO_NEIGHBOUR,
+	ICMP_ERROR_PROHIBITED, /* by a rule */
 	ICMP_ERROR_REASSEMBLY, /* the rest of a datagram did not come; about its first fragment */
 	/* parameter problems, IPv6 */
 	ICMP_ERROR_HEADER_FIELD,
@@ -244,6 +245,10 @@ void handoff_sort(struct worker *w, struct rte_mbuf **pkts, uint16_t n);
 
 /* punt.c: gives the packet to control. */
 void punt_push(struct worker *w, struct rte_mbuf *m, enum punt_class class);
+/* punt.c: the same with what is malformed left out, and a way of their own for neighbours that were asked or have
+ * proven themselves. Frames with their Ethernet header. */
+void punt_arp(struct worker *w, struct rte_mbuf *m);
+void punt_nd(struct worker *w, struct rte_mbuf *m);
 /* punt.c: true when the source may have another IKE packet punted now. */
 bool punt_ike_allowed(struct worker *w, const struct rte_mbuf *m, enum punt_class class);
 

@@ -35,6 +35,13 @@ static inline enum drop_reason clear_verdict(const struct spd_verdict *leaving, 
 	return first->action == SPD_BYPASS ? DROP_NONE : DROP_DISCARD;
 }
 
+/* The rule that ended such a packet is one about what leaves: it was sent by our side (RFC 4301 5.1.1). */
+static inline bool discards_leaving(const struct spd_verdict *leaving, const struct spd_verdict *arriving)
+{
+	return leaving->matched && leaving->action == SPD_DISCARD &&
+	       !(arriving->matched && arriving->rule < leaving->rule);
+}
+
 /* Our own answer to a packet that policy let come in clear goes back the same way unless a rule forbids it. It quotes
  * the packet: what came out of a tunnel is answered through a tunnel or not at all. */
 static inline enum drop_reason own_verdict(const struct spd_verdict *leaving, enum origin origin)
