@@ -13,6 +13,7 @@ peer_esp_proposals=aes256gcm16
 peer_local_ts=10.2.0.0/24
 peer_remote_ts=10.1.0.0/24
 peer_dpd=30s
+peer_mobike=no
 peer_plugins="" # further ones, with algorithms
 peer_connection="" # further lines of the connection
 peer_charon=""  # further lines of "charon {"
@@ -54,8 +55,8 @@ charon_connection() {
 		    proposals = $peer_ike_proposals
 		    dpd_delay = $peer_dpd
 		    $peer_connection
-		    # 4500 only when NAT detection asks for it
-		    mobike = no
+		    # no: 4500 only when NAT detection asks for it
+		    mobike = $peer_mobike
 		    local {
 		      auth = psk
 		      id = $4
