@@ -14,6 +14,7 @@ peer_local_ts=10.2.0.0/24
 peer_remote_ts=10.1.0.0/24
 peer_dpd=30s
 peer_mobike=no
+peer_esp_log=1 # 2: also each packet that is dropped
 peer_plugins="" # further ones, with algorithms
 peer_connection="" # further lines of the connection
 peer_charon=""  # further lines of "charon {"
@@ -34,6 +35,7 @@ charon_settings() {
 		      path = $work/$1.log
 		      default = 1
 		      cfg = 1
+		      esp = $peer_esp_log
 		      flush_line = yes
 		    }
 		  }
