@@ -692,7 +692,22 @@ static void test_mobike_begins_with_the_peers_other_address_after_silence(void)
 	CU_ASSERT_TRUE(wire_done(&w));
 }
 
-static void test_mobike_no_more_random_moves_than_asked_for(void)
+static void test_mobike_transport_mode_stays(void)
+{
+	struct wire w;
+
+	start_up(&w, 77);
+	w.a.profiles[0].children[0].mode = SA_MODE_TRANSPORT;
+	node_move(&w.a, "198.51.100.1", NULL);
+	wire_run(&w, S);
+	struct ike_tunnel_status s = node_status(&w.a, 0);
+	CU_ASSERT_TRUE(is(&s.local, "198.51.100.1"));
+	CU_ASSERT_TRUE(is(&node_pair(&w.a)->out.path.local, "192.0.2.1"));
+	CU_ASSERT_EQUAL(w.a.updates, 0);
+	CU_ASSERT_TRUE(wire_done(&w));
+}
+
+static void test_mobike_nothing_moves_without_a_reason(void)
 {
 	struct wire w;
 
@@ -736,7 +751,8 @@ static const struct test tests[] = {
 	TEST(test_mobike_lists_of_addresses_are_bounded_and_checked),
 	TEST(test_mobike_begins_with_an_address_that_is_there),
 	TEST(test_mobike_begins_with_the_peers_other_address_after_silence),
-	TEST(test_mobike_no_more_random_moves_than_asked_for),
+	TEST(test_mobike_transport_mode_stays),
+	TEST(test_mobike_nothing_moves_without_a_reason),
 };
 
 int main(int argc, char **argv)

@@ -25,6 +25,8 @@ mapping_followed() {
 goes_to() { [[ $(gw_sa gw-b out remote) == "$1":* ]]; }
 
 gw_log_level=debug
+# a peer that speaks MOBIKE says itself where it is
+gw_phase1_more="      mobike: no"
 topology_pair
 wan_nat
 pair_ike_config initiate respond any
