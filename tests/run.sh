@@ -304,6 +304,7 @@ main() {
 	done
 	check_names ${wanted[@]+"${wanted[@]}"}
 	export SALLYPORT_LONG=$long CI=${CI:-true}
+	[ $long = 0 ] || program_seconds=7200
 	mkdir -p "$logs"
 	[ "${SALLYPORT_SKIP_INSTALL:-0}" = 1 ] || "$repo/deploy/install-deps.sh" --tests || {
 		echo "0 passed, 1 failed, 0 skipped"

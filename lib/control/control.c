@@ -13,7 +13,7 @@
 
 #include "control_priv.h"
 
-/* One child per tunnel today: room for 10,000 of them, their successors during a grace period, and reuse in a far
+/* Room for 10,000 tunnels with a few children each, their successors during a grace period, and reuse in a far
  * distance. */
 #define SAD_SLOTS     65536
 #define JOB_QUEUE_MAX 1024

@@ -37,11 +37,11 @@ def wanted_pairs():
     return cells.pairs([c for c in cells.combinations(table.rows()) if c.name in names], 1)[0]
 
 
-def on_the_way(packet, offset, places):
-    """What routers do: another TTL and TOS, mutable bytes of options; the IPv4 checksum to match."""
+def on_the_way(packet, offset, changes):
+    """What routers do: another TTL and TOS, bytes of options {place: what of it}; the IPv4 checksum to match."""
     b = bytearray(probes.changed(packet, tos=TOS_ARRIVING, ttl=7))
-    for at in places:
-        b[offset + at] ^= 0x55
+    for at, flip in changes.items():
+        b[offset + at] ^= flip
     if headers.version(b) == 6:
         return bytes(b)
     head = (b[0] & 15) * 4
@@ -75,8 +75,8 @@ def probe(pair, index, sample, broken):
     """What arrives, and what has to come of it when it is not broken."""
     make = tunnel_probe if pair.combination.tunnel else transport_probe
     sealed, key, expected = make(pair, index, sample)
-    places = sample.changes + ((sample.stays,) if broken else ())
-    arriving = on_the_way(sealed, OFFSET[pair.combination.outer], places)
+    changes = dict.fromkeys(sample.changes, 0x55) | ({sample.stays: sample.flip} if broken else {})
+    arriving = on_the_way(sealed, OFFSET[pair.combination.outer], changes)
     return Probe(pair, index, "wan", arriving, key, expected, not pair.combination.tunnel)
 
 

@@ -32,15 +32,6 @@ NOT_RUN = "the gateway did not run"
 TOLD_MAX = 200  # cells that disagree; the sums count all
 
 
-def is_discovery(packet):
-    """Neighbour solicitations and advertisements (RFC 4861), reports of multicast listeners (RFC 3810, behind a hop-by-hop
-    header): a gateway asks and tells at any time, never through an SA."""
-    if packet[0] >> 4 != 6:
-        return False
-    report = packet[6:8] == b"\x00\x01" and packet[40] == 0x3a and packet[48] == 143
-    return report or (packet[6:8] == b"\x3a\xff" and packet[40] in (135, 136))
-
-
 class Run:
     """One gateway with some of the pairs."""
 
@@ -82,7 +73,7 @@ class Run:
         assert running.wait_free_buffers(free), f"{running.free_buffers()} of {free} buffers"
 
     def no_strays(self):
-        strays = [s for s in self.traffic.strays if not is_discovery(s[1])]
+        strays = self.traffic.strays
         assert not strays, f"{len(strays)} packets, the first at {strays[0][0]}: {results.shown(strays[0][1])}"
 
     def reasons(self):

@@ -11,7 +11,6 @@
 turns=40
 [ "${SALLYPORT_LONG:-0}" = 0 ] || turns=1000
 rate=1000 # packets a second of each flow
-seconds=$((turns / 8 + 2))
 
 # sa NAME KEYS LOCAL REMOTE SPI_IN SPI_OUT LOCAL_TS REMOTE_TS
 sa() {
@@ -46,15 +45,22 @@ configured() {
 	} | gateway_secrets "gw-$1"
 }
 
-turn_all() {
+# turns_of FIRST LAST
+turns_of() {
 	local turn side
-	for ((turn = 1; turn <= turns; turn++)); do
+	for ((turn = $1; turn <= $2; turn++)); do
 		for side in a b; do
 			configured $side $turn
 			gw_ctl gw-$side reload >"$work/reload.out" 2>&1 || { echo "turn $turn of $side" >>"$work/reload.out" && return 1; }
 		done
 	done
-	: >"$work/turned"
+}
+
+# The traffic is to last a little longer than the turns, of which the first few tell how long one takes.
+measure_turns() {
+	local begin=${EPOCHREALTIME/./}
+	turns_of 1 4 || because "reload: $(cat "$work/reload.out")" || return 1
+	seconds=$((turns * (${EPOCHREALTIME/./} - begin) / 4 * 5 / 4 / 1000000 + 2))
 }
 
 # flow NAME SOURCE DESTINATION: a receiver, and its sender in the background
@@ -89,17 +95,17 @@ under_traffic() {
 	local before clear
 	before=$(named_drops) clear=$(wan_count clear)
 	flow untouched 10.1.0.2 10.2.0.2 && flow replaced 10.1.0.3 10.2.0.3 || return 1
-	turn_all || because "reload: $(cat "$work/reload.out")" || return 1
+	turns_of 5 $((turns + 4)) || because "reload: $(cat "$work/reload.out")" || return 1
 	wait_for $((seconds * 2 + 30)) flows_ended
 	[ "$(lost untouched)" = 0 ] || because "untouched: $(tail -n 1 "$work/untouched.log")" || return 1
 	[ "$(lost replaced)" -le $(($(named_drops) - before)) ] ||
 		because "replaced: $(tail -n 1 "$work/replaced.log"), named $(($(named_drops) - before))" || return 1
-	echo "# $turns reloads at each side: untouched lost 0, replaced lost $(lost replaced) of $((rate * seconds)), named $(($(named_drops) - before))"
+	echo "# $turns reloads at each side in $seconds s of traffic: untouched lost 0, replaced lost $(lost replaced) of $((rate * seconds)), named $(($(named_drops) - before))"
 	[ "$(wan_count clear)" = "$clear" ] || because "$(wan_count clear) clear packets on the WAN"
 }
 
 nothing_is_left() {
-	[ "$(gw_sa_count gw-a)" = $((4 + turns % 7 * 2)) ] || because "$(gw_sa_count gw-a) SAs after $turns turns" || return 1
+	[ "$(gw_sa_count gw-a)" = $((4 + (turns + 4) % 7 * 2)) ] || because "$(gw_sa_count gw-a) SAs after $turns turns" || return 1
 	[ "$(gw_json gw-a show counters | jq .mbufs.free)" -gt 6000 ] || because "buffers: $(gw_json gw-a show counters | jq -c .mbufs)"
 }
 
@@ -120,6 +126,7 @@ configured a 0
 configured b 0
 pair_start
 check reload_stress/works_before ping_ok ha 10.2.0.2 5
+check reload_stress/turns_without_traffic measure_turns
 check reload_stress/nothing_lost_without_a_name under_traffic
 check reload_stress/nothing_is_left nothing_is_left
 check reload_stress/memory_is_flat memory_is_flat

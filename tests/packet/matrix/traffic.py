@@ -26,6 +26,15 @@ def output_key(port, packet):
     return sealed_key(spi, low)
 
 
+def is_discovery(packet):
+    """Neighbour solicitations and advertisements (RFC 4861), reports of multicast listeners (RFC 3810, behind a hop-by-hop
+    header): a gateway asks and tells at any time, never through an SA."""
+    if packet[0] >> 4 != 6:
+        return False
+    report = packet[6:8] == b"\x00\x01" and packet[40] == 0x3a and packet[48] == 143
+    return report or (packet[6:8] == b"\x3a\xff" and packet[40] in (135, 136))
+
+
 class Traffic:
     def __init__(self, namespace):
         self.namespace = namespace
@@ -45,7 +54,7 @@ class Traffic:
             if key in self.wanted and key not in self.got:
                 self.got[key] = packet
                 self.under_way -= 1
-            else:
+            elif not is_discovery(packet):
                 self.strays.append((port, packet))
         return bool(came)
 

@@ -11,6 +11,7 @@ class Sample:
     number: int = 0  # of the extension header
     changes: tuple = ()  # offsets of bytes that change on the way without harm
     stays: int = None  # offset of a byte that must not
+    flip: int = 0x55  # what of that byte is changed all the same: not so that the header is refused before AH looks at it
 
 
 # RFC 4302 A1
@@ -27,7 +28,7 @@ IPV4_OPTIONS = (
 IPV6_EXTENSIONS = (
     Sample("hop_by_hop_padded", b"\0\0\x01\x04\0\0\0\0", number=0, stays=5),
     Sample("hop_by_hop_stays", b"\0\0\x1e\x04\1\2\3\4", number=0, stays=6),
-    Sample("hop_by_hop_changes", b"\0\0\x3e\x04\1\2\3\4", number=0, changes=(4, 7), stays=3),
+    Sample("hop_by_hop_changes", b"\0\0\x3e\x04\1\2\3\4", number=0, changes=(4, 7), stays=2, flip=1),
     Sample("destination_mixed", b"\0\1\x3e\x04\1\2\3\4\x1e\x04\5\6\7\x08\x01\0", number=60, changes=(4, 5), stays=10),
     Sample("routing_used_up", b"\0\2\0\0" + bytes(4) + ipaddress.ip_address("2001:db8:9::9").packed, number=43,
            stays=10),
