@@ -248,7 +248,7 @@ static void test_mobike_addresses(void)
 		"gw.yaml:30:50: tunnels.paris.local.more_addresses: \"224.0.0.1\" is not an address such as 192.0.2.1 "
 		"or 2001:db8::1");
 	refused("      lifetime: 4h\n", "      lifetime: 4h\n      mobike: maybe\n",
-		"gw.yaml:35:15: tunnels.paris.phase1.mobike: unknown \"maybe\"; use no or yes");
+		"gw.yaml:35:15: tunnels.paris.phase1.mobike: unknown \"maybe\"; known: true, false, yes, no");
 }
 
 static void test_mobike_settings_need_mobike(void)
@@ -258,7 +258,7 @@ static void test_mobike_settings_need_mobike(void)
 	spoil(base_yaml, "      lifetime: 4h\n", "      lifetime: 4h\n      mobike: no\n", text);
 	refused_text(spoil(text, "local: {address: 192.0.2.1,",
 			     "local: {address: 192.0.2.1, more_addresses: [192.0.2.4],", more),
-		base_secrets, "gw.yaml:30:45: tunnels.paris.local.more_addresses: needs phase1.mobike");
+		base_secrets, "gw.yaml:30:49: tunnels.paris.local.more_addresses: needs phase1.mobike");
 	refused_text(spoil(text, "address: 192.0.2.7,", "address: 192.0.2.7, move_to: [10.0.0.0/8],", more),
 		base_secrets, "gw.yaml:31:43: tunnels.paris.remote.move_to: needs phase1.mobike");
 }
