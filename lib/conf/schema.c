@@ -855,6 +855,12 @@ static const struct row phase1_rows[] = {
 		.help = "IKE suites in order of preference: encryption, integrity or PRF, key exchange group. An AEAD "
 			"and "
 			"AES-CBC with a hash are two proposals" },
+	{ .key = "close_when_idle",
+		.type = &type_word,
+		.words = boolean_words,
+		FIELD(struct tunnel_profile, close_idle),
+		.fallback = "false",
+		.help = "the IKE SA is deleted too when `inactivity` has ended its last Child SA" },
 	{ .key = "lifetime",
 		.type = &type_duration,
 		FIELD(struct tunnel_profile, lifetime_ns),
@@ -992,6 +998,16 @@ static const struct row phase2_rows[] = {
 		.zero_allowed = true,
 		.help = "the same in packets; without ESN new keys are negotiated anyway before the sequence numbers "
 			"end. 0: no limit" },
+	{ .key = "inactivity",
+		.type = &type_duration,
+		FIELD(struct child_profile, inactivity_ns),
+		.fallback = "0s",
+		.min = SECONDS(5),
+		.max = HOURS(168),
+		.zero_allowed = true,
+		.help = "without traffic either way for so long the Child SA is deleted; the next packet brings it "
+			"back, "
+			"unless it waits for the peer. 0s: never" },
 	{ .key = "replay_window",
 		.type = &type_number,
 		FIELD(struct child_profile, replay_window),
@@ -1046,6 +1062,16 @@ static const struct row tunnel_rows[] = {
 		.fallback = "auto",
 		.help = "ESP inside UDP port 4500: `auto` when a NAT is on the way, or `always` (which the peer takes "
 			"for a NAT in front of us)" },
+	{ .key = "one_selector_per_child",
+		.type = &type_word,
+		.words = boolean_words,
+		FIELD(struct tunnel_profile, one_selector),
+		.fallback = "false",
+		.help = "for peers whose Child SA carries one local and one remote selector: of several each pair is "
+			"asked for on a Child SA of its own, with `start: trap` by the first packet that needs it, and "
+			"a "
+			"request for several is refused (SINGLE_PAIR_REQUIRED) unless it begins with a packet's "
+			"addresses" },
 	{ .key = "outer",
 		.kind = ROW_MAP,
 		FIELD(struct tunnel_profile, outer),

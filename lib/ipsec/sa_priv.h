@@ -98,6 +98,8 @@ struct sa {
 	/* R: owner worker; W: control before publication, but for source: the owner, for the newest UDP packet */
 	struct sa_selector6 *selectors6; /* behind the replay ring; likewise local, then remote */
 	struct sa_source source;
+	/* outbound: the next one in its slot, for packets that do not fit this one. W: control, R: workers */
+	_Atomic(struct sa *) behind;
 	uint16_t tfc_bytes; /* outbound: TFC_TO_MTU, or the size inner packets are padded to */
 	uint8_t local6_count, remote6_count;
 	bool transport;

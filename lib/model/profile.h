@@ -61,6 +61,8 @@ struct child_profile {
 	struct selector_list local, remote;
 	uint64_t lifetime_ns;                      /* 0: none */
 	uint64_t lifetime_bytes, lifetime_packets; /* of either direction; 0: none */
+	uint64_t inactivity_ns; /* ends when nothing has passed it for so long, until a packet needs it again; 0: never
+				 */
 	uint32_t replay_window;
 	uint16_t tfc_bytes;   /* as in struct sa_spec; control puts it into the outbound SA */
 	uint32_t tunnel_slot; /* given by control when the configuration is applied; unique per child profile */
@@ -87,7 +89,9 @@ struct tunnel_profile {
 	bool nat_refused;  /* no NAT may be on the way (RFC 4555 3.9) */
 	struct address_list local_more, remote_more; /* further addresses of ours and of the peer, best first */
 	struct selector_list move_to; /* where the peer may move; empty: anywhere. Ports and protocols do not count */
-	enum virtual_ip virtual_ip;   /* we ask for these */
+	bool one_selector; /* a Child SA carries one local and one remote selector: more of them are more Child SAs */
+	bool close_idle;   /* the IKE SA ends with its last Child SA, when inactivity ends that */
+	enum virtual_ip virtual_ip; /* we ask for these */
 	const struct address_pool
 		*pool;             /* the peer gets an address of it; borrowed from the configuration; NULL: none */
 	struct header_rules outer; /* of every Child SA; control puts them into the paths */

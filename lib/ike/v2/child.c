@@ -33,16 +33,14 @@ struct proposal_list child_proposals(const struct ike_sa *sa, uint8_t exchange, 
 	return offer;
 }
 
-void child_offer(const struct ike_sa *sa, uint8_t exchange, uint32_t index, uint32_t spi, struct message *m)
+void child_offer(const struct ike_sa *sa, uint8_t exchange, uint32_t index, uint32_t spi, const struct ts_pair *offer,
+	struct message *m)
 {
-	const struct child_profile *p = profile_of(sa, index);
-	struct proposal_list offer = child_proposals(sa, exchange, index, spi);
+	struct proposal_list proposals = child_proposals(sa, exchange, index, spi);
 
-	message_add_sa(m, &offer);
-	const struct selector_list local = config_side(sa, &p->local, true),
-				   remote = config_side(sa, &p->remote, false);
-	message_add_ts(m, PAYLOAD_TSI, &local);
-	message_add_ts(m, PAYLOAD_TSR, &remote);
+	message_add_sa(m, &proposals);
+	message_add_ts(m, PAYLOAD_TSI, &offer->local);
+	message_add_ts(m, PAYLOAD_TSR, &offer->remote);
 }
 
 /* Rekeying begins somewhere between 75 and 85 % of a limit: counted limits end on both sides at once otherwise. */
@@ -105,7 +103,10 @@ struct child_sa *child_install(
 
 	if (!child)
 		return NULL;
+	const struct ts_pair policy = child_policy(sa, a->index);
+	child->piece = !narrow_within(&policy, &a->ts);
 	child->initiated = child->confirmed = k->initiator;
+	child->ask_ns = k->initiator ? 0 : e->now_ns + CHILD_CONFIRM_NS;
 	/* RFC 7296 2.8: a responder waits until the initiator shows that it has the new pair, unless there is none else
 	 */
 	child->sending = k->initiator || !child_twin(child);
@@ -115,6 +116,7 @@ struct child_sa *child_install(
 	}
 	child_insert(e, child);
 	rekey_child_start_timer(e, child);
+	child_passed(e, child);
 	return child;
 }
 
@@ -141,17 +143,12 @@ static bool serves_another(
 /* ---- responder ---- */
 
 /* Their initiator side is our remote side. */
-static bool selectors_agree(const struct ike_sa *sa, const struct child_profile *p, const struct message *request,
-	struct selector_list *ret_local, struct selector_list *ret_remote, bool *ret_whole)
+static enum narrowing narrow(
+	const struct ike_sa *sa, uint32_t index, const struct message *request, bool single, struct ts_pair *ret)
 {
-	const struct selector_list local = config_side(sa, &p->local, true),
-				   remote = config_side(sa, &p->remote, false);
-	bool cut_remote, cut_local;
-	bool common = selector_list_narrow(&request->tsi, &remote, ret_remote, &cut_remote) &&
-		      selector_list_narrow(&request->tsr, &local, ret_local, &cut_local);
+	const struct ts_pair offer = { request->tsr, request->tsi }, policy = child_policy(sa, index);
 
-	*ret_whole = common && !cut_remote && !cut_local;
-	return common;
+	return narrow_answer(&offer, &policy, single, ret);
 }
 
 static bool lists_equal(const struct selector_list *a, const struct selector_list *b)
@@ -166,12 +163,13 @@ static bool lists_equal(const struct selector_list *a, const struct selector_lis
 static int suitability(const struct ike_sa *sa, uint32_t index, const struct message *request)
 {
 	const struct child_profile *p = profile_of(sa, index);
-	struct selector_list local, remote;
-	bool whole;
+	struct ts_pair ts;
+	enum narrowing result = narrow(sa, index, request, false, &ts);
+	bool whole = result == NARROW_WHOLE,
+	     same = lists_equal(&ts.local, &p->local) && lists_equal(&ts.remote, &p->remote);
 
-	if (!selectors_agree(sa, p, request, &local, &remote, &whole))
+	if (result == NARROW_NONE)
 		return 0;
-	bool same = lists_equal(&local, &p->local) && lists_equal(&remote, &p->remote);
 	return 1 + 4 * (whole && same) + 2 * whole + !child_of_index(sa, index);
 }
 
@@ -213,6 +211,37 @@ static uint16_t refuse_selectors(
 	return NOTIFY_TS_UNACCEPTABLE;
 }
 
+static uint16_t refuse_several(
+	const struct ike_sa *sa, const struct message *request, uint32_t index, struct ike_failure *ret_failure)
+{
+	*ret_failure = failure_make(2, request->header.exchange, false, NOTIFY_SINGLE_PAIR_REQUIRED,
+		"one_selector_per_child: the peer asks for several", "let it ask for one pair of selectors at a time");
+	failure_set_selectors(ret_failure, profile_of(sa, index), &request->tsr, &request->tsi);
+	return NOTIFY_SINGLE_PAIR_REQUIRED;
+}
+
+/* What is rekeyed keeps what it carries where that is one pair of several (RFC 7296 2.9.2). 0 or a notify. */
+static uint16_t agree_selectors(const struct ike_sa *sa, const struct message *request, const struct child_sa *old,
+	struct agreement *ret, struct ike_failure *ret_failure)
+{
+	const struct ts_pair offer = { request->tsr, request->tsi };
+	bool single = sa->tunnel->profile->one_selector;
+	struct ts_pair before;
+
+	if (old && old->piece && single) {
+		before = child_ts(old);
+		if (narrow_within(&before, &offer)) {
+			ret->ts = before;
+			return 0;
+		}
+	}
+	enum narrowing result = narrow(sa, ret->index, request, single, &ret->ts);
+	ret->additional = result == NARROW_ADDITIONAL;
+	if (result == NARROW_NONE)
+		return refuse_selectors(sa, request, ret->index, ret_failure);
+	return result == NARROW_SINGLE ? refuse_several(sa, request, ret->index, ret_failure) : 0;
+}
+
 static uint16_t refuse_more(uint8_t exchange, const char *reason, struct ike_failure *ret_failure)
 {
 	*ret_failure = failure_make(2, exchange, false, NOTIFY_NO_ADDITIONAL_SAS, reason, "");
@@ -226,7 +255,6 @@ uint16_t child_agree(struct ike_engine *e, const struct ike_sa *sa, const struct
 	const struct payload *ke = message_find(request, PAYLOAD_KE);
 	uint32_t index = old ? old->index : choose_index(sa, request);
 	struct proposal_list ours = child_proposals(sa, exchange, index, 0), theirs = request->sa;
-	bool whole;
 
 	*ret = (struct agreement){ .index = index };
 	if (serves_another(sa, exchange, false, NOTIFY_NO_ADDITIONAL_SAS, ret_failure))
@@ -237,8 +265,9 @@ uint16_t child_agree(struct ike_engine *e, const struct ike_sa *sa, const struct
 		return refuse_proposals(sa, request, index, ret_failure);
 	suite_of_proposal(ret_chosen, &ret->suite);
 	ret->spi_out = (uint32_t)ret_chosen->spi;
-	if (!selectors_agree(sa, profile_of(sa, index), request, &ret->local, &ret->remote, &whole))
-		return refuse_selectors(sa, request, index, ret_failure);
+	uint16_t notify = agree_selectors(sa, request, old, ret, ret_failure);
+	if (notify)
+		return notify;
 	if (sa->child_count >= CHILD_SAS_MAX)
 		return refuse_more(exchange, "too many Child SAs", ret_failure);
 	ret->spi_in = e->host.spi_reserve(e->host.context, &sa->local.addr, &sa->remote.addr);
@@ -251,8 +280,10 @@ void child_add_answer(const struct agreement *a, const struct proposal *chosen, 
 
 	answer.items[0].spi = a->spi_in;
 	message_add_sa(response, &answer);
-	message_add_ts(response, PAYLOAD_TSI, &a->remote);
-	message_add_ts(response, PAYLOAD_TSR, &a->local);
+	message_add_ts(response, PAYLOAD_TSI, &a->ts.remote);
+	message_add_ts(response, PAYLOAD_TSR, &a->ts.local);
+	if (a->additional)
+		message_add_notify(response, NOTIFY_ADDITIONAL_TS_POSSIBLE, BYTES_NONE);
 }
 
 static struct keymat_input handshake_input(const struct ike_sa *sa)
@@ -307,10 +338,10 @@ void child_report_refusal(struct ike_engine *e, struct ike_sa *sa, uint8_t excha
 }
 
 bool child_answer_fits(const struct ike_sa *sa, const struct message *m, uint32_t index, uint32_t spi_in,
-	struct agreement *ret, struct ike_failure *ret_failure)
+	const struct ts_pair *asked, struct agreement *ret, struct ike_failure *ret_failure)
 {
 	uint8_t exchange = m->header.exchange;
-	const struct child_profile *p = profile_of(sa, index);
+	const struct ts_pair ts = { m->tsi, m->tsr }, policy = child_policy(sa, index);
 	struct proposal_list offer = child_proposals(sa, exchange, index, spi_in), answer = m->sa;
 	struct proposal chosen;
 
@@ -323,25 +354,28 @@ bool child_answer_fits(const struct ike_sa *sa, const struct message *m, uint32_
 		failure_set_proposals(ret_failure, &offer, &m->sa);
 		return false;
 	}
-	const struct selector_list local = config_side(sa, &p->local, true),
-				   remote = config_side(sa, &p->remote, false);
-	if (!selectors_within(&m->tsi, &local) || !selectors_within(&m->tsr, &remote)) {
-		failure_set_selectors(ret_failure, p, &m->tsi, &m->tsr);
+	/* the policy may be narrower than what was asked for: the answer has brought a virtual address */
+	if (!narrow_within(&ts, asked) || !narrow_within(&ts, &policy)) {
+		failure_set_selectors(ret_failure, profile_of(sa, index), &m->tsi, &m->tsr);
 		return false;
 	}
 	*ret = (struct agreement){ .index = index, .spi_in = spi_in, .spi_out = (uint32_t)chosen.spi };
 	suite_of_proposal(&chosen, &ret->suite);
-	ret->local = m->tsi;
-	ret->remote = m->tsr;
+	ret->ts = ts;
+	ret->additional = message_find_notify(m, NOTIFY_ADDITIONAL_TS_POSSIBLE);
 	return true;
 }
 
 int child_offer_auth(struct ike_engine *e, struct ike_sa *sa, struct message *m)
 {
+	struct handshake *h = sa->handshake;
+
+	h->offer = malloc(sizeof(*h->offer));
 	sa->reserved_spi = e->host.spi_reserve(e->host.context, &sa->local.addr, &sa->remote.addr);
-	if (!sa->reserved_spi)
+	if (!h->offer || !sa->reserved_spi)
 		return -ENOSPC;
-	child_offer(sa, IKE_AUTH, sa->asking.child_index, sa->reserved_spi, m);
+	pieces_offer(sa, sa->asking.child_index, NULL, h->offer);
+	child_offer(sa, IKE_AUTH, sa->asking.child_index, sa->reserved_spi, h->offer, m);
 	return 0;
 }
 
@@ -356,12 +390,15 @@ bool child_on_auth_answer(struct ike_engine *e, struct ike_sa *sa, const struct 
 	sa->reserved_spi = 0;
 	if (!message_find(response, PAYLOAD_SA)) {
 		e->host.spi_release(e->host.context, reserved);
-		child_report_refusal(e, sa, IKE_AUTH, index, error ? error->notify.type : 0);
+		if (!pieces_refused(e, sa, index, error ? error->notify.type : 0))
+			child_report_refusal(e, sa, IKE_AUTH, index, error ? error->notify.type : 0);
 		return true;
 	}
-	bool fits = child_answer_fits(sa, response, index, reserved, &a, &f);
-	if (fits && child_install(e, sa, &a, &k))
+	bool fits = child_answer_fits(sa, response, index, reserved, sa->handshake->offer, &a, &f);
+	if (fits && child_install(e, sa, &a, &k)) {
+		pieces_made(e, sa, index, sa->handshake->offer, a.additional);
 		return true;
+	}
 	if (fits)
 		f = failure_make(2, IKE_AUTH, true, 0, "no memory or no working cryptography", "");
 	e->host.spi_release(e->host.context, reserved);

@@ -87,16 +87,14 @@ struct bytes create_nonce(const struct create *x)
 
 /* ---- races ---- */
 
-/* The other exchange about the same SA, which still runs: it will decide when it is over. */
+/* The other exchange that rekeys the same SA, which still runs: it will decide when it is over. */
 struct create *create_race_of(const struct create *x, const struct ike_sa *sa)
 {
 	struct create *other = x->initiator ? sa->theirs : sa->ours;
 
 	if (!other || (other->initiator && !other->sent) || other->kind != x->kind)
 		return NULL;
-	if (x->kind == CREATE_NEW ? other->index != x->index : other->old_spi != x->old_spi)
-		return NULL;
-	return other;
+	return x->kind != CREATE_NEW && other->old_spi == x->old_spi ? other : NULL;
 }
 
 void create_note_rival(struct create *other, const struct create *x, uint64_t spi)
@@ -223,7 +221,7 @@ static void send_request(struct ike_engine *e, struct ike_sa *sa, struct create 
 	if (x->kind == CREATE_REKEY_IKE)
 		rekey_ike_offer(sa, x, &m);
 	else
-		child_offer(sa, CREATE_CHILD_SA, x->index, x->reserved, &m);
+		child_offer(sa, CREATE_CHILD_SA, x->index, x->reserved, &x->offer, &m);
 	add_nonce_and_key(x, &m);
 	x->sent = true;
 	sa_clear_timer(e, sa, TIMER_JOB);
@@ -241,6 +239,13 @@ static void begin(struct ike_engine *e, struct ike_sa *sa, uint8_t kind, uint32_
 	}
 	x->index = index;
 	x->old_spi = old_spi;
+	if (!pieces_offer(sa, index, child_of_spi(sa, old_spi), &x->offer)) {
+		drop_ours(e, sa);
+		/* that was the last piece: an IKE SA that waited for them may go */
+		tunnel_replace(e, sa, false);
+		task_flush(e, sa);
+		return;
+	}
 	x->reserved = e->host.spi_reserve(e->host.context, &sa->local.addr, &sa->remote.addr);
 	struct proposal_list offer = child_proposals(sa, CREATE_CHILD_SA, index, 0);
 	x->group = alg_lookup(TRANSFORM_KE, proposals_first_group(&offer), 0);
@@ -330,6 +335,10 @@ static void on_refusal(struct ike_engine *e, struct ike_sa *sa, const struct pay
 			rekey_child_not_found(e, old);
 	} else if (notify == NOTIFY_INVALID_KE_PAYLOAD && follow_group(e, sa, error)) {
 		return;
+	} else if (x->kind == CREATE_NEW && pieces_refused(e, sa, x->index, notify)) {
+		if (notify != NOTIFY_SINGLE_PAIR_REQUIRED)
+			child_report_refusal(e, sa, CREATE_CHILD_SA, x->index, notify);
+		drop_ours(e, sa);
 	} else if (x->kind == CREATE_REKEY_IKE) {
 		rekey_ike_report_refusal(e, sa, notify);
 		fall_back(e, sa);
@@ -380,6 +389,8 @@ static void finish_ours(struct ike_engine *e, struct ike_sa *sa, struct bytes sh
 		return;
 	}
 	take_place(e, sa, x, &made);
+	if (x->kind == CREATE_NEW && sa->ours == x)
+		pieces_made(e, sa, x->index, &x->offer, x->agreed.additional);
 	drop_ours(e, sa);
 	task_flush(e, sa);
 }
@@ -389,8 +400,9 @@ static void on_answer(struct ike_engine *e, struct ike_sa *sa, const struct mess
 	struct create *x = sa->ours;
 	struct ike_failure f;
 
-	bool fits = x->kind == CREATE_REKEY_IKE ? rekey_ike_answer_fits(sa, m, x, &f)
-						: child_answer_fits(sa, m, x->index, x->reserved, &x->agreed, &f);
+	bool fits = x->kind == CREATE_REKEY_IKE
+			    ? rekey_ike_answer_fits(sa, m, x, &f)
+			    : child_answer_fits(sa, m, x->index, x->reserved, &x->offer, &x->agreed, &f);
 	if (!fits) {
 		reject(e, sa, &f);
 		return;
@@ -638,15 +650,23 @@ static struct create *create_of_job(const struct ike_sa *sa, const struct crypto
 	return sa->theirs && sa->theirs->number == job->exchange ? sa->theirs : NULL;
 }
 
+/* While our key was made the peer has deleted what was to be rekeyed, or made what was to be created. */
+static bool is_pointless(const struct ike_sa *sa, const struct create *x)
+{
+	const struct child_sa *old = child_of_spi(sa, x->old_spi);
+
+	if (x->kind == CREATE_NEW)
+		return child_of_index(sa, x->index);
+	return x->kind == CREATE_REKEY_CHILD && (!old || old->state != CHILD_UP);
+}
+
 static void on_own_key(struct ike_engine *e, struct ike_sa *sa, bool good)
 {
 	struct create *x = sa->ours;
-	const struct child_sa *old = child_of_spi(sa, x->old_spi);
 
 	if (!good) {
 		give_up(e, sa, "no working cryptography");
-	} else if (x->kind == CREATE_REKEY_CHILD && (!old || old->state != CHILD_UP)) {
-		/* it was deleted meanwhile */
+	} else if (is_pointless(sa, x)) {
 		drop_ours(e, sa);
 		task_flush(e, sa);
 	} else {

@@ -97,8 +97,7 @@ enum step informational_child_deleted(
 {
 	struct child_sa *child = child_of_spi(sa, t->child_spi);
 
-	(void)in;
-	if (child)
+	if (child && (message_find(in->m, PAYLOAD_DELETE) || !rekey_child_ask_again(e, child)))
 		child_end(e, child, "deleted");
 	return STEP_STAY;
 }

@@ -29,8 +29,7 @@ static bool find_child(const struct ike_engine *e, const struct ike_sa *sa, uint
 	struct child_sa *child;
 
 	TAILQ_FOREACH (child, &sa->children, siblings) {
-		bool known = child->confirmed || e->now_ns >= child->up_since_ns + CHILD_CONFIRM_NS;
-		if (known && child->wants & TASK_BIT(kind)) {
+		if (child_is_known(e, child) && child->wants & TASK_BIT(kind)) {
 			*ret_task = (struct task){ kind, (uint8_t)child->index, child->spi_in };
 			return true;
 		}

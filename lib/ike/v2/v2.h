@@ -108,11 +108,12 @@ enum step task_done(struct ike_engine *e, struct ike_sa *sa, const struct input 
 
 /* A phase2 entry's offer with our SPI; in IKE_AUTH without groups (RFC 7296 1.2). */
 struct proposal_list child_proposals(const struct ike_sa *sa, uint8_t exchange, uint32_t index, uint32_t spi);
-/* Initiator: adds SA, TSi, TSr. */
-void child_offer(const struct ike_sa *sa, uint8_t exchange, uint32_t index, uint32_t spi, struct message *m);
+/* Initiator: adds SA, and as TSi, TSr the selectors asked for. */
+void child_offer(const struct ike_sa *sa, uint8_t exchange, uint32_t index, uint32_t spi, const struct ts_pair *offer,
+	struct message *m);
 /* Initiator: what the peer chose lies within our offer; else *ret_failure. */
 bool child_answer_fits(const struct ike_sa *sa, const struct message *m, uint32_t index, uint32_t spi_in,
-	struct agreement *ret, struct ike_failure *ret_failure);
+	const struct ts_pair *offer, struct agreement *ret, struct ike_failure *ret_failure);
 void child_report_refusal(struct ike_engine *e, struct ike_sa *sa, uint8_t exchange, uint32_t index, uint16_t notify);
 /* Responder: phase2 entry (that of old, when one is rekeyed), suite, selectors, and a reserved inbound SPI. 0, or the
  * notify that refuses, with *ret_failure. */
@@ -132,6 +133,24 @@ void child_answer_auth(struct ike_engine *e, struct ike_sa *sa, const struct mes
 /* Initiator: installs what the peer chose, or reports. False: the peer holds an SA that we cannot accept. */
 bool child_on_auth_answer(struct ike_engine *e, struct ike_sa *sa, const struct message *response);
 
+/* ---- pieces.c ---- */
+
+/* What a phase2 entry wants of this IKE SA. */
+struct ts_pair child_policy(const struct ike_sa *sa, uint32_t index);
+/* What the next Child SA of a phase2 entry is asked for; old: the one that it replaces. False: nothing is missing. */
+bool pieces_offer(struct ike_sa *sa, uint32_t index, const struct child_sa *old, struct ts_pair *ret_offer);
+/* A new one of ours is there; more: the peer would carry the rest on further ones (ADDITIONAL_TS_POSSIBLE). */
+void pieces_made(struct ike_engine *e, struct ike_sa *sa, uint32_t index, const struct ts_pair *offer, bool more);
+/* The peer refused one. True: it is asked for in another way, or another piece is. */
+bool pieces_refused(struct ike_engine *e, struct ike_sa *sa, uint32_t index, uint16_t notify);
+/* A packet of these selectors (one each side) has no SA. */
+void pieces_on_packet(struct ike_engine *e, struct tunnel *t, uint32_t index, const struct ts_pair *packet);
+/* More Child SAs of this entry are wanted, though there may be some. */
+bool pieces_missing(const struct ike_sa *sa, uint32_t index);
+/* Some pieces are still to be asked for. */
+bool pieces_waiting(const struct ike_sa *sa);
+void pieces_forget(struct tunnel *t);
+
 /* ---- create_child.c ---- */
 
 /* Tasks: a new Child SA; new keys for one. */
@@ -150,7 +169,7 @@ void create_child_refuse_held(struct ike_engine *e, struct ike_sa *sa);
 void create_child_drop(struct ike_engine *e, struct ike_sa *sa);
 void create_free(struct ike_engine *e, struct create *x);
 struct keymat_input create_keymat_input(const struct create *x, struct bytes shared);
-/* The other exchange about the same SA, which still runs: it will decide when it is over. NULL: none. */
+/* The other exchange that rekeys the same SA, which still runs: it will decide when it is over. NULL: none. */
 struct create *create_race_of(const struct create *x, const struct ike_sa *sa);
 /* It is told what x has made, an SA with this SPI of ours. */
 void create_note_rival(struct create *other, const struct create *x, uint64_t spi);
@@ -164,6 +183,9 @@ void rekey_child_start_timer(struct ike_engine *e, struct child_sa *child);
 void rekey_child_postpone(struct ike_engine *e, struct child_sa *child, uint64_t pause_ns);
 /* The exchange has made a Child SA: what it replaces, and what was made at the same time, make way. */
 void rekey_child_finish(struct ike_engine *e, struct create *x, struct child_sa *child);
+/* The peer does not know it: our answer that made it may not have arrived yet, and when it does, the peer has it.
+ * False: that cannot be. */
+bool rekey_child_ask_again(struct ike_engine *e, struct child_sa *child);
 void rekey_child_not_found(struct ike_engine *e, struct child_sa *old);
 void child_on_timer(struct ike_engine *e, struct child_sa *child);
 void child_want_rekey(struct ike_engine *e, struct child_sa *child);
@@ -174,6 +196,9 @@ void child_expire(struct ike_engine *e, struct child_sa *child, const char *reas
 /* It is deleted on both sides. */
 void child_end(struct ike_engine *e, struct child_sa *child, const char *reason);
 void child_tell_up(struct ike_engine *e, const struct child_sa *child);
+/* Traffic passed it; the timer that looks for traffic fired. */
+void child_passed(struct ike_engine *e, struct child_sa *child);
+void child_on_idle(struct ike_engine *e, struct child_sa *child);
 
 /* ---- rekey_ike.c ---- */
 
@@ -197,7 +222,7 @@ enum step rekey_ike_on_use(struct ike_engine *e, struct ike_sa *sa, const struct
 void rekey_ike_on_timer(struct ike_engine *e, struct ike_sa *sa);
 /* Asks for new keys again after a pause. */
 void rekey_ike_postpone(struct ike_engine *e, struct ike_sa *sa, uint64_t pause_ns);
-/* The peer has to prove its identity anew: as initiator a new IKE SA is begun, as responder this one ends. */
+/* The peer has to prove its identity anew: who began with it begins a new IKE SA, with the other side this one ends. */
 void rekey_ike_reauthenticate(struct ike_engine *e, struct ike_sa *sa);
 
 /* ---- config_mode.c: virtual addresses ---- */
