@@ -189,7 +189,9 @@ struct child_sa {
 	struct ike_sa *sa;
 	struct selector *selectors; /* owned: local ones, then remote ones */
 	uint8_t local_count, remote_count;
-	uint8_t state; /* enum child_state */
+	uint8_t state;    /* enum child_state */
+	uint8_t protocol; /* PROTOCOL_ESP or PROTOCOL_AH */
+	bool transport;   /* else tunnel mode */
 	bool udp_encap;
 	bool sending;   /* our traffic may go out on it: the peer has shown that it has the SA, or there is no other */
 	bool current;   /* our traffic goes out on it */
@@ -294,7 +296,11 @@ struct agreement {
 	uint32_t index; /* of the profile's children */
 	uint32_t spi_in, spi_out;
 	struct ts_pair ts;
-	bool additional; /* the peer, or we, could carry more of what was offered on another one (RFC 7296 2.9) */
+	bool additional;   /* the peer, or we, could carry more of what was offered on another one (RFC 7296 2.9) */
+	uint8_t protocol;  /* PROTOCOL_ESP or PROTOCOL_AH */
+	bool transport;    /* else tunnel mode */
+	bool tfc_unwanted; /* the peer takes no TFC padding */
+	struct addr original_local, original_remote; /* as in struct sa_spec */
 };
 
 /* A CREATE_CHILD_SA exchange while it runs: with a key exchange it waits for jobs on the way. */

@@ -525,20 +525,16 @@ void sa_heard(struct ike_engine *e, struct ike_sa *sa)
 	tunnel_replace(e, sa, false);
 }
 
-/* RFC 4555 1.2: in transport mode the addresses are those of the traffic itself, and stay. */
-static bool has_own_path(const struct child_sa *child)
-{
-	return child->sa->tunnel->profile->children[child->index].mode == SA_MODE_TUNNEL;
-}
-
 void sa_repath(struct ike_engine *e, struct ike_sa *sa)
 {
 	struct child_sa *child;
 
 	TAILQ_FOREACH (child, &sa->children, siblings) {
-		if (!child->installed || !has_own_path(child))
+		/* RFC 4555 1.2: in transport mode the addresses are those of the traffic itself, and stay */
+		if (!child->installed || child->transport)
 			continue;
-		child->udp_encap = natd_udp_encap(sa);
+		/* AH is never inside UDP (RFC 3948 1) */
+		child->udp_encap = child->protocol == PROTOCOL_ESP && natd_udp_encap(sa);
 		action_child(e, IKE_UPDATE, child);
 	}
 }

@@ -829,7 +829,8 @@ static bool same_selectors(const struct selector_list *a, const struct selector_
 
 static bool specs_match(const struct sa_spec *out, const struct sa_spec *in)
 {
-	return out->spi == in->spi && out->encr == in->encr && out->integ == in->integ && out->esn == in->esn &&
+	return out->spi == in->spi && out->mode == in->mode && out->protocol == in->protocol && out->encr == in->encr &&
+	       out->integ == in->integ && out->esn == in->esn &&
 	       bytes_equal(secret_view(&out->encr_key), secret_view(&in->encr_key)) &&
 	       bytes_equal(secret_view(&out->integ_key), secret_view(&in->integ_key)) &&
 	       same_selectors(&out->local, &in->remote) && same_selectors(&out->remote, &in->local);

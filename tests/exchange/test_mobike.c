@@ -697,7 +697,7 @@ static void test_mobike_transport_mode_stays(void)
 	struct wire w;
 
 	start_up(&w, 77);
-	w.a.profiles[0].children[0].mode = SA_MODE_TRANSPORT;
+	TAILQ_FIRST(&node_sa(&w.a)->children)->transport = true;
 	node_move(&w.a, "198.51.100.1", NULL);
 	wire_run(&w, S);
 	struct ike_tunnel_status s = node_status(&w.a, 0);

@@ -10,6 +10,7 @@ charon_binary=/usr/lib/ipsec/charon
 peer_psk=interop-psk-0123456789
 peer_ike_proposals=aes256gcm16-prfsha384-ecp384
 peer_esp_proposals=aes256gcm16
+peer_protocol=esp
 peer_local_ts=10.2.0.0/24
 peer_remote_ts=10.1.0.0/24
 peer_dpd=30s
@@ -20,6 +21,8 @@ peer_connection="" # further lines of the connection
 peer_child=""      # further lines of its child
 peer_children=""   # further children: "NAME LOCAL_TS REMOTE_TS", separated by semicolons
 peer_charon=""  # further lines of "charon {"
+peer_kernel="kernel-libipsec kernel-netlink" # user-space ESP stands before the kernel's, which these machines may lack
+peer_preload="" # a library that the daemon runs with
 peer_libipsec="" # lines of "kernel-libipsec {"
 
 # charon_settings NAME: the daemon itself
@@ -28,8 +31,7 @@ charon_settings() {
 	mkdir -p "$dir/swanctl" "$dir/run"
 	cat >"$dir/strongswan.conf" <<-END
 		charon {
-		  # user-space ESP stands before the kernel's, which these machines may lack
-		  load = openssl $peer_plugins random nonce kdf pem pkcs1 pkcs8 x509 pubkey constraints kernel-libipsec kernel-netlink socket-default vici
+		  load = openssl $peer_plugins random nonce kdf pem pkcs1 pkcs8 x509 pubkey constraints $peer_kernel socket-default vici
 		  retransmit_timeout = 1
 		  retransmit_tries = 3
 		  $peer_charon
@@ -56,7 +58,7 @@ charon_child() {
 		      $1 {
 		        local_ts = $2
 		        remote_ts = $3
-		        esp_proposals = $peer_esp_proposals
+		        ${peer_protocol}_proposals = $peer_esp_proposals
 		        $peer_child
 		      }
 	END
@@ -124,7 +126,8 @@ charon_in_place='
 			mkdir -p "$root/${1%/*}" && mount --bind "${1%/*}" "$root/${1%/*}"
 	} || exit 1
 	mount --bind "$1/run" "$root/run" || exit 1
-	export STRONGSWAN_CONF=$1/strongswan.conf
+	export STRONGSWAN_CONF=$1/strongswan.conf FAKEXFRM_SAS=$1/sas
+	[ -z "$4" ] || export LD_PRELOAD=$4
 	exec ${root:+chroot "$root"} "$3"'
 
 # charon_start NAME KEY: runs in namespace KEY with the configuration of NAME and loads it
@@ -132,7 +135,7 @@ charon_start() {
 	local dir=$work/$1 root=""
 	[ "${SALLYPORT_PEER:-}" != debian13 ] || root=$debian13_root
 	spawn "$1" ip netns exec "$(ns "$2")" unshare -m --propagation private bash -c "$charon_in_place" _ "$dir" \
-		"$root" "$charon_binary"
+		"$root" "$charon_binary" "$peer_preload"
 	wait_for 15 test -S "$dir/run/charon.vici" || die "charon does not start"
 	wait_for 10 charon_ctl "$1" --load-all || die "charon refuses its configuration: $(charon_ctl "$1" --load-all 2>&1)"
 }

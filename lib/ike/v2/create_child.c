@@ -215,7 +215,7 @@ static void send_request(struct ike_engine *e, struct ike_sa *sa, struct create 
 	if (x->kind == CREATE_REKEY_CHILD) {
 		struct payload *p = message_add_notify(&m, NOTIFY_REKEY_SA, BYTES_NONE);
 		store_be32(spi, x->old_spi);
-		p->notify.protocol = PROTOCOL_ESP;
+		p->notify.protocol = child_of_spi(sa, x->old_spi)->protocol;
 		p->notify.spi = BYTES_OF(spi);
 	}
 	if (x->kind == CREATE_REKEY_IKE)
@@ -251,6 +251,8 @@ static void begin(struct ike_engine *e, struct ike_sa *sa, uint8_t kind, uint32_
 	x->group = alg_lookup(TRANSFORM_KE, proposals_first_group(&offer), 0);
 	if (!x->reserved)
 		give_up(e, sa, "no inbound SPI is free");
+	else if (!modes_pass_nat(sa, offer.items[0].protocol))
+		give_up(e, sa, modes_no_nat);
 	else if (!x->group)
 		send_request(e, sa, x);
 	else if (!start_key(e, sa, x))
@@ -407,6 +409,11 @@ static void on_answer(struct ike_engine *e, struct ike_sa *sa, const struct mess
 		reject(e, sa, &f);
 		return;
 	}
+	if (x->kind != CREATE_REKEY_IKE && !child_mode_fits(sa, &x->agreed)) {
+		child_refuse_mode(e, sa, CREATE_CHILD_SA, &x->agreed);
+		fall_back(e, sa);
+		return;
+	}
 	store_nonce(m, x->nonce_r, &x->nonce_r_len);
 	/* the proposal that it chose may have no group */
 	const struct alg *group = x->agreed.suite.ke;
@@ -474,7 +481,7 @@ static struct child_sa *rekeyed_child(const struct ike_sa *sa, const struct payl
 	struct child_sa *child;
 
 	TAILQ_FOREACH (child, &sa->children, siblings) {
-		if (p->notify.protocol == PROTOCOL_ESP && p->notify.spi.len == 4 &&
+		if (p->notify.protocol == child->protocol && p->notify.spi.len == 4 &&
 			load_be32(p->notify.spi.data) == child->spi_out)
 			return child;
 	}
@@ -653,10 +660,10 @@ static struct create *create_of_job(const struct ike_sa *sa, const struct crypto
 /* While our key was made the peer has deleted what was to be rekeyed, or made what was to be created. */
 static bool is_pointless(const struct ike_sa *sa, const struct create *x)
 {
-	const struct child_sa *old = child_of_spi(sa, x->old_spi);
+	const struct child_sa *old = child_of_spi(sa, x->old_spi), *same = child_of_index(sa, x->index);
 
 	if (x->kind == CREATE_NEW)
-		return child_of_index(sa, x->index);
+		return same && !same->piece;
 	return x->kind == CREATE_REKEY_CHILD && (!old || old->state != CHILD_UP);
 }
 

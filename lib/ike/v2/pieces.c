@@ -13,7 +13,7 @@ struct ts_pair child_policy(const struct ike_sa *sa, uint32_t index)
 {
 	const struct child_profile *p = &sa->tunnel->profile->children[index];
 
-	return (struct ts_pair){ config_side(sa, &p->local, true), config_side(sa, &p->remote, false) };
+	return (struct ts_pair){ modes_side(sa, p, true), modes_side(sa, p, false) };
 }
 
 static uint8_t bit_of(uint32_t index)

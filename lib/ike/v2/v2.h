@@ -114,6 +114,9 @@ void child_offer(const struct ike_sa *sa, uint8_t exchange, uint32_t index, uint
 /* Initiator: what the peer chose lies within our offer; else *ret_failure. */
 bool child_answer_fits(const struct ike_sa *sa, const struct message *m, uint32_t index, uint32_t spi_in,
 	const struct ts_pair *offer, struct agreement *ret, struct ike_failure *ret_failure);
+/* Initiator: its mode is acceptable; if not, the peer has to delete the SA that it made (RFC 7296 1.3.1). */
+bool child_mode_fits(const struct ike_sa *sa, const struct agreement *a);
+void child_refuse_mode(struct ike_engine *e, struct ike_sa *sa, uint8_t exchange, const struct agreement *a);
 void child_report_refusal(struct ike_engine *e, struct ike_sa *sa, uint8_t exchange, uint32_t index, uint16_t notify);
 /* Responder: phase2 entry (that of old, when one is rekeyed), suite, selectors, and a reserved inbound SPI. 0, or the
  * notify that refuses, with *ret_failure. */
@@ -125,13 +128,35 @@ void child_add_answer(const struct agreement *a, const struct proposal *chosen, 
 /* Keys and the pair of SAs: the host has it. NULL: no memory, or the suite makes no sense; the SPI stays reserved. */
 struct child_sa *child_install(
 	struct ike_engine *e, struct ike_sa *sa, const struct agreement *a, const struct keymat_input *k);
-/* The Child SA that rides on IKE_AUTH. Initiator: reserves the inbound SPI and adds SA, TSi, TSr. 0 or -ENOSPC. */
+/* The Child SA that rides on IKE_AUTH. Initiator: reserves the inbound SPI and adds SA, TSi, TSr. 0, -ENOSPC, or
+ * -EPROTONOSUPPORT: AH behind a NAT. */
 int child_offer_auth(struct ike_engine *e, struct ike_sa *sa, struct message *m);
 /* Responder: chooses, installs, adds SA, TSi, TSr to the response, or reports a failure and adds its notify. */
 void child_answer_auth(struct ike_engine *e, struct ike_sa *sa, const struct message *request,
 	const struct ike_datagram *d, struct message *response);
 /* Initiator: installs what the peer chose, or reports. False: the peer holds an SA that we cannot accept. */
 bool child_on_auth_answer(struct ike_engine *e, struct ike_sa *sa, const struct message *response);
+
+/* ---- modes.c: transport mode, AH ---- */
+
+/* Why a Child SA of AH is refused where a NAT is on the way. */
+extern const char modes_no_nat[];
+bool modes_pass_nat(const struct ike_sa *sa, uint8_t protocol);
+/* The message has USE_TRANSPORT_MODE. */
+bool modes_transport_asked(const struct message *m);
+/* A phase2 entry may become such a Child SA. */
+bool modes_acceptable(const struct child_profile *p, bool transport);
+/* Adds the notifies that go with an offer or an answer. */
+void modes_add(struct message *m, bool transport, uint8_t protocol);
+/* A side of a phase2 entry as this IKE SA has it: in transport mode a dynamic one is the address of the IKE SA. */
+struct selector_list modes_side(const struct ike_sa *sa, const struct child_profile *p, bool local);
+/* Transport mode: where NATs are, the hosts of the peer's selectors are taken for what the IKE SA shows; as the peer
+ * calls them they go into the agreement (RFC 7296 2.23.1). */
+void modes_substitute(const struct ike_sa *sa, struct ts_pair *sides, struct agreement *ret);
+/* Both sides are those of the IKE SA: what is between others cannot be transport mode. */
+bool modes_between_hosts(const struct ike_sa *sa, const struct ts_pair *ts);
+/* Transport mode: another peer behind the same NAT has a Child SA whose traffic looks the same (RFC 3948 5.2). */
+bool modes_taken_by_neighbour(const struct ike_engine *e, const struct ike_sa *sa, const struct agreement *a);
 
 /* ---- pieces.c ---- */
 
