@@ -352,6 +352,28 @@ static void test_pairs_come_through_loss(void)
 	}
 }
 
+/* The peer's own rekeyings have it answer TEMPORARY_FAILURE, or make ours step back. */
+static void test_pairs_come_beside_rekeys_of_the_peer(void)
+{
+	struct wire w;
+
+	for (uint64_t at = 0; at < 40; at++) {
+		init_two_by_two(&w, 40 + at, START_INITIATE);
+		w.a.profiles[0].one_selector = true;
+		proposals_set(&child(&w.a)->proposals, PROTOCOL_ESP, "aes128gcm16-x25519");
+		proposals_set(&child(&w.b)->proposals, PROTOCOL_ESP, "aes128gcm16-x25519");
+		w.job_delay_ns = 7 * MS;
+		wire_start(&w);
+		CU_ASSERT_TRUE(wire_run_until_up(&w, 5 * S));
+		wire_run(&w, at * 5 * MS);
+		node_index_command(&w.b, IKE_REKEY, 0, IKE_WHOLE_TUNNEL);
+		wire_run(&w, 30 * S);
+		CU_ASSERT_TRUE(four_pairs(&w.a, "10.1", "10.2") && four_pairs(&w.b, "10.2", "10.1"));
+		CU_ASSERT_TRUE(wire_paired(&w));
+		CU_ASSERT_TRUE(wire_done(&w));
+	}
+}
+
 /* ---- inactivity ---- */
 
 static void test_an_idle_child_ends_and_a_packet_brings_it_back(void)
@@ -434,6 +456,7 @@ static const struct test tests[] = {
 	TEST(test_rekeying_keeps_each_pair),
 	TEST(test_a_new_ike_sa_has_the_pairs_too),
 	TEST(test_pairs_come_through_loss),
+	TEST(test_pairs_come_beside_rekeys_of_the_peer),
 	TEST(test_an_idle_child_ends_and_a_packet_brings_it_back),
 	TEST(test_a_busy_child_stays_over_a_rekey),
 	TEST(test_the_ike_sa_ends_with_its_last_idle_child),

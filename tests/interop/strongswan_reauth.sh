@@ -53,9 +53,10 @@ charon_initiate charon >"$work/initiate.log" 2>&1
 established || exit 1
 feature reauth responder new_ike charon_ctl charon --rekey --ike net --reauth
 interop_down
+# so much earlier than it is told strongSwan comes; by itself it takes a tenth of its own life of 4 h
+peer_connection="over_time = 2s"
 gw_phase1_more="      reauth: 12s"
 interop_up respond
 charon_initiate charon >"$work/initiate.log" 2>&1
 established || exit 1
 feature reauth-told responder told
-feature reauth-told-traffic responder new_ike in_time

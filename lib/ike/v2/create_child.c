@@ -316,7 +316,7 @@ static void ask_later(struct ike_engine *e, struct ike_sa *sa)
 	if (x->kind == CREATE_REKEY_IKE && !rekey_ike_yield(e, sa))
 		sa->wants |= TASK_BIT(TASK_REKEY_IKE);
 	else if (x->kind == CREATE_NEW)
-		sa->creates |= (uint8_t)(1u << x->index);
+		pieces_again(sa, x->index);
 	else if (old && !old->replaced && old->state == CHILD_UP)
 		old->wants |= TASK_BIT(TASK_REKEY_CHILD);
 	drop_ours(e, sa);
@@ -497,7 +497,7 @@ static void step_back(struct ike_engine *e, struct ike_sa *sa, const struct chil
 	if (!x || x->sent || !(ike || (old && old == ours)))
 		return;
 	if (x->kind == CREATE_NEW)
-		sa->creates |= (uint8_t)(1u << x->index);
+		pieces_again(sa, x->index);
 	else if (ours && ours != old)
 		ours->wants |= TASK_BIT(TASK_REKEY_CHILD);
 	drop_ours(e, sa);
@@ -662,6 +662,8 @@ static bool is_pointless(const struct ike_sa *sa, const struct create *x)
 {
 	const struct child_sa *old = child_of_spi(sa, x->old_spi), *same = child_of_index(sa, x->index);
 
+	if (x->kind == CREATE_NEW && pieces_missing(sa, x->index))
+		return pieces_carried(sa, x->index, &x->offer);
 	if (x->kind == CREATE_NEW)
 		return same && !same->piece;
 	return x->kind == CREATE_REKEY_CHILD && (!old || old->state != CHILD_UP);
@@ -674,6 +676,8 @@ static void on_own_key(struct ike_engine *e, struct ike_sa *sa, bool good)
 	if (!good) {
 		give_up(e, sa, "no working cryptography");
 	} else if (is_pointless(sa, x)) {
+		if (x->kind == CREATE_NEW)
+			pieces_made(e, sa, x->index, &x->offer, false);
 		drop_ours(e, sa);
 		task_flush(e, sa);
 	} else {

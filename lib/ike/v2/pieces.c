@@ -27,7 +27,7 @@ static bool by_pieces(const struct ike_sa *sa, uint32_t index)
 	return sa->tunnel->profile->one_selector || sa->by_pieces & bit_of(index);
 }
 
-static bool carried(const struct ike_sa *sa, uint32_t index, const struct ts_pair *ts)
+bool pieces_carried(const struct ike_sa *sa, uint32_t index, const struct ts_pair *ts)
 {
 	struct child_sa *child;
 
@@ -53,7 +53,7 @@ static bool piece_in_turn(struct ike_sa *sa, uint32_t index, const struct ts_pai
 {
 	uint16_t n = narrow_piece(policy, sa->next_piece[index], ret_offer);
 
-	while (n && carried(sa, index, ret_offer))
+	while (n && pieces_carried(sa, index, ret_offer))
 		n = narrow_piece(policy, (uint16_t)(n + 1), ret_offer);
 	if (sa->child_count >= PIECES_MAX)
 		n = 0;
@@ -106,6 +106,14 @@ static bool go_on(struct ike_sa *sa, uint32_t index)
 	return true;
 }
 
+void pieces_again(struct ike_sa *sa, uint32_t index)
+{
+	/* what is there meanwhile is passed over */
+	if (sa->next_piece[index])
+		sa->next_piece[index] = 1;
+	sa->creates |= bit_of(index);
+}
+
 /* The peer does not want it: more of its kind wait. */
 static void hold_off(struct ike_engine *e, struct tunnel *t)
 {
@@ -134,7 +142,7 @@ static void packet_answered(struct ike_engine *e, struct ike_sa *sa, uint32_t in
 
 	if (!packet)
 		return;
-	if (carried(sa, index, packet)) {
+	if (pieces_carried(sa, index, packet)) {
 		sa->tunnel->packets_pause_ns = 0;
 	} else if (!asked_for(sa, index, offer, packet) && pieces_offer(sa, index, NULL, &next) &&
 		   asked_for(sa, index, &next, packet)) {
@@ -184,7 +192,8 @@ void pieces_on_packet(struct ike_engine *e, struct tunnel *t, uint32_t index, co
 	struct ike_sa *home = tunnel_home(t);
 	bool up = home && sa_children(home, false) & bit_of(index);
 
-	if (up && (e->now_ns < t->packets_after_ns || home->child_count >= PIECES_MAX || carried(home, index, packet)))
+	if (up && (e->now_ns < t->packets_after_ns || home->child_count >= PIECES_MAX ||
+			  pieces_carried(home, index, packet)))
 		return;
 	if (!t->packets[index])
 		t->packets[index] = malloc(sizeof(*packet));

@@ -166,10 +166,14 @@ struct ts_pair child_policy(const struct ike_sa *sa, uint32_t index);
 bool pieces_offer(struct ike_sa *sa, uint32_t index, const struct child_sa *old, struct ts_pair *ret_offer);
 /* A new one of ours is there; more: the peer would carry the rest on further ones (ADDITIONAL_TS_POSSIBLE). */
 void pieces_made(struct ike_engine *e, struct ike_sa *sa, uint32_t index, const struct ts_pair *offer, bool more);
+/* It could not be asked for at once: it is later. */
+void pieces_again(struct ike_sa *sa, uint32_t index);
 /* The peer refused one. True: it is asked for in another way, or another piece is. */
 bool pieces_refused(struct ike_engine *e, struct ike_sa *sa, uint32_t index, uint16_t notify);
 /* A packet of these selectors (one each side) has no SA. */
 void pieces_on_packet(struct ike_engine *e, struct tunnel *t, uint32_t index, const struct ts_pair *packet);
+/* One that is up carries all of it. */
+bool pieces_carried(const struct ike_sa *sa, uint32_t index, const struct ts_pair *ts);
 /* More Child SAs of this entry are wanted, though there may be some. */
 bool pieces_missing(const struct ike_sa *sa, uint32_t index);
 /* Some pieces are still to be asked for. */

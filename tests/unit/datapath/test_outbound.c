@@ -98,6 +98,7 @@ static void test_outbound_takes_the_sa_of_its_slot_that_fits(void)
 	rig_open(1);
 	RIG_POLICY(PROTECT_FAR);
 	tunnel_open(1400);
+	narrow.path = out_sa.path;
 	fake.tunnels[3] = &narrow;
 	rig_send(LAN, &to_far);
 	rig_step();
