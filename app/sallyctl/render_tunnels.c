@@ -41,7 +41,7 @@ static void print_phase1(FILE *out, const json_t *phase)
 {
 	bool nat_local = json_is_true(json_object_get(phase, "nat_local"));
 	bool nat_remote = json_is_true(json_object_get(phase, "nat_remote"));
-	char addresses[2 * 48];
+	char addresses[2 * 48], more[8 * 48];
 
 	print_state(out, "Phase 1", phase);
 	if (strcmp(text_of(phase, "state"), "down") != 0)
@@ -58,6 +58,9 @@ static void print_phase1(FILE *out, const json_t *phase)
 			table_cell(json_object_get(phase, "virtual_ips"), addresses, sizeof(addresses)));
 	if (has_text(phase, "weak"))
 		fprintf(out, "  %-8s %-12s WEAK: %s\n", "", "", text_of(phase, "weak"));
+	if (json_is_true(json_object_get(phase, "mobike")))
+		fprintf(out, "  %-8s %-12s MOBIKE, further addresses of the peer: %s\n", "", "",
+			table_cell(json_object_get(phase, "remote_more_addresses"), more, sizeof(more)));
 	if (nat_local || nat_remote)
 		fprintf(out, "  %-8s %-12s NAT in front of %s\n", "", "",
 			nat_local && nat_remote ? "both"

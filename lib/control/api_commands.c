@@ -109,10 +109,8 @@ static json_t *terminate(struct command_call *call)
 	return command_tunnel(call, IKE_TERMINATE);
 }
 
-/* Without an SA there is nothing to renew. */
-static json_t *rekey(struct command_call *call)
+static bool is_up(struct command_call *call, int tunnel)
 {
-	int tunnel = find_tunnel(call, call->args[0]);
 	struct ike_tunnel_status *s = calloc(1, sizeof(*s));
 	bool up = tunnel >= 0 && s && !ike_tunnel_status(call->control->engine, (uint32_t)tunnel, s) &&
 		  s->phase1 == PHASE_UP;
@@ -120,7 +118,58 @@ static json_t *rekey(struct command_call *call)
 	free(s);
 	if (tunnel >= 0 && !up)
 		snprintf(call->error, sizeof(call->error), "tunnel \"%.80s\" is not up", call->args[0]);
-	return up ? command_tunnel(call, IKE_REKEY) : NULL;
+	return up;
+}
+
+/* Without an SA there is nothing to renew. */
+static json_t *rekey(struct command_call *call)
+{
+	return is_up(call, find_tunnel(call, call->args[0])) ? command_tunnel(call, IKE_REKEY) : NULL;
+}
+
+/* "local ADDRESS", "remote ADDRESS" in either order. False with the call's error filled. */
+static bool read_path(struct command_call *call, struct ike_command *ret_command)
+{
+	for (size_t i = 1; i < call->arg_count; i += 2) {
+		bool local = !strcmp(call->args[i], "local"), remote = !strcmp(call->args[i], "remote");
+		struct addr *to = local ? &ret_command->local : &ret_command->remote.addr;
+		if ((!local && !remote) || i + 1 == call->arg_count) {
+			snprintf(call->error, sizeof(call->error),
+				"move: \"local ADDRESS\" or \"remote ADDRESS\" expected");
+			return false;
+		}
+		if (addr_parse(call->args[i + 1], to) || addr_is_any(to)) {
+			snprintf(call->error, sizeof(call->error), "\"%.80s\" is not an address", call->args[i + 1]);
+			return false;
+		}
+	}
+	return true;
+}
+
+/* What the engine refused at once it has said in an event, the newest one. */
+static const char *refusal_since(const struct history *h, const struct history_entry *before)
+{
+	const struct history_entry *last = h->count ? history_at(h, h->count - 1) : NULL;
+
+	return last && last != before && last->kind == IKE_EV_MOVE_REFUSED && last->text ? last->text : NULL;
+}
+
+static json_t *move(struct command_call *call)
+{
+	struct control *c = call->control;
+	int tunnel = find_tunnel(call, call->args[0]);
+	struct ike_command command = { .kind = IKE_MOVE, .tunnel = (uint32_t)tunnel, .child = IKE_WHOLE_TUNNEL };
+
+	if (tunnel < 0 || !read_path(call, &command) || !is_up(call, tunnel))
+		return NULL;
+	const struct history *h = &c->histories[tunnel];
+	const struct history_entry *before = h->count ? history_at(h, h->count - 1) : NULL;
+	ike_host_command(c, &command);
+	const char *refusal = refusal_since(h, before);
+	if (!refusal)
+		return json_pack("{s:s}", "tunnel", call->args[0]);
+	snprintf(call->error, sizeof(call->error), "%s", refusal);
+	return NULL;
 }
 
 static json_t *report_json(const struct reload_report *p)
@@ -189,6 +238,7 @@ static json_t *(*const handlers[COMMAND_COUNT])(struct command_call *call) = {
 	[COMMAND_INITIATE] = initiate,
 	[COMMAND_TERMINATE] = terminate,
 	[COMMAND_REKEY] = rekey,
+	[COMMAND_MOVE] = move,
 };
 
 /* Words and argument counts come from the table shared with sallyctl; the handlers stand beside it by number. */

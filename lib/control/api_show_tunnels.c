@@ -37,21 +37,21 @@ static uint64_t seconds_since(const struct control *c, uint64_t ns)
 	return ns && ns < c->now_ns ? (c->now_ns - ns) / 1000000000u : 0;
 }
 
-static json_t *virtual_ips(const struct ike_tunnel_status *s)
+static json_t *addresses(const struct addr *items, size_t count)
 {
 	json_t *array = json_array();
 	char text[ADDR_TEXT_MAX];
 
-	for (size_t i = 0; i < ARRAY_LEN(s->virtual); i++)
-		if (s->virtual[i].family)
-			json_array_append_new(array, json_string(addr_format(&s->virtual[i], text)));
+	for (size_t i = 0; i < count; i++)
+		if (items[i].family)
+			json_array_append_new(array, json_string(addr_format(&items[i], text)));
 	return array;
 }
 
 static json_t *phase1(const struct control *c, const struct tunnel_profile *profile, const struct ike_tunnel_status *s)
 {
-	return json_pack("{s:s,s:s,s:o,s:o,s:o,s:o,s:o,s:o,s:o,s:o,s:b,s:b,s:I}", "state", phase_state_name(s->phase1),
-		"role",
+	return json_pack("{s:s,s:s,s:o,s:o,s:o,s:o,s:o,s:o,s:o,s:o,s:b,s:b,s:b,s:o,s:I}", "state",
+		phase_state_name(s->phase1), "role",
 		s->phase1 == PHASE_DOWN ? "none"
 		: s->initiator          ? "initiator"
 					: "responder",
@@ -59,7 +59,8 @@ static json_t *phase1(const struct control *c, const struct tunnel_profile *prof
 		spi_text(s->spi_i, 16), "spi_r", spi_text(s->spi_r, 16), "local",
 		endpoint_text(&s->local, &profile->local_addr), "remote",
 		endpoint_text(&s->remote, &profile->remote_addr), "remote_id", json_text(s->remote_id), "virtual_ips",
-		virtual_ips(s), "nat_local", s->local_nat, "nat_remote", s->remote_nat, "up_seconds",
+		addresses(s->virtual, ARRAY_LEN(s->virtual)), "nat_local", s->local_nat, "nat_remote", s->remote_nat,
+		"mobike", s->mobike, "remote_more_addresses", addresses(s->remotes, s->remotes_count), "up_seconds",
 		(json_int_t)(s->phase1 == PHASE_UP ? seconds_since(c, s->up_since_ns) : 0));
 }
 

@@ -29,7 +29,9 @@
 	X(INITIATE, "initiate", "NAME [CHILD]", 1, 2, "bring a tunnel up, or one of its Child SAs")                    \
 	X(TERMINATE, "terminate", "NAME [CHILD] [peer ID]", 1, 4,                                                      \
 		"delete a tunnel's SAs, or one Child SA, here and at the peer; of many peers, one's")                  \
-	X(REKEY, "rekey", "NAME [CHILD] [peer ID]", 1, 4, "give a tunnel's Child SAs, or one of them, new keys")
+	X(REKEY, "rekey", "NAME [CHILD] [peer ID]", 1, 4, "give a tunnel's Child SAs, or one of them, new keys")       \
+	X(MOVE, "move", "NAME local ADDRESS | NAME remote ADDRESS | NAME local ADDRESS remote ADDRESS", 3, 5,          \
+		"use another pair of addresses for a tunnel (MOBIKE)")
 
 #define CONTROL_COMMAND_ENUM(id, words, arguments, fewest, most, help) COMMAND_##id,
 enum control_command { CONTROL_COMMANDS(CONTROL_COMMAND_ENUM) COMMAND_COUNT };

@@ -156,6 +156,15 @@ static bool lends_from(const struct config *config, const struct prefix *subnet)
 	return false;
 }
 
+/* Further addresses of ours are there. */
+static bool has_addresses(const struct config *config, const struct prefix *subnet)
+{
+	for (size_t i = 0; i < config->address_count; i++)
+		if (prefix_contains(subnet, &config->addresses[i].addr))
+			return true;
+	return false;
+}
+
 static int fill_ports(const struct config *config, struct datapath_config *dc, char *ret_reason, size_t reason_capacity)
 {
 	if (config->interface_count > DATAPATH_PORTS_MAX) {
@@ -177,7 +186,8 @@ static int fill_ports(const struct config *config, struct datapath_config *dc, c
 		to->vlan = (uint16_t)from->vlan;
 		to->mtu = (uint16_t)from->mtu;
 		to->rpf = (enum datapath_rpf)from->rpf;
-		to->proxies = from->address6.addr.family && lends_from(config, &from->address6);
+		to->proxies = from->address6.addr.family &&
+			      (lends_from(config, &from->address6) || has_addresses(config, &from->address6));
 	}
 	return 0;
 }
@@ -377,9 +387,13 @@ static int start_packet_path(struct control *c, char *ret_reason, size_t reason_
 	if (!rc)
 		rc = add_neighbours(c, ret_reason, reason_capacity);
 	if (!rc)
+		own_addresses_add(c, c->config, NULL);
+	if (!rc)
 		rc = install_manual_sas(c, ret_reason, reason_capacity);
 	if (!rc)
 		rc = start_workers(c, ret_reason, reason_capacity);
+	if (!rc)
+		links_read(c);
 	return rc;
 }
 
@@ -468,6 +482,8 @@ static void sweep(struct control *c)
 	for (size_t i = 0; i < facts.count; i++)
 		ike_host_command(c, &facts.items[i]);
 	sa_facts_done(&facts);
+	if (links_read(c))
+		paths_changed(c);
 	check_stall(c);
 	worker_loads_sweep(c);
 	api_sweep(c->api, c->now_ns);

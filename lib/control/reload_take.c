@@ -216,7 +216,9 @@ static void config_take_over(struct reload_run *r)
 void reload_take_over(struct reload_run *r)
 {
 	struct control *c = r->c;
+	const struct config *now = c->config;
 
+	own_addresses_add(c, r->next, now);
 	neighbours_add(r);
 	datapath_publish_routes(c->dp, r->prepared);
 	sa_registry_repath(&c->sas);
@@ -227,4 +229,7 @@ void reload_take_over(struct reload_run *r)
 	neighbours_remove(r);
 	datapath_workers_set(c->dp, (uint16_t)r->report.workers);
 	config_take_over(r);
+	/* an address that goes still receives until its tunnels have another one */
+	paths_changed(c);
+	own_addresses_remove(c, c->config, now);
 }

@@ -100,6 +100,13 @@ void datapath_worker_stats_read(const struct datapath *dp, uint16_t worker, stru
 		control_add(dp, ret_stats);
 }
 
+bool datapath_link_up(const struct datapath *dp, uint16_t port)
+{
+	struct rte_eth_link link;
+
+	return !rte_eth_link_get_nowait(dp->ports[port].id, &link) && link.link_status == RTE_ETH_LINK_UP;
+}
+
 static void device_read(const struct port *p, struct datapath_port_stats *s)
 {
 	struct rte_eth_dev_info info;

@@ -288,6 +288,8 @@ struct datapath_neighbour {
 uint16_t datapath_worker_count(const struct datapath *dp);
 void datapath_worker_stats_read(const struct datapath *dp, uint16_t worker, struct datapath_worker_stats *ret_stats);
 uint16_t datapath_port_count(const struct datapath *dp);
+/* Control: whether the link of a port has a carrier. */
+bool datapath_link_up(const struct datapath *dp, uint16_t port);
 void datapath_port_stats_read(const struct datapath *dp, uint16_t port, struct datapath_port_stats *ret_stats);
 /* Fills up to capacity entries; returns how many exist. */
 size_t datapath_neighbours_read(const struct datapath *dp, struct datapath_neighbour *ret_neighbours, size_t capacity);

@@ -150,7 +150,7 @@ bool action_install(struct ike_engine *e, const struct child_sa *child, struct s
 	return true;
 }
 
-void action_virtual(struct ike_engine *e, const struct ike_sa *sa, const struct dns_list *dns, bool given)
+void action_virtual(struct ike_engine *e, const struct ike_sa *sa, const struct address_list *dns, bool given)
 {
 	struct ike_action *a = actions_push(e->out, IKE_ADDRESS);
 

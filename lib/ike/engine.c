@@ -131,6 +131,8 @@ static void receive_opened(struct ike_engine *e, struct ike_sa *sa, const struct
 	}
 	if (up && !response)
 		sa_confirmed(e, sa);
+	if (up && response)
+		mobike_on_answer(e, sa, d);
 	if (message_decode_inner(plain, first, m, &error) || message_check(m, &error)) {
 		e->counters[error.reason == WIRE_CRITICAL ? IKE_C_UNKNOWN_CRITICAL : IKE_C_MALFORMED]++;
 		step_or_count(e, sa, response ? EV_BAD_RESPONSE : EV_BAD_REQUEST, &in);
@@ -551,6 +553,22 @@ static void terminate_all(struct ike_engine *e)
 	}
 }
 
+static void paths_changed(struct ike_engine *e)
+{
+	for (struct ike_sa *sa = e->sas, *next; sa; sa = next) {
+		next = sa->next;
+		mobike_on_paths_changed(e, sa);
+	}
+}
+
+static void command_move(struct ike_engine *e, const struct ike_command *c, struct tunnel *t)
+{
+	for (struct ike_sa *sa = t->sas, *next; sa; sa = next) {
+		next = sa->sibling;
+		mobike_on_command(e, sa, &c->local, &c->remote.addr);
+	}
+}
+
 static void child_command(struct ike_engine *e, const struct ike_command *c, struct child_sa *child)
 {
 	struct ike_sa *sa = child->sa;
@@ -578,6 +596,7 @@ static void tunnel_command(struct ike_engine *e, const struct ike_command *c, st
 	case IKE_ACQUIRE: command_initiate(e, c, t); break;
 	case IKE_TERMINATE: for_each_peer(e, c, t, command_terminate); break;
 	case IKE_REKEY: for_each_peer(e, c, t, command_rekey); break;
+	case IKE_MOVE: command_move(e, c, t); break;
 	default: break;
 	}
 }
@@ -592,10 +611,12 @@ static void command(struct ike_engine *e, const struct ike_command *c)
 	case IKE_ACQUIRE:
 	case IKE_TERMINATE:
 	case IKE_REKEY:
+	case IKE_MOVE:
 		if (t && (c->child == IKE_WHOLE_TUNNEL || c->child < t->profile->child_count))
 			tunnel_command(e, c, t);
 		break;
 	case IKE_TERMINATE_ALL: terminate_all(e); break;
+	case IKE_PATHS_CHANGED: paths_changed(e); break;
 	case IKE_SOFT_EXPIRE:
 	case IKE_EXPIRE:
 	case IKE_USED:

@@ -30,6 +30,8 @@ struct ike_host {
 	int (*lease_take)(void *context, const struct address_pool *pool, uint8_t family, const struct identity *peer,
 		const struct addr *wanted, struct addr *ret_addr);
 	void (*lease_give_back)(void *context, const struct address_pool *pool, const struct addr *addr);
+	/* The address is ours and, unless remote is NULL, a route leads from it there. NULL: every one is. */
+	bool (*path_usable)(void *context, const struct addr *local, const struct addr *remote);
 };
 
 struct ike_settings {
@@ -78,6 +80,8 @@ enum ike_command_kind {
 	IKE_USED,            /* spi: authenticated traffic arrived on this inbound SA */
 	IKE_SENT,            /* spi: traffic left on the outbound SA of this pair */
 	IKE_ADDRESS_CHANGED, /* spi, remote: the newest authenticated packet came from there */
+	IKE_PATHS_CHANGED,   /* our addresses or routes are other ones: path_usable answers differently */
+	IKE_MOVE,            /* tunnel, local, remote: use this path (ADDR_NONE: as it is) */
 };
 
 struct ike_command {
@@ -88,6 +92,7 @@ struct ike_command {
 	struct endpoint remote;
 	const struct identity *peer; /* of TERMINATE, REKEY of a tunnel that serves many: this one, NULL: all; borrowed
 				      */
+	struct addr local;
 	struct selector packet_local, packet_remote; /* family ADDR_NONE: not known */
 };
 
@@ -118,6 +123,8 @@ enum ike_action_kind {
 	X(IKE_EV_FAILED, "failed")                                                                                     \
 	X(IKE_EV_RETRANSMIT, "retransmit")                                                                             \
 	X(IKE_EV_NAT_DETECTED, "nat-detected")                                                                         \
+	X(IKE_EV_MOVED, "moved")                                                                                       \
+	X(IKE_EV_MOVE_REFUSED, "move-refused")                                                                         \
 	X(IKE_EV_REPLACED, "replaced")                                                                                 \
 	X(IKE_EV_REFUSED, "message-refused")
 
@@ -173,9 +180,9 @@ struct ike_action {
 		} child;                       /* of SWITCH, RETIRE, UPDATE */
 		struct {
 			uint32_t tunnel;
-			bool given;           /* else it is gone; as often as it was given */
-			struct addr addrs[2]; /* ADDR_NONE: none of the family */
-			struct dns_list dns;  /* name servers that came with it */
+			bool given;              /* else it is gone; as often as it was given */
+			struct addr addrs[2];    /* ADDR_NONE: none of the family */
+			struct address_list dns; /* name servers that came with it */
 		} address;
 		struct crypto_job *job;  /* owned: the host takes it and sets NULL */
 		struct ike_event *event; /* owned by the action list */
@@ -216,6 +223,9 @@ struct ike_child_status {
 	bool udp_encap;
 };
 
+/* Further addresses of a peer (RFC 4555 3.4); what it tells beyond is not used. */
+#define IKE_REMOTES_MAX 8
+
 struct ike_tunnel_status {
 	enum phase_state phase1;
 	bool initiator;
@@ -226,6 +236,9 @@ struct ike_tunnel_status {
 	char remote_id[IDENTITY_TEXT_MAX];
 	struct addr virtual[2]; /* that the peer gave us or was lent; ADDR_NONE: none of the family */
 	bool local_nat, remote_nat;
+	bool mobike;           /* both sides speak it */
+	uint8_t remotes_count; /* further addresses the peer told us */
+	struct addr remotes[IKE_REMOTES_MAX];
 	uint64_t up_since_ns;
 	uint32_t child_count;
 	struct ike_child_status children[CHILDREN_MAX];

@@ -52,6 +52,9 @@ enum task_kind {
 	TASK_AUTH_FAILED,    /* initiator: the peer's AUTH does not verify (RFC 7296 2.21.2) */
 	TASK_INVALID_SYNTAX, /* the peer's response was nonsense (RFC 7296 2.21.3) */
 	TASK_DELETE_IKE,
+	TASK_UPDATE_ADDRESSES, /* initiator: the peer is to use the new path (RFC 4555 3.5) */
+	TASK_CHECK_PATH,       /* responder: is the peer really there (RFC 4555 3.7)? */
+	TASK_TELL_ADDRESSES,   /* our further addresses have changed (RFC 4555 3.6) */
 	TASK_DELETE_CHILD,
 	TASK_REKEY_CHILD,
 	TASK_CREATE_CHILD,
@@ -121,6 +124,28 @@ struct handshake {
 	bool initial_contact;    /* responder: the peer said so */
 	struct ike_failure *why; /* initiator: what noted_error means; owned */
 	struct ts_pair *offer;   /* initiator: selectors asked for in IKE_AUTH; owned */
+};
+
+#define COOKIE2_BYTES     16 /* ours; 8 to 64 are legal (RFC 4555 4.2.5) */
+#define MOBIKE_PROVEN_MAX 4
+
+/* Of an IKE SA whose both sides speak MOBIKE (RFC 4555). */
+struct mobike {
+	bool decides; /* we began the first of the IKE SAs that replaced each other (RFC 4555 1.3): the paths are ours
+		       * to choose; comments and tests call this side the initiator */
+	uint8_t peer_count;
+	struct addr peers[IKE_REMOTES_MAX]; /* further addresses of the peer, as it told last */
+	uint8_t told;                       /* bit per further address of ours (mobike_local) that the peer knows */
+	uint8_t proven_count, proven_next;
+	struct addr proven[MOBIKE_PROVEN_MAX]; /* from where the peer has answered */
+	uint8_t cookie[COOKIE2_BYTES];         /* of the request under way */
+	bool asked;                            /* it has one */
+	bool stale;                            /* the path has changed since: the answer says nothing about it */
+	bool waiting;                          /* Child SAs stay on the former path until the new one is proven */
+	bool seen_known;
+	uint8_t probe;            /* pair of addresses that is tried next */
+	uint8_t seen[HASH_BYTES]; /* initiator: how the peer sees our address (NAT_DETECTION_DESTINATION_IP) */
+	struct endpoint former_local, former_remote;
 };
 
 struct outbox {
@@ -210,6 +235,7 @@ struct ike_sa {
 	bool local_nat, remote_nat;
 	bool fragmentation; /* both sides understand IKE fragments (RFC 7383 2.3) */
 	uint8_t state;      /* enum sa_state; sa_set_state alone writes it */
+	bool natt;          /* the peer knows NAT detection */
 	uint8_t afterwards; /* enum afterwards */
 	uint8_t creates;    /* CREATE_CHILD tasks that wait: bit per index of the profile's children */
 	/* by index of the profile's children, for peers that carry one pair of selectors on an SA: bits of those that
@@ -238,6 +264,7 @@ struct ike_sa {
 		*theirs;       /* CREATE_CHILD_SA exchanges, begun by us and by the peer; owned; NULL: none runs */
 	uint32_t reserved_spi; /* initiator: inbound SPI of the offer */
 	struct outbox outbox;
+	struct mobike *mobike;  /* owned; NULL: not spoken */
 	struct skf_set *skf[2]; /* of the peer's request, of its response; owned; NULL: none */
 	struct timer timers[SA_TIMERS];
 };
@@ -319,7 +346,8 @@ struct tunnel {
 	uint64_t pause_ns;      /* before the next try */
 	uint64_t not_before_ns; /* traps do not start earlier */
 	uint32_t index;
-	uint8_t held;   /* bit per child that the operator terminated */
+	uint8_t turn; /* pair of addresses that the next IKE SA begins with, if it can be used; others after silence */
+	uint8_t held; /* bit per child that the operator terminated */
 	uint8_t wanted; /* bit per child that is to be up, as far as we are concerned */
 	/* bits per child since the peer was found dead, until an IKE SA is up (dpd_action) */
 	uint8_t restart;                       /* start by themselves, however they start otherwise */
@@ -386,7 +414,7 @@ void action_keepalive(struct ike_engine *e, const struct ike_sa *sa);
 bool action_crypto(struct ike_engine *e, struct crypto_job *job);
 void action_child(struct ike_engine *e, enum ike_action_kind kind, const struct child_sa *child);
 /* Our virtual addresses of this SA are given, or gone. */
-void action_virtual(struct ike_engine *e, const struct ike_sa *sa, const struct dns_list *dns, bool given);
+void action_virtual(struct ike_engine *e, const struct ike_sa *sa, const struct address_list *dns, bool given);
 /* Takes both specs' contents (they are empty afterwards). */
 bool action_install(struct ike_engine *e, const struct child_sa *child, struct sa_spec *in, struct sa_spec *out);
 
@@ -444,13 +472,16 @@ int keymat_child(struct ike_engine *e, const struct ike_sa *sa, const struct key
 
 /* ---- natd.c ---- */
 
-/* Adds both NAT detection notifies; hashes (2 * HASH_BYTES) back them until the message is encoded. */
-void natd_add(struct ike_engine *e, const struct ike_sa *sa, struct message *m, uint8_t *hashes);
+/* Adds both NAT detection notifies for a message between these two; hashes (2 * HASH_BYTES) back them until it is
+ * encoded. */
+void natd_add(struct ike_engine *e, const struct ike_sa *sa, const struct endpoint *local,
+	const struct endpoint *remote, struct message *m, uint8_t *hashes);
 /* Compares the peer's with what the datagram shows and sets local_nat, remote_nat. */
 void natd_evaluate(struct ike_engine *e, struct ike_sa *sa, const struct message *m, const struct ike_datagram *d);
 /* Child SAs of this IKE SA use UDP encapsulation. */
 bool natd_udp_encap(const struct ike_sa *sa);
-/* Initiator: the exchanges behind IKE_SA_INIT use port 4500 (RFC 7296 2.23). */
+/* Initiator: the exchanges behind IKE_SA_INIT use port 4500 where a NAT asks for it (RFC 7296 2.23), or MOBIKE, as one
+ * may come on the way later (RFC 4555 3.3). */
 void natd_move_port(struct ike_sa *sa);
 
 /* ---- cookie.c ---- */
@@ -496,6 +527,10 @@ bool outbox_on_timer(struct ike_engine *e, struct ike_sa *sa);
 /* Takes bytes (heap): the answer to the peer's request in d. Sends it and keeps it for repetitions. */
 void outbox_push_response(
 	struct ike_engine *e, struct ike_sa *sa, const struct ike_datagram *d, uint8_t *bytes, size_t len);
+/* The outstanding request goes out anew at once, as if it had not been sent before: the path is another one. */
+void outbox_send_anew(struct ike_engine *e, struct ike_sa *sa);
+/* It went out on other paths, too. */
+bool outbox_probing(const struct ike_sa *sa);
 /* True when d is byte for byte the request answered last; it is answered again from the cache. */
 bool outbox_answer_again(struct ike_engine *e, struct ike_sa *sa, const struct ike_datagram *d);
 /* The same for a repetition that is known by other means. */
@@ -545,6 +580,10 @@ struct ike_sa *sa_next_of_identity(
 	const struct ike_engine *e, const struct identity *id, const struct ike_sa *previous);
 /* An authenticated message came from there: a NAT has a new mapping (RFC 7296 2.23). */
 void sa_move_remote(struct ike_engine *e, struct ike_sa *sa, const struct endpoint *remote);
+/* Its Child SAs in tunnel mode use its addresses, and UDP as NAT detection says now (RFC 4555 3.5). */
+void sa_repath(struct ike_engine *e, struct ike_sa *sa);
+/* Keepalives are sent from behind a NAT only. */
+void sa_follow_nat(struct ike_engine *e, struct ike_sa *sa);
 /* The peer has this Child SA; its traffic says so. */
 void sa_child_used(struct ike_engine *e, struct child_sa *child);
 void child_confirm(struct ike_engine *e, struct child_sa *child);

@@ -117,9 +117,12 @@ void event_failure(struct ike_engine *e, enum ike_event_kind kind, const struct 
 
 struct path_spec child_path(const struct child_sa *child)
 {
+	const struct ike_sa *sa = child->sa;
+	bool former = sa->mobike && sa->mobike->waiting;
+
 	return (struct path_spec){
-		.local = child->sa->local,
-		.remote = child->sa->remote,
+		.local = former ? sa->mobike->former_local : sa->local,
+		.remote = former ? sa->mobike->former_remote : sa->remote,
 		.encap = child->udp_encap ? SA_ENCAP_UDP : SA_ENCAP_NONE,
 	};
 }
@@ -208,6 +211,11 @@ static void fill_sa(const struct ike_sa *sa, struct ike_tunnel_status *ret)
 	ret->remote = sa->remote;
 	ret->local_nat = sa->local_nat;
 	ret->remote_nat = sa->remote_nat;
+	ret->mobike = sa->mobike;
+	if (sa->mobike) {
+		ret->remotes_count = sa->mobike->peer_count;
+		memcpy(ret->remotes, sa->mobike->peers, sizeof(ret->remotes));
+	}
 	ret->up_since_ns = sa->up_since_ns;
 	if (sa->suite.encr)
 		suite_format(&sa->suite, ret->suite);

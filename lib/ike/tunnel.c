@@ -73,7 +73,8 @@ static struct tunnel *chain_match(struct link *l, const struct addr *local, cons
 {
 	for (; l; l = table_next(l)) {
 		struct tunnel *t = CONTAINER_OF(l, struct tunnel, by_address);
-		bool here = addr_is_any(&t->profile->local_addr) || addr_equal(&t->profile->local_addr, local);
+		bool here = addr_is_any(&t->profile->local_addr) || addr_equal(&t->profile->local_addr, local) ||
+			    mobike_local(t->profile, local);
 		if (here && addr_equal(&t->profile->remote_addr, remote))
 			return t;
 	}

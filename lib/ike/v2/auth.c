@@ -119,6 +119,7 @@ static bool send_request(struct ike_engine *e, struct ike_sa *sa, struct ike_fai
 		ret_failure->notify = 0;
 		return false;
 	}
+	mobike_offer(e, sa, &m);
 	config_ask(sa, &m, config);
 	err = child_offer_auth(e, sa, &m);
 	if (err) {
@@ -136,6 +137,11 @@ enum step auth_send_request(struct ike_engine *e, struct ike_sa *sa, const struc
 
 	if (sa_init_take_secret(e, sa, in->job))
 		return give_up(e, sa, &f);
+	if (sa->tunnel->profile->nat_refused && (sa->local_nat || sa->remote_nat)) {
+		f = failure_make(1, IKE_SA_INIT, true, 0, "a NAT is on the way, which the tunnel refuses",
+			"phase1.nat: allow lets it pass");
+		return give_up(e, sa, &f);
+	}
 	natd_move_port(sa);
 	return send_request(e, sa, &f) ? STEP_NEXT : give_up(e, sa, &f);
 }
@@ -239,6 +245,7 @@ enum step auth_on_response(struct ike_engine *e, struct ike_sa *sa, const struct
 	if (check_peer(e, sa, in->m, &f))
 		return refuse_peer(e, sa, TASK_AUTH_FAILED, &f);
 	sa->reauth_ns = auth_end(e, sa, in->m);
+	mobike_agree(e, sa, in->m);
 	if (!take_child(e, sa, in->m)) {
 		sa->wants = TASK_BIT(TASK_DELETE_IKE);
 		sa->afterwards = AFTER_BACKOFF;
@@ -453,6 +460,8 @@ static int respond(struct ike_engine *e, struct ike_sa *sa, const struct input *
 	if (err)
 		return err;
 	tell_auth_end(e, sa, &m, lifetime);
+	if (mobike_agree(e, sa, in->m))
+		mobike_offer(e, sa, &m);
 	if (config_answer(e, sa, in->m, in->d, &m, config))
 		child_answer_auth(e, sa, in->m, in->d, &m);
 	return protect_respond(e, sa, in->d, &m);

@@ -234,7 +234,7 @@ static void test_warning_examples_have_none(void)
 						  "CHACHA20-POLY1305 repeats nonces after a "
 						  "restart (RFC 8221 3)");
 	/* it shows every setting, so also those of a rig */
-	warned_example("gateway", "gw.yaml:51:15: manual_sas.lab.proposal: weak: with manual keys AES-GCM-256 repeats "
+	warned_example("gateway", "gw.yaml:54:15: manual_sas.lab.proposal: weak: with manual keys AES-GCM-256 repeats "
 				  "nonces after a restart (RFC 8221 3)");
 }
 

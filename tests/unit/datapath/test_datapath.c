@@ -194,6 +194,8 @@ static void test_datapath_event_fd_wakes_once_and_again(void)
 	rig_step();
 	CU_ASSERT(readable());
 	rig_poll();
+	rig_step();
+	rte_pktmbuf_free(rig_receive(LAN));
 	rig_close();
 }
 
