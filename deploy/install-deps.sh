@@ -39,6 +39,8 @@ test_packages() {
 	echo python3-scapy python3-cryptography python3-yaml tshark codespell shellcheck universal-ctags git file
 	# ipsec-secgw is built from the source package of dpdk
 	echo dpkg-dev
+	# another Debian's strongSwan lives in a scratch root
+	echo debootstrap
 	echo strongswan-charon strongswan-libcharon strongswan-swanctl libstrongswan-standard-plugins
 	echo libstrongswan-extra-plugins libcharon-extra-plugins libcharon-extauth-plugins
 	# the sanitizers' runtimes are not dependencies of clang, and the format check needs exactly version 14

@@ -48,10 +48,89 @@ static void check_identities(struct load *l, size_t i, const struct tunnel_profi
 			l, TUNNELS, i, "remote.id", "%.128s is our own identity", identity_format(&t->remote_id, text));
 }
 
+/* ---- transport mode, AH: a table of rules about one phase2 entry ---- */
+
+struct view {
+	const struct tunnel_profile *t;
+	const struct child_profile *c;
+};
+
+/* In transport mode the addresses inside are those outside: selectors of others would let packets of others through an
+ * SA that is between two hosts. */
+static bool between_others(const struct selector_list *side, const struct addr *host)
+{
+	for (int i = 0; i < side->count; i++)
+		if (!addr_equal(&side->items[i].low, host) || !addr_equal(&side->items[i].high, host))
+			return true;
+	return false;
+}
+
+static bool local_of_others(const struct view *v)
+{
+	return v->c->mode == SA_MODE_TRANSPORT && between_others(&v->c->local, &v->t->local_addr);
+}
+
+static bool remote_of_others(const struct view *v)
+{
+	if (v->c->mode != SA_MODE_TRANSPORT || (v->c->remote.dynamic && !v->t->pool))
+		return false;
+	return between_others(&v->c->remote, &v->t->remote_addr);
+}
+
+static bool fallback_of_tunnel(const struct view *v)
+{
+	return v->c->mode == SA_MODE_TUNNEL && v->c->tunnel_fallback;
+}
+
+static bool padding_of_transport(const struct view *v)
+{
+	return v->c->mode == SA_MODE_TRANSPORT && !v->c->tunnel_fallback && v->c->tfc_bytes;
+}
+
+static bool padding_of_ah(const struct view *v)
+{
+	return v->c->protocol == PROTOCOL_AH && v->c->tfc_bytes;
+}
+
+static bool ah_in_udp(const struct view *v)
+{
+	return v->c->protocol == PROTOCOL_AH && v->t->encap == ENCAP_ALWAYS;
+}
+
+static const struct rule {
+	const char *setting;
+	bool (*broken)(const struct view *v);
+	const char *text;
+} rules[] = {
+	{ "local_selectors", local_of_others,
+		"transport mode is between the two hosts only: local.address, or [dynamic] without virtual_ip" },
+	{ "remote_selectors", remote_of_others,
+		"transport mode is between the two hosts only: remote.address, or [dynamic] without pool" },
+	{ "tunnel_fallback", fallback_of_tunnel, "with mode: tunnel there is nothing to fall back from" },
+	{ "tfc_padding", padding_of_transport,
+		"transport mode cannot pad: only an inner IP header says where a packet ends (RFC 4303 2.7)" },
+	{ "tfc_padding", padding_of_ah, "AH does not hide lengths; ESP does (RFC 4303 2.7)" },
+	{ "protocol", ah_in_udp, "AH cannot be encapsulated in UDP (RFC 3948 1), which encap: always wants" },
+};
+
+static void check_modes(struct load *l, size_t i, const struct tunnel_profile *t, uint8_t child)
+{
+	const struct view v = { t, &t->children[child] };
+	char setting[64];
+
+	for (size_t k = 0; k < ARRAY_LEN(rules); k++) {
+		snprintf(setting, sizeof(setting), "phase2.%u.%s", child, rules[k].setting);
+		if (rules[k].broken(&v))
+			check_fault(l, TUNNELS, i, setting, "%s", rules[k].text);
+	}
+}
+
 static void check_child(struct load *l, size_t i, const struct tunnel_profile *t, uint8_t child)
 {
 	const struct child_profile *c = &t->children[child];
 	char setting[64];
+
+	check_modes(l, i, t, child);
 
 	snprintf(setting, sizeof(setting), "phase2.%u.remote_selectors", child);
 	check_families(l, TUNNELS, i, setting, &c->local, &c->remote);

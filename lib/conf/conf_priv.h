@@ -170,7 +170,7 @@ struct row_table schema_secrets(void);
 
 extern const struct type type_number, type_number_or_word, type_duration, type_word, type_name, type_text, type_path,
 	type_words, type_address, type_address_or_any, type_prefix, type_mac, type_identity, type_identity_or_any,
-	type_selectors, type_selectors_or_dynamic, type_dns, type_ike_proposals, type_esp_proposals, type_suite,
+	type_selectors, type_selectors_or_dynamic, type_dns, type_ike_proposals, type_child_proposals, type_suite,
 	type_psk, type_key;
 
 /* Fills base from a map by its rows; map may be NULL: defaults only. `at` is where missing settings are reported. */

@@ -117,7 +117,7 @@ static void print_types(FILE *f)
 {
 	static const struct type *const types[] = { &type_number, &type_number_or_word, &type_duration, &type_name,
 		&type_text, &type_path, &type_address, &type_prefix, &type_mac, &type_identity, &type_selectors,
-		&type_ike_proposals, &type_esp_proposals, &type_suite, &type_psk, &type_key };
+		&type_ike_proposals, &type_child_proposals, &type_suite, &type_psk, &type_key };
 
 	fputs("\n# Types\n\n| type | what is written |\n|---|---|\n", f);
 	for (size_t i = 0; i < ARRAY_LEN(types); i++)

@@ -51,25 +51,14 @@ static const struct word action_words[] = {
 	{ "discard", POLICY_DISCARD, NULL },
 	{ 0 },
 };
-static const struct word manual_protocol_words[] = {
+static const struct word protocol_words[] = {
 	{ "esp", PROTOCOL_ESP, NULL },
 	{ "ah", PROTOCOL_AH, NULL },
 	{ 0 },
 };
-static const struct word protocol_words[] = {
-	{ "esp", PROTOCOL_ESP, NULL },
-	{ "ah", PROTOCOL_AH, "IKE does not negotiate AH here; only manual SAs have it" },
-	{ 0 },
-};
-static const struct word manual_mode_words[] = {
-	{ "tunnel", SA_MODE_TUNNEL, NULL },
-	{ "transport", SA_MODE_TRANSPORT, NULL },
-	{ "beet", 0, "BEET mode is not supported" },
-	{ 0 },
-};
 static const struct word mode_words[] = {
 	{ "tunnel", SA_MODE_TUNNEL, NULL },
-	{ "transport", 0, "IKE does not negotiate transport mode here; only manual SAs have it" },
+	{ "transport", SA_MODE_TRANSPORT, NULL },
 	{ "beet", 0, "BEET mode is not supported" },
 	{ 0 },
 };
@@ -616,13 +605,13 @@ static const struct row manual_rows[] = {
 		.help = "name of the pair of SAs; no tunnel may have the same" },
 	{ .key = "protocol",
 		.type = &type_word,
-		.words = manual_protocol_words,
+		.words = protocol_words,
 		FIELD(struct config_manual_sa, in.protocol),
 		.fallback = "esp",
 		.help = "`esp`, or `ah`: the whole packet is authenticated, nothing is encrypted" },
 	{ .key = "mode",
 		.type = &type_word,
-		.words = manual_mode_words,
+		.words = mode_words,
 		FIELD(struct config_manual_sa, in.mode),
 		.fallback = "tunnel",
 		.help = "IPsec mode; `transport` is for packets from `local` to `remote` only" },
@@ -824,6 +813,12 @@ static const struct row phase1_rows[] = {
 		.help = "IKE suites in order of preference: encryption, integrity or PRF, key exchange group. An AEAD "
 			"and "
 			"AES-CBC with a hash are two proposals" },
+	{ .key = "close_when_idle",
+		.type = &type_word,
+		.words = boolean_words,
+		FIELD(struct tunnel_profile, close_idle),
+		.fallback = "false",
+		.help = "the IKE SA is deleted too when `inactivity` has ended its last Child SA" },
 	{ .key = "lifetime",
 		.type = &type_duration,
 		FIELD(struct tunnel_profile, lifetime_ns),
@@ -880,21 +875,34 @@ static const struct row phase2_rows[] = {
 		.words = mode_words,
 		FIELD(struct child_profile, mode),
 		.fallback = "tunnel",
-		.help = "IPsec mode" },
+		.help = "`tunnel`, or `transport`: between local.address and the peer's address only, whose header "
+			"stays in "
+			"front; the selectors are these addresses, or `[dynamic]` where NATs change them" },
+	{ .key = "tunnel_fallback",
+		.type = &type_word,
+		.words = boolean_words,
+		FIELD(struct child_profile, tunnel_fallback),
+		.fallback = "false",
+		.help = "with `mode: transport`: take tunnel mode from a peer that declines transport mode, or that "
+			"asks for "
+			"tunnel mode; otherwise there is no Child SA then (RFC 7296 1.3.1)" },
 	{ .key = "protocol",
 		.type = &type_word,
 		.words = protocol_words,
-		.sink = true,
-		.size = sizeof(uint32_t),
+		FIELD(struct child_profile, protocol),
 		.fallback = "esp",
-		.help = "IPsec protocol" },
+		.help = "`esp`, or `ah`: the whole packet is authenticated, nothing is encrypted, and no NAT may be on "
+			"the "
+			"way" },
 	{ .key = "proposals",
-		.type = &type_esp_proposals,
+		.type = &type_child_proposals,
 		FIELD(struct child_profile, proposals),
 		.fallback = "aes256gcm16, aes128gcm16",
 		.min = 1,
 		.max = PROPOSALS_MAX,
-		.help = "ESP suites in order of preference. `esn` or `noesn` to insist, both are offered otherwise; a "
+		.help = "ESP suites in order of preference, or with `protocol: ah` integrity algorithms, of which "
+			"`sha256` is "
+			"the default then. `esn` or `noesn` to insist, both are offered otherwise; a "
 			"group gives each Child SA a key exchange of its own, but not the one that comes with the IKE "
 			"SA (RFC 7296 1.2)" },
 	{ .key = "local_selectors",
@@ -941,6 +949,16 @@ static const struct row phase2_rows[] = {
 		.zero_allowed = true,
 		.help = "the same in packets; without ESN new keys are negotiated anyway before the sequence numbers "
 			"end. 0: no limit" },
+	{ .key = "inactivity",
+		.type = &type_duration,
+		FIELD(struct child_profile, inactivity_ns),
+		.fallback = "0s",
+		.min = SECONDS(5),
+		.max = HOURS(168),
+		.zero_allowed = true,
+		.help = "without traffic either way for so long the Child SA is deleted; the next packet brings it "
+			"back, "
+			"unless it waits for the peer. 0s: never" },
 	{ .key = "replay_window",
 		.type = &type_number,
 		FIELD(struct child_profile, replay_window),
@@ -995,6 +1013,16 @@ static const struct row tunnel_rows[] = {
 		.fallback = "auto",
 		.help = "ESP inside UDP port 4500: `auto` when a NAT is on the way, or `always` (which the peer takes "
 			"for a NAT in front of us)" },
+	{ .key = "one_selector_per_child",
+		.type = &type_word,
+		.words = boolean_words,
+		FIELD(struct tunnel_profile, one_selector),
+		.fallback = "false",
+		.help = "for peers whose Child SA carries one local and one remote selector: of several each pair is "
+			"asked for on a Child SA of its own, with `start: trap` by the first packet that needs it, and "
+			"a "
+			"request for several is refused (SINGLE_PAIR_REQUIRED) unless it begins with a packet's "
+			"addresses" },
 	{ .key = "outer",
 		.kind = ROW_MAP,
 		FIELD(struct tunnel_profile, outer),

@@ -500,10 +500,16 @@ static bool parse_ike_proposal(
 	return add_proposal(l, PROTOCOL_IKE, row, node, text, base);
 }
 
-static bool parse_esp_proposal(
+/* Of the child's protocol, whose row stands before this one. A default has no node of its own, and is of ESP. */
+static bool parse_child_proposal(
 	struct load *l, const struct row *row, const struct node *node, const char *text, void *base)
 {
-	return add_proposal(l, PROTOCOL_ESP, row, node, text, base);
+	const struct child_profile *child = base;
+
+	if (child->protocol == PROTOCOL_AH && node->kind == NODE_MAP)
+		return child->proposals.count || add_proposal(l, PROTOCOL_AH, row, node, "sha256", base);
+	/* a wrong protocol has its fault; faults of the proposals would only follow from it */
+	return child->protocol && add_proposal(l, (enum security_protocol)child->protocol, row, node, text, base);
 }
 
 /* The only transform of a type; *ret_alg is NULL when there is none. False when there are several. */
@@ -628,8 +634,8 @@ const struct type type_selectors_or_dynamic = { "list of selectors, or [dynamic]
 const struct type type_dns = { "list of addresses", "the address of a name server", true, parse_dns };
 const struct type type_ike_proposals = { "list of IKE proposals",
 	"algorithms such as aes256gcm16-prfsha384-ecp384 or aes256-sha256-modp2048", true, parse_ike_proposal };
-const struct type type_esp_proposals = { "list of ESP proposals", "algorithms such as aes256gcm16", true,
-	parse_esp_proposal };
+const struct type type_child_proposals = { "list of ESP or AH proposals",
+	"algorithms such as aes256gcm16 or, for AH, sha256", true, parse_child_proposal };
 const struct type type_suite = { "SA suite",
 	"one algorithm of each kind, such as aes256gcm16, aes128-sha256-esn or, for AH, sha256", false, parse_suite };
 const struct type type_psk = { "secret", "a text, or bytes in hexadecimal after 0x", false, parse_psk };

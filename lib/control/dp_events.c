@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* What the packet path reports: IKE messages, packets without an SA, unknown SPIs, flags, ICMP errors about SAs. Hints
  * only: the sweep finds what a full ring lost. */
+#include <netinet/in.h>
+
 #include "control_priv.h"
 
 static void on_ike(void *context, const struct datapath_ike *d)
@@ -8,6 +10,18 @@ static void on_ike(void *context, const struct datapath_ike *d)
 	struct ike_datagram datagram = { .local = d->local, .remote = d->remote, .data = d->data };
 
 	ike_host_input(context, &datagram);
+}
+
+/* RFC 7296 2.9: exact, but any type of ICMP, as the answer to one is another. */
+static struct selector packet_selector(const struct datapath_event *e, const struct endpoint *end)
+{
+	bool ports = e->has_ports && e->protocol != IPPROTO_ICMP && e->protocol != IPPROTO_ICMPV6;
+
+	return (struct selector){ .low = end->addr,
+		.high = end->addr,
+		.protocol = e->protocol,
+		.port_low = ports ? end->port : 0,
+		.port_high = ports ? end->port : UINT16_MAX };
 }
 
 /* A child that is to come up by itself is asked for; one that waits for its peer stays down, and the packet's drop has
@@ -24,6 +38,8 @@ static void on_no_sa(struct control *c, const struct datapath_event *e)
 		return;
 	acquire.tunnel = (uint32_t)o->tunnel;
 	acquire.child = (uint32_t)o->child;
+	acquire.packet_local = packet_selector(e, &e->local);
+	acquire.packet_remote = packet_selector(e, &e->remote);
 	if (c->config->tunnels[o->tunnel].children[o->child].start == START_RESPOND)
 		log_limited(c, LIMIT_NO_SA, LOG_DEBUG, "no-sa tunnel %s: waiting for the peer",
 			c->config->tunnels[o->tunnel].name);

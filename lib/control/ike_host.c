@@ -102,11 +102,11 @@ static void do_install(struct control *c, struct ike_action *a)
 	const struct tunnel_profile *tunnel = &c->config->tunnels[a->install.tunnel];
 	const char *reason;
 
-	/* the slot is control's to give; of the header and the padding only the packet path knows */
+	/* the slot is control's to give; of the header of tunnel mode only the packet path knows */
 	a->install.in->tunnel_slot = tunnel->children[a->install.child].tunnel_slot;
 	a->install.out->tunnel_slot = a->install.in->tunnel_slot;
-	a->install.out->tfc_bytes = tunnel->children[a->install.child].tfc_bytes;
-	a->install.in->path.header = a->install.out->path.header = tunnel->outer;
+	if (a->install.out->mode == SA_MODE_TUNNEL)
+		a->install.in->path.header = a->install.out->path.header = tunnel->outer;
 	if (sa_pair_install(&c->sas, &owner, a->install.in, a->install.out, a->install.switch_now, &reason))
 		install_failed(c, a, reason);
 }

@@ -13,6 +13,8 @@
 
 #define LINE_MAX_BYTES (PROFILE_NAME_MAX + ADDR_TEXT_MAX + 2 * IDENTITY_BYTES_MAX + 16)
 
+static const char foreign_line[] = "it holds a line that is not of a file of leases";
+
 struct lease_file {
 	FILE *out;
 	bool in_place; /* each line counts from now on */
@@ -36,30 +38,73 @@ static bool line_decode(char *line, const char **ret_pool, struct addr *ret_addr
 {
 	char *rest, *addr, *id;
 
-	*ret_pool = strtok_r(line, " \n", &rest);
-	addr = strtok_r(NULL, " \n", &rest);
-	id = strtok_r(NULL, " \n", &rest);
+	*ret_pool = strtok_r(line, " ", &rest);
+	addr = strtok_r(NULL, " ", &rest);
+	id = strtok_r(NULL, " ", &rest);
 	return *ret_pool && addr && id && !addr_parse(addr, ret_addr) && identity_decode(id, ret_id);
 }
 
-const char *lease_file_read(const char *path,
-	int (*line)(void *context, const char *pool, const struct addr *addr, const struct identity *id), void *context)
+enum line_end { LINE_WHOLE, LINE_CUT, LINE_LONG, LINE_NUL, LINE_NONE };
+
+/* The next line without its end into text, NUL-terminated. Never reads further than one line may be long. */
+static enum line_end line_next(FILE *in, char text[LINE_MAX_BYTES])
 {
-	char text[LINE_MAX_BYTES];
-	const char *pool, *reason = NULL;
+	size_t len = 0;
+	int c;
+
+	while ((c = fgetc(in)) != EOF && c != '\n') {
+		if (!c)
+			return LINE_NUL;
+		if (len + 1 == LINE_MAX_BYTES)
+			return LINE_LONG;
+		text[len++] = (char)c;
+	}
+	text[len] = '\0';
+	return c == '\n' ? LINE_WHOLE : len ? LINE_CUT : LINE_NONE;
+}
+
+/* The gateway was killed while it wrote: behind the pool there is nothing but digits and their separators. */
+static bool may_be_cut(const char *text)
+{
+	const char *rest = strchr(text, ' ');
+
+	return !rest || !rest[strspn(rest, " .:/0123456789abcdef")];
+}
+
+static const char *line_read(char *text, lease_line_reader reader, void *context)
+{
+	const char *pool;
 	struct addr addr;
 	struct identity id;
+
+	if (!line_decode(text, &pool, &addr, &id))
+		return foreign_line;
+	return reader(context, pool, &addr, &id) ? "no memory" : NULL;
+}
+
+const char *lease_lines_read(FILE *in, lease_line_reader reader, void *context)
+{
+	char text[LINE_MAX_BYTES];
+	const char *reason = NULL;
+
+	while (!reason)
+		switch (line_next(in, text)) {
+		case LINE_WHOLE: reason = line_read(text, reader, context); break;
+		case LINE_CUT: return may_be_cut(text) ? NULL : foreign_line;
+		case LINE_LONG: return "it holds a line that is too long for a file of leases";
+		case LINE_NUL: return "it holds a NUL byte, which no file of leases does";
+		case LINE_NONE: return ferror(in) ? "it cannot be read to its end" : NULL;
+		}
+	return reason;
+}
+
+const char *lease_file_read(const char *path, lease_line_reader reader, void *context)
+{
 	FILE *in = fopen(path, "re");
 
 	if (!in)
 		return errno == ENOENT ? NULL : strerror(errno);
-	while (!reason && fgets(text, sizeof(text), in) && strchr(text, '\n'))
-		if (!line_decode(text, &pool, &addr, &id))
-			reason = "it holds a line that is not of a file of leases";
-		else if (line(context, pool, &addr, &id))
-			reason = "no memory";
-	if (!reason && ferror(in))
-		reason = "it cannot be read to its end";
+	const char *reason = lease_lines_read(in, reader, context);
 	fclose(in);
 	return reason;
 }

@@ -3,16 +3,21 @@
  * same the later holds. Only appended to while the gateway runs, so a lease costs one short write. */
 #pragma once
 
+#include <stdio.h>
+
 #include "base.h"
 #include "model.h"
 
 struct lease_file;
 
+/* Takes a line. 0 or -ENOMEM. */
+typedef int (*lease_line_reader)(void *context, const char *pool, const struct addr *addr, const struct identity *id);
+
 /* Reads all lines in their order; a file that is not there holds none, and a broken last line (the gateway was killed
- * while it wrote) is left out. NULL, or why not: "line is not of this file" and the like. */
-const char *lease_file_read(const char *path,
-	int (*line)(void *context, const char *pool, const struct addr *addr, const struct identity *id),
-	void *context);
+ * while it wrote) is left out. NULL, or why it is not a file of leases, in words to put behind its path. */
+const char *lease_file_read(const char *path, lease_line_reader reader, void *context);
+/* The same of an open file. */
+const char *lease_lines_read(FILE *in, lease_line_reader reader, void *context);
 
 /* Begins a new file beside the one at path, with its folder when that is not there. NULL with *ret_reason. */
 struct lease_file *lease_file_create(const char *path, const char **ret_reason);

@@ -177,23 +177,36 @@ int sa_pair_install(struct sa_registry *r, const struct sa_owner *owner, const s
 	return rc;
 }
 
+static void pair_unpublish(struct sa_registry *r, struct sa_pair *pair)
+{
+	struct sa_pair **at = &r->holders[pair->tunnel_slot];
+
+	while (*at != pair)
+		at = &(*at)->next_holder;
+	*at = pair->next_holder;
+	tunnel_take_out(r->ips, pair->tunnel_slot, pair->out);
+	pair->out_published = false;
+}
+
 /* Idempotent: SWITCH may follow an install that switched already (RFC 7296 2.8: first use decides). The pair before
- * keeps its outbound SA until it is retired: when both sides began at once, the engine may yet go back to it. */
+ * keeps its outbound SA until it is retired: when both sides began at once, the engine may yet go back to it. Pairs for
+ * other pieces of the policy stay in the slot. */
 int sa_pair_switch(struct sa_registry *r, struct sa_pair *pair)
 {
-	struct sa_pair *before;
-	struct sa *unpublished;
+	struct sa_pair *next;
 	int rc;
 
 	if (pair->out_published)
 		return 0;
-	rc = pair->tunnel_slot < r->slot_count ? tunnel_swap(r->ips, pair->tunnel_slot, pair->out, &unpublished)
-					       : -EINVAL;
+	rc = pair->tunnel_slot < r->slot_count ? tunnel_add(r->ips, pair->tunnel_slot, pair->out) : -EINVAL;
 	if (rc)
 		return rc;
-	before = r->holders[pair->tunnel_slot];
-	if (before)
-		before->out_published = false;
+	for (struct sa_pair *other = r->holders[pair->tunnel_slot]; other; other = next) {
+		next = other->next_holder;
+		if (sa_selectors_overlap(other->out, pair->out))
+			pair_unpublish(r, other);
+	}
+	pair->next_holder = r->holders[pair->tunnel_slot];
 	r->holders[pair->tunnel_slot] = pair;
 	pair->out_published = true;
 	return 0;
@@ -234,12 +247,8 @@ struct sa_pair *sa_pair_of_slot(const struct sa_registry *r, uint32_t tunnel_slo
  */
 void sa_pair_retire(struct sa_registry *r, struct sa_pair *pair)
 {
-	struct sa *unpublished;
-
-	if (pair->out_published) {
-		tunnel_swap(r->ips, pair->tunnel_slot, NULL, &unpublished);
-		r->holders[pair->tunnel_slot] = NULL;
-	}
+	if (pair->out_published)
+		pair_unpublish(r, pair);
 	datapath_steer_free(r->dp, pair->steer);
 	sa_retire(r->ips, pair->out);
 	sad_retire(r->ips, pair->in);
@@ -317,13 +326,17 @@ void sa_pair_check(struct sa_pair *pair, struct sa_facts *facts)
 	struct sa_stats stats;
 
 	sa_stats_read(pair->out, &stats);
+	uint64_t sent = stats.packets;
 	check_expiry(pair, SA_OUT, stats.flags, facts);
 	sa_stats_read(pair->in, &stats);
 	check_expiry(pair, SA_IN, stats.flags, facts);
 	if (pair->tunnel < 0)
 		return;
-	if (stats.packets != pair->packets_seen && facts_push(facts, IKE_USED, pair, NULL))
-		pair->packets_seen = stats.packets;
+	if (stats.packets != pair->packets_seen[SA_IN] && facts_push(facts, IKE_USED, pair, NULL))
+		pair->packets_seen[SA_IN] = stats.packets;
+	/* traffic both ways is told of once */
+	else if (sent != pair->packets_seen[SA_OUT] && facts_push(facts, IKE_SENT, pair, NULL))
+		pair->packets_seen[SA_OUT] = sent;
 	check_source(pair, stats.flags, facts);
 }
 

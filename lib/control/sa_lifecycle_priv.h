@@ -31,6 +31,7 @@ struct sa_pair {
 	TAILQ_ENTRY(sa_pair) all;
 	LIST_ENTRY(sa_pair) bucket;     /* by inbound SPI */
 	LIST_ENTRY(sa_pair) out_bucket; /* by outbound SPI, which is the peer's choice */
+	struct sa_pair *next_holder;    /* of those that share its tunnel slot */
 	int32_t tunnel, child;          /* indexes; -1: a manual SA */
 	uint32_t tunnel_slot;
 	char name[SA_NAME_MAX];
@@ -42,10 +43,10 @@ struct sa_pair {
 	uint16_t link_mtu;            /* of our own link on the path */
 	uint16_t path_mtu;            /* learnt from a router, lower than that; 0: nothing learnt */
 	uint64_t learnt_ns;           /* when */
-	uint64_t packets_seen;
-	uint32_t told[2];            /* by direction, of a manual SA: flags that the log has had */
-	bool soft_told, expiry_told; /* once is enough for the engine */
-	bool source_untold;          /* a new source that the engine has not heard of: no memory then */
+	uint64_t packets_seen[2];     /* by direction: what the engine has heard of */
+	uint32_t told[2];             /* by direction, of a manual SA: flags that the log has had */
+	bool soft_told, expiry_told;  /* once is enough for the engine */
+	bool source_untold;           /* a new source that the engine has not heard of: no memory then */
 };
 
 struct sa_registry {
@@ -57,7 +58,8 @@ struct sa_registry {
 	uint16_t mtu_floor;    /* below it no MTU is believed */
 	uint64_t mtu_hold_ns;  /* how long one is */
 	size_t count;
-	struct sa_pair **holders; /* owned; index: tunnel slot; the pair whose outbound SA is published there */
+	/* owned; index: tunnel slot; the pairs whose outbound SAs are published there, the newest first */
+	struct sa_pair **holders;
 	size_t slot_count;
 };
 
@@ -88,11 +90,12 @@ void sa_registry_done(struct sa_registry *r);
 int sa_pair_install(struct sa_registry *r, const struct sa_owner *owner, const struct sa_spec *in,
 	const struct sa_spec *out, bool switch_now, const char **ret_reason);
 struct sa_pair *sa_pair_lookup(const struct sa_registry *r, uint32_t spi_in);
-/* The pair whose outbound SA is published in a slot, or NULL. */
+/* The newest pair whose outbound SA is published in a slot, or NULL. */
 struct sa_pair *sa_pair_of_slot(const struct sa_registry *r, uint32_t tunnel_slot);
 /* Routes have changed: the path of every pair is made anew. One without a route keeps the old path. */
 void sa_registry_repath(struct sa_registry *r);
-/* Sends on the pair's outbound SA from now on. 0 or -EINVAL. */
+/* Sends on the pair's outbound SA from now on; others of its slot that are for the same traffic are no longer used. 0
+ * or -EINVAL. */
 int sa_pair_switch(struct sa_registry *r, struct sa_pair *pair);
 /* New outer addresses under traffic. 0, -EHOSTUNREACH. */
 int sa_pair_update(struct sa_registry *r, struct sa_pair *pair, const struct path_spec *path);

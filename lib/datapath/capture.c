@@ -88,7 +88,7 @@ static bool sa_wanted(const struct worker *w, const struct sa *sa, bool outbound
 	if (!outbound)
 		return slot_wanted(s, sa_tunnel_slot(sa));
 	for (uint32_t i = 0; i < s->slot_count && !s->of_port && !wanted; i++)
-		wanted = tunnel_lookup(w->ips, s->first_slot + i) == sa;
+		wanted = tunnel_holds(w->ips, s->first_slot + i, sa);
 	return wanted;
 }
 

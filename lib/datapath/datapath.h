@@ -155,7 +155,9 @@ int datapath_send_udp(struct datapath *dp, const struct endpoint *local, const s
 /* ---- what control gets ------------------------------------------------------------------------------------------ */
 
 enum datapath_event_kind {
-	DATAPATH_NO_SA,       /* tunnel_slot: a packet needs an SA (trap); repeated at most once a second and slot */
+	/* tunnel_slot: a packet needs an SA (trap), or is outside of what those there carry; local, remote, protocol,
+	 * has_ports: its own. At most once a second and slot */
+	DATAPATH_NO_SA,
 	DATAPATH_UNKNOWN_SPI, /* spi, remote */
 	DATAPATH_SA_FLAGS,    /* spi: an SA raised a flag; a hint, control sweeps as well */
 	DATAPATH_PATH_MTU, /* somebody says that a packet of ours was too big; unauthenticated, may quote no SA of ours
@@ -168,6 +170,8 @@ struct datapath_event {
 	enum datapath_event_kind kind;
 	uint32_t tunnel_slot, spi;
 	struct endpoint remote;
+	uint8_t protocol; /* DATAPATH_NO_SA */
+	bool has_ports;   /* likewise; ICMP: type and code in local.port */
 	/* ICMP errors: the quoted packet, which went from local to remote, ports only in UDP; and what is said of it */
 	struct endpoint local;
 	struct addr reporter;

@@ -27,9 +27,17 @@ static void event_push(struct worker *w, const struct datapath_event *e)
 }
 
 /* Once a second and slot; two slots that share a memory cell may be reported more often. */
-void event_no_sa(struct worker *w, uint32_t tunnel_slot)
+static struct endpoint flow_end(const struct flow *f, const uint32_t *addr_be, uint16_t port_be)
 {
-	const struct datapath_event e = { .kind = DATAPATH_NO_SA, .tunnel_slot = tunnel_slot };
+	struct endpoint end = { .addr = { .family = f->family }, .port = rte_be_to_cpu_16(port_be) };
+
+	memcpy(end.addr.bytes, addr_be, addr_len(&end.addr));
+	return end;
+}
+
+void event_no_sa(struct worker *w, uint32_t tunnel_slot, const struct flow *flow)
+{
+	struct datapath_event e = { .kind = DATAPATH_NO_SA, .tunnel_slot = tunnel_slot };
 	uint32_t cell = tunnel_slot % NO_SA_MEMORY;
 
 	if (w->no_sa[cell].cycles && w->no_sa[cell].slot == tunnel_slot &&
@@ -37,6 +45,10 @@ void event_no_sa(struct worker *w, uint32_t tunnel_slot)
 		return;
 	w->no_sa[cell].slot = tunnel_slot;
 	w->no_sa[cell].cycles = w->now_cycles;
+	e.local = flow_end(flow, flow->local_be, flow->local_port_be);
+	e.remote = flow_end(flow, flow->remote_be, flow->remote_port_be);
+	e.protocol = flow->protocol;
+	e.has_ports = flow->has_ports;
 	event_push(w, &e);
 }
 

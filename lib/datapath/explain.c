@@ -158,7 +158,9 @@ static enum drop_reason sa_fault(const struct sa *sa, const struct flow *leaving
 
 static void walk_protect(const struct datapath *dp, uint32_t slot, const struct flow *leaving, struct datapath_walk *w)
 {
-	const struct sa *sa = tunnel_lookup(dp->ips, tunnel_child_lookup(dp->ips, slot, leaving));
+	struct sa *first = tunnel_lookup(dp->ips, tunnel_child_lookup(dp->ips, slot, leaving));
+	struct sa *fits = tunnel_select(first, leaving);
+	const struct sa *sa = fits ? fits : first;
 	const struct path *path;
 	enum drop_reason fault;
 

@@ -77,16 +77,20 @@ static __rte_noinline void refuse(struct worker *w, struct rte_mbuf *m, uint32_t
 	worker_drop(w, m, reason);
 }
 
-/* A child may have gone since the decision was made, and its slot be another's: then it is looked for once more. */
+/* Not the first SA of its slot: one behind it; or the child has gone since the decision was made, its slot may be
+ * another's, and it is looked for once more. Only children that an SA hides from this flow change the epoch. */
 static __rte_noinline struct sa *decided_again(
-	struct worker *w, const struct flow *flow, struct decision *d, bool *ret_fits)
+	struct worker *w, const struct flow *flow, struct decision *d, struct sa *first, bool *ret_fits)
 {
-	struct sa *sa;
+	struct sa *sa = tunnel_select(first, flow);
 
-	d->slot = tunnel_child_lookup(w->ips, d->tunnel, flow);
-	sa = tunnel_lookup(w->ips, d->slot);
-	*ret_fits = sa && sa_selectors_match(sa, flow);
-	return sa;
+	if (!sa && (!first || d->slot != d->tunnel)) {
+		d->slot = tunnel_child_lookup(w->ips, d->tunnel, flow);
+		first = tunnel_lookup(w->ips, d->slot);
+		sa = tunnel_select(first, flow);
+	}
+	*ret_fits = sa;
+	return sa ? sa : first;
 }
 
 /* The SA of a decision and whether the packet fits it. */
@@ -95,16 +99,16 @@ static inline struct sa *decided_sa(struct worker *w, const struct flow *flow, s
 	struct sa *sa = tunnel_lookup(w->ips, d->slot);
 
 	*ret_fits = likely(sa != NULL) && sa_selectors_match(sa, flow);
-	/* no SA: a child may have got one since, and only children that an SA hides from this flow change the epoch */
-	if (likely(*ret_fits || (sa && d->slot == d->tunnel)))
+	if (likely(*ret_fits))
 		return sa;
-	return decided_again(w, flow, d, ret_fits);
+	return decided_again(w, flow, d, sa, ret_fits);
 }
 
-static __rte_noinline void no_sa(struct worker *w, struct rte_mbuf *m, const struct decision *d)
+static __rte_noinline void no_sa(struct worker *w, struct rte_mbuf *m, const struct flow *flow,
+	const struct decision *d, enum drop_reason reason)
 {
-	event_no_sa(w, d->tunnel);
-	refuse(w, m, d->tunnel, DROP_NO_SA);
+	event_no_sa(w, d->tunnel, flow);
+	refuse(w, m, d->tunnel, reason);
 }
 
 /* An SA that is not this worker's: true when it is from now on, else the packet has gone to its owner. */
@@ -132,7 +136,7 @@ static inline struct sa *sa_for(
 	struct sa *sa = decided_sa(w, flow, d, &fits);
 
 	if (unlikely(!sa)) {
-		no_sa(w, m, d);
+		no_sa(w, m, flow, d, DROP_NO_SA);
 		return NULL;
 	}
 	uint8_t owner = sa_owner(sa);
@@ -140,7 +144,7 @@ static inline struct sa *sa_for(
 		return NULL;
 	if (unlikely(!fits)) {
 		sa_count_drop(sa, DROP_SELECTOR_OUT);
-		refuse(w, m, d->tunnel, DROP_SELECTOR_OUT);
+		no_sa(w, m, flow, d, DROP_SELECTOR_OUT);
 		return NULL;
 	}
 	return sa;

@@ -250,7 +250,7 @@ void punt_push(struct worker *w, struct rte_mbuf *m, enum punt_class class);
 bool punt_ike_allowed(struct worker *w, const struct rte_mbuf *m, enum punt_class class);
 
 /* events.c: hints to control, rate-limited. */
-void event_no_sa(struct worker *w, uint32_t tunnel_slot);
+void event_no_sa(struct worker *w, uint32_t tunnel_slot, const struct flow *flow);
 void event_unknown_spi(struct worker *w, uint32_t spi, const struct rte_mbuf *m);
 void event_sa_flags(struct worker *w, uint32_t spi);
 /* What an ICMP error says of one of our SAs; the caller has limited the rate. */

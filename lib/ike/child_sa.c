@@ -5,6 +5,8 @@
 
 #include <stdlib.h>
 
+#define CHILD_TIMERS 2
+
 struct child_sa *child_lookup(const struct ike_engine *e, uint32_t spi_in)
 {
 	for (struct link *l = table_first(&e->by_child, hash_u64(spi_in)); l; l = table_next(l)) {
@@ -40,13 +42,15 @@ struct child_sa *child_of_index(const struct ike_sa *sa, uint32_t index)
 
 static int selectors_store(struct child_sa *child, const struct agreement *a)
 {
-	child->local_count = a->local.count;
-	child->remote_count = a->remote.count;
-	child->selectors = calloc((size_t)a->local.count + a->remote.count, sizeof(*child->selectors));
+	const struct selector_list *local = &a->ts.local, *remote = &a->ts.remote;
+
+	child->local_count = local->count;
+	child->remote_count = remote->count;
+	child->selectors = calloc((size_t)local->count + remote->count, sizeof(*child->selectors));
 	if (!child->selectors)
 		return -1;
-	memcpy(child->selectors, a->local.items, a->local.count * sizeof(*child->selectors));
-	memcpy(child->selectors + a->local.count, a->remote.items, a->remote.count * sizeof(*child->selectors));
+	memcpy(child->selectors, local->items, local->count * sizeof(*child->selectors));
+	memcpy(child->selectors + local->count, remote->items, remote->count * sizeof(*child->selectors));
 	return 0;
 }
 
@@ -54,12 +58,12 @@ struct child_sa *child_create(struct ike_engine *e, struct ike_sa *sa, const str
 {
 	struct child_sa *child = calloc(1, sizeof(*child));
 
-	if (!child || timers_reserve(&e->timers, 1)) {
+	if (!child || timers_reserve(&e->timers, CHILD_TIMERS)) {
 		free(child);
 		return NULL;
 	}
 	if (selectors_store(child, a)) {
-		timers_release(&e->timers, 1);
+		timers_release(&e->timers, CHILD_TIMERS);
 		free(child);
 		return NULL;
 	}
@@ -68,26 +72,36 @@ struct child_sa *child_create(struct ike_engine *e, struct ike_sa *sa, const str
 	child->suite = a->suite;
 	child->spi_in = a->spi_in;
 	child->spi_out = a->spi_out;
+	child->protocol = a->protocol;
+	child->transport = a->transport;
 	child->udp_encap = natd_udp_encap(sa);
 	child->up_since_ns = e->now_ns;
 	child->ends_ns = UINT64_MAX;
 	child->timer.kind = TIMER_CHILD;
 	child->timer.owner = child;
+	child->idle.kind = TIMER_IDLE;
+	child->idle.owner = child;
 	return child;
 }
 
 void child_free(struct ike_engine *e, struct child_sa *child)
 {
 	timers_clear(&e->timers, &child->timer);
-	timers_release(&e->timers, 1);
+	timers_clear(&e->timers, &child->idle);
+	timers_release(&e->timers, CHILD_TIMERS);
 	free(child->selectors);
 	free(child);
 }
 
-/* Both stand for the same traffic of the same peer: the host has one outbound place for them. */
+/* Both stand for the same traffic of the same peer: only one of them is sent on. */
 static bool same_place(const struct child_sa *a, const struct child_sa *b)
 {
-	return a->index == b->index && identity_equal(&a->sa->remote_id, &b->sa->remote_id);
+	if (a->index != b->index || !identity_equal(&a->sa->remote_id, &b->sa->remote_id))
+		return false;
+	if (!a->piece && !b->piece)
+		return true;
+	const struct ts_pair ts_a = child_ts(a), ts_b = child_ts(b);
+	return narrow_overlap(&ts_a, &ts_b);
 }
 
 /* The next one of the tunnel in the same place; previous NULL: the first. */
@@ -118,14 +132,24 @@ static int carrier_rank(const struct child_sa *child)
 	return 1 + !child->replaced + 2 * (child->state == CHILD_UP) + 4 * child->sending;
 }
 
-struct child_sa *child_twin(const struct child_sa *child)
+static struct child_sa *best_carrier(const struct child_sa *child, const struct ike_sa *except)
 {
 	struct child_sa *best = NULL;
 
 	for (struct child_sa *other = next_in_place(child, NULL); other; other = next_in_place(child, other))
-		if (carrier_rank(other) && (!best || carrier_rank(other) > carrier_rank(best)))
+		if (other->sa != except && carrier_rank(other) && (!best || carrier_rank(other) > carrier_rank(best)))
 			best = other;
 	return best;
+}
+
+struct child_sa *child_twin(const struct child_sa *child)
+{
+	return best_carrier(child, NULL);
+}
+
+struct child_sa *child_heir(const struct child_sa *child)
+{
+	return best_carrier(child, child->sa);
 }
 
 static void make_current(struct child_sa *child)
@@ -155,8 +179,15 @@ void child_send_on(struct ike_engine *e, struct child_sa *child)
 	action_child(e, IKE_SWITCH, child);
 }
 
+bool child_is_known(const struct ike_engine *e, const struct child_sa *child)
+{
+	return e->now_ns >= child->ask_ns;
+}
+
 void child_confirm(struct ike_engine *e, struct child_sa *child)
 {
+	if (!child->confirmed)
+		child->ask_ns = 0;
 	child->confirmed = true;
 	if (!child->sending && child->state == CHILD_UP && !child->replaced)
 		child_send_on(e, child);

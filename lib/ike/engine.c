@@ -419,9 +419,11 @@ void ike_tick(struct ike_engine *e, uint64_t now_ns, struct ike_actions *out)
 	enter(e, now_ns, out);
 	while ((timer = timers_pull(&e->timers, now_ns))) {
 		if (timer->kind == TIMER_RETRY)
-			tunnel_pursue(e, timer->owner);
+			tunnel_on_timer(e, timer->owner);
 		else if (timer->kind == TIMER_CHILD)
 			child_on_timer(e, timer->owner);
+		else if (timer->kind == TIMER_IDLE)
+			child_on_idle(e, timer->owner);
 		else if (timer->kind == TIMER_REASSEMBLY)
 			skf_expire(e, timer->owner);
 		else
@@ -464,6 +466,15 @@ static void terminate_child(struct ike_engine *e, struct tunnel *t, uint32_t ind
 	}
 }
 
+static void acquire_packet(struct ike_engine *e, const struct ike_command *c, struct tunnel *t)
+{
+	const struct ts_pair packet = { { .count = 1, .items = { c->packet_local } },
+		{ .count = 1, .items = { c->packet_remote } } };
+
+	if (c->child != IKE_WHOLE_TUNNEL)
+		pieces_on_packet(e, t, c->child, &packet);
+}
+
 static void command_initiate(struct ike_engine *e, const struct ike_command *c, struct tunnel *t)
 {
 	uint8_t children = c->child == IKE_WHOLE_TUNNEL ? tunnel_all(t) : (uint8_t)(1u << c->child);
@@ -477,6 +488,8 @@ static void command_initiate(struct ike_engine *e, const struct ike_command *c, 
 		tunnel_peer_forgiven(t, children);
 	t->held &= (uint8_t)~children;
 	t->wanted |= children;
+	if (c->kind == IKE_ACQUIRE && children && c->packet_local.low.family)
+		acquire_packet(e, c, t);
 	tunnel_pursue(e, t);
 }
 
@@ -518,10 +531,12 @@ static void child_command(struct ike_engine *e, const struct ike_command *c, str
 	case IKE_EXPIRE: child_expire(e, child, "the Child SA is used up"); break;
 	case IKE_USED:
 		/* RFC 7296 2.8: the initiator has the pair that we made when we answered */
-		child_confirm(e, child);
+		child_passed(e, child);
+		sa_child_used(e, child);
 		sa_heard(e, sa);
 		task_flush(e, sa);
 		break;
+	case IKE_SENT: child_passed(e, child); break;
 	case IKE_ADDRESS_CHANGED: sa_move_remote(e, sa, &c->remote); break;
 	default: break;
 	}
@@ -560,6 +575,7 @@ static void command(struct ike_engine *e, const struct ike_command *c)
 	case IKE_SOFT_EXPIRE:
 	case IKE_EXPIRE:
 	case IKE_USED:
+	case IKE_SENT:
 	case IKE_ADDRESS_CHANGED:
 		child = child_lookup(e, c->spi);
 		if (child)

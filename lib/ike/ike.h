@@ -70,11 +70,13 @@ enum ike_command_kind {
 	IKE_TERMINATE,       /* tunnel: delete the IKE SA, or a child of it; stays down until INITIATE, ACQUIRE or the
 			      * peer */
 	IKE_TERMINATE_ALL,   /* shutdown: delete every IKE SA */
-	IKE_ACQUIRE,         /* tunnel, child: a packet needs it (trap) */
+	IKE_ACQUIRE,         /* tunnel, child: a packet needs it (trap), or is outside of what it carries;
+			      * packet_local and packet_remote are its own, when known */
 	IKE_REKEY,           /* tunnel, child or all of them: new keys */
 	IKE_SOFT_EXPIRE,     /* spi: an inbound or outbound SA should be replaced soon */
 	IKE_EXPIRE,          /* spi: hard lifetime or sequence end of an inbound or outbound SA */
 	IKE_USED,            /* spi: authenticated traffic arrived on this inbound SA */
+	IKE_SENT,            /* spi: traffic left on the outbound SA of this pair */
 	IKE_ADDRESS_CHANGED, /* spi, remote: the newest authenticated packet came from there */
 };
 
@@ -84,6 +86,7 @@ struct ike_command {
 	uint32_t child;  /* index into the profile's children, or IKE_WHOLE_TUNNEL */
 	uint32_t spi;    /* our inbound SPI */
 	struct endpoint remote;
+	struct selector packet_local, packet_remote; /* family ADDR_NONE: not known */
 };
 
 /* ---- what goes out ------------------------------------------------------------------------------------------- */

@@ -6,6 +6,7 @@
 #include <sys/queue.h>
 
 #include "ike.h"
+#include "narrow.h"
 #include "negotiate.h"
 #include "table.h"
 #include "timers.h"
@@ -119,6 +120,7 @@ struct handshake {
 	uint16_t noted_error;    /* an unauthenticated error notify; believed only once the timer fires */
 	bool initial_contact;    /* responder: the peer said so */
 	struct ike_failure *why; /* initiator: what noted_error means; owned */
+	struct ts_pair *offer;   /* initiator: selectors asked for in IKE_AUTH; owned */
 };
 
 struct outbox {
@@ -162,7 +164,9 @@ struct child_sa {
 	struct ike_sa *sa;
 	struct selector *selectors; /* owned: local ones, then remote ones */
 	uint8_t local_count, remote_count;
-	uint8_t state; /* enum child_state */
+	uint8_t state;    /* enum child_state */
+	uint8_t protocol; /* PROTOCOL_ESP or PROTOCOL_AH */
+	bool transport;   /* else tunnel mode */
 	bool udp_encap;
 	bool sending;   /* our traffic may go out on it: the peer has shown that it has the SA, or there is no other */
 	bool current;   /* our traffic goes out on it */
@@ -170,13 +174,17 @@ struct child_sa {
 	bool installed; /* the host has the pair */
 	bool initiated; /* we began the exchange that made it */
 	bool confirmed; /* the peer has shown that it has the SA */
+	bool piece;     /* carries less than policy wants: others may carry the rest */
 	uint16_t wants; /* DELETE_CHILD, REKEY_CHILD */
 	uint32_t index; /* of the profile's children */
 	uint32_t spi_in, spi_out;
 	struct suite suite;
 	uint64_t up_since_ns;
+	uint64_t ask_ns;    /* nothing is asked about it before */
 	uint64_t ends_ns;   /* its life in time is over then; UINT64_MAX: never */
 	struct timer timer; /* to be rekeyed, to end, to be forgotten */
+	uint64_t used_ns;   /* traffic passed it last, either way; nobody looks without an inactivity timeout */
+	struct timer idle;  /* time to look at that */
 };
 
 struct ike_sa {
@@ -195,6 +203,7 @@ struct ike_sa {
 	bool replaced;                 /* another one has its children, or will: its end is no event */
 	bool in_identity;              /* linked in the engine's by_identity */
 	bool initiator;                /* original initiator of the IKE SA */
+	bool began;                    /* we began the authentication that it, or one rekeyed into it, rests on */
 	bool counted;                  /* in the engine's half_open */
 	bool proven;                   /* the peer has shown that the SA is established on its side too */
 	bool local_nat, remote_nat;
@@ -202,6 +211,10 @@ struct ike_sa {
 	uint8_t state;      /* enum sa_state; sa_set_state alone writes it */
 	uint8_t afterwards; /* enum afterwards */
 	uint8_t creates;    /* CREATE_CHILD tasks that wait: bit per index of the profile's children */
+	/* by index of the profile's children, for peers that carry one pair of selectors on an SA: bits of those that
+	 * are asked for by pieces of the policy, of those only by packets; the piece in turn, 0: none is */
+	uint8_t by_pieces, by_packets;
+	uint16_t next_piece[CHILDREN_MAX];
 	uint16_t wants;     /* tasks of the SA itself that wait */
 	struct task asking; /* the one whose exchange runs */
 	uint64_t spi_i, spi_r;
@@ -255,7 +268,12 @@ struct agreement {
 	struct suite suite;
 	uint32_t index; /* of the profile's children */
 	uint32_t spi_in, spi_out;
-	struct selector_list local, remote;
+	struct ts_pair ts;
+	bool additional;   /* the peer, or we, could carry more of what was offered on another one (RFC 7296 2.9) */
+	uint8_t protocol;  /* PROTOCOL_ESP or PROTOCOL_AH */
+	bool transport;    /* else tunnel mode */
+	bool tfc_unwanted; /* the peer takes no TFC padding */
+	struct addr original_local, original_remote; /* as in struct sa_spec */
 };
 
 /* A CREATE_CHILD_SA exchange while it runs: with a key exchange it waits for jobs on the way. */
@@ -276,6 +294,7 @@ struct create {
 	size_t public_len, peer_public_len;
 	uint64_t spi, peer_spi;  /* REKEY_IKE: of the new IKE SA */
 	struct proposal chosen;  /* responder: to be answered */
+	struct ts_pair offer;    /* initiator: selectors of a Child SA that are asked for */
 	struct agreement agreed; /* of a Child SA */
 	uint8_t *held;           /* responder: the request that waits for its answer; owned */
 	size_t held_len;
@@ -304,6 +323,9 @@ struct tunnel {
 	uint8_t resting;                       /* do not */
 	uint8_t deaf;                          /* nor when a packet needs them */
 	struct ike_failure *failure;           /* last one; owned; NULL: none */
+	struct ts_pair *packets[CHILDREN_MAX]; /* by child: of the packet that asks for it; owned; NULL: none does */
+	/* those outside of what is up ask again then; the pause doubles while the peer does not want them */
+	uint64_t packets_after_ns, packets_pause_ns;
 	struct addr virtual[VIRTUAL_FAMILIES]; /* what a peer gave us last: asked for again */
 };
 
@@ -362,6 +384,7 @@ void event_failure(struct ike_engine *e, enum ike_event_kind kind, const struct 
 	const struct ike_datagram *d, const struct ike_failure *failure);
 struct path_spec child_path(const struct child_sa *child);
 struct selector_list child_selectors(const struct child_sa *child, bool local);
+struct ts_pair child_ts(const struct child_sa *child);
 /* The SA of a tunnel that an operator wants to see; NULL: none. */
 struct ike_sa *tunnel_best_sa(const struct tunnel *t);
 
@@ -501,7 +524,8 @@ struct ike_sa *sa_next_of_identity(
 	const struct ike_engine *e, const struct identity *id, const struct ike_sa *previous);
 /* An authenticated message came from there: a NAT has a new mapping (RFC 7296 2.23). */
 void sa_move_remote(struct ike_engine *e, struct ike_sa *sa, const struct endpoint *remote);
-/* The peer has this Child SA. */
+/* The peer has this Child SA; its traffic says so. */
+void sa_child_used(struct ike_engine *e, struct child_sa *child);
 void child_confirm(struct ike_engine *e, struct child_sa *child);
 /* A new request of the peer shows that it has our answers to those before (the window is 1): it has the Child SAs that
  * they brought. */
@@ -518,6 +542,8 @@ struct child_sa *child_lookup(const struct ike_engine *e, uint32_t spi_in);
 struct child_sa *child_of_spi(const struct ike_sa *sa, uint32_t spi_in);
 /* The one of an index that is up and not replaced; NULL: none. */
 struct child_sa *child_of_index(const struct ike_sa *sa, uint32_t index);
+/* The peer has it, as far as we can know. */
+bool child_is_known(const struct ike_engine *e, const struct child_sa *child);
 /* A new one in no list yet. NULL without memory. */
 struct child_sa *child_create(struct ike_engine *e, struct ike_sa *sa, const struct agreement *a);
 void child_free(struct ike_engine *e, struct child_sa *child);
@@ -525,6 +551,8 @@ void child_free(struct ike_engine *e, struct child_sa *child);
 void child_insert(struct ike_engine *e, struct child_sa *child);
 /* Another one that can carry its traffic; NULL: none. */
 struct child_sa *child_twin(const struct child_sa *child);
+/* The same when its IKE SA ends: one of another IKE SA. */
+struct child_sa *child_heir(const struct child_sa *child);
 /* Our traffic goes out on it from now on. */
 void child_send_on(struct ike_engine *e, struct child_sa *child);
 /* Where there is another one that carries the traffic, that is used from now on. */
@@ -554,14 +582,20 @@ struct tunnel *tunnel_candidate(
 const struct ike_sa *tunnel_rival(const struct tunnel *t, const struct identity *peer);
 void tunnel_link(struct tunnel *t, struct ike_sa *sa);
 void tunnel_unlink(struct ike_sa *sa);
+/* An IKE SA that is to take this one's place is up, or on its way. */
+bool tunnel_renews(const struct ike_sa *old);
 /* The children that start by themselves, in bits, without those that the operator terminated. */
 uint8_t tunnel_autostart(const struct tunnel *t);
 /* All children of the profile. */
 uint8_t tunnel_all(const struct tunnel *t);
+/* A pause is over. */
+void tunnel_on_timer(struct ike_engine *e, struct tunnel *t);
 /* Goes after what is wanted and not there: asks for children, or begins an IKE SA unless one is on its way. */
 void tunnel_pursue(struct ike_engine *e, struct tunnel *t);
 /* The same after a pause that lets the peer begin. */
 void tunnel_pursue_later(struct ike_engine *e, struct tunnel *t);
+/* The IKE SA on which children of ours are made: one that is up, rather one that has some; NULL: none. */
+struct ike_sa *tunnel_home(const struct tunnel *t);
 /* After an IKE SA ended, or came up without its child. */
 void tunnel_follow_up(struct ike_engine *e, struct tunnel *t, enum afterwards afterwards);
 /* The peer is dead; it had these children. */

@@ -10,9 +10,9 @@ static size_t part_bytes(const struct suite *s, enum key_part part)
 {
 	switch (part) {
 	case KEY_AI:
-	case KEY_AR: return s->integ ? s->integ->key_bytes : 0;
+	case KEY_AR: return s->integ ? (size_t)s->integ->key_bytes + s->integ->salt_bytes : 0;
 	case KEY_EI:
-	case KEY_ER: return (size_t)s->encr->key_bytes + s->encr->salt_bytes;
+	case KEY_ER: return s->encr ? (size_t)s->encr->key_bytes + s->encr->salt_bytes : 0;
 	default: return s->prf->key_bytes;
 	}
 }
@@ -102,13 +102,13 @@ int keymat_rekey(struct ike_engine *e, const struct ike_sa *old, struct ike_sa *
 	return err;
 }
 
-/* One direction's keys: encryption (with salt), then integrity (RFC 7296 2.17). */
+/* One direction's keys: encryption, then integrity, each with its salt; AH has no encryption (RFC 7296 2.17). */
 static int direction_take(struct reader *r, const struct suite *s, struct sa_spec *ret_spec)
 {
-	struct bytes encr = reader_bytes(r, (size_t)s->encr->key_bytes + s->encr->salt_bytes);
-	struct bytes integ = reader_bytes(r, s->integ ? s->integ->key_bytes : 0);
+	struct bytes encr = reader_bytes(r, part_bytes(s, KEY_EI));
+	struct bytes integ = reader_bytes(r, part_bytes(s, KEY_AI));
 
-	if (secret_copy(&ret_spec->encr_key, encr))
+	if (encr.len && secret_copy(&ret_spec->encr_key, encr))
 		return -ENOMEM;
 	return integ.len ? secret_copy(&ret_spec->integ_key, integ) : 0;
 }

@@ -247,15 +247,3 @@ bool proposals_have_group(const struct proposal_list *list, uint16_t group)
 			return true;
 	return false;
 }
-
-bool selectors_within(const struct selector_list *inner, const struct selector_list *outer)
-{
-	for (int i = 0; i < inner->count; i++) {
-		bool inside = false;
-		for (int j = 0; j < outer->count && !inside; j++)
-			inside = selector_contains(&outer->items[j], &inner->items[i]);
-		if (!inside)
-			return false;
-	}
-	return inner->count > 0;
-}

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* Pure decisions of a negotiation: which proposal, which selectors, what was the first mismatch. Values in, values
+/* Pure decisions of a negotiation: which proposal, what was the first mismatch. Values in, values
  * out. */
 #pragma once
 
@@ -31,6 +31,3 @@ void proposals_address(struct proposal_list *list, uint8_t spi_len, uint64_t spi
 /* First key exchange group of the list, 0: none; whether a group is offered at all. */
 uint16_t proposals_first_group(const struct proposal_list *list);
 bool proposals_have_group(const struct proposal_list *list, uint16_t group);
-
-/* Every selector of inner lies in one of outer, and there is one. */
-bool selectors_within(const struct selector_list *inner, const struct selector_list *outer);

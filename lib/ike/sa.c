@@ -123,6 +123,7 @@ struct ike_sa *ike_sa_create(struct ike_engine *e, struct tunnel *t, bool initia
 		return NULL;
 	}
 	sa->handshake = h;
+	sa->began = initiator;
 	sa_insert(e, sa, initiator ? sa_choose_spi(e) : peer_spi, initiator ? 0 : sa_choose_spi(e));
 	if (!initiator) {
 		sa->counted = true;
@@ -158,6 +159,7 @@ void handshake_free(struct ike_sa *sa)
 	free(h->init_peers);
 	held_free(h->held);
 	free(h->why);
+	free(h->offer);
 	secret_wipe(h, sizeof(*h));
 	free(h);
 	sa->handshake = NULL;
@@ -186,8 +188,7 @@ bool sa_has_twin(const struct ike_sa *sa)
 	struct child_sa *child;
 
 	TAILQ_FOREACH (child, &sa->children, siblings) {
-		const struct child_sa *twin = child_twin(child);
-		if (twin && twin->sa != sa)
+		if (child_heir(child))
 			return true;
 	}
 	return false;
@@ -216,11 +217,13 @@ void sa_pursue_children(struct ike_engine *e, struct ike_sa *sa)
 }
 
 /* Another IKE SA carries the traffic: what is under way on this one still gets in. */
-static void leave_to(struct ike_engine *e, struct child_sa *child, struct ike_sa *heir)
+static void leave_to(struct ike_engine *e, struct child_sa *child, struct child_sa *heir)
 {
 	child->replaced = true;
+	if (child->current)
+		child_send_on(e, heir);
 	child_fade(e, child);
-	child_move(child, heir);
+	child_move(child, heir->sa);
 }
 
 void sa_retire_children(struct ike_engine *e, struct ike_sa *sa, const char *reason)
@@ -228,9 +231,9 @@ void sa_retire_children(struct ike_engine *e, struct ike_sa *sa, const char *rea
 	struct child_sa *child;
 
 	while ((child = TAILQ_FIRST(&sa->children))) {
-		const struct child_sa *twin = child->installed ? child_twin(child) : NULL;
-		if (twin && twin->sa != sa && twin->sa->child_count < CHILD_SAS_MAX)
-			leave_to(e, child, twin->sa);
+		struct child_sa *heir = child->installed ? child_heir(child) : NULL;
+		if (heir && heir->sa->child_count < CHILD_SAS_MAX)
+			leave_to(e, child, heir);
 		else
 			child_retire(e, child, reason);
 	}
@@ -404,16 +407,17 @@ static void look_around(struct ike_engine *e, struct ike_sa *sa, bool initial_co
 		sa_terminate(e, sa, (enum afterwards)sa->afterwards, "terminated");
 		return;
 	}
+	timers_clear(&e->timers, &t->retry);
 	tunnel_replace(e, sa, initial_contact);
 	missing = (uint8_t)(t->wanted & ~sa_children(sa, true));
-	timers_clear(&e->timers, &t->retry);
 	/* RFC 7296 1.2 keeps an IKE SA whose first child was refused: that is asked for again, with growing pauses */
 	if (missing & first && sa->initiator)
 		tunnel_follow_up(e, t, AFTER_BACKOFF);
-	else if (missing && sa->initiator)
+	else if (missing && sa->initiator && sa->state == ST_ESTABLISHED)
 		sa_pursue_children(e, sa);
 	else if (missing)
 		tunnel_pursue_later(e, t);
+	task_flush(e, sa);
 }
 
 static void identity_link(struct ike_engine *e, struct ike_sa *sa)
@@ -433,11 +437,17 @@ struct ike_sa *sa_inherit(struct ike_engine *e, struct ike_sa *old, const struct
 	sa->local_nat = old->local_nat;
 	sa->remote_nat = old->remote_nat;
 	sa->fragmentation = old->fragmentation;
+	sa->began = old->began;
 	sa->remote_id = old->remote_id;
 	sa->suite = x->agreed.suite;
 	sa->reauth_ns = old->reauth_ns;
+	sa->by_pieces = old->by_pieces;
+	sa->by_packets = old->by_packets;
+	memcpy(sa->next_piece, old->next_piece, sizeof(sa->next_piece));
 	sa->proven = true;
-	sa->established_order = ++e->order;
+	/* new keys make it no younger than an IKE SA that was begun meanwhile */
+	sa->created_order = old->created_order;
+	sa->established_order = old->established_order;
 	sa->heard_ns = sa->up_since_ns = e->now_ns;
 	sa_insert(e, sa, x->initiator ? x->spi : x->peer_spi, x->initiator ? x->peer_spi : x->spi);
 	tunnel_link(old->tunnel, sa);
@@ -458,7 +468,7 @@ void sa_established(struct ike_engine *e, struct ike_sa *sa)
 	sa->up_since_ns = sa->heard_ns = e->now_ns;
 	sa->proven = sa->initiator;
 	if (!sa->initiator && !(sa->wants & TASK_BIT(TASK_DELETE_IKE)))
-		sa->tunnel->held = 0;
+		sa->tunnel->held &= (uint8_t)~sa_children(sa, false);
 	tunnel_peer_forgiven(sa->tunnel, tunnel_all(sa->tunnel));
 	sa_not_half_open(e, sa);
 	handshake_free(sa);
@@ -484,10 +494,24 @@ struct ike_sa *sa_next_of_identity(const struct ike_engine *e, const struct iden
 void sa_confirmed(struct ike_engine *e, struct ike_sa *sa)
 {
 	struct child_sa *child;
+	bool news = false;
 
 	TAILQ_FOREACH (child, &sa->children, siblings) {
+		news = news || !child->confirmed;
 		child_confirm(e, child);
 	}
+	/* an older IKE SA may have stayed for a child that the peer might not have had here */
+	if (news && sa->state == ST_ESTABLISHED)
+		tunnel_replace(e, sa, false);
+}
+
+void sa_child_used(struct ike_engine *e, struct child_sa *child)
+{
+	bool news = !child->confirmed;
+
+	child_confirm(e, child);
+	if (news && child->sa->state == ST_ESTABLISHED)
+		tunnel_replace(e, child->sa, false);
 }
 
 void sa_heard(struct ike_engine *e, struct ike_sa *sa)
@@ -518,12 +542,12 @@ void sa_move_remote(struct ike_engine *e, struct ike_sa *sa, const struct endpoi
 static void leave_children(struct ike_engine *e, struct ike_sa *sa, const char *reason)
 {
 	for (struct child_sa *child = TAILQ_FIRST(&sa->children), *next; child; child = next) {
-		const struct child_sa *twin = child_twin(child);
+		struct child_sa *heir = child_heir(child);
 		next = TAILQ_NEXT(child, siblings);
-		if (twin && twin->sa != sa)
-			child_hand_over(e, child);
-		else
+		if (!heir)
 			child_retire(e, child, reason);
+		else if (child->current)
+			child_send_on(e, heir);
 	}
 	create_child_refuse_held(e, sa);
 	if (sa->ours && !sa->ours->sent)

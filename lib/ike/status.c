@@ -131,6 +131,11 @@ struct selector_list child_selectors(const struct child_sa *child, bool local)
 	return list;
 }
 
+struct ts_pair child_ts(const struct child_sa *child)
+{
+	return (struct ts_pair){ child_selectors(child, true), child_selectors(child, false) };
+}
+
 /* An SA with a child, an SA, a negotiation, an end. */
 static int sa_rank(const struct ike_sa *sa)
 {

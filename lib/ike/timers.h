@@ -18,12 +18,13 @@ enum timer_kind {
 	SA_TIMERS,
 	TIMER_RETRY,      /* of a tunnel: time to try again */
 	TIMER_CHILD,      /* of a Child SA: to be rekeyed, to end, to be forgotten */
+	TIMER_IDLE,       /* of a Child SA: nothing may have passed it for too long */
 	TIMER_REASSEMBLY, /* of a reassembly: the rest does not come */
 };
 
 struct timer {
 	uint64_t at_ns;
-	void *owner;    /* struct ike_sa, also of a reassembly; struct tunnel for RETRY, struct child_sa for CHILD */
+	void *owner; /* struct ike_sa, also of a reassembly; struct tunnel for RETRY, struct child_sa for CHILD, IDLE */
 	uint32_t place; /* 1 + index in the heap; 0: not set */
 	uint8_t kind;   /* enum timer_kind */
 };

@@ -3,9 +3,9 @@
  *
  * Two SAs of one tunnel, N younger than O:
  * - N was begun after O was up: the peer lost O or replaces it. O goes.
- * - They overlapped: both sides began at once. Both have both SAs, so both know which one stays (the lower initiator
- *   SPI; one with a child before one without). Only the initiator of the other deletes it, and only after the peer has
- *   shown that the staying SA is up on its side: at no time does one side lack a pair the other one uses.
+ * - They overlapped: both sides began at once. Both have both SAs, so both know which one stays: that with more
+ *   children, or else the lower initiator SPI. Only the initiator of the other deletes it, and only after the peer has
+ *   shown that the staying SA and all its children are up there: at no time does one side lack a pair the other uses.
  * An initiation whose IKE_AUTH is not out yet is dropped when the peer's SA comes up; so "begun after it was up" never
  * misjudges an SA that was merely slow. */
 #include "ike_priv.h"
@@ -58,8 +58,10 @@ int tunnels_init(struct ike_engine *e, const struct tunnel_profile *profiles, si
 
 void tunnels_done(struct ike_engine *e)
 {
-	for (size_t i = 0; i < e->tunnel_count; i++)
+	for (size_t i = 0; i < e->tunnel_count; i++) {
 		free(e->tunnels[i].failure);
+		pieces_forget(&e->tunnels[i]);
+	}
 	free(e->tunnels);
 	table_done(&e->by_address);
 }
@@ -126,8 +128,7 @@ void tunnel_unlink(struct ike_sa *sa)
 	sa->in_tunnel = false;
 }
 
-/* The IKE SA on which children of ours are made: one that is up, rather one that has some; NULL: none. */
-static struct ike_sa *tunnel_home(const struct tunnel *t)
+struct ike_sa *tunnel_home(const struct tunnel *t)
 {
 	struct ike_sa *home = NULL;
 
@@ -142,6 +143,16 @@ static bool tunnel_negotiates(const struct tunnel *t)
 {
 	for (const struct ike_sa *sa = t->sas; sa; sa = sa->sibling)
 		if (sa->state < ST_ESTABLISHED && !(sa->wants & TASK_BIT(TASK_DELETE_IKE)))
+			return true;
+	return false;
+}
+
+bool tunnel_renews(const struct ike_sa *old)
+{
+	for (const struct ike_sa *sa = old->tunnel->sas; sa; sa = sa->sibling)
+		if (sa->initiator && sa->state < ST_ESTABLISHED && !(sa->wants & TASK_BIT(TASK_DELETE_IKE)))
+			return true;
+		else if (sa->state == ST_ESTABLISHED && sa->created_order > old->established_order)
 			return true;
 	return false;
 }
@@ -282,10 +293,28 @@ static void replace(struct ike_engine *e, struct ike_sa *old, struct ike_sa *fre
 	sa_terminate(e, old, AFTER_NOTHING, "replaced by a newer IKE SA");
 }
 
-/* Every child of the old one is there, or is not wanted any more. */
-static bool covers(const struct ike_sa *fresh, const struct ike_sa *old)
+/* Every child of the old one is there, on the peer's side too. */
+static bool covers(const struct ike_engine *e, const struct ike_sa *fresh, const struct ike_sa *old)
 {
-	return !(sa_children(old, false) & ~sa_children(fresh, false));
+	const struct child_sa *child;
+	uint8_t known = 0;
+
+	TAILQ_FOREACH (child, &fresh->children, siblings) {
+		if (child->state == CHILD_UP && child_is_known(e, child))
+			known |= (uint8_t)(1u << child->index);
+	}
+	return !(sa_children(old, false) & ~known) && !pieces_waiting(fresh);
+}
+
+/* One that goes has children that the other lacks, or that the peer may lack there: it is looked at again. */
+static void ask_for_the_rest(struct ike_engine *e, struct ike_sa *best, const struct ike_sa *sa)
+{
+	struct tunnel *t = best->tunnel;
+
+	if (!t->retry.place)
+		timers_set(&e->timers, &t->retry, e->now_ns + CHILD_CONFIRM_NS);
+	best->creates |= (uint8_t)(sa_children(sa, false) & ~sa_children(best, true));
+	task_flush(e, best);
 }
 
 void tunnel_replace(struct ike_engine *e, struct ike_sa *fresh, bool initial_contact)
@@ -296,22 +325,36 @@ void tunnel_replace(struct ike_engine *e, struct ike_sa *fresh, bool initial_con
 		forget_older(e, fresh);
 	for (struct ike_sa *sa = t->sas, *next; sa; sa = next) {
 		next = sa->sibling;
-		/* one that came up without a child replaces none that has one */
 		if (sa != fresh && sa->initiator && sa->state < ST_AUTH_SENT)
 			sa_close(e, sa, "the peer was faster");
-		else if (younger(fresh, sa) && identity_equal(&sa->remote_id, &fresh->remote_id) && covers(fresh, sa))
+		else if (!younger(fresh, sa) || !identity_equal(&sa->remote_id, &fresh->remote_id))
+			continue;
+		/* one that came up without a child replaces none that has one */
+		else if (covers(e, fresh, sa))
 			replace(e, sa, fresh);
+		else if (fresh->began && sa_children(fresh, false))
+			ask_for_the_rest(e, fresh, sa);
 	}
 	tunnel_settle(e, t);
 }
 
 static bool stays(const struct ike_sa *a, const struct ike_sa *b)
 {
-	bool full = sa_children(a, false), other_full = sa_children(b, false);
+	int full = __builtin_popcount(sa_children(a, false)), other_full = __builtin_popcount(sa_children(b, false));
 
 	if (full != other_full)
-		return full;
+		return full > other_full;
 	return a->spi_i < b->spi_i;
+}
+
+/* What was still to be asked for on it is asked for on the other. */
+static void drop_double(struct ike_engine *e, struct ike_sa *sa)
+{
+	struct tunnel *t = sa->tunnel;
+
+	sa_terminate(e, sa, AFTER_NOTHING, "both sides began at once");
+	if (!t->retry.place)
+		tunnel_pursue_later(e, t);
 }
 
 void tunnel_settle(struct ike_engine *e, struct tunnel *t)
@@ -330,10 +373,17 @@ void tunnel_settle(struct ike_engine *e, struct tunnel *t)
 			continue;
 		if (!identity_equal(&sa->remote_id, &best->remote_id))
 			continue;
-		if (best->proven) {
-			sa_terminate(e, sa, AFTER_NOTHING, "both sides began at once");
-		} else {
+		if (!best->proven)
 			task_want(e, best, TASK_LIVENESS);
-		}
+		else if (covers(e, best, sa))
+			drop_double(e, sa);
+		else
+			ask_for_the_rest(e, best, sa);
 	}
+}
+
+void tunnel_on_timer(struct ike_engine *e, struct tunnel *t)
+{
+	tunnel_settle(e, t);
+	tunnel_pursue(e, t);
 }

@@ -149,3 +149,9 @@ void atomic_fragment_remove(struct rte_mbuf *m);
 
 /* transport.c. DROP_NONE, or DROP_FRAGMENT (whole datagrams only), DROP_SHORT, DROP_IP_HEADER. */
 enum drop_reason transport_split(const uint8_t *ip, uint32_t bytes, struct transport_split *ret_split);
+
+/* What makes a checksum over the addresses as the sender knows them one over those of the packet, as it stands in
+ * memory; 0: nothing to do. */
+uint16_t checksum_delta(const struct sa_spec *spec);
+/* Adds it to the checksum of a payload whose checksum is over addresses, too (RFC 3948 3.1.2). */
+void checksum_repair(uint8_t protocol, uint8_t *payload, uint32_t bytes, uint16_t delta);

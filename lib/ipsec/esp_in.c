@@ -102,8 +102,9 @@ enum drop_reason esp_tunnel_in(struct ipsec_worker *w, struct rte_mbuf *m, struc
 	return likely(!reason) ? tunnel_accept(m, sa, w->ops[op].text, payload_bytes, next_header) : reason;
 }
 
-/* The IP header comes back to its payload. */
-enum drop_reason esp_transport_in(struct ipsec_worker *w, struct rte_mbuf *m, struct sa *sa, uint16_t op)
+/* The IP header comes back to its payload, whose checksum NATs may have made wrong. */
+static inline enum drop_reason transport_in(
+	struct ipsec_worker *w, struct rte_mbuf *m, struct sa *sa, uint16_t op, bool nat)
 {
 	uint32_t payload_bytes, header_bytes;
 	uint8_t next_header;
@@ -118,5 +119,17 @@ enum drop_reason esp_transport_in(struct ipsec_worker *w, struct rte_mbuf *m, st
 	uint8_t *ip = w->ops[op].text - header_bytes;
 	memmove(ip, a.outer, header_bytes);
 	ip[a.next_offset] = next_header;
+	if (nat)
+		checksum_repair(next_header, w->ops[op].text, payload_bytes, sa->checksum_delta);
 	return transport_accept(m, sa, ip, header_bytes + payload_bytes);
+}
+
+enum drop_reason esp_transport_in(struct ipsec_worker *w, struct rte_mbuf *m, struct sa *sa, uint16_t op)
+{
+	return transport_in(w, m, sa, op, false);
+}
+
+enum drop_reason esp_transport_nat_in(struct ipsec_worker *w, struct rte_mbuf *m, struct sa *sa, uint16_t op)
+{
+	return transport_in(w, m, sa, op, true);
 }

@@ -158,6 +158,8 @@ const struct path *sa_path(const struct sa *sa);
 /* Worker: true when the packet (local = ours) is inside the SA's selectors. Ports in host order. */
 struct flow;
 bool sa_selectors_match(const struct sa *sa, const struct flow *flow);
+/* Some packet is inside the selectors of both: addresses, protocol and ports of both sides have something in common. */
+bool sa_selectors_overlap(const struct sa *a, const struct sa *b);
 
 /* Any worker: false when no outbound SA has this SPI. */
 bool spi_filter_has(const struct ipsec *ips, uint32_t spi);
@@ -192,11 +194,20 @@ void sad_bucket_publish(struct ipsec *ips, uint8_t bucket, uint8_t owner);
 
 /* A slot is a tunnel's (0 up to tunnel_slots) or a child's, as tunnel_child_insert named it. */
 
-/* Control: makes sa (taken; NULL: none) the outbound SA of a slot; the one before is reclaimed. 0 or -EINVAL. */
+/* Control: makes sa (taken; NULL: none) the only outbound SA of a slot; the one before is reclaimed. 0 or -EINVAL. */
 int tunnel_publish(struct ipsec *ips, uint32_t slot, struct sa *sa);
 /* Control: the same, but the one before (NULL: none) comes back in *ret_before, no longer found yet maybe still in use
  * by a worker: to be published again or given to sa_retire. 0 or -EINVAL. */
 int tunnel_swap(struct ipsec *ips, uint32_t slot, struct sa *sa, struct sa **ret_before);
+/* Control: puts sa in front of the SAs that share a slot: a packet takes the first whose selectors it is inside. They
+ * share one where the peer carries a piece of the policy on each (RFC 7296 2.9). 0 or -EINVAL. */
+int tunnel_add(struct ipsec *ips, uint32_t slot, struct sa *sa);
+/* Control: takes one of them out, for tunnel_add or sa_retire; the others stay. 0, or -ENOENT: it is not there. */
+int tunnel_take_out(struct ipsec *ips, uint32_t slot, struct sa *sa);
+/* Worker: sa or one behind it in its slot, the first whose selectors the flow is inside; NULL: none. */
+struct sa *tunnel_select(struct sa *sa, const struct flow *flow);
+/* Any worker: sa is among those of the slot. */
+bool tunnel_holds(const struct ipsec *ips, uint32_t slot, const struct sa *sa);
 /* Control: reclaims an outbound SA that is in no slot (any more). Takes it; accepts NULL. */
 void sa_retire(struct ipsec *ips, struct sa *sa);
 /* Control, with a grace period between each: the outbound SAs whose owners are in a set of workers (bit n: worker n)
@@ -204,7 +215,8 @@ void sa_retire(struct ipsec *ips, struct sa *sa);
 void sa_owners_leave(struct ipsec *ips, uint64_t workers);
 void sa_owners_hold(struct ipsec *ips);
 void sa_owners_release(struct ipsec *ips);
-/* Worker: outbound SA of the slot, or NULL, also for a child that was removed. Valid until the next quiescent report.
+/* Worker: outbound SA of the slot (the first of several), or NULL, also for a child that was removed. Valid until the
+ * next quiescent report.
  */
 struct sa *tunnel_lookup(const struct ipsec *ips, uint32_t slot);
 

@@ -107,9 +107,14 @@ static void shape_build(struct sa *sa, const struct sa_spec *spec)
 			sa->prepare = shapes[i].prepare;
 			sa->finish = shapes[i].finish;
 		}
-	sa->tfc_bytes = sa->outbound ? spec->tfc_bytes : 0;
-	if (sa->tfc_bytes)
+	if (sa->outbound)
+		sa->tfc_bytes = spec->tfc_bytes;
+	if (sa->outbound && sa->tfc_bytes)
 		sa->prepare = esp_tunnel_tfc_out;
+	if (spec->original_local.family || spec->original_remote.family) {
+		sa->finish = esp_transport_nat_in;
+		sa->checksum_delta = checksum_delta(spec);
+	}
 	sa->crypt = sa->outbound ? sa->suite->seal : sa->suite->open;
 }
 

@@ -98,7 +98,13 @@ struct sa {
 	/* R: owner worker; W: control before publication, but for source: the owner, for the newest UDP packet */
 	struct sa_selector6 *selectors6; /* behind the replay ring; likewise local, then remote */
 	struct sa_source source;
-	uint16_t tfc_bytes; /* outbound: TFC_TO_MTU, or the size inner packets are padded to */
+	/* outbound: the next one in its slot, for packets that do not fit this one. W: control, R: workers */
+	_Atomic(struct sa *) behind;
+	union {
+		uint16_t tfc_bytes; /* outbound: TFC_TO_MTU, or the size inner packets are padded to */
+		uint16_t
+			checksum_delta; /* inbound, transport mode behind a NAT: what checksums lack (RFC 3948 3.1.2) */
+	};
 	uint8_t local6_count, remote6_count;
 	bool transport;
 
@@ -209,4 +215,4 @@ static inline enum drop_reason sa_limit_check(struct sa *sa, uint64_t bytes)
 sa_prepare esp_tunnel_out, esp_tunnel_tfc_out, esp_transport_out, ah_tunnel_out, ah_transport_out;
 sa_prepare esp_prepare_in, ah_prepare_in;
 sa_finish ah_finish_out;
-sa_finish esp_tunnel_in, esp_transport_in, ah_tunnel_in, ah_transport_in;
+sa_finish esp_tunnel_in, esp_transport_in, esp_transport_nat_in, ah_tunnel_in, ah_transport_in;

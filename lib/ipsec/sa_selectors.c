@@ -122,3 +122,53 @@ bool sa_addresses_match(const struct sa *sa, const struct flow *flow)
 	return side4_addresses(sa->selectors, sa->local_count, rte_be_to_cpu_32(flow->local_be[0])) &&
 	       side4_addresses(sa->selectors + sa->local_count, sa->remote_count, rte_be_to_cpu_32(flow->remote_be[0]));
 }
+
+static bool ports_overlap(const struct sa_ports *a, const struct sa_ports *b)
+{
+	bool protocol = !((a->protocol ^ b->protocol) & a->protocol_mask & b->protocol_mask);
+
+	if (a->any || b->any || a->opaque || b->opaque)
+		return protocol && (a->any || b->any || a->opaque == b->opaque);
+	return protocol && ((uint16_t)(a->low - b->low) <= b->span || (uint16_t)(b->low - a->low) <= a->span);
+}
+
+/* Two ranges meet where one of them begins inside the other. */
+static bool selector_overlaps(const struct sa_selector *a, const struct sa_selector *b)
+{
+	return (a->low - b->low <= b->span || b->low - a->low <= a->span) && ports_overlap(&a->ports, &b->ports);
+}
+
+static bool selector6_overlaps(const struct sa_selector6 *a, const struct sa_selector6 *b)
+{
+	return (a->low - b->low <= b->span || b->low - a->low <= a->span) && ports_overlap(&a->ports, &b->ports);
+}
+
+static bool sides4_overlap(const struct sa_selector *a, uint8_t a_count, const struct sa_selector *b, uint8_t b_count)
+{
+	for (uint8_t i = 0; i < a_count; i++)
+		for (uint8_t k = 0; k < b_count; k++)
+			if (selector_overlaps(&a[i], &b[k]))
+				return true;
+	return false;
+}
+
+static bool sides6_overlap(const struct sa_selector6 *a, uint8_t a_count, const struct sa_selector6 *b, uint8_t b_count)
+{
+	for (uint8_t i = 0; i < a_count; i++)
+		for (uint8_t k = 0; k < b_count; k++)
+			if (selector6_overlaps(&a[i], &b[k]))
+				return true;
+	return false;
+}
+
+bool sa_selectors_overlap(const struct sa *a, const struct sa *b)
+{
+	const struct sa_selector *remote_a = a->selectors + a->local_count, *remote_b = b->selectors + b->local_count;
+
+	if (sides4_overlap(a->selectors, a->local_count, b->selectors, b->local_count) &&
+		sides4_overlap(remote_a, a->remote_count, remote_b, b->remote_count))
+		return true;
+	return sides6_overlap(a->selectors6, a->local6_count, b->selectors6, b->local6_count) &&
+	       sides6_overlap(a->selectors6 + a->local6_count, a->remote6_count, b->selectors6 + b->local6_count,
+		       b->remote6_count);
+}

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* Slots of outbound SAs: those of tunnels, which a policy's verdict leads to, and behind them those of their children.
- * One store publishes; what was there before goes back to the caller, or is reclaimed. */
+ * One store publishes; what was there before goes back to the caller, or is reclaimed. A slot may have several SAs,
+ * each for a piece of the policy. */
 #include <errno.h>
 
 #include "ipsec_priv.h"
@@ -17,10 +18,30 @@ void sa_retire(struct ipsec *ips, struct sa *sa)
 	reclaim_later(ips, retired_free, sa);
 }
 
+static bool slot_known(const struct ipsec *ips, uint32_t slot)
+{
+	return slot < ips->config.tunnel_slots || tunnel_child_is(ips, slot);
+}
+
+static struct sa *behind(const struct sa *sa)
+{
+	/* acquire: pairs with put_behind */
+	return atomic_load_explicit(&sa->behind, memory_order_acquire);
+}
+
+/* A worker may stand on the one that is taken out: what was behind it stays so until the grace period is over. */
+static void put_behind(struct sa *sa, struct sa *next)
+{
+	/* release: pairs with behind */
+	atomic_store_explicit(&sa->behind, next, memory_order_release);
+}
+
 int tunnel_swap(struct ipsec *ips, uint32_t slot, struct sa *sa, struct sa **ret_before)
 {
-	if (slot >= ips->config.tunnel_slots && !tunnel_child_is(ips, slot))
+	if (!slot_known(ips, slot))
 		return -EINVAL;
+	if (sa)
+		put_behind(sa, NULL);
 	if (slot < ips->config.tunnel_slots && sa && !tunnel_lookup(ips, slot))
 		tunnel_child_filled(ips, slot);
 	/* release: pairs with tunnel_lookup. Acquire is not needed: control wrote what was there itself */
@@ -48,6 +69,54 @@ struct sa *tunnel_lookup(const struct ipsec *ips, uint32_t slot)
 	/* acquire: pairs with tunnel_swap */
 	word = atomic_load_explicit(&ips->tunnels[slot_index(slot)], memory_order_acquire);
 	return likely(sa_word_is(word, slot)) ? sa_word_sa(word) : NULL;
+}
+
+int tunnel_add(struct ipsec *ips, uint32_t slot, struct sa *sa)
+{
+	struct sa *first = tunnel_lookup(ips, slot);
+
+	if (!slot_known(ips, slot))
+		return -EINVAL;
+	if (slot < ips->config.tunnel_slots && !first)
+		tunnel_child_filled(ips, slot);
+	put_behind(sa, first);
+	/* release: pairs with tunnel_lookup */
+	atomic_store_explicit(&ips->tunnels[slot_index(slot)], sa_word_make(slot, sa), memory_order_release);
+	return 0;
+}
+
+int tunnel_take_out(struct ipsec *ips, uint32_t slot, struct sa *sa)
+{
+	struct sa *at = tunnel_lookup(ips, slot);
+
+	if (at && at == sa) {
+		/* release: pairs with tunnel_lookup */
+		atomic_store_explicit(
+			&ips->tunnels[slot_index(slot)], sa_word_make(slot, behind(sa)), memory_order_release);
+		return 0;
+	}
+	while (at && behind(at) != sa)
+		at = behind(at);
+	if (!at)
+		return -ENOENT;
+	put_behind(at, behind(sa));
+	return 0;
+}
+
+struct sa *tunnel_select(struct sa *sa, const struct flow *flow)
+{
+	while (sa && !sa_selectors_match(sa, flow))
+		sa = behind(sa);
+	return sa;
+}
+
+bool tunnel_holds(const struct ipsec *ips, uint32_t slot, const struct sa *sa)
+{
+	const struct sa *at = tunnel_lookup(ips, slot);
+
+	while (at && at != sa)
+		at = behind(at);
+	return at;
 }
 
 /* A worker may claim an SA at the same moment, but nobody takes one from its owner. */

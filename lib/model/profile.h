@@ -55,13 +55,17 @@ enum virtual_ip { VIRTUAL_NONE = 0, VIRTUAL_IPV4 = 1, VIRTUAL_IPV6 = 2, VIRTUAL_
 struct child_profile {
 	char name[PROFILE_NAME_MAX];
 	enum sa_mode mode;
+	bool tunnel_fallback; /* transport mode: tunnel mode will do where the peer wants it */
+	uint8_t protocol;     /* PROTOCOL_ESP or PROTOCOL_AH: of the proposals, looked at by the loader only */
 	enum start_action start;
-	struct proposal_list proposals; /* PROTOCOL_ESP */
+	struct proposal_list proposals; /* of one protocol */
 	struct selector_list local, remote;
 	uint64_t lifetime_ns;                      /* 0: none */
 	uint64_t lifetime_bytes, lifetime_packets; /* of either direction; 0: none */
+	uint64_t inactivity_ns; /* ends when nothing has passed it for so long, until a packet needs it again; 0: never
+				 */
 	uint32_t replay_window;
-	uint16_t tfc_bytes;   /* as in struct sa_spec; control puts it into the outbound SA */
+	uint16_t tfc_bytes;   /* as in struct sa_spec */
 	uint32_t tunnel_slot; /* given by control when the configuration is applied; unique per child profile */
 };
 
@@ -81,6 +85,8 @@ struct tunnel_profile {
 	bool fragmentation;             /* of large IKE messages (RFC 7383) */
 	uint32_t fragment_bytes_ipv4, fragment_bytes_ipv6; /* IP packets of IKE fragments are at most so large */
 	enum encap_wish encap;
+	bool one_selector; /* a Child SA carries one local and one remote selector: more of them are more Child SAs */
+	bool close_idle;   /* the IKE SA ends with its last Child SA, when inactivity ends that */
 	enum virtual_ip virtual_ip; /* we ask for these */
 	const struct address_pool
 		*pool;             /* the peer gets an address of it; borrowed from the configuration; NULL: none */

@@ -84,6 +84,9 @@ static const char *path_fault(const struct sa_spec *s)
 		return "DSCP or flow label out of range";
 	if (s->mode == SA_MODE_TRANSPORT && !header_rules_default(&p->header))
 		return "transport mode has no outer header to set";
+	if ((s->original_local.family || s->original_remote.family) &&
+		(s->mode != SA_MODE_TRANSPORT || s->protocol != PROTOCOL_ESP || s->direction != SA_IN))
+		return "original addresses are for inbound ESP in transport mode (RFC 3948 3.1.2)";
 	return NULL;
 }
 

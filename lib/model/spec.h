@@ -79,6 +79,9 @@ struct sa_spec {
 				    * 0: no traffic flow confidentiality padding (RFC 4303 2.7) */
 	uint64_t initial_sequence; /* outbound: last sequence used; inbound: highest received */
 	struct path_spec path;
+	/* inbound ESP in transport mode behind a NAT: the hosts as the sender calls them, which the checksums of its
+	 * payloads are about (RFC 3948 3.1.2); ADDR_NONE: as the path does */
+	struct addr original_local, original_remote;
 	struct selector_list local, remote; /* of the gateway: local is ours, whichever the direction */
 	struct sa_lifetime lifetime;
 	uint32_t tunnel_slot; /* where the outbound SA is published; index of the policy's tunnel slot */

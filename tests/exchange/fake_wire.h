@@ -46,6 +46,7 @@ struct node {
 	unsigned lent;                           /* addresses of pools, not given back */
 	bool no_lease;                           /* pools are empty */
 	struct addr given[2];                    /* to us by the peer */
+	int times_given;                         /* and not gone */
 	struct dns_list dns;
 	uint8_t bad_pad; /* seal_raw writes this pad length instead of the true one; 0: the true one */
 	unsigned events[IKE_EVENT_KINDS];
@@ -120,6 +121,11 @@ unsigned node_live_pairs(const struct node *n);
 /* The pair traffic goes out on; NULL: none. */
 const struct pair *node_pair(const struct node *n);
 const struct pair *node_pair_of(const struct node *n, uint32_t tunnel, uint32_t child);
+
+/* Every SPI that is out belongs to a live pair, or to an exchange that has not ended. */
+bool node_spis_add_up(const struct node *n);
+/* As run_job: one key pair of X25519 for everybody, so that no job draws randomness of its own. */
+void wire_fixed_job(struct crypto_job *job);
 
 /* Does what an engine wants done. */
 void node_carry_out(struct node *n, struct ike_actions *out);

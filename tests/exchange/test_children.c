@@ -206,7 +206,7 @@ static void test_both_ask_for_the_same_child_at_once(void)
 		wire_run(&w, 2 * S);
 		node_index_command(&w.a, IKE_INITIATE, 0, 1);
 		node_index_command(&w.b, IKE_INITIATE, 0, 1);
-		wire_run(&w, 8 * S);
+		wire_run(&w, 12 * S);
 		CU_ASSERT_TRUE(wire_child_up(&w, 1));
 		CU_ASSERT_EQUAL(node_live_pairs(&w.a), 2);
 		CU_ASSERT_TRUE(wire_paired(&w));

@@ -13,35 +13,65 @@ percent=${2:-60}
 seconds=${SALLYPORT_FUZZ_SECONDS:-20}
 out=$build/fuzz-work
 rooms='ike wire'
-child=""
-trap '[ -z "$child" ] || kill -TERM "$child"; exit 143' INT TERM HUP
+declare -A children=() # process -> target
+trap 'kill -TERM "${!children[@]}" 2>/dev/null; exit 143' INT TERM HUP
 
 llvm() { command -v "$1-14" || command -v "$1"; }
 
 targets() { find "$build/tests/fuzz" -maxdepth 1 -type f -executable -name 'fuzz_*' | sort; }
 
+# How many run at a time: each has one thread.
+at_a_time=$(($(nproc) > 1 ? $(nproc) / 2 + 1 : 1))
+
+# Seconds of a target: some find nothing more after a few, as their corpus reaches what there is.
+seconds_of() {
+	case $1 in
+	fuzz_text | fuzz_ip6 | fuzz_quote | fuzz_leases | fuzz_api) echo $((seconds / 2 > 0 ? seconds / 2 : 1)) ;;
+	*) echo "$seconds" ;;
+	esac
+}
+
 # One target: seeds are read-only, findings go to a new folder, the profile is written at the end of the run.
 run_target() {
-	local program=$1 name seeds rc=0
-	name=$(basename "$program")
+	local program=$1 name=$2 seeds
 	seeds=$repo/tests/fuzz/corpus/$name
 	[ -d "$seeds" ] || seeds=$repo/tests/fuzz/corpus/${name#fuzz_}
 	[ -d "$seeds" ] || seeds=
 	mkdir -p "$out/$name"
-	LLVM_PROFILE_FILE=$out/$name.profraw "$program" -max_total_time="$seconds" -timeout=10 -rss_limit_mb=2048 \
-		-artifact_prefix="$out/$name-" -print_final_stats=1 "$out/$name" ${seeds:+"$seeds"} \
-		>"$out/$name.log" 2>&1 </dev/null &
-	child=$!
-	wait "$child" || rc=$?
-	child=""
-	if [ $rc = 0 ]; then
-		echo "# $name: $(awk '/number_of_executed_units/ { print $2 }' "$out/$name.log") runs, $(
-			[ -z "$seeds" ] || find "$seeds" -type f | wc -l) seeds"
-		echo "PASS fuzz/$name"
+	LLVM_PROFILE_FILE=$out/$name.profraw exec "$program" -max_total_time="$(seconds_of "$name")" -timeout=10 \
+		-rss_limit_mb=2048 -artifact_prefix="$out/$name-" -print_final_stats=1 "$out/$name" ${seeds:+"$seeds"} \
+		>"$out/$name.log" 2>&1 </dev/null
+}
+
+# report_target NAME CODE: its result lines
+report_target() {
+	if [ "$2" = 0 ]; then
+		echo "# $1: $(awk '/number_of_executed_units/ { print $2 }' "$out/$1.log") runs in $(seconds_of "$1") s"
+		echo "PASS fuzz/$1"
 	else
-		echo "FAIL fuzz/$name $(grep -m 1 -E 'ERROR: |runtime error|SUMMARY' "$out/$name.log" || echo "code $rc")"
-		tail -n 40 "$out/$name.log" >&2
+		echo "FAIL fuzz/$1 $(grep -m 1 -E 'ERROR: |runtime error|SUMMARY' "$out/$1.log" || echo "code $2")"
+		tail -n 40 "$out/$1.log" >&2
 	fi
+}
+
+# The first of those that run to end is told, and makes room for the next.
+reap() {
+	local pid rc=0
+	wait -n -p pid "${!children[@]}" || rc=$?
+	report_target "${children[$pid]}" $rc
+	unset "children[$pid]"
+}
+
+run_targets() {
+	local program
+	for program in $(targets); do
+		[ ${#children[@]} -lt "$at_a_time" ] || reap
+		run_target "$program" "$(basename "$program")" &
+		children[$!]=$(basename "$program")
+	done
+	while [ ${#children[@]} -gt 0 ]; do
+		reap
+	done
 }
 
 # coverage_json: llvm's summary of all targets together
@@ -87,7 +117,5 @@ report_coverage() {
 
 rm -rf "$out"
 mkdir -p "$out"
-for program in $(targets); do
-	run_target "$program"
-done
+run_targets
 report_coverage

@@ -3,19 +3,43 @@
 # host-a - gateway A (ours, 192.0.2.1) - strongSwan (192.0.2.2, 10.2.0.1): set-up and result lines shared by the interop
 # scenarios. Source it after scenario.sh.
 
-peer=strongswan-$(dpkg-query -W -f '${Version}' strongswan-charon 2>/dev/null | sed 's/-.*//')
+# The peer is the machine's own strongSwan, or with SALLYPORT_PEER=debian13 that of Debian 13, in tests of other names.
+if [ "${SALLYPORT_PEER:-}" = debian13 ]; then
+	debian13_ready || {
+		skip "interop/$scenario/debian13" "$reason"
+		exit 0
+	}
+	peer=strongswan-$(debian13_version)
+	test_prefix=interop/$peer
+else
+	peer=strongswan-$(dpkg-query -W -f '${Version}' strongswan-charon 2>/dev/null | sed 's/-.*//')
+	test_prefix=interop
+fi
 gw_psk=interop-psk-0123456789
 
 # feature FEATURE ROLE COMMAND...: one interop result in its fixed form, counted as a test too. ROLE is ours.
 feature() {
 	local name=$1 role=$2
 	shift 2
-	if check "interop/$name/$role" "$@"; then
+	if check "$test_prefix/$name/$role" "$@"; then
 		echo "interop: $name $role $peer PASS"
 	else
 		echo "interop: $name $role $peer FAIL ${reason:-command failed}"
 		return 1
 	fi
+}
+
+# lacking FEATURE ROLE REASON: the peer does not have it; the reason says which source shows that
+lacking() {
+	skip "interop/$1/$2" "$3"
+	echo "interop: $1 $2 $peer SKIP $3"
+}
+
+# charon_dies SECONDS: without a word (kill -9), and we find that out
+charon_dies() {
+	stop charon KILL 5
+	rm -f "$work/charon/run/charon.vici" "$work/charon/run/charon.pid"
+	wait_for "$1" log_has gw-a 'dead peer' || because "we do not notice: $(gw_phase1 gw-a)"
 }
 
 # interop_up START: both ends configured and running; START is ours

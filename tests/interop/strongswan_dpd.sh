@@ -16,9 +16,7 @@ killed_and_back() {
 	"$1" || because "$1 failed" || return 1
 	established || return 1
 	ping_ok ha 10.2.0.1 3 || return 1
-	stop charon KILL 5
-	rm -f "$work/charon/run/charon.vici" "$work/charon/run/charon.pid"
-	wait_for 12 log_has gw-a 'dead peer' || because "we do not notice: $(gw_phase1 gw-a)" || return 1
+	charon_dies 12 || return 1
 	charon_start charon peer
 	established 15 || return 1
 	ping_ok ha 10.2.0.1 3

@@ -63,9 +63,16 @@ detected() {
 		because "show tunnels: $(gw_tunnel gw-a '"\(.phase1.nat_local) \(.phase1.nat_remote)"')"
 }
 
+# killed_and_back COMMAND...: a dead peer is noticed through the NAT, and the tunnel comes up anew
+killed_and_back() {
+	charon_dies 15 || return 1
+	charon_start charon peer
+	"$@" && established 15 && ping_ok ha 10.2.0.1 3
+}
+
 in_udp() { [ "$(gw_sa gw-a out encap)" = udp ] || because "encapsulation $(gw_sa gw-a out encap)"; }
 
-gw_dpd="{interval: 2s, timeout: 10s}"
+gw_dpd="{interval: 2s, timeout: 5s, action: restart}"
 topology_nat
 charon_config charon $theirs "$ours, 198.51.100.0/24" peer.example.net gw-a.example.net
 charon_start charon peer
@@ -77,12 +84,15 @@ feature nat initiator initiated_by_us || exit 1
 feature nat-detected initiator detected true true
 feature nat-traffic initiator traffic
 feature nat-sa-view-agrees initiator sas_agree
+feature dpd-nat initiator killed_and_back true
 
 interop_down
 charon_start charon peer
 hide a
+gw_dpd="{interval: 2s, timeout: 5s}"
 gateway any
 feature nat responder initiated_by_peer || exit 1
 feature nat-encap responder in_udp
 feature nat-traffic responder traffic
 feature nat-sa-view-agrees responder sas_agree
+feature dpd-nat responder killed_and_back initiated_by_peer

@@ -21,6 +21,9 @@ gw_phase1_more=""      # further lines of "phase1:", each indented as it must be
 gw_local_more=""       # further settings of "local:", of "remote:"; each begins with a comma
 gw_remote_more=""
 gw_encap=auto
+gw_protocol=esp
+gw_mode=tunnel
+gw_phase2_more="" # further lines of the phase2 entry, each indented as it must be
 gw_allow_weak=false
 gw_tunnel_name="" # the tunnel asked about, where there are several
 # AES-GCM-256: 32 bytes of key, 4 of salt (RFC 4106 8.1); lab keys, used nowhere else
@@ -80,11 +83,13 @@ tunnel() {
 		$gw_phase1_more
 		    phase2:
 		      - name: net
-		        mode: tunnel
+		        protocol: $gw_protocol
+		        mode: $gw_mode
 		        proposals: [$gw_esp_proposals]
 		        local_selectors: [$6]
 		        remote_selectors: [$7]
 		        start: $8
+		$gw_phase2_more
 	END
 }
 

@@ -1,8 +1,8 @@
 # shellcheck shell=bash disable=SC2154
 # SPDX-License-Identifier: BSD-3-Clause
 # One strongSwan daemon (charon) in a namespace of the scenario, without any service of the machine: its own /run, its own
-# configuration folder $work/NAME. Debian 12's version carries ESP in user space (kernel-libipsec) and always inside UDP.
-# Source it after netns.sh.
+# configuration folder $work/NAME. Debian 12's version carries ESP in user space (kernel-libipsec) and always inside UDP;
+# with SALLYPORT_PEER=debian13 it is the one of debian13.sh. Source it after netns.sh.
 
 charon_binary=/usr/lib/ipsec/charon
 
@@ -10,12 +10,18 @@ charon_binary=/usr/lib/ipsec/charon
 peer_psk=interop-psk-0123456789
 peer_ike_proposals=aes256gcm16-prfsha384-ecp384
 peer_esp_proposals=aes256gcm16
+peer_protocol=esp
 peer_local_ts=10.2.0.0/24
 peer_remote_ts=10.1.0.0/24
 peer_dpd=30s
 peer_plugins="" # further ones, with algorithms
 peer_connection="" # further lines of the connection
+peer_child=""      # further lines of its child
+peer_children=""   # further children: "NAME LOCAL_TS REMOTE_TS", separated by semicolons
 peer_charon=""  # further lines of "charon {"
+peer_kernel="kernel-libipsec kernel-netlink" # user-space ESP stands before the kernel's, which these machines may lack
+peer_preload="" # a library that the daemon runs with
+peer_libipsec="" # lines of "kernel-libipsec {"
 
 # charon_settings NAME: the daemon itself
 charon_settings() {
@@ -23,8 +29,7 @@ charon_settings() {
 	mkdir -p "$dir/swanctl" "$dir/run"
 	cat >"$dir/strongswan.conf" <<-END
 		charon {
-		  # user-space ESP stands before the kernel's, which these machines may lack
-		  load = openssl $peer_plugins random nonce kdf pem pkcs1 pkcs8 x509 pubkey constraints kernel-libipsec kernel-netlink socket-default vici
+		  load = openssl $peer_plugins random nonce kdf pem pkcs1 pkcs8 x509 pubkey constraints $peer_kernel socket-default vici
 		  retransmit_timeout = 1
 		  retransmit_tries = 3
 		  $peer_charon
@@ -38,9 +43,30 @@ charon_settings() {
 		  }
 		  plugins {
 		    vici { socket = unix://$dir/run/charon.vici }
+		    kernel-libipsec { $peer_libipsec }
 		  }
 		}
 	END
+}
+
+# charon_child NAME LOCAL_TS REMOTE_TS
+charon_child() {
+	cat <<-END
+		      $1 {
+		        local_ts = $2
+		        remote_ts = $3
+		        ${peer_protocol}_proposals = $peer_esp_proposals
+		        $peer_child
+		      }
+	END
+}
+
+charon_children() {
+	local name ours theirs
+	charon_child "$1" "$peer_local_ts" "$peer_remote_ts"
+	while read -r name ours theirs; do
+		[ -z "$name" ] || charon_child "$name" "$ours" "$theirs"
+	done < <(tr ';' '\n' <<<"$peer_children")
 }
 
 # charon_connection CONNECTION LOCAL_ADDRESS REMOTE_ADDRESS LOCAL_ID REMOTE_ID: with a child of the same name
@@ -65,11 +91,7 @@ charon_connection() {
 		      id = $5
 		    }
 		    children {
-		      $1 {
-		        local_ts = $peer_local_ts
-		        remote_ts = $peer_remote_ts
-		        esp_proposals = $peer_esp_proposals
-		      }
+		$(charon_children "$1")
 		    }
 		  }
 		}
@@ -91,12 +113,26 @@ charon_config() {
 	charon_connection net "$@" >"$work/$name/swanctl/swanctl.conf"
 }
 
+# What runs in the mount namespace, with DIR and, if it is not the machine's own, the root: there the folder has the same
+# path, on a file system that is gone with the namespace.
+# shellcheck disable=SC2016
+charon_in_place='
+	root=${2:-}
+	[ -z "$root" ] || {
+		mount --bind /proc "$root/proc" && mount --bind /dev "$root/dev" && mount -t tmpfs none "$root/tmp" &&
+			mkdir -p "$root/${1%/*}" && mount --bind "${1%/*}" "$root/${1%/*}"
+	} || exit 1
+	mount --bind "$1/run" "$root/run" || exit 1
+	export STRONGSWAN_CONF=$1/strongswan.conf FAKEXFRM_SAS=$1/sas
+	[ -z "$4" ] || export LD_PRELOAD=$4
+	exec ${root:+chroot "$root"} "$3"'
+
 # charon_start NAME KEY: runs in namespace KEY with the configuration of NAME and loads it
 charon_start() {
-	local dir=$work/$1
-	# shellcheck disable=SC2016
-	spawn "$1" ip netns exec "$(ns "$2")" unshare -m --propagation private bash -c '
-		mount --bind "$1/run" /run && STRONGSWAN_CONF=$1/strongswan.conf exec "$2"' _ "$dir" "$charon_binary"
+	local dir=$work/$1 root=""
+	[ "${SALLYPORT_PEER:-}" != debian13 ] || root=$debian13_root
+	spawn "$1" ip netns exec "$(ns "$2")" unshare -m --propagation private bash -c "$charon_in_place" _ "$dir" \
+		"$root" "$charon_binary" "$peer_preload"
 	wait_for 15 test -S "$dir/run/charon.vici" || die "charon does not start"
 	wait_for 10 charon_ctl "$1" --load-all || die "charon refuses its configuration: $(charon_ctl "$1" --load-all 2>&1)"
 }

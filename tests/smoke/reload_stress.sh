@@ -12,54 +12,16 @@ turns=40
 [ "${SALLYPORT_LONG:-0}" = 0 ] || turns=1000
 rate=1000 # packets a second of each flow
 
-# sa NAME KEYS LOCAL REMOTE SPI_IN SPI_OUT LOCAL_TS REMOTE_TS
-sa() {
-	printf '  - {name: %s, proposal: aes128gcm16, local: %s, remote: %s, spi_in: %s, spi_out: %s, keys: %s, lab_keys: true, local_selectors: [%s], remote_selectors: [%s]}\n' \
-		"$1" "$3" "$4" "$5" "$6" "$2" "$7" "$8"
-}
-
-# key DIRECTION NUMBER: 16 bytes and 4 of salt
-key() { printf '0x%02x%014x%024d' "$1" "$2" 7; }
-
-# configured SIDE TURN: the untouched pair, the replaced one (new keys each turn), and a few that come and go (at side a)
-configured() {
-	local i near=192.0.2.1 far=198.51.100.1 near_net=10.1.0 far_net=10.2.0 in=0 out=1
-	[ "$1" = a ] || { near=198.51.100.1 far=192.0.2.1 near_net=10.2.0 far_net=10.1.0 in=1 out=0; }
-	gateway_config "gw-$1" $near_net.1/24 $near/24 ${near%.*}.254 < <(
-		echo manual_sas:
-		sa replaced r $near $far 0x20$in 0x20$out $near_net.3 $far_net.3
-		sa untouched u $near $far 0x10$in 0x10$out $near_net.0/24 $far_net.0/24
-		[ "$1" = b ] || for ((i = 1; i <= $2 % 7; i++)); do
-			sa "x$i" "x$i" $near 198.51.100.$((i + 100)) $((5000 + i)) $((6000 + i)) 10.77.$i.0/24 10.78.0.0/16
-		done
-		echo policies:
-		echo "  - {name: changing, action: bypass, local_selectors: [$near_net.0/24], remote_selectors: [10.$((90 + $2 % 9)).0.0/16]}"
-	)
-	{
-		echo manual_keys:
-		printf '  - {name: u, encr_in: "%s", encr_out: "%s"}\n' "$(key $in 1)" "$(key $out 1)"
-		printf '  - {name: r, encr_in: "%s", encr_out: "%s"}\n' "$(key $((2 + in)) "$2")" "$(key $((2 + out)) "$2")"
-		[ "$1" = b ] || for ((i = 1; i <= $2 % 7; i++)); do
-			printf '  - {name: x%d, encr_in: "%s", encr_out: "%s"}\n' $i "$(key 8 $(($2 * 8 + i)))" "$(key 9 $(($2 * 8 + i)))"
-		done
-	} | gateway_secrets "gw-$1"
-}
-
-# turns_of FIRST LAST
+# turns_of FIRST LAST: turn 0 writes what the gateways start with
 turns_of() {
-	local turn side
-	for ((turn = $1; turn <= $2; turn++)); do
-		for side in a b; do
-			configured $side $turn
-			gw_ctl gw-$side reload >"$work/reload.out" 2>&1 || { echo "turn $turn of $side" >>"$work/reload.out" && return 1; }
-		done
-	done
+	python3 "$repo/tests/lib/reload_turns.py" "$sallyctl" "$work" "$1" "$2" >"$work/reload.out" 2>&1 ||
+		because "reload: $(cat "$work/reload.out")"
 }
 
 # The traffic is to last a little longer than the turns, of which the first few tell how long one takes.
 measure_turns() {
 	local begin=${EPOCHREALTIME/./}
-	turns_of 1 4 || because "reload: $(cat "$work/reload.out")" || return 1
+	turns_of 1 4 || return 1
 	seconds=$((turns * (${EPOCHREALTIME/./} - begin) / 4 * 5 / 4 / 1000000 + 2))
 }
 
@@ -95,7 +57,7 @@ under_traffic() {
 	local before clear
 	before=$(named_drops) clear=$(wan_count clear)
 	flow untouched 10.1.0.2 10.2.0.2 && flow replaced 10.1.0.3 10.2.0.3 || return 1
-	turns_of 5 $((turns + 4)) || because "reload: $(cat "$work/reload.out")" || return 1
+	turns_of 5 $((turns + 4)) || return 1
 	wait_for $((seconds * 2 + 30)) flows_ended
 	[ "$(lost untouched)" = 0 ] || because "untouched: $(tail -n 1 "$work/untouched.log")" || return 1
 	[ "$(lost replaced)" -le $(($(named_drops) - before)) ] ||
@@ -122,8 +84,11 @@ gw_workers=2
 topology_pair
 address ha eth0 10.1.0.3/24
 address hb eth0 10.2.0.3/24
-configured a 0
-configured b 0
+gateway_config gw-a.base 10.1.0.1/24 192.0.2.1/24 192.0.2.254 </dev/null
+gateway_config gw-b.base 10.2.0.1/24 198.51.100.1/24 198.51.100.254 </dev/null
+# the base is named as what is made of it
+sed -i 's/\.base\././' "$work"/gw-?.base.yaml
+turns_of 0 0
 pair_start
 check reload_stress/works_before ping_ok ha 10.2.0.2 5
 check reload_stress/turns_without_traffic measure_turns

@@ -117,8 +117,10 @@ static bool send_request(struct ike_engine *e, struct ike_sa *sa, struct ike_fai
 		return false;
 	}
 	config_ask(sa, &m, config);
-	if (child_offer_auth(e, sa, &m)) {
-		*ret_failure = failure_make(2, IKE_AUTH, true, 0, "no inbound SPI is free", "");
+	err = child_offer_auth(e, sa, &m);
+	if (err) {
+		*ret_failure = failure_make(
+			2, IKE_AUTH, true, 0, err == -ENOSPC ? "no inbound SPI is free" : modes_no_nat, "");
 		return false;
 	}
 	*ret_failure = failure_make(1, IKE_AUTH, true, 0, "no memory or no working cryptography", "");

@@ -11,6 +11,8 @@ static const char hint_selectors[] =
 	"compare local_selectors here with remote_selectors there, and the other way round";
 static const char hint_address[] = "compare local.virtual_ip here with the pool there";
 static const char hint_esp[] = "compare phase2.proposals of both gateways";
+static const char hint_mode[] = "compare phase2.mode of both gateways; tunnel_fallback takes either";
+static const char hint_nat[] = "use ESP with this peer, or take the NAT away";
 
 static const struct child_profile *profile_of(const struct ike_sa *sa, uint32_t index)
 {
@@ -33,16 +35,15 @@ struct proposal_list child_proposals(const struct ike_sa *sa, uint8_t exchange, 
 	return offer;
 }
 
-void child_offer(const struct ike_sa *sa, uint8_t exchange, uint32_t index, uint32_t spi, struct message *m)
+void child_offer(const struct ike_sa *sa, uint8_t exchange, uint32_t index, uint32_t spi, const struct ts_pair *offer,
+	struct message *m)
 {
-	const struct child_profile *p = profile_of(sa, index);
-	struct proposal_list offer = child_proposals(sa, exchange, index, spi);
+	struct proposal_list proposals = child_proposals(sa, exchange, index, spi);
 
-	message_add_sa(m, &offer);
-	const struct selector_list local = config_side(sa, &p->local, true),
-				   remote = config_side(sa, &p->remote, false);
-	message_add_ts(m, PAYLOAD_TSI, &local);
-	message_add_ts(m, PAYLOAD_TSR, &remote);
+	message_add_sa(m, &proposals);
+	modes_add(m, profile_of(sa, index)->mode == SA_MODE_TRANSPORT, proposals.items[0].protocol);
+	message_add_ts(m, PAYLOAD_TSI, &offer->local);
+	message_add_ts(m, PAYLOAD_TSR, &offer->remote);
 }
 
 /* Rekeying begins somewhere between 75 and 85 % of a limit: counted limits end on both sides at once otherwise. */
@@ -57,37 +58,45 @@ static void fill_lifetime(struct ike_engine *e, const struct child_profile *p, s
 }
 
 static void fill_spec(
-	const struct ike_sa *sa, const struct child_sa *child, enum sa_direction direction, struct sa_spec *ret_spec)
+	const struct child_sa *child, const struct agreement *a, enum sa_direction direction, struct sa_spec *ret_spec)
 {
+	const struct ike_sa *sa = child->sa;
 	const struct child_profile *p = profile_of(sa, child->index);
+	bool padded = direction == SA_OUT && child->protocol == PROTOCOL_ESP && !child->transport && !a->tfc_unwanted;
 
 	*ret_spec = (struct sa_spec){
 		.direction = direction,
-		.mode = p->mode,
-		.protocol = PROTOCOL_ESP,
+		.mode = child->transport ? SA_MODE_TRANSPORT : SA_MODE_TUNNEL,
+		.protocol = child->protocol,
 		/* a NAT-T capable SA takes both forms, whatever the path looks like today */
-		.natt = direction == SA_IN,
+		.natt = direction == SA_IN && child->protocol == PROTOCOL_ESP,
 		.spi = direction == SA_IN ? child->spi_in : child->spi_out,
 		.encr = child->suite.encr,
 		.integ = child->suite.integ,
 		.esn = child->suite.esn,
 		.replay_window = p->replay_window,
+		.tfc_bytes = padded ? p->tfc_bytes : 0,
 		.path = child_path(child),
 		.local = child_selectors(child, true),
 		.remote = child_selectors(child, false),
 		.tunnel_slot = p->tunnel_slot,
 	};
+	if (direction == SA_IN) {
+		ret_spec->original_local = a->original_local;
+		ret_spec->original_remote = a->original_remote;
+	}
 	snprintf(ret_spec->name, sizeof(ret_spec->name), "%.31s/%.31s", sa->tunnel->profile->name, p->name);
 }
 
 /* Keys into both specs, checked as a whole, handed to the host. */
-static bool install_pair(struct ike_engine *e, const struct child_sa *child, const struct keymat_input *k)
+static bool install_pair(
+	struct ike_engine *e, const struct child_sa *child, const struct agreement *a, const struct keymat_input *k)
 {
 	struct sa_spec in, out;
 	const char *reason;
 
-	fill_spec(child->sa, child, SA_IN, &in);
-	fill_spec(child->sa, child, SA_OUT, &out);
+	fill_spec(child, a, SA_IN, &in);
+	fill_spec(child, a, SA_OUT, &out);
 	fill_lifetime(e, profile_of(child->sa, child->index), &in.lifetime);
 	fill_lifetime(e, profile_of(child->sa, child->index), &out.lifetime);
 	bool good = !keymat_child(e, child->sa, k, &child->suite, &in, &out) && !sa_spec_check(&in, &reason) &&
@@ -105,16 +114,20 @@ struct child_sa *child_install(
 
 	if (!child)
 		return NULL;
+	const struct ts_pair policy = child_policy(sa, a->index);
+	child->piece = !narrow_within(&policy, &a->ts);
 	child->initiated = child->confirmed = k->initiator;
+	child->ask_ns = k->initiator ? 0 : e->now_ns + CHILD_CONFIRM_NS;
 	/* RFC 7296 2.8: a responder waits until the initiator shows that it has the new pair, unless there is none else
 	 */
 	child->sending = k->initiator || !child_twin(child);
-	if (!install_pair(e, child, k)) {
+	if (!install_pair(e, child, a, k)) {
 		child_free(e, child);
 		return NULL;
 	}
 	child_insert(e, child);
 	rekey_child_start_timer(e, child);
+	child_passed(e, child);
 	return child;
 }
 
@@ -138,20 +151,44 @@ static bool serves_another(
 	return true;
 }
 
+/* What a chosen proposal, and the message with it, say of the SA. */
+static void take_chosen(const struct proposal *chosen, const struct message *m, struct agreement *ret)
+{
+	suite_of_proposal(chosen, &ret->suite);
+	ret->spi_out = (uint32_t)chosen->spi;
+	ret->protocol = chosen->protocol;
+	ret->tfc_unwanted = message_find_notify(m, NOTIFY_ESP_TFC_PADDING_NOT_SUPPORTED);
+}
+
 /* ---- responder ---- */
 
-/* Their initiator side is our remote side. */
-static bool selectors_agree(const struct ike_sa *sa, const struct child_profile *p, const struct message *request,
-	struct selector_list *ret_local, struct selector_list *ret_remote, bool *ret_whole)
+/* Both ask for transport mode. */
+static bool both_transport(const struct child_profile *p, const struct message *request)
 {
-	const struct selector_list local = config_side(sa, &p->local, true),
-				   remote = config_side(sa, &p->remote, false);
-	bool cut_remote, cut_local;
-	bool common = selector_list_narrow(&request->tsi, &remote, ret_remote, &cut_remote) &&
-		      selector_list_narrow(&request->tsr, &local, ret_local, &cut_local);
+	return p->mode == SA_MODE_TRANSPORT && modes_transport_asked(request);
+}
 
-	*ret_whole = common && !cut_remote && !cut_local;
-	return common;
+/* The phase2 entry and the request are of the same mode and protocol. */
+static bool same_kind(const struct child_profile *p, const struct message *request)
+{
+	return (p->mode == SA_MODE_TRANSPORT) == modes_transport_asked(request) &&
+	       request->sa.items[0].protocol == p->proposals.items[0].protocol;
+}
+
+/* Their initiator side is our remote side. */
+static enum narrowing narrow(
+	const struct ike_sa *sa, uint32_t index, const struct message *request, bool single, struct agreement *ret)
+{
+	struct ts_pair offer = { request->tsr, request->tsi };
+	const struct ts_pair policy = child_policy(sa, index);
+
+	ret->transport = both_transport(profile_of(sa, index), request);
+	if (ret->transport)
+		modes_substitute(sa, &offer, ret);
+	enum narrowing result = narrow_answer(&offer, &policy, single, &ret->ts);
+	if (result == NARROW_NONE || result == NARROW_SINGLE || !ret->transport)
+		return result;
+	return modes_between_hosts(sa, &ret->ts) ? result : NARROW_NONE;
 }
 
 static bool lists_equal(const struct selector_list *a, const struct selector_list *b)
@@ -166,13 +203,14 @@ static bool lists_equal(const struct selector_list *a, const struct selector_lis
 static int suitability(const struct ike_sa *sa, uint32_t index, const struct message *request)
 {
 	const struct child_profile *p = profile_of(sa, index);
-	struct selector_list local, remote;
-	bool whole;
+	struct agreement a;
+	enum narrowing result = narrow(sa, index, request, false, &a);
+	bool whole = result == NARROW_WHOLE,
+	     same = lists_equal(&a.ts.local, &p->local) && lists_equal(&a.ts.remote, &p->remote);
 
-	if (!selectors_agree(sa, p, request, &local, &remote, &whole))
+	if (result == NARROW_NONE)
 		return 0;
-	bool same = lists_equal(&local, &p->local) && lists_equal(&remote, &p->remote);
-	return 1 + 4 * (whole && same) + 2 * whole + !child_of_index(sa, index);
+	return 1 + 8 * same_kind(p, request) + 4 * (whole && same) + 2 * whole + !child_of_index(sa, index);
 }
 
 /* The phase2 entry that the peer means; without any the first, for the text of the refusal. */
@@ -213,6 +251,43 @@ static uint16_t refuse_selectors(
 	return NOTIFY_TS_UNACCEPTABLE;
 }
 
+static uint16_t refuse_several(
+	const struct ike_sa *sa, const struct message *request, uint32_t index, struct ike_failure *ret_failure)
+{
+	*ret_failure = failure_make(2, request->header.exchange, false, NOTIFY_SINGLE_PAIR_REQUIRED,
+		"one_selector_per_child: the peer asks for several", "let it ask for one pair of selectors at a time");
+	failure_set_selectors(ret_failure, profile_of(sa, index), &request->tsr, &request->tsi);
+	return NOTIFY_SINGLE_PAIR_REQUIRED;
+}
+
+/* What is rekeyed keeps what it carries where that is one pair of several (RFC 7296 2.9.2). 0 or a notify. */
+static uint16_t agree_selectors(const struct ike_sa *sa, const struct message *request, const struct child_sa *old,
+	struct agreement *ret, struct ike_failure *ret_failure)
+{
+	const struct ts_pair offer = { request->tsr, request->tsi };
+	bool single = sa->tunnel->profile->one_selector;
+	enum narrowing result = narrow(sa, ret->index, request, single, ret);
+	struct ts_pair before;
+
+	if (old && old->piece && single) {
+		before = child_ts(old);
+		if (narrow_within(&before, &offer)) {
+			ret->ts = before;
+			return 0;
+		}
+	}
+	ret->additional = result == NARROW_ADDITIONAL;
+	if (result == NARROW_NONE)
+		return refuse_selectors(sa, request, ret->index, ret_failure);
+	return result == NARROW_SINGLE ? refuse_several(sa, request, ret->index, ret_failure) : 0;
+}
+
+static uint16_t refuse_kind(uint8_t exchange, const char *reason, const char *hint, struct ike_failure *ret_failure)
+{
+	*ret_failure = failure_make(2, exchange, false, NOTIFY_NO_PROPOSAL_CHOSEN, reason, hint);
+	return NOTIFY_NO_PROPOSAL_CHOSEN;
+}
+
 static uint16_t refuse_more(uint8_t exchange, const char *reason, struct ike_failure *ret_failure)
 {
 	*ret_failure = failure_make(2, exchange, false, NOTIFY_NO_ADDITIONAL_SAS, reason, "");
@@ -226,7 +301,6 @@ uint16_t child_agree(struct ike_engine *e, const struct ike_sa *sa, const struct
 	const struct payload *ke = message_find(request, PAYLOAD_KE);
 	uint32_t index = old ? old->index : choose_index(sa, request);
 	struct proposal_list ours = child_proposals(sa, exchange, index, 0), theirs = request->sa;
-	bool whole;
 
 	*ret = (struct agreement){ .index = index };
 	if (serves_another(sa, exchange, false, NOTIFY_NO_ADDITIONAL_SAS, ret_failure))
@@ -235,10 +309,16 @@ uint16_t child_agree(struct ike_engine *e, const struct ike_sa *sa, const struct
 		proposals_drop(&theirs, TRANSFORM_KE);
 	if (!negotiate_choose(&ours, &theirs, ke ? ke->ke.group : 0, ret_chosen) || !spi_legal(ret_chosen))
 		return refuse_proposals(sa, request, index, ret_failure);
-	suite_of_proposal(ret_chosen, &ret->suite);
-	ret->spi_out = (uint32_t)ret_chosen->spi;
-	if (!selectors_agree(sa, profile_of(sa, index), request, &ret->local, &ret->remote, &whole))
-		return refuse_selectors(sa, request, index, ret_failure);
+	if (!modes_pass_nat(sa, ret_chosen->protocol))
+		return refuse_kind(exchange, modes_no_nat, hint_nat, ret_failure);
+	take_chosen(ret_chosen, request, ret);
+	uint16_t notify = agree_selectors(sa, request, old, ret, ret_failure);
+	if (notify)
+		return notify;
+	if (!modes_acceptable(profile_of(sa, index), ret->transport))
+		return refuse_kind(exchange, "the peer asks for tunnel mode", hint_mode, ret_failure);
+	if (modes_taken_by_neighbour(e, sa, ret))
+		return refuse_more(exchange, "another host behind the same NAT has these selectors", ret_failure);
 	if (sa->child_count >= CHILD_SAS_MAX)
 		return refuse_more(exchange, "too many Child SAs", ret_failure);
 	ret->spi_in = e->host.spi_reserve(e->host.context, &sa->local.addr, &sa->remote.addr);
@@ -251,8 +331,11 @@ void child_add_answer(const struct agreement *a, const struct proposal *chosen, 
 
 	answer.items[0].spi = a->spi_in;
 	message_add_sa(response, &answer);
-	message_add_ts(response, PAYLOAD_TSI, &a->remote);
-	message_add_ts(response, PAYLOAD_TSR, &a->local);
+	modes_add(response, a->transport, a->protocol);
+	message_add_ts(response, PAYLOAD_TSI, &a->ts.remote);
+	message_add_ts(response, PAYLOAD_TSR, &a->ts.local);
+	if (a->additional)
+		message_add_notify(response, NOTIFY_ADDITIONAL_TS_POSSIBLE, BYTES_NONE);
 }
 
 static struct keymat_input handshake_input(const struct ike_sa *sa)
@@ -306,11 +389,25 @@ void child_report_refusal(struct ike_engine *e, struct ike_sa *sa, uint8_t excha
 	failure_report(e, sa->tunnel, sa, NULL, &f);
 }
 
+/* The peer's selectors lie within what we asked for, and within the policy, which may be narrower: the answer has
+ * brought a virtual address. Those are the agreed ones. */
+static bool take_selectors(
+	const struct ike_sa *sa, const struct message *m, const struct ts_pair *asked, struct agreement *ret)
+{
+	const struct ts_pair policy = child_policy(sa, ret->index);
+
+	ret->ts = (struct ts_pair){ m->tsi, m->tsr };
+	if (ret->transport)
+		modes_substitute(sa, &ret->ts, ret);
+	if (ret->transport && !modes_between_hosts(sa, &ret->ts))
+		return false;
+	return narrow_within(&ret->ts, asked) && narrow_within(&ret->ts, &policy);
+}
+
 bool child_answer_fits(const struct ike_sa *sa, const struct message *m, uint32_t index, uint32_t spi_in,
-	struct agreement *ret, struct ike_failure *ret_failure)
+	const struct ts_pair *asked, struct agreement *ret, struct ike_failure *ret_failure)
 {
 	uint8_t exchange = m->header.exchange;
-	const struct child_profile *p = profile_of(sa, index);
 	struct proposal_list offer = child_proposals(sa, exchange, index, spi_in), answer = m->sa;
 	struct proposal chosen;
 
@@ -323,25 +420,54 @@ bool child_answer_fits(const struct ike_sa *sa, const struct message *m, uint32_
 		failure_set_proposals(ret_failure, &offer, &m->sa);
 		return false;
 	}
-	const struct selector_list local = config_side(sa, &p->local, true),
-				   remote = config_side(sa, &p->remote, false);
-	if (!selectors_within(&m->tsi, &local) || !selectors_within(&m->tsr, &remote)) {
-		failure_set_selectors(ret_failure, p, &m->tsi, &m->tsr);
+	*ret = (struct agreement){ .index = index, .spi_in = spi_in, .transport = modes_transport_asked(m) };
+	ret->additional = message_find_notify(m, NOTIFY_ADDITIONAL_TS_POSSIBLE);
+	take_chosen(&chosen, m, ret);
+	/* RFC 7296 1.3.1: only what was asked for can be answered */
+	if (ret->transport && profile_of(sa, index)->mode != SA_MODE_TRANSPORT) {
+		*ret_failure = failure_make(2, exchange, true, 0, "the peer answers with transport mode", hint_mode);
 		return false;
 	}
-	*ret = (struct agreement){ .index = index, .spi_in = spi_in, .spi_out = (uint32_t)chosen.spi };
-	suite_of_proposal(&chosen, &ret->suite);
-	ret->local = m->tsi;
-	ret->remote = m->tsr;
-	return true;
+	if (take_selectors(sa, m, asked, ret))
+		return true;
+	failure_set_selectors(ret_failure, profile_of(sa, index), &m->tsi, &m->tsr);
+	return false;
+}
+
+bool child_mode_fits(const struct ike_sa *sa, const struct agreement *a)
+{
+	return modes_acceptable(profile_of(sa, a->index), a->transport);
+}
+
+/* Our half of it never was: only the peer has to be told. */
+void child_refuse_mode(struct ike_engine *e, struct ike_sa *sa, uint8_t exchange, const struct agreement *a)
+{
+	struct ike_failure f = failure_make(2, exchange, true, 0, "the peer declines transport mode", hint_mode);
+	struct child_sa *child = child_create(e, sa, a);
+
+	failure_report(e, sa->tunnel, sa, NULL, &f);
+	if (!child) {
+		sa_fail(e, sa);
+		return;
+	}
+	child->initiated = child->confirmed = child->replaced = true;
+	TAILQ_INSERT_TAIL(&sa->children, child, siblings);
+	sa->child_count++;
+	child_delete(e, child, f.reason);
 }
 
 int child_offer_auth(struct ike_engine *e, struct ike_sa *sa, struct message *m)
 {
+	struct handshake *h = sa->handshake;
+
+	if (!modes_pass_nat(sa, profile_of(sa, sa->asking.child_index)->proposals.items[0].protocol))
+		return -EPROTONOSUPPORT;
+	h->offer = malloc(sizeof(*h->offer));
 	sa->reserved_spi = e->host.spi_reserve(e->host.context, &sa->local.addr, &sa->remote.addr);
-	if (!sa->reserved_spi)
+	if (!h->offer || !sa->reserved_spi)
 		return -ENOSPC;
-	child_offer(sa, IKE_AUTH, sa->asking.child_index, sa->reserved_spi, m);
+	pieces_offer(sa, sa->asking.child_index, NULL, h->offer);
+	child_offer(sa, IKE_AUTH, sa->asking.child_index, sa->reserved_spi, h->offer, m);
 	return 0;
 }
 
@@ -356,15 +482,22 @@ bool child_on_auth_answer(struct ike_engine *e, struct ike_sa *sa, const struct 
 	sa->reserved_spi = 0;
 	if (!message_find(response, PAYLOAD_SA)) {
 		e->host.spi_release(e->host.context, reserved);
-		child_report_refusal(e, sa, IKE_AUTH, index, error ? error->notify.type : 0);
+		if (!pieces_refused(e, sa, index, error ? error->notify.type : 0))
+			child_report_refusal(e, sa, IKE_AUTH, index, error ? error->notify.type : 0);
 		return true;
 	}
-	bool fits = child_answer_fits(sa, response, index, reserved, &a, &f);
-	if (fits && child_install(e, sa, &a, &k))
+	bool fits = child_answer_fits(sa, response, index, reserved, sa->handshake->offer, &a, &f);
+	if (fits && child_mode_fits(sa, &a) && child_install(e, sa, &a, &k)) {
+		pieces_made(e, sa, index, sa->handshake->offer, a.additional);
 		return true;
+	}
+	e->host.spi_release(e->host.context, reserved);
+	if (fits && !child_mode_fits(sa, &a)) {
+		child_refuse_mode(e, sa, IKE_AUTH, &a);
+		return true;
+	}
 	if (fits)
 		f = failure_make(2, IKE_AUTH, true, 0, "no memory or no working cryptography", "");
-	e->host.spi_release(e->host.context, reserved);
 	failure_report(e, sa->tunnel, sa, NULL, &f);
 	return false;
 }

@@ -87,16 +87,14 @@ struct bytes create_nonce(const struct create *x)
 
 /* ---- races ---- */
 
-/* The other exchange about the same SA, which still runs: it will decide when it is over. */
+/* The other exchange that rekeys the same SA, which still runs: it will decide when it is over. */
 struct create *create_race_of(const struct create *x, const struct ike_sa *sa)
 {
 	struct create *other = x->initiator ? sa->theirs : sa->ours;
 
 	if (!other || (other->initiator && !other->sent) || other->kind != x->kind)
 		return NULL;
-	if (x->kind == CREATE_NEW ? other->index != x->index : other->old_spi != x->old_spi)
-		return NULL;
-	return other;
+	return x->kind != CREATE_NEW && other->old_spi == x->old_spi ? other : NULL;
 }
 
 void create_note_rival(struct create *other, const struct create *x, uint64_t spi)
@@ -217,13 +215,13 @@ static void send_request(struct ike_engine *e, struct ike_sa *sa, struct create 
 	if (x->kind == CREATE_REKEY_CHILD) {
 		struct payload *p = message_add_notify(&m, NOTIFY_REKEY_SA, BYTES_NONE);
 		store_be32(spi, x->old_spi);
-		p->notify.protocol = PROTOCOL_ESP;
+		p->notify.protocol = child_of_spi(sa, x->old_spi)->protocol;
 		p->notify.spi = BYTES_OF(spi);
 	}
 	if (x->kind == CREATE_REKEY_IKE)
 		rekey_ike_offer(sa, x, &m);
 	else
-		child_offer(sa, CREATE_CHILD_SA, x->index, x->reserved, &m);
+		child_offer(sa, CREATE_CHILD_SA, x->index, x->reserved, &x->offer, &m);
 	add_nonce_and_key(x, &m);
 	x->sent = true;
 	sa_clear_timer(e, sa, TIMER_JOB);
@@ -241,11 +239,20 @@ static void begin(struct ike_engine *e, struct ike_sa *sa, uint8_t kind, uint32_
 	}
 	x->index = index;
 	x->old_spi = old_spi;
+	if (!pieces_offer(sa, index, child_of_spi(sa, old_spi), &x->offer)) {
+		drop_ours(e, sa);
+		/* that was the last piece: an IKE SA that waited for them may go */
+		tunnel_replace(e, sa, false);
+		task_flush(e, sa);
+		return;
+	}
 	x->reserved = e->host.spi_reserve(e->host.context, &sa->local.addr, &sa->remote.addr);
 	struct proposal_list offer = child_proposals(sa, CREATE_CHILD_SA, index, 0);
 	x->group = alg_lookup(TRANSFORM_KE, proposals_first_group(&offer), 0);
 	if (!x->reserved)
 		give_up(e, sa, "no inbound SPI is free");
+	else if (!modes_pass_nat(sa, offer.items[0].protocol))
+		give_up(e, sa, modes_no_nat);
 	else if (!x->group)
 		send_request(e, sa, x);
 	else if (!start_key(e, sa, x))
@@ -309,7 +316,7 @@ static void ask_later(struct ike_engine *e, struct ike_sa *sa)
 	if (x->kind == CREATE_REKEY_IKE && !rekey_ike_yield(e, sa))
 		sa->wants |= TASK_BIT(TASK_REKEY_IKE);
 	else if (x->kind == CREATE_NEW)
-		sa->creates |= (uint8_t)(1u << x->index);
+		pieces_again(sa, x->index);
 	else if (old && !old->replaced && old->state == CHILD_UP)
 		old->wants |= TASK_BIT(TASK_REKEY_CHILD);
 	drop_ours(e, sa);
@@ -330,6 +337,10 @@ static void on_refusal(struct ike_engine *e, struct ike_sa *sa, const struct pay
 			rekey_child_not_found(e, old);
 	} else if (notify == NOTIFY_INVALID_KE_PAYLOAD && follow_group(e, sa, error)) {
 		return;
+	} else if (x->kind == CREATE_NEW && pieces_refused(e, sa, x->index, notify)) {
+		if (notify != NOTIFY_SINGLE_PAIR_REQUIRED)
+			child_report_refusal(e, sa, CREATE_CHILD_SA, x->index, notify);
+		drop_ours(e, sa);
 	} else if (x->kind == CREATE_REKEY_IKE) {
 		rekey_ike_report_refusal(e, sa, notify);
 		fall_back(e, sa);
@@ -380,6 +391,8 @@ static void finish_ours(struct ike_engine *e, struct ike_sa *sa, struct bytes sh
 		return;
 	}
 	take_place(e, sa, x, &made);
+	if (x->kind == CREATE_NEW && sa->ours == x)
+		pieces_made(e, sa, x->index, &x->offer, x->agreed.additional);
 	drop_ours(e, sa);
 	task_flush(e, sa);
 }
@@ -389,10 +402,16 @@ static void on_answer(struct ike_engine *e, struct ike_sa *sa, const struct mess
 	struct create *x = sa->ours;
 	struct ike_failure f;
 
-	bool fits = x->kind == CREATE_REKEY_IKE ? rekey_ike_answer_fits(sa, m, x, &f)
-						: child_answer_fits(sa, m, x->index, x->reserved, &x->agreed, &f);
+	bool fits = x->kind == CREATE_REKEY_IKE
+			    ? rekey_ike_answer_fits(sa, m, x, &f)
+			    : child_answer_fits(sa, m, x->index, x->reserved, &x->offer, &x->agreed, &f);
 	if (!fits) {
 		reject(e, sa, &f);
+		return;
+	}
+	if (x->kind != CREATE_REKEY_IKE && !child_mode_fits(sa, &x->agreed)) {
+		child_refuse_mode(e, sa, CREATE_CHILD_SA, &x->agreed);
+		fall_back(e, sa);
 		return;
 	}
 	store_nonce(m, x->nonce_r, &x->nonce_r_len);
@@ -462,7 +481,7 @@ static struct child_sa *rekeyed_child(const struct ike_sa *sa, const struct payl
 	struct child_sa *child;
 
 	TAILQ_FOREACH (child, &sa->children, siblings) {
-		if (p->notify.protocol == PROTOCOL_ESP && p->notify.spi.len == 4 &&
+		if (p->notify.protocol == child->protocol && p->notify.spi.len == 4 &&
 			load_be32(p->notify.spi.data) == child->spi_out)
 			return child;
 	}
@@ -478,7 +497,7 @@ static void step_back(struct ike_engine *e, struct ike_sa *sa, const struct chil
 	if (!x || x->sent || !(ike || (old && old == ours)))
 		return;
 	if (x->kind == CREATE_NEW)
-		sa->creates |= (uint8_t)(1u << x->index);
+		pieces_again(sa, x->index);
 	else if (ours && ours != old)
 		ours->wants |= TASK_BIT(TASK_REKEY_CHILD);
 	drop_ours(e, sa);
@@ -638,15 +657,27 @@ static struct create *create_of_job(const struct ike_sa *sa, const struct crypto
 	return sa->theirs && sa->theirs->number == job->exchange ? sa->theirs : NULL;
 }
 
+/* While our key was made the peer has deleted what was to be rekeyed, or made what was to be created. */
+static bool is_pointless(const struct ike_sa *sa, const struct create *x)
+{
+	const struct child_sa *old = child_of_spi(sa, x->old_spi), *same = child_of_index(sa, x->index);
+
+	if (x->kind == CREATE_NEW && pieces_missing(sa, x->index))
+		return pieces_carried(sa, x->index, &x->offer);
+	if (x->kind == CREATE_NEW)
+		return same && !same->piece;
+	return x->kind == CREATE_REKEY_CHILD && (!old || old->state != CHILD_UP);
+}
+
 static void on_own_key(struct ike_engine *e, struct ike_sa *sa, bool good)
 {
 	struct create *x = sa->ours;
-	const struct child_sa *old = child_of_spi(sa, x->old_spi);
 
 	if (!good) {
 		give_up(e, sa, "no working cryptography");
-	} else if (x->kind == CREATE_REKEY_CHILD && (!old || old->state != CHILD_UP)) {
-		/* it was deleted meanwhile */
+	} else if (is_pointless(sa, x)) {
+		if (x->kind == CREATE_NEW)
+			pieces_made(e, sa, x->index, &x->offer, false);
 		drop_ours(e, sa);
 		task_flush(e, sa);
 	} else {

@@ -27,11 +27,11 @@ void informational_fill_delete_ike(const struct ike_sa *sa, const struct task *t
 }
 
 /* RFC 7296 1.4.1: each side deletes its inbound half. */
-static void add_delete(struct message *m, struct bytes spis)
+static void add_delete(struct message *m, uint8_t protocol, struct bytes spis)
 {
 	struct payload *p = message_add(m, PAYLOAD_DELETE);
 
-	p->del.protocol = PROTOCOL_ESP;
+	p->del.protocol = protocol;
 	p->del.spi_len = 4;
 	p->del.count = (uint16_t)(spis.len / 4);
 	p->del.spis = spis;
@@ -39,9 +39,8 @@ static void add_delete(struct message *m, struct bytes spis)
 
 void informational_fill_delete_child(const struct ike_sa *sa, const struct task *t, struct message *m, uint8_t *data)
 {
-	(void)sa;
 	store_be32(data, t->child_spi);
-	add_delete(m, BYTES(data, 4));
+	add_delete(m, child_of_spi(sa, t->child_spi)->protocol, BYTES(data, 4));
 }
 
 /* The way out is over, or was never answered. */
@@ -80,19 +79,21 @@ static enum step on_error_response(struct ike_engine *e, struct ike_sa *sa, uint
 	return finish(e, sa, f.reason);
 }
 
-enum step informational_closed(struct ike_engine *e, struct ike_sa *sa, const struct task *t)
+enum step informational_closed(
+	struct ike_engine *e, struct ike_sa *sa, const struct task *t, const struct message *answer)
 {
-	(void)t;
+	(void)t, (void)answer;
 	return finish(e, sa, "closed");
 }
 
 /* Ours and, by its answer, the peer's half of the Child SA are gone; when it has no Delete in it, the peer's own was
  * under way (RFC 7296 1.4.1). */
-enum step informational_child_deleted(struct ike_engine *e, struct ike_sa *sa, const struct task *t)
+enum step informational_child_deleted(
+	struct ike_engine *e, struct ike_sa *sa, const struct task *t, const struct message *answer)
 {
 	struct child_sa *child = child_of_spi(sa, t->child_spi);
 
-	if (child)
+	if (child && (message_find(answer, PAYLOAD_DELETE) || !rekey_child_ask_again(e, child)))
 		child_end(e, child, "deleted");
 	return STEP_STAY;
 }
@@ -105,7 +106,7 @@ enum step informational_on_response(struct ike_engine *e, struct ike_sa *sa, con
 	outbox_answered(e, sa);
 	if (error && !over)
 		return on_error_response(e, sa, error->notify.type);
-	enum step step = task_done(e, sa);
+	enum step step = task_done(e, sa, in->m);
 	task_flush(e, sa);
 	return step;
 }
@@ -160,7 +161,6 @@ struct wishes {
 	uint16_t error; /* AUTHENTICATION_FAILED or INVALID_SYNTAX: the peer gives the SA up (RFC 7296 2.21) */
 	uint8_t count;
 	struct child_sa *children[CHILD_SAS_MAX]; /* to be deleted */
-	uint8_t spis[4 * CHILD_SAS_MAX];          /* ours of those, for the answer */
 };
 
 /* By the SPI that the peer receives on, which is ours to send on. */
@@ -169,7 +169,7 @@ static struct child_sa *named_child(const struct ike_sa *sa, uint8_t protocol, u
 	struct child_sa *child;
 
 	TAILQ_FOREACH (child, &sa->children, siblings) {
-		if (protocol == PROTOCOL_ESP && child->spi_out == spi)
+		if (protocol == child->protocol && child->spi_out == spi)
 			return child;
 	}
 	return NULL;
@@ -183,7 +183,6 @@ static void wish_child(struct wishes *w, struct child_sa *child)
 	for (uint8_t i = 0; i < w->count; i++)
 		if (w->children[i] == child)
 			return;
-	store_be32(w->spis + 4 * w->count, child->spi_in);
 	w->children[w->count++] = child;
 }
 
@@ -208,14 +207,30 @@ static void wishes_collect(const struct ike_sa *sa, const struct message *m, str
 	}
 }
 
+/* Our halves of what is to be deleted, of one protocol; spis backs the message. Returns how many bytes of it. */
+static size_t add_halves(struct message *m, const struct wishes *w, uint8_t protocol, uint8_t *spis)
+{
+	size_t len = 0;
+
+	for (uint8_t i = 0; i < w->count; i++)
+		if (w->children[i]->protocol == protocol) {
+			store_be32(spis + len, w->children[i]->spi_in);
+			len += 4;
+		}
+	if (len)
+		add_delete(m, protocol, BYTES(spis, len));
+	return len;
+}
+
 /* RFC 7296 1.4.1: the answer to the Delete of a child names our half of it. */
 static int respond(struct ike_engine *e, struct ike_sa *sa, const struct input *in, const struct wishes *w)
 {
+	uint8_t spis[4 * CHILD_SAS_MAX];
 	struct message m;
 
 	protect_init_message(sa, INFORMATIONAL, true, in->m->header.message_id, &m);
-	if (w->count && !w->delete_ike)
-		add_delete(&m, BYTES(w->spis, 4u * w->count));
+	if (!w->delete_ike)
+		add_halves(&m, w, PROTOCOL_AH, spis + add_halves(&m, w, PROTOCOL_ESP, spis));
 	return protect_respond(e, sa, in->d, &m);
 }
 

@@ -30,12 +30,19 @@ void rekey_child_postpone(struct ike_engine *e, struct child_sa *child, uint64_t
 /* One that the peer may not have yet has to wait; if nothing else does, its timer ends that. */
 static void want(struct ike_engine *e, struct child_sa *child, enum task_kind kind)
 {
-	uint64_t known_ns = child->up_since_ns + CHILD_CONFIRM_NS;
-
 	child->wants |= TASK_BIT(kind);
-	if (!child->confirmed && e->now_ns < known_ns)
-		timers_set(&e->timers, &child->timer, known_ns);
+	if (!child_is_known(e, child))
+		timers_set(&e->timers, &child->timer, child->ask_ns);
 	task_flush(e, child->sa);
+}
+
+bool rekey_child_ask_again(struct ike_engine *e, struct child_sa *child)
+{
+	if (child->confirmed)
+		return false;
+	child->ask_ns = e->now_ns + CHILD_CONFIRM_NS;
+	want(e, child, child->state == CHILD_CLOSING ? TASK_DELETE_CHILD : TASK_REKEY_CHILD);
+	return true;
 }
 
 void child_want_rekey(struct ike_engine *e, struct child_sa *child)
@@ -60,9 +67,11 @@ void child_delete(struct ike_engine *e, struct child_sa *child, const char *reas
 
 void child_end(struct ike_engine *e, struct child_sa *child, const char *reason)
 {
-	struct tunnel *t = child->sa->tunnel;
+	struct ike_sa *sa = child->sa;
+	struct tunnel *t = sa->tunnel;
 	struct child_sa *twin = child_twin(child);
-	bool lost = child->state == CHILD_UP && !child->replaced && !twin;
+	/* also one that was replaced: its successor went before it. One that we ended on purpose is not installed. */
+	bool lost = child->installed && !twin;
 	enum afterwards afterwards = lost ? child_afterwards(e, child, AFTER_PAUSE) : AFTER_NOTHING;
 
 	/* of both successors of a simultaneous rekey the peer has deleted its own: ours is still to come */
@@ -74,6 +83,9 @@ void child_end(struct ike_engine *e, struct child_sa *child, const char *reason)
 	else
 		child_retire(e, child, reason);
 	tunnel_follow_up(e, t, afterwards);
+	/* without a child the IKE SA is of no use beside another one */
+	if (!sa_children(sa, true))
+		tunnel_settle(e, t);
 }
 
 void child_expire(struct ike_engine *e, struct child_sa *child, const char *reason)
@@ -109,7 +121,7 @@ void rekey_child_not_found(struct ike_engine *e, struct child_sa *old)
 	struct tunnel *t = old->sa->tunnel;
 	bool lost = !old->replaced;
 
-	if (old->state != CHILD_UP)
+	if (old->state != CHILD_UP || rekey_child_ask_again(e, old))
 		return;
 	child_retire(e, old, "the peer does not know the Child SA any more");
 	if (lost)
@@ -131,6 +143,22 @@ void child_tell_up(struct ike_engine *e, const struct child_sa *child)
 	tell_up(e, child, false);
 }
 
+/* What a new one of ours carries as well is not needed any more: we asked once more for it, for a packet's sake. */
+static void replace_within(struct ike_engine *e, struct child_sa *stays)
+{
+	const struct ts_pair ts = child_ts(stays);
+
+	for (struct child_sa *child = TAILQ_FIRST(&stays->sa->children), *next; child; child = next) {
+		next = TAILQ_NEXT(child, siblings);
+		const struct ts_pair has = child_ts(child);
+		if (child == stays || child->index != stays->index || child->state != CHILD_UP || child->replaced ||
+			!narrow_within(&has, &ts))
+			continue;
+		child->replaced = true;
+		child_delete(e, child, "another one carries its traffic");
+	}
+}
+
 /* The one that stays carries the traffic; the other goes, by whoever made it. */
 static void take_over(struct ike_engine *e, struct child_sa *old, struct child_sa *stays)
 {
@@ -144,21 +172,76 @@ static void take_over(struct ike_engine *e, struct child_sa *old, struct child_s
 		child_delete(e, old, "rekeyed");
 }
 
+/* Of two that stand for the same one stays; whoever made the other deletes it, when the peer has the one that stays. */
+static void settle(struct ike_engine *e, struct child_sa *old, struct child_sa *winner, struct child_sa *loser)
+{
+	loser->replaced = true;
+	take_over(e, old, winner);
+	if (!loser->initiated)
+		return;
+	loser->ask_ns = winner->ask_ns;
+	child_delete(e, loser, "both sides began at once");
+}
+
+/* The peer has settled the race, and rekeyed or deleted what stayed, before our own exchange was over. */
+static void drop_late(struct ike_engine *e, struct child_sa *child)
+{
+	child->replaced = child_twin(child);
+	if (child->initiated)
+		child_delete(e, child, "both sides began at once");
+}
+
 /* Both exchanges are over: the result of the one with the lowest nonce goes (RFC 7296 2.8.1). */
 static void settle_race(struct ike_engine *e, const struct create *x, struct child_sa *old, struct child_sa *child)
 {
 	struct child_sa *rival = child_of_spi(child->sa, (uint32_t)x->rival);
 	bool stays = collision_first_stays(create_nonce(x), BYTES(x->rival_nonce, x->rival_nonce_len));
 
-	if (!rival || rival->state != CHILD_UP) {
+	if (rival && rival->state == CHILD_UP)
+		settle(e, old, stays ? child : rival, stays ? rival : child);
+	else if (stays)
 		take_over(e, old, child);
-		return;
+	else
+		drop_late(e, child);
+}
+
+static bool same_traffic(const struct child_sa *a, const struct child_sa *b)
+{
+	const struct ts_pair ts_a = child_ts(a), ts_b = child_ts(b);
+
+	return narrow_within(&ts_a, &ts_b) && narrow_within(&ts_b, &ts_a);
+}
+
+/* The one of the same index and traffic that the other side made. */
+static struct child_sa *double_of(const struct child_sa *child)
+{
+	struct child_sa *other;
+
+	TAILQ_FOREACH (other, &child->sa->children, siblings) {
+		if (other != child && other->index == child->index && other->initiated != child->initiated &&
+			other->state == CHILD_UP && !other->replaced && same_traffic(child, other))
+			return other;
 	}
-	struct child_sa *loser = stays ? rival : child, *winner = stays ? child : rival;
-	loser->replaced = true;
-	take_over(e, old, winner);
-	if (loser->initiated)
-		child_delete(e, loser, "both sides began at once");
+	return NULL;
+}
+
+static uint32_t initiators_spi(const struct child_sa *child)
+{
+	return child->initiated ? child->spi_in : child->spi_out;
+}
+
+/* The RFC has no rule for a Child SA that both sides create. It need not have been at the same time, as a request may
+ * be long under way, so that nonces would have to be kept: the lower SPI of the initiator stays. */
+static void settle_double(struct ike_engine *e, struct child_sa *child)
+{
+	struct child_sa *other = double_of(child);
+
+	if (!other)
+		take_over(e, NULL, child);
+	else if (initiators_spi(child) < initiators_spi(other))
+		settle(e, NULL, child, other);
+	else
+		settle(e, NULL, other, child);
 }
 
 void rekey_child_finish(struct ike_engine *e, struct create *x, struct child_sa *child)
@@ -169,14 +252,62 @@ void rekey_child_finish(struct ike_engine *e, struct create *x, struct child_sa 
 
 	tell_up(e, child, x->kind == CREATE_REKEY_CHILD);
 	sa->tunnel->held &= (uint8_t) ~(1u << child->index);
-	if (old)
+	/* whoever made it: it need not be asked for any more */
+	if (!pieces_missing(sa, child->index))
+		sa->creates &= (uint8_t) ~(1u << child->index);
+	if (old) {
 		old->replaced = true;
+		child->used_ns = old->used_ns;
+	}
 	if (other)
 		create_note_rival(other, x, child->spi_in);
+	else if (x->kind == CREATE_NEW)
+		settle_double(e, child);
 	else if (x->raced)
 		settle_race(e, x, old, child);
 	else
 		take_over(e, old, child);
+	if (x->kind == CREATE_NEW && x->initiator && !other && !child->replaced)
+		replace_within(e, child);
 	if (x->kind == CREATE_NEW)
 		tunnel_replace(e, sa, false);
+}
+
+/* ---- inactivity ---- */
+
+void child_passed(struct ike_engine *e, struct child_sa *child)
+{
+	uint64_t limit = profile_of(child)->inactivity_ns;
+
+	child->used_ns = e->now_ns;
+	if (limit && !child->idle.place)
+		timers_set(&e->timers, &child->idle, e->now_ns + limit);
+}
+
+/* It rests until a packet, the operator or the peer wants it; others of its index stay. */
+static void end_idle(struct ike_engine *e, struct child_sa *child)
+{
+	struct ike_sa *sa = child->sa;
+	struct tunnel *t = sa->tunnel;
+	uint8_t bit = (uint8_t)(1u << child->index);
+
+	child_delete(e, child, "inactive");
+	if (!(sa_children(sa, false) & bit)) {
+		t->resting |= bit;
+		t->wanted &= (uint8_t)~bit;
+	}
+	if (t->profile->close_idle && !sa_children(sa, true))
+		sa_terminate(e, sa, AFTER_NOTHING, "inactive");
+}
+
+void child_on_idle(struct ike_engine *e, struct child_sa *child)
+{
+	uint64_t end = child->used_ns + profile_of(child)->inactivity_ns;
+
+	if (child->state != CHILD_UP || child->replaced || child->sa->state != ST_ESTABLISHED)
+		return;
+	if (e->now_ns < end)
+		timers_set(&e->timers, &child->idle, end);
+	else
+		end_idle(e, child);
 }

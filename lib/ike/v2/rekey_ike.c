@@ -152,6 +152,8 @@ static void take_over(struct ike_engine *e, struct ike_sa *old, struct ike_sa *h
 		sa_set_state(e, old, ST_REPLACED);
 		sa_set_timer(e, old, TIMER_LIFETIME, e->now_ns + PATIENCE_NS);
 	}
+	/* beside another IKE SA of the tunnel: who is to end it may have changed */
+	tunnel_settle(e, heir->tunnel);
 }
 
 /* Made by the peer while our own request was out, and not yet decided upon. */
@@ -239,12 +241,14 @@ void rekey_ike_reauthenticate(struct ike_engine *e, struct ike_sa *sa)
 
 	if (sa->state != ST_ESTABLISHED)
 		return;
-	if (!sa->initiator || addr_is_any(&t->profile->remote_addr)) {
+	/* whoever rekeyed it last is its initiator, but not therefore who can begin anew */
+	if (!sa->began || addr_is_any(&t->profile->remote_addr)) {
 		sa_terminate(e, sa, AFTER_RESTART, "the peer did not authenticate anew");
 		return;
 	}
+	sa_set_timer(e, sa, TIMER_REAUTH, e->now_ns + PATIENCE_NS);
 	/* make before break: the new one takes over when it has every child of this one */
 	t->wanted |= sa_children(sa, true);
-	sa_init_initiate(e, t);
-	sa_set_timer(e, sa, TIMER_REAUTH, e->now_ns + PATIENCE_NS);
+	if (!tunnel_renews(sa))
+		sa_init_initiate(e, t);
 }

@@ -9,7 +9,7 @@ struct task_row {
 	/* INFORMATIONAL: adds what the request says; data has room for an SPI. NULL: nothing. */
 	void (*fill)(const struct ike_sa *sa, const struct task *t, struct message *m, uint8_t *data);
 	/* The answer to it. */
-	enum step (*done)(struct ike_engine *e, struct ike_sa *sa, const struct task *t);
+	enum step (*done)(struct ike_engine *e, struct ike_sa *sa, const struct task *t, const struct message *answer);
 	/* Or it is an exchange of its own. */
 	void (*begin)(struct ike_engine *e, struct ike_sa *sa, const struct task *t);
 	/* It waits for the end of the peer's CREATE_CHILD_SA exchange. */
@@ -29,8 +29,7 @@ static bool find_child(const struct ike_engine *e, const struct ike_sa *sa, uint
 	struct child_sa *child;
 
 	TAILQ_FOREACH (child, &sa->children, siblings) {
-		bool known = child->confirmed || e->now_ns >= child->up_since_ns + CHILD_CONFIRM_NS;
-		if (known && child->wants & TASK_BIT(kind)) {
+		if (child_is_known(e, child) && child->wants & TASK_BIT(kind)) {
 			*ret_task = (struct task){ kind, (uint8_t)child->index, child->spi_in };
 			return true;
 		}
@@ -123,10 +122,10 @@ void task_want(struct ike_engine *e, struct ike_sa *sa, enum task_kind kind)
 	task_flush(e, sa);
 }
 
-enum step task_done(struct ike_engine *e, struct ike_sa *sa)
+enum step task_done(struct ike_engine *e, struct ike_sa *sa, const struct message *answer)
 {
 	struct task t = sa->asking;
 
 	sa->asking = (struct task){ .kind = TASK_NONE };
-	return rows[t.kind].done ? rows[t.kind].done(e, sa, &t) : STEP_STAY;
+	return rows[t.kind].done ? rows[t.kind].done(e, sa, &t, answer) : STEP_STAY;
 }

@@ -102,17 +102,21 @@ void task_flush(struct ike_engine *e, struct ike_sa *sa);
 /* One of the IKE SA itself. */
 void task_want(struct ike_engine *e, struct ike_sa *sa, enum task_kind kind);
 /* The INFORMATIONAL request of the task under way is answered. */
-enum step task_done(struct ike_engine *e, struct ike_sa *sa);
+enum step task_done(struct ike_engine *e, struct ike_sa *sa, const struct message *answer);
 
 /* ---- child.c ---- */
 
 /* A phase2 entry's offer with our SPI; in IKE_AUTH without groups (RFC 7296 1.2). */
 struct proposal_list child_proposals(const struct ike_sa *sa, uint8_t exchange, uint32_t index, uint32_t spi);
-/* Initiator: adds SA, TSi, TSr. */
-void child_offer(const struct ike_sa *sa, uint8_t exchange, uint32_t index, uint32_t spi, struct message *m);
+/* Initiator: adds SA, and as TSi, TSr the selectors asked for. */
+void child_offer(const struct ike_sa *sa, uint8_t exchange, uint32_t index, uint32_t spi, const struct ts_pair *offer,
+	struct message *m);
 /* Initiator: what the peer chose lies within our offer; else *ret_failure. */
 bool child_answer_fits(const struct ike_sa *sa, const struct message *m, uint32_t index, uint32_t spi_in,
-	struct agreement *ret, struct ike_failure *ret_failure);
+	const struct ts_pair *offer, struct agreement *ret, struct ike_failure *ret_failure);
+/* Initiator: its mode is acceptable; if not, the peer has to delete the SA that it made (RFC 7296 1.3.1). */
+bool child_mode_fits(const struct ike_sa *sa, const struct agreement *a);
+void child_refuse_mode(struct ike_engine *e, struct ike_sa *sa, uint8_t exchange, const struct agreement *a);
 void child_report_refusal(struct ike_engine *e, struct ike_sa *sa, uint8_t exchange, uint32_t index, uint16_t notify);
 /* Responder: phase2 entry (that of old, when one is rekeyed), suite, selectors, and a reserved inbound SPI. 0, or the
  * notify that refuses, with *ret_failure. */
@@ -124,13 +128,57 @@ void child_add_answer(const struct agreement *a, const struct proposal *chosen, 
 /* Keys and the pair of SAs: the host has it. NULL: no memory, or the suite makes no sense; the SPI stays reserved. */
 struct child_sa *child_install(
 	struct ike_engine *e, struct ike_sa *sa, const struct agreement *a, const struct keymat_input *k);
-/* The Child SA that rides on IKE_AUTH. Initiator: reserves the inbound SPI and adds SA, TSi, TSr. 0 or -ENOSPC. */
+/* The Child SA that rides on IKE_AUTH. Initiator: reserves the inbound SPI and adds SA, TSi, TSr. 0, -ENOSPC, or
+ * -EPROTONOSUPPORT: AH behind a NAT. */
 int child_offer_auth(struct ike_engine *e, struct ike_sa *sa, struct message *m);
 /* Responder: chooses, installs, adds SA, TSi, TSr to the response, or reports a failure and adds its notify. */
 void child_answer_auth(struct ike_engine *e, struct ike_sa *sa, const struct message *request,
 	const struct ike_datagram *d, struct message *response);
 /* Initiator: installs what the peer chose, or reports. False: the peer holds an SA that we cannot accept. */
 bool child_on_auth_answer(struct ike_engine *e, struct ike_sa *sa, const struct message *response);
+
+/* ---- modes.c: transport mode, AH ---- */
+
+/* Why a Child SA of AH is refused where a NAT is on the way. */
+extern const char modes_no_nat[];
+bool modes_pass_nat(const struct ike_sa *sa, uint8_t protocol);
+/* The message has USE_TRANSPORT_MODE. */
+bool modes_transport_asked(const struct message *m);
+/* A phase2 entry may become such a Child SA. */
+bool modes_acceptable(const struct child_profile *p, bool transport);
+/* Adds the notifies that go with an offer or an answer. */
+void modes_add(struct message *m, bool transport, uint8_t protocol);
+/* A side of a phase2 entry as this IKE SA has it: in transport mode a dynamic one is the address of the IKE SA. */
+struct selector_list modes_side(const struct ike_sa *sa, const struct child_profile *p, bool local);
+/* Transport mode: where NATs are, the hosts of the peer's selectors are taken for what the IKE SA shows; as the peer
+ * calls them they go into the agreement (RFC 7296 2.23.1). */
+void modes_substitute(const struct ike_sa *sa, struct ts_pair *sides, struct agreement *ret);
+/* Both sides are those of the IKE SA: what is between others cannot be transport mode. */
+bool modes_between_hosts(const struct ike_sa *sa, const struct ts_pair *ts);
+/* Transport mode: another peer behind the same NAT has a Child SA whose traffic looks the same (RFC 3948 5.2). */
+bool modes_taken_by_neighbour(const struct ike_engine *e, const struct ike_sa *sa, const struct agreement *a);
+
+/* ---- pieces.c ---- */
+
+/* What a phase2 entry wants of this IKE SA. */
+struct ts_pair child_policy(const struct ike_sa *sa, uint32_t index);
+/* What the next Child SA of a phase2 entry is asked for; old: the one that it replaces. False: nothing is missing. */
+bool pieces_offer(struct ike_sa *sa, uint32_t index, const struct child_sa *old, struct ts_pair *ret_offer);
+/* A new one of ours is there; more: the peer would carry the rest on further ones (ADDITIONAL_TS_POSSIBLE). */
+void pieces_made(struct ike_engine *e, struct ike_sa *sa, uint32_t index, const struct ts_pair *offer, bool more);
+/* It could not be asked for at once: it is later. */
+void pieces_again(struct ike_sa *sa, uint32_t index);
+/* The peer refused one. True: it is asked for in another way, or another piece is. */
+bool pieces_refused(struct ike_engine *e, struct ike_sa *sa, uint32_t index, uint16_t notify);
+/* A packet of these selectors (one each side) has no SA. */
+void pieces_on_packet(struct ike_engine *e, struct tunnel *t, uint32_t index, const struct ts_pair *packet);
+/* One that is up carries all of it. */
+bool pieces_carried(const struct ike_sa *sa, uint32_t index, const struct ts_pair *ts);
+/* More Child SAs of this entry are wanted, though there may be some. */
+bool pieces_missing(const struct ike_sa *sa, uint32_t index);
+/* Some pieces are still to be asked for. */
+bool pieces_waiting(const struct ike_sa *sa);
+void pieces_forget(struct tunnel *t);
 
 /* ---- create_child.c ---- */
 
@@ -150,7 +198,7 @@ void create_child_refuse_held(struct ike_engine *e, struct ike_sa *sa);
 void create_child_drop(struct ike_engine *e, struct ike_sa *sa);
 void create_free(struct ike_engine *e, struct create *x);
 struct keymat_input create_keymat_input(const struct create *x, struct bytes shared);
-/* The other exchange about the same SA, which still runs: it will decide when it is over. NULL: none. */
+/* The other exchange that rekeys the same SA, which still runs: it will decide when it is over. NULL: none. */
 struct create *create_race_of(const struct create *x, const struct ike_sa *sa);
 /* It is told what x has made, an SA with this SPI of ours. */
 void create_note_rival(struct create *other, const struct create *x, uint64_t spi);
@@ -164,6 +212,9 @@ void rekey_child_start_timer(struct ike_engine *e, struct child_sa *child);
 void rekey_child_postpone(struct ike_engine *e, struct child_sa *child, uint64_t pause_ns);
 /* The exchange has made a Child SA: what it replaces, and what was made at the same time, make way. */
 void rekey_child_finish(struct ike_engine *e, struct create *x, struct child_sa *child);
+/* The peer does not know it: our answer that made it may not have arrived yet, and when it does, the peer has it.
+ * False: that cannot be. */
+bool rekey_child_ask_again(struct ike_engine *e, struct child_sa *child);
 void rekey_child_not_found(struct ike_engine *e, struct child_sa *old);
 void child_on_timer(struct ike_engine *e, struct child_sa *child);
 void child_want_rekey(struct ike_engine *e, struct child_sa *child);
@@ -174,6 +225,9 @@ void child_expire(struct ike_engine *e, struct child_sa *child, const char *reas
 /* It is deleted on both sides. */
 void child_end(struct ike_engine *e, struct child_sa *child, const char *reason);
 void child_tell_up(struct ike_engine *e, const struct child_sa *child);
+/* Traffic passed it; the timer that looks for traffic fired. */
+void child_passed(struct ike_engine *e, struct child_sa *child);
+void child_on_idle(struct ike_engine *e, struct child_sa *child);
 
 /* ---- rekey_ike.c ---- */
 
@@ -197,7 +251,7 @@ enum step rekey_ike_on_use(struct ike_engine *e, struct ike_sa *sa, const struct
 void rekey_ike_on_timer(struct ike_engine *e, struct ike_sa *sa);
 /* Asks for new keys again after a pause. */
 void rekey_ike_postpone(struct ike_engine *e, struct ike_sa *sa, uint64_t pause_ns);
-/* The peer has to prove its identity anew: as initiator a new IKE SA is begun, as responder this one ends. */
+/* The peer has to prove its identity anew: who began with it begins a new IKE SA, with the other side this one ends. */
 void rekey_ike_reauthenticate(struct ike_engine *e, struct ike_sa *sa);
 
 /* ---- config_mode.c: virtual addresses ---- */
@@ -229,8 +283,10 @@ void informational_fill_invalid_syntax(const struct ike_sa *sa, const struct tas
 void informational_fill_delete_ike(const struct ike_sa *sa, const struct task *t, struct message *m, uint8_t *data);
 void informational_fill_delete_child(const struct ike_sa *sa, const struct task *t, struct message *m, uint8_t *data);
 /* Their answers. */
-enum step informational_closed(struct ike_engine *e, struct ike_sa *sa, const struct task *t);
-enum step informational_child_deleted(struct ike_engine *e, struct ike_sa *sa, const struct task *t);
+enum step informational_closed(
+	struct ike_engine *e, struct ike_sa *sa, const struct task *t, const struct message *answer);
+enum step informational_child_deleted(
+	struct ike_engine *e, struct ike_sa *sa, const struct task *t, const struct message *answer);
 enum step informational_on_request(struct ike_engine *e, struct ike_sa *sa, const struct input *in);
 enum step informational_on_response(struct ike_engine *e, struct ike_sa *sa, const struct input *in);
 enum step informational_on_bad_request(struct ike_engine *e, struct ike_sa *sa, const struct input *in);

@@ -252,14 +252,8 @@ static void test_word_known_but_not_supported(void)
 	refused("version: 2", "version: 1",
 		"gw.yaml:29:14: tunnels.paris.version: \"1\": IKEv1 is not supported; use 2");
 	refused("version: 2", "version: 3", "gw.yaml:29:14: tunnels.paris.version: unknown \"3\"; known: 2");
-	refused("mode: tunnel", "mode: transport",
-		"gw.yaml:38:15: tunnels.paris.phase2.net.mode: \"transport\": IKE does not negotiate transport "
-		"mode here; only manual SAs have it");
 	refused("mode: tunnel", "mode: beet",
 		"gw.yaml:38:15: tunnels.paris.phase2.net.mode: \"beet\": BEET mode is not supported");
-	refused("mode: tunnel", "protocol: ah",
-		"gw.yaml:38:19: tunnels.paris.phase2.net.protocol: \"ah\": IKE does not negotiate AH here; only manual "
-		"SAs have it");
 	refused("auth: psk", "auth: pubkey",
 		"gw.yaml:30:61: tunnels.paris.local.auth: \"pubkey\": certificates and raw public keys are not "
 		"supported; use "

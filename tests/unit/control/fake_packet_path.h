@@ -12,6 +12,7 @@ struct fake {
 	size_t sas, paths;        /* alive */
 	bool no_route;            /* datapath_path_create answers -EHOSTUNREACH */
 	bool no_sa;               /* sa_create fails */
+	bool apart;               /* selectors of two SAs have nothing in common */
 	int insert_result;        /* of sad_insert */
 	struct sa_stats stats[2]; /* what sa_stats_read answers, by direction; sa_age raises its flags here */
 	uint16_t tfc_bytes[2];    /* of the last SA made, by direction */

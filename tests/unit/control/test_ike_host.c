@@ -158,16 +158,13 @@ static void test_ike_host_installs_before_it_sends(void)
 	end();
 }
 
-/* The engine knows nothing of them: the header's rules and the padding come from the configuration, and stay when the
- * peer moves. */
+/* The engine knows nothing of them: the header's rules come from the configuration, and stay when the peer moves. */
 static void test_ike_host_adds_what_only_the_packet_path_knows(void)
 {
 	begin();
 	tunnel.outer = (struct header_rules){ .dscp_set = true, .dscp = 46, .df = DF_SET };
-	tunnel.children[0].tfc_bytes = 1400;
 	add_install(true);
 	ike_host_tick(&c);
-	CU_ASSERT(fake.tfc_bytes[SA_OUT] == 1400 && fake.tfc_bytes[SA_IN] == 0);
 	CU_ASSERT(fake.header[SA_OUT].dscp == 46 && fake.header[SA_OUT].df == DF_SET);
 	CU_ASSERT(fake.header[SA_IN].dscp_set && fake.header[SA_IN].dscp == 46);
 	memset(fake.header, 0, sizeof(fake.header));

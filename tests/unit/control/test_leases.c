@@ -217,14 +217,46 @@ static void test_lease_file_of_a_broken_run(void)
 }
 
 /* A file of something else is not overwritten. */
+static void foreign_file(const char *data, size_t len, const char *why)
+{
+	char again[4096];
+
+	FILE *out = fopen(path, "w");
+	CU_ASSERT_PTR_NOT_NULL_FATAL(out);
+	CU_ASSERT_EQUAL(fwrite(data, 1, len, out), len);
+	fclose(out);
+	begin("10.8.0.0/24", NULL, path);
+	CU_ASSERT_STRING_EQUAL(reason, why);
+	taken_as("a.example", ANY, 1, "10.8.0.0");
+	leases_free(leases);
+	FILE *in = fopen(path, "r");
+	CU_ASSERT_PTR_NOT_NULL_FATAL(in);
+	CU_ASSERT_EQUAL(fread(again, 1, sizeof(again), in), len);
+	CU_ASSERT_EQUAL(memcmp(again, data, len), 0);
+	fclose(in);
+}
+
 static void test_lease_file_of_somebody_else(void)
 {
-	file_write("root:x:0:0:root:/root:/bin/bash\n");
-	begin("10.8.0.0/24", NULL, path);
-	CU_ASSERT_STRING_EQUAL(reason, "it holds a line that is not of a file of leases");
-	taken_as("a.example", ANY, 1, "10.8.0.0");
-	CU_ASSERT_EQUAL(file_lines(), 1);
-	leases_free(leases);
+	static const char users[] = "root:x:0:0:root:/root:/bin/bash\n", letter[] = "Dear colleague",
+			  line[] = "staff 10.8.0.7 2:61\n";
+	static const char not_of[] = "it holds a line that is not of a file of leases";
+	char data[2000];
+
+	foreign_file(users, strlen(users), not_of);
+	/* what has no line end at all is not what was left of a lease */
+	foreign_file(letter, strlen(letter), not_of);
+	/* longer than any line of ours, with and without an end, first or later */
+	memset(data, '1', sizeof(data));
+	foreign_file(data, sizeof(data), "it holds a line that is too long for a file of leases");
+	data[1500] = '\n';
+	foreign_file(data, sizeof(data), "it holds a line that is too long for a file of leases");
+	memcpy(data, line, strlen(line));
+	foreign_file(data, sizeof(data), "it holds a line that is too long for a file of leases");
+	data[strlen(line)] = '\0';
+	foreign_file(data, strlen(line) + 100, "it holds a NUL byte, which no file of leases does");
+	data[0] = '\0';
+	foreign_file(data, strlen(line), "it holds a NUL byte, which no file of leases does");
 	begin("10.8.0.0/24", NULL, "/proc/no/such/folder");
 	CU_ASSERT_PTR_NOT_NULL(reason);
 	leases_free(leases);

@@ -56,6 +56,27 @@ static void test_sa_lifecycle_inbound_lives_before_outbound(void)
 	end();
 }
 
+static void test_sa_lifecycle_pieces_of_a_policy_share_its_slot(void)
+{
+	begin();
+	fake.apart = true;
+	CU_ASSERT_EQUAL(install(&child, 0x1001, 0x2002, true), 0);
+	CU_ASSERT_EQUAL(install(&child, 0x1003, 0x2004, true), 0);
+	struct sa_pair *first = sa_pair_lookup(&r, 0x1001), *second = sa_pair_lookup(&r, 0x1003);
+	CU_ASSERT_TRUE(first->out_published && second->out_published);
+	CU_ASSERT_PTR_EQUAL(sa_pair_of_slot(&r, 3), second);
+	/* a successor of the one leaves the other alone once they are apart; of the same traffic only one is used */
+	fake.apart = false;
+	CU_ASSERT_EQUAL(install(&child, 0x1005, 0x2006, true), 0);
+	CU_ASSERT_FALSE(first->out_published || second->out_published);
+	CU_ASSERT_EQUAL(sa_pair_switch(&r, first), 0);
+	CU_ASSERT_TRUE(first->out_published);
+	CU_ASSERT_FALSE(sa_pair_lookup(&r, 0x1005)->out_published);
+	sa_pair_retire(&r, first);
+	CU_ASSERT_PTR_NULL(sa_pair_of_slot(&r, 3));
+	end();
+}
+
 static void test_sa_lifecycle_outbound_waits_for_switch(void)
 {
 	begin();
@@ -161,6 +182,7 @@ static const char *sweep_after(uint64_t ns)
 	static const char *const names[] = { [IKE_SOFT_EXPIRE] = "soft",
 		[IKE_EXPIRE] = "expire",
 		[IKE_USED] = "used",
+		[IKE_SENT] = "sent",
 		[IKE_ADDRESS_CHANGED] = "moved" };
 	static char text[256];
 	struct sa_facts facts = { 0 };
@@ -185,7 +207,8 @@ static void test_sa_lifecycle_sweep_tells_use_when_packets_advanced(void)
 	begin();
 	install(&child, 0x1001, 0x2002, true);
 	CU_ASSERT_STRING_EQUAL(sweep(), "");
-	fake.stats[SA_OUT].packets = 9; /* sending proves nothing about the peer */
+	fake.stats[SA_OUT].packets = 9; /* sending proves nothing about the peer, but the pair is not idle */
+	CU_ASSERT_STRING_EQUAL(sweep(), "sent:1001 ");
 	CU_ASSERT_STRING_EQUAL(sweep(), "");
 	fake.stats[SA_IN].packets = 1;
 	CU_ASSERT_STRING_EQUAL(sweep(), "used:1001 ");
@@ -349,6 +372,7 @@ static void test_sa_lifecycle_many_pairs_are_found_by_spi(void)
 
 static const struct test tests[] = {
 	TEST(test_sa_lifecycle_inbound_lives_before_outbound),
+	TEST(test_sa_lifecycle_pieces_of_a_policy_share_its_slot),
 	TEST(test_sa_lifecycle_outbound_waits_for_switch),
 	TEST(test_sa_lifecycle_never_switched_outbound_is_freed),
 	TEST(test_sa_lifecycle_old_pair_leaves_new_outbound_alone),

@@ -249,6 +249,22 @@ struct sa *tunnel_lookup(const struct ipsec *ips, uint32_t slot)
 	return slot < FAKE_SLOTS ? fake.tunnels[slot] : NULL;
 }
 
+struct sa *tunnel_select(struct sa *sa, const struct flow *flow)
+{
+	while (sa && !sa_selectors_match(sa, flow))
+		sa = sa->behind;
+	return sa;
+}
+
+bool tunnel_holds(const struct ipsec *ips, uint32_t slot, const struct sa *sa)
+{
+	const struct sa *at = tunnel_lookup(ips, slot);
+
+	while (at && at != sa)
+		at = at->behind;
+	return at;
+}
+
 uint32_t tunnel_child_lookup(const struct ipsec *ips, uint32_t tunnel_slot, const struct flow *flow)
 {
 	(void)ips;

@@ -12,6 +12,7 @@ struct sa {
 	uint8_t owner;
 	uint16_t inner_mtu;
 	bool outside;            /* sa_selectors_match says no */
+	struct sa *behind;       /* in its slot */
 	uint32_t flags;          /* enum sa_flags */
 	enum drop_reason refuse; /* every burst drops with this */
 	uint32_t tunnel_slot;    /* inbound */

@@ -48,6 +48,9 @@ static void test_outbound_without_sa_is_dropped_and_reported_once(void)
 	CU_ASSERT_EQUAL(rig.event_count, 1);
 	CU_ASSERT_EQUAL(rig.event.kind, DATAPATH_NO_SA);
 	CU_ASSERT_EQUAL(rig.event.tunnel_slot, 3);
+	CU_ASSERT_EQUAL(addr_ipv4(&rig.event.local.addr), rte_be_to_cpu_32(ip4(LAN_HOST)));
+	CU_ASSERT_EQUAL(addr_ipv4(&rig.event.remote.addr), rte_be_to_cpu_32(ip4(FAR_HOST)));
+	CU_ASSERT_NOT_EQUAL(rig.event.protocol, 0);
 	rig_close();
 }
 
@@ -81,6 +84,31 @@ static void test_outbound_outside_the_sa_selectors_is_dropped(void)
 	out_sa.outside = true;
 	CU_ASSERT(dropped_as(LAN, &to_far, DROP_SELECTOR_OUT));
 	CU_ASSERT_EQUAL(out_sa.drops[DROP_SELECTOR_OUT], 1);
+	rig_poll();
+	CU_ASSERT_EQUAL(rig.event.kind, DATAPATH_NO_SA);
+	CU_ASSERT_EQUAL(addr_ipv4(&rig.event.remote.addr), rte_be_to_cpu_32(ip4(FAR_HOST)));
+	tunnel_close();
+	rig_close();
+}
+
+static void test_outbound_takes_the_sa_of_its_slot_that_fits(void)
+{
+	struct sa narrow = { .owner = WORKER_NONE, .outside = true, .behind = &out_sa };
+
+	rig_open(1);
+	RIG_POLICY(PROTECT_FAR);
+	tunnel_open(1400);
+	narrow.path = out_sa.path;
+	fake.tunnels[3] = &narrow;
+	rig_send(LAN, &to_far);
+	rig_step();
+	struct rte_mbuf *m = rig_receive(WAN);
+	CU_ASSERT_PTR_NOT_NULL_FATAL(m);
+	CU_ASSERT_EQUAL(frame_ip(m)->next_proto_id, IPPROTO_ESP);
+	rte_pktmbuf_free(m);
+	CU_ASSERT_EQUAL(out_sa.owner, 0);
+	CU_ASSERT_EQUAL(narrow.owner, WORKER_NONE);
+	fake.tunnels[3] = &out_sa;
 	tunnel_close();
 	rig_close();
 }
@@ -633,6 +661,7 @@ int main(int argc, char **argv)
 		TEST(test_outbound_without_sa_is_dropped_and_reported_once),
 		TEST(test_outbound_protected_leaves_as_esp_only),
 		TEST(test_outbound_outside_the_sa_selectors_is_dropped),
+		TEST(test_outbound_takes_the_sa_of_its_slot_that_fits),
 		TEST(test_outbound_burst_drop_has_its_name_and_hints),
 		TEST(test_outbound_discard_rule_and_order),
 		TEST(test_outbound_answers_to_bypassed_traffic_pass),

@@ -204,22 +204,6 @@ static void test_groups_of_an_offer(void)
 	CU_ASSERT_EQUAL(proposals_first_group(&offer), 0);
 }
 
-static void test_selectors_within(void)
-{
-	struct selector_list outer = { .count = 2 }, inner = { .count = 1 };
-
-	selector_parse("10.1.0.0/24", &outer.items[0]);
-	selector_parse("10.2.0.0/24[tcp]", &outer.items[1]);
-	selector_parse("10.1.0.8/29", &inner.items[0]);
-	CU_ASSERT_TRUE(selectors_within(&inner, &outer));
-	selector_parse("10.2.0.8/29", &inner.items[0]);
-	CU_ASSERT_FALSE(selectors_within(&inner, &outer));
-	selector_parse("10.0.0.0/8", &inner.items[0]);
-	CU_ASSERT_FALSE(selectors_within(&inner, &outer));
-	inner.count = 0;
-	CU_ASSERT_FALSE(selectors_within(&inner, &outer));
-}
-
 static const struct test tests[] = {
 	TEST(test_choose_takes_our_order),
 	TEST(test_choose_takes_the_group_of_the_key_at_hand),
@@ -234,7 +218,6 @@ static const struct test tests[] = {
 	TEST(test_choose_none_equals_left_out),
 	TEST(test_answer_must_be_one_proposal_of_the_offer),
 	TEST(test_groups_of_an_offer),
-	TEST(test_selectors_within),
 };
 
 int main(int argc, char **argv)

@@ -263,6 +263,77 @@ static void test_sa_selectors_agree_with_the_model_room(void)
 	ipsec_free(ips);
 }
 
+static bool slow_overlap(const struct selector_list *a, const struct selector_list *b)
+{
+	struct selector common;
+
+	for (int i = 0; i < a->count; i++)
+		for (int k = 0; k < b->count; k++)
+			if (selector_intersect(&a->items[i], &b->items[k], &common))
+				return true;
+	return false;
+}
+
+/* The model room calls what two lists have in common an intersection: for both sides of the same family. */
+static bool slow_meets(const struct sa_spec *a, const struct sa_spec *b)
+{
+	static const enum addr_family families[] = { ADDR_IPV4, ADDR_IPV6 };
+
+	for (size_t f = 0; f < ARRAY_LEN(families); f++) {
+		struct selector_list lists[4] = { a->local, b->local, a->remote, b->remote };
+		for (size_t l = 0; l < 4; l++) {
+			uint8_t kept = 0;
+			for (int i = 0; i < lists[l].count; i++)
+				if (lists[l].items[i].low.family == families[f])
+					lists[l].items[kept++] = lists[l].items[i];
+			lists[l].count = kept;
+		}
+		if (slow_overlap(&lists[0], &lists[1]) && slow_overlap(&lists[2], &lists[3]))
+			return true;
+	}
+	return false;
+}
+
+static struct sa *random_sa(struct ipsec *ips, struct sa_spec *ret_spec)
+{
+	const struct rig_options o = { 0 };
+	const char *reason;
+
+	rig_spec(&o, SA_OUT, ret_spec);
+	ret_spec->local.count = (uint8_t)(1 + rte_rand() % 2);
+	ret_spec->remote.count = (uint8_t)(1 + rte_rand() % 2);
+	for (int i = 0; i < 2; i++) {
+		ret_spec->local.items[i] = random_selector();
+		ret_spec->remote.items[i] = random_selector();
+	}
+	return sa_create(ips, ret_spec, rig_path(ret_spec), &reason);
+}
+
+static void test_sa_selectors_overlap_as_the_model_room_says(void)
+{
+	struct ipsec *ips = rig_ipsec(1, 256, 1);
+	unsigned wrong = 0, met = 0, apart = 0;
+
+	rte_srand(22);
+	for (int round = 0; round < 5000; round++) {
+		struct sa_spec a, b;
+		struct sa *first = random_sa(ips, &a), *second = random_sa(ips, &b);
+		if (first && second) {
+			bool expected = slow_meets(&a, &b);
+			wrong += sa_selectors_overlap(first, second) != expected;
+			met += expected;
+			apart += !expected;
+		}
+		sa_free(first);
+		sa_free(second);
+		sa_spec_done(&a);
+		sa_spec_done(&b);
+	}
+	CU_ASSERT_EQUAL(wrong, 0);
+	CU_ASSERT(met > 500 && apart > 500);
+	ipsec_free(ips);
+}
+
 static void test_sa_flags_stay_until_acknowledged(void)
 {
 	const struct rig_options o = { .lifetime_out = { .soft_packets = 1 } };
@@ -502,6 +573,7 @@ int main(int argc, char **argv)
 		TEST(test_sa_keys_are_wiped),
 		TEST(test_sa_inner_mtu_is_exact),
 		TEST(test_sa_selectors_agree_with_the_model_room),
+		TEST(test_sa_selectors_overlap_as_the_model_room_says),
 		TEST(test_sa_flags_stay_until_acknowledged),
 		TEST(test_sa_age_raises_what_is_due),
 		TEST(test_sa_age_of_an_sa_built_after_the_time_is_none),

@@ -89,6 +89,63 @@ static void test_tunnel_slot_out_of_range(void)
 	ipsec_free(ips);
 }
 
+static struct sa *outbound_to(struct ipsec *ips, const char *remote)
+{
+	const struct rig_options o = { .remote = remote };
+
+	return rig_sa(ips, &o, SA_OUT);
+}
+
+static struct flow flow_to(const char *remote)
+{
+	struct flow f = { .protocol = 17, .family = ADDR_IPV4 };
+	struct addr a;
+
+	f.local_be[0] = rte_cpu_to_be_32(RIG_SOURCE);
+	addr_parse(remote, &a);
+	memcpy(f.remote_be, a.bytes, 4);
+	return f;
+}
+
+static void test_tunnel_slot_is_shared_by_pieces_of_its_policy(void)
+{
+	struct ipsec *ips = rig_ipsec(1, 256, 2);
+	struct ipsec_worker *w = ipsec_worker_create(ips, 0);
+	struct sa *low = outbound_to(ips, "10.2.0.0/25"), *high = outbound_to(ips, "10.2.0.128/25"),
+		  *far = outbound_to(ips, "10.3.0.0/24");
+	const struct flow to_low = flow_to("10.2.0.7"), to_high = flow_to("10.2.0.200"), to_far = flow_to("10.3.0.1"),
+			  to_none = flow_to("10.4.0.1");
+
+	CU_ASSERT_EQUAL(tunnel_add(ips, 1, low), 0);
+	CU_ASSERT_EQUAL(tunnel_add(ips, 1, high), 0);
+	CU_ASSERT_EQUAL(tunnel_add(ips, 1, far), 0);
+	CU_ASSERT_EQUAL(tunnel_add(ips, 2, far), -EINVAL);
+	CU_ASSERT_PTR_EQUAL(tunnel_lookup(ips, 1), far);
+	CU_ASSERT_PTR_EQUAL(tunnel_select(tunnel_lookup(ips, 1), &to_low), low);
+	CU_ASSERT_PTR_EQUAL(tunnel_select(tunnel_lookup(ips, 1), &to_high), high);
+	CU_ASSERT_PTR_EQUAL(tunnel_select(tunnel_lookup(ips, 1), &to_far), far);
+	CU_ASSERT_PTR_NULL(tunnel_select(tunnel_lookup(ips, 1), &to_none));
+	CU_ASSERT_PTR_NULL(tunnel_select(NULL, &to_none));
+	CU_ASSERT_TRUE(tunnel_holds(ips, 1, low) && tunnel_holds(ips, 1, far) && !tunnel_holds(ips, 0, low));
+	/* from the middle: a worker that stands on it goes on to what is behind it */
+	CU_ASSERT_EQUAL(tunnel_take_out(ips, 1, high), 0);
+	CU_ASSERT_EQUAL(tunnel_take_out(ips, 1, high), -ENOENT);
+	CU_ASSERT_PTR_EQUAL(tunnel_select(high, &to_low), low);
+	sa_retire(ips, high);
+	CU_ASSERT_EQUAL(reclaim_poll(ips), 1);
+	CU_ASSERT_PTR_NULL(tunnel_select(tunnel_lookup(ips, 1), &to_high));
+	/* the first, then the last */
+	CU_ASSERT_EQUAL(tunnel_take_out(ips, 1, far), 0);
+	CU_ASSERT_PTR_EQUAL(tunnel_lookup(ips, 1), low);
+	CU_ASSERT_EQUAL(tunnel_take_out(ips, 1, low), 0);
+	CU_ASSERT_PTR_NULL(tunnel_lookup(ips, 1));
+	sa_free(low);
+	sa_free(far);
+	ipsec_worker_quiescent(w);
+	ipsec_worker_free(w);
+	ipsec_free(ips);
+}
+
 static void test_tunnel_same_sa_again_is_kept(void)
 {
 	struct ipsec *ips = rig_ipsec(1, 256, 1);
@@ -326,6 +383,7 @@ int main(int argc, char **argv)
 		TEST(test_tunnel_publish_and_retire),
 		TEST(test_tunnel_spi_filter_knows_outbound_sas),
 		TEST(test_tunnel_slot_out_of_range),
+		TEST(test_tunnel_slot_is_shared_by_pieces_of_its_policy),
 		TEST(test_tunnel_same_sa_again_is_kept),
 		TEST(test_tunnel_path_swap_keeps_the_old_for_a_grace),
 		TEST(test_reclaim_waits_for_every_online_worker),

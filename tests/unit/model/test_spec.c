@@ -118,6 +118,22 @@ static void test_spec_accepts_transport_mode(void)
 	expect(&s, NULL);
 }
 
+static void test_spec_original_addresses(void)
+{
+	static const char reason[] = "original addresses are for inbound ESP in transport mode (RFC 3948 3.1.2)";
+	struct sa_spec s = transport_spec();
+
+	s.original_remote = v6();
+	expect(&s, NULL);
+	s = transport_spec();
+	s.original_local = v6();
+	s.direction = SA_OUT;
+	expect(&s, reason);
+	s = good_spec();
+	s.original_local = v6();
+	expect(&s, reason);
+}
+
 /* Every algorithm of the table that may stand in an SA. */
 static void test_spec_accepts_every_algorithm(void)
 {
@@ -349,6 +365,7 @@ int main(int argc, char **argv)
 	static const struct test tests[] = {
 		TEST(test_spec_accepts_sensible),
 		TEST(test_spec_accepts_transport_mode),
+		TEST(test_spec_original_addresses),
 		TEST(test_spec_accepts_every_algorithm),
 		TEST(test_spec_refuses_wrong_kind),
 		TEST(test_spec_refuses_wrong_algorithms),

@@ -1,0 +1,290 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* Exchange tests: when one IKE SA or Child SA makes way for another while messages are lost or late, and while the
+ * other side has plans of its own. Each case was once found by test_random_operations.c. */
+#include "harness.h"
+
+#include "fake_wire.h"
+#include "v2/v2.h"
+
+static void add_child(struct node *n, const char *local, const char *remote)
+{
+	struct tunnel_profile *p = &n->profiles[0];
+	struct child_profile *c = &p->children[p->child_count++];
+
+	*c = p->children[0];
+	snprintf(c->name, sizeof(c->name), "lab");
+	selectors_set(&c->local, local);
+	selectors_set(&c->remote, remote);
+}
+
+static void init_two(struct wire *w, uint64_t seed)
+{
+	wire_init(w, seed);
+	add_child(&w->a, "10.1.1.0/24", "10.2.1.0/24");
+	add_child(&w->b, "10.2.1.0/24", "10.1.1.0/24");
+}
+
+static void start_up(struct wire *w)
+{
+	wire_start(w);
+	CU_ASSERT_TRUE_FATAL(wire_run_until_up(w, 5 * S));
+	wire_run(w, 7 * S);
+	w->traffic_every_ns = 20 * MS;
+	w->traffic_at_ns = w->now_ns;
+	w->watch_traffic = true;
+}
+
+static void start_two(struct wire *w, uint64_t seed)
+{
+	init_two(w, seed);
+	start_up(w);
+	CU_ASSERT_TRUE(wire_child_up(w, 0) && wire_child_up(w, 1));
+}
+
+static void on_each_sa(struct node *n, void (*act)(struct ike_engine *e, struct ike_sa *sa))
+{
+	struct ike_actions out = { 0 };
+
+	n->engine->now_ns = n->wire->now_ns;
+	n->engine->out = &out;
+	for (struct ike_sa *sa = n->engine->sas, *next; sa; sa = next) {
+		next = sa->next;
+		act(n->engine, sa);
+	}
+	n->engine->out = NULL;
+	node_carry_out(n, &out);
+}
+
+static void reauthenticate(struct node *n)
+{
+	on_each_sa(n, rekey_ike_reauthenticate);
+}
+
+static void rekey_ike(struct node *n)
+{
+	on_each_sa(n, rekey_ike_on_timer);
+}
+
+/* One IKE SA on both sides with the same children, and no packet was lost. */
+static void finish(struct wire *w, unsigned children)
+{
+	wire_run(w, 60 * S);
+	CU_ASSERT_EQUAL(w->traffic_lost, 0);
+	CU_ASSERT_EQUAL(ike_sa_count(w->a.engine), 1);
+	CU_ASSERT_EQUAL(ike_sa_count(w->b.engine), 1);
+	CU_ASSERT_EQUAL(node_live_pairs(&w->a), children);
+	CU_ASSERT_TRUE(wire_paired(w));
+	for (uint32_t c = 0; c < children; c++)
+		CU_ASSERT_TRUE(wire_child_up(w, c));
+	CU_ASSERT_TRUE(wire_done(w));
+}
+
+/* Messages of this kind from this node are lost, or late, until then. */
+struct trouble {
+	const struct node *from;
+	uint8_t exchange;
+	bool response;
+	uint64_t until_ns, late_ns;
+};
+
+static bool make_trouble(struct wire *w, struct packet *p, void *argument)
+{
+	const struct trouble *t = argument;
+	bool response = p->data[19] & IKE_FLAG_RESPONSE;
+
+	if (p->from != t->from || p->data[18] != t->exchange || response != t->response || w->now_ns >= t->until_ns)
+		return true;
+	p->at_ns += t->late_ns;
+	return t->late_ns;
+}
+
+static void trouble_begin(struct wire *w, struct trouble *t, uint64_t duration_ns)
+{
+	t->until_ns = w->now_ns + duration_ns;
+	w->filter = make_trouble;
+	w->filter_argument = t;
+}
+
+/* ---- IKE SAs ---- */
+
+/* B has both children of the new IKE SA, A has not heard of the second. */
+static void test_old_ike_sa_stays_until_the_peer_has_every_child(void)
+{
+	struct wire w;
+	struct trouble t = { .from = &w.b, .exchange = CREATE_CHILD_SA, .response = true };
+
+	start_two(&w, 1);
+	trouble_begin(&w, &t, 3 * S);
+	reauthenticate(&w.a);
+	finish(&w, 2);
+}
+
+static void test_authentication_is_renewed_by_who_began_though_the_peer_rekeyed(void)
+{
+	struct wire w;
+
+	start_two(&w, 2);
+	rekey_ike(&w.b);
+	wire_run(&w, 5 * S);
+	CU_ASSERT_FALSE(node_status(&w.a, 0).initiator);
+	unsigned up = w.a.events[IKE_EV_PHASE1_UP];
+	reauthenticate(&w.a);
+	wire_run(&w, 5 * S);
+	CU_ASSERT_EQUAL(w.a.events[IKE_EV_PHASE1_UP], up + 1);
+	CU_ASSERT_EQUAL(w.a.events[IKE_EV_PHASE2_DOWN], 0);
+	finish(&w, 2);
+}
+
+static void test_rekey_during_a_renewal_of_the_authentication(void)
+{
+	for (uint64_t at = 0; at < 120 * MS; at += 10 * MS) {
+		struct wire w;
+		start_two(&w, 3);
+		reauthenticate(&w.a);
+		wire_run(&w, at);
+		rekey_ike(at % (20 * MS) ? &w.a : &w.b);
+		finish(&w, 2);
+	}
+}
+
+static void test_authentication_is_not_renewed_twice(void)
+{
+	struct wire w;
+
+	start_two(&w, 4);
+	unsigned begun = w.a.events[IKE_EV_STARTED];
+	reauthenticate(&w.a);
+	wire_run(&w, 5 * MS);
+	reauthenticate(&w.a);
+	wire_run(&w, 5 * S);
+	CU_ASSERT_EQUAL(w.a.events[IKE_EV_STARTED], begun + 1);
+	finish(&w, 2);
+}
+
+/* Of two children of one index on the old IKE SA, one is on its way out when the IKE SA is. */
+static void test_child_is_rekeyed_during_a_renewal_of_the_authentication(void)
+{
+	for (uint64_t at = 0; at < 150 * MS; at += 5 * MS) {
+		struct wire w;
+		start_two(&w, 5);
+		reauthenticate(&w.a);
+		wire_run(&w, at);
+		node_index_command(&w.b, IKE_REKEY, 0, 1);
+		node_index_command(&w.a, IKE_REKEY, 0, 0);
+		finish(&w, 2);
+	}
+}
+
+/* ---- Child SAs ---- */
+
+static void test_child_that_both_sides_create_stays_once(void)
+{
+	for (uint64_t late = 0; late < 500 * MS; late += 45 * MS) {
+		struct wire w;
+		struct trouble t = { .from = &w.b, .exchange = CREATE_CHILD_SA, .late_ns = late };
+		init_two(&w, 6 + late);
+		w.a.profiles[0].children[1].start = START_RESPOND;
+		start_up(&w);
+		trouble_begin(&w, &t, S / 4);
+		node_index_command(&w.b, IKE_INITIATE, 0, 1);
+		node_index_command(&w.a, IKE_INITIATE, 0, 1);
+		wire_run(&w, 20 * S);
+		w.traffic_lost = 0;
+		finish(&w, 2);
+	}
+}
+
+/* A asks again and again and does not get the answer; B meanwhile wants something of what it made. */
+static void begin_unheard(struct wire *w, struct trouble *t, uint64_t seed)
+{
+	start_two(w, seed);
+	t->from = &w->b;
+	t->exchange = CREATE_CHILD_SA;
+	t->response = true;
+	trouble_begin(w, t, 12 * S);
+	node_index_command(&w->a, IKE_REKEY, 0, 0);
+	wire_run(w, 7 * S);
+	CU_ASSERT_EQUAL(w->b.installs, 3);
+	CU_ASSERT_EQUAL(w->a.installs, 2);
+}
+
+static void test_child_that_the_peer_does_not_know_yet_is_rekeyed(void)
+{
+	struct wire w;
+	struct trouble t = { 0 };
+
+	begin_unheard(&w, &t, 7);
+	node_index_command(&w.b, IKE_REKEY, 0, 0);
+	finish(&w, 2);
+}
+
+static void test_child_that_the_peer_does_not_know_yet_is_deleted(void)
+{
+	struct wire w;
+	struct trouble t = { 0 };
+
+	begin_unheard(&w, &t, 8);
+	w.watch_traffic = false;
+	w.traffic_every_ns = 0;
+	w.a.profiles[0].children[0].start = w.a.profiles[0].children[1].start = START_RESPOND;
+	node_index_command(&w.b, IKE_TERMINATE, 0, 0);
+	wire_run(&w, 60 * S);
+	CU_ASSERT_EQUAL(node_live_pairs(&w.a), 1);
+	CU_ASSERT_TRUE(wire_paired(&w));
+	CU_ASSERT_TRUE(wire_done(&w));
+}
+
+/* By the time B has its answer, A has settled the race and rekeyed what stayed. */
+static void test_answer_to_a_simultaneous_rekey_comes_late(void)
+{
+	for (uint64_t seed = 20; seed < 40; seed++) {
+		struct wire w;
+		struct trouble t = { .from = &w.a, .exchange = CREATE_CHILD_SA, .response = true, .late_ns = 400 * MS };
+		start_two(&w, seed);
+		trouble_begin(&w, &t, 100 * MS);
+		node_index_command(&w.a, IKE_REKEY, 0, 1);
+		node_index_command(&w.b, IKE_REKEY, 0, 1);
+		wire_run(&w, 80 * MS);
+		node_index_command(&w.a, IKE_REKEY, 0, 1);
+		finish(&w, 2);
+	}
+}
+
+static void test_peer_brings_back_only_what_it_asks_for(void)
+{
+	struct wire w;
+
+	init_two(&w, 9);
+	w.b.profiles[0].children[0].start = w.b.profiles[0].children[1].start = START_INITIATE;
+	w.a.profiles[0].children[0].start = w.a.profiles[0].children[1].start = START_RESPOND;
+	start_up(&w);
+	w.watch_traffic = false;
+	w.traffic_every_ns = 0;
+	node_command(&w.b, IKE_TERMINATE, 0);
+	wire_run(&w, 30 * S);
+	CU_ASSERT_EQUAL(node_live_pairs(&w.b), 0);
+	node_index_command(&w.a, IKE_INITIATE, 0, 0);
+	wire_run(&w, 60 * S);
+	CU_ASSERT_TRUE(wire_child_up(&w, 0));
+	CU_ASSERT_FALSE(wire_child_up(&w, 1));
+	CU_ASSERT_EQUAL(tunnel_autostart(&w.b.engine->tunnels[0]), 1);
+	CU_ASSERT_TRUE(wire_done(&w));
+}
+
+int main(int argc, char **argv)
+{
+	static const struct test tests[] = {
+		TEST(test_old_ike_sa_stays_until_the_peer_has_every_child),
+		TEST(test_authentication_is_renewed_by_who_began_though_the_peer_rekeyed),
+		TEST(test_rekey_during_a_renewal_of_the_authentication),
+		TEST(test_authentication_is_not_renewed_twice),
+		TEST(test_child_is_rekeyed_during_a_renewal_of_the_authentication),
+		TEST(test_child_that_both_sides_create_stays_once),
+		TEST(test_child_that_the_peer_does_not_know_yet_is_rekeyed),
+		TEST(test_child_that_the_peer_does_not_know_yet_is_deleted),
+		TEST(test_answer_to_a_simultaneous_rekey_comes_late),
+		TEST(test_peer_brings_back_only_what_it_asks_for),
+	};
+
+	return test_main("exchange", tests, ARRAY_LEN(tests), argc, argv);
+}
