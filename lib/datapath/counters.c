@@ -65,7 +65,7 @@ static uint16_t buckets_owned(const struct datapath *dp, uint16_t worker)
 	return n;
 }
 
-/* Of all devices; those that leave it are not counted until they are another's. */
+/* Of all devices; those that it is to get are counted already. */
 static uint16_t queues_owned(const struct datapath *dp, uint16_t worker)
 {
 	const struct snapshot *snap = atomic_load_explicit(&dp->snapshot, memory_order_relaxed);

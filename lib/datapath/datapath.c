@@ -217,6 +217,8 @@ static int empty_publish(struct datapath *dp, char *ret_reason, size_t capacity)
 	struct routes *routes = routes_create(dp, &nothing, &reason);
 
 	dp->move.next_ns = UINT64_MAX;
+	if (a)
+		queues_begin(dp, a);
 	if (a && policies && routes && !snapshot_publish(dp, policies, routes, a))
 		return 0;
 	free(a);

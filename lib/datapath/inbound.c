@@ -33,10 +33,27 @@ struct sealed {
 	uint8_t protocol;
 };
 
+static void spi_unknown(struct worker *w, struct rte_mbuf *m, uint32_t spi)
+{
+	event_unknown_spi(w, spi, m);
+	worker_drop(w, m, DROP_UNKNOWN_SPI);
+}
+
+/* To another worker, or to wait for one. What nobody has an SA for ends here: anyone can send that, and it would take
+ * the room of what was agreed upon. Of the SA nothing is read but what never changes: the rest is its owner's. */
+static __rte_noinline void sealed_hand(struct worker *w, const struct sealed *s, uint8_t turn)
+{
+	const struct note note = { .stage = STAGE_SEALED };
+
+	if (sad_lookup(w->ips, s->spi, s->protocol, rte_pktmbuf_mtod(s->m, const uint8_t *)))
+		handoff_turn(w, s->m, turn, &note, parked_for_bucket(s->spi));
+	else
+		spi_unknown(w, s->m, s->spi);
+}
+
 /* Hands over what belongs to another worker before touching the SA. True: the packet is for this one. */
 static inline bool sealed_read(struct worker *w, struct rte_mbuf *m, struct sealed *ret_sealed)
 {
-	const struct note note = { .stage = STAGE_SEALED };
 	uint32_t spi;
 	enum drop_reason reason = spi_read(m, &spi, &ret_sealed->protocol);
 
@@ -47,12 +64,12 @@ static inline bool sealed_read(struct worker *w, struct rte_mbuf *m, struct seal
 	uint8_t turn = owner_turn(sad_bucket_worker(w->ips, spi), (uint8_t)w->id);
 	if (packet_waits(w, parked_for_bucket(spi)))
 		turn = WORKER_MOVING;
-	if (unlikely(turn != w->id)) {
-		handoff_turn(w, m, turn, &note, parked_for_bucket(spi));
-		return false;
-	}
 	ret_sealed->m = m;
 	ret_sealed->spi = spi;
+	if (unlikely(turn != w->id)) {
+		sealed_hand(w, ret_sealed, turn);
+		return false;
+	}
 	sad_prefetch(w->ips, spi, ret_sealed->protocol, rte_pktmbuf_mtod(m, const uint8_t *));
 	return true;
 }
@@ -63,8 +80,7 @@ static inline struct sa *sealed_sa(struct worker *w, const struct sealed *s)
 	struct sa *sa = sad_lookup(w->ips, s->spi, s->protocol, rte_pktmbuf_mtod(s->m, const uint8_t *));
 
 	if (unlikely(!sa)) {
-		event_unknown_spi(w, s->spi, s->m);
-		worker_drop(w, s->m, DROP_UNKNOWN_SPI);
+		spi_unknown(w, s->m, s->spi);
 		return NULL;
 	}
 	if (unlikely(w->trace != NULL))
