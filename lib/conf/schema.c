@@ -104,8 +104,8 @@ static const struct word encap_words[] = {
 static const struct word nat_words[] = {
 	{ "allow", false, NULL },
 	{ "refuse", true, NULL },
+	{ 0 },
 };
-
 static const struct word dpd_words[] = {
 	{ "auto", DPD_AUTO, NULL },
 	{ "restart", DPD_RESTART, NULL },
