@@ -41,7 +41,7 @@ static void print_phase1(FILE *out, const json_t *phase)
 {
 	bool nat_local = json_is_true(json_object_get(phase, "nat_local"));
 	bool nat_remote = json_is_true(json_object_get(phase, "nat_remote"));
-	char addresses[2 * 48];
+	char addresses[2 * 48], more[8 * 48];
 
 	print_state(out, "Phase 1", phase);
 	if (strcmp(text_of(phase, "state"), "down") != 0)
@@ -58,6 +58,9 @@ static void print_phase1(FILE *out, const json_t *phase)
 			table_cell(json_object_get(phase, "virtual_ips"), addresses, sizeof(addresses)));
 	if (has_text(phase, "weak"))
 		fprintf(out, "  %-8s %-12s WEAK: %s\n", "", "", text_of(phase, "weak"));
+	if (json_is_true(json_object_get(phase, "mobike")))
+		fprintf(out, "  %-8s %-12s MOBIKE, further addresses of the peer: %s\n", "", "",
+			table_cell(json_object_get(phase, "remote_more_addresses"), more, sizeof(more)));
 	if (nat_local || nat_remote)
 		fprintf(out, "  %-8s %-12s NAT in front of %s\n", "", "",
 			nat_local && nat_remote ? "both"
@@ -129,10 +132,38 @@ static void print_none(FILE *out, const json_t *result)
 	fputc('\n', out);
 }
 
+static void print_phases(FILE *out, const json_t *of)
+{
+	const json_t *child;
+	size_t i;
+
+	print_phase1(out, json_object_get(of, "phase1"));
+	json_array_foreach(json_object_get(of, "phase2"), i, child)
+	{
+		print_phase2(out, child);
+	}
+}
+
+/* A tunnel that serves many has a block a peer. */
+static void print_peers(FILE *out, const json_t *tunnel)
+{
+	const json_t *peers = json_object_get(tunnel, "peers"), *peer;
+	size_t i;
+
+	fprintf(out, "  Peers    %zu of at most %" JSON_INTEGER_FORMAT "\n", json_array_size(peers),
+		json_integer_value(json_object_get(tunnel, "peers_max")));
+	json_array_foreach(peers, i, peer)
+	{
+		fprintf(out, "  Peer     %s at %s\n", text_of(peer, "id"),
+			text_of(json_object_get(peer, "phase1"), "remote"));
+		print_phases(out, peer);
+	}
+}
+
 void render_tunnels(FILE *out, const json_t *result, bool detail)
 {
-	json_t *tunnel, *child;
-	size_t i, j;
+	json_t *tunnel;
+	size_t i;
 
 	if (!json_array_size(json_object_get(result, "tunnels")))
 		print_none(out, result);
@@ -142,11 +173,10 @@ void render_tunnels(FILE *out, const json_t *result, bool detail)
 
 		fprintf(out, "%s%s: %s -> %s\n", i ? "\n" : "", text_of(tunnel, "name"), text_of(phase1, "local"),
 			text_of(phase1, "remote"));
-		print_phase1(out, phase1);
-		json_array_foreach(json_object_get(tunnel, "phase2"), j, child)
-		{
-			print_phase2(out, child);
-		}
+		if (json_is_array(json_object_get(tunnel, "peers")))
+			print_peers(out, tunnel);
+		else
+			print_phases(out, tunnel);
 		print_failure(out, json_object_get(tunnel, "last_failure"));
 		if (detail)
 			print_events(out, json_object_get(tunnel, "events"));

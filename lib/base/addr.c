@@ -154,3 +154,14 @@ bool prefix_contains(const struct prefix *p, const struct addr *a)
 	prefix_range(p, &low, &high);
 	return addr_compare(&low, a) <= 0 && addr_compare(a, &high) <= 0;
 }
+
+struct addr addr_beside(const struct addr *a, bool up)
+{
+	struct addr beside = *a;
+	size_t i = addr_len(a);
+
+	while (i-- > 0)
+		if (up ? ++beside.bytes[i] : beside.bytes[i]--)
+			break;
+	return beside;
+}

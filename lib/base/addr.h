@@ -42,6 +42,8 @@ size_t addr_len(const struct addr *a);
 bool addr_equal(const struct addr *a, const struct addr *b);
 /* <0, 0, >0; family first, then numerically. */
 int addr_compare(const struct addr *a, const struct addr *b);
+/* The next address, or the one before; at the end it begins anew. */
+struct addr addr_beside(const struct addr *a, bool up);
 bool addr_is_any(const struct addr *a); /* none, 0.0.0.0 or :: */
 bool addr_is_multicast(const struct addr *a);
 

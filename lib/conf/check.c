@@ -116,6 +116,14 @@ const struct config_interface *interface_of_address(const struct config *c, cons
 	return NULL;
 }
 
+bool address_is_ours(const struct config *c, const struct addr *a)
+{
+	for (size_t i = 0; i < c->address_count; i++)
+		if (addr_equal(&c->addresses[i].addr, a))
+			return true;
+	return interface_of_address(c, a);
+}
+
 const struct config_interface *interface_towards(const struct config *c, const struct addr *a)
 {
 	for (size_t i = 0; i < c->interface_count && a->family != ADDR_NONE; i++)

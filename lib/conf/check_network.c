@@ -6,6 +6,7 @@
 #include <string.h>
 
 #define INTERFACES "interfaces"
+#define ADDRESSES  "addresses"
 #define ROUTES     "routes"
 #define NEIGHBOURS "neighbours"
 
@@ -63,6 +64,21 @@ static void check_interface_address(struct load *l, size_t i, const char *settin
 		check_fault(l, INTERFACES, i, setting, "%s is an address of this link only: a link_local", text);
 	else if (!is_host_of(p, &p->addr))
 		check_fault(l, INTERFACES, i, setting, "%s is %s of its subnet", text, reserved_text(&p->addr));
+}
+
+static void check_own_address(struct load *l, size_t i)
+{
+	const struct addr *a = &l->config->addresses[i].addr;
+	char text[ADDR_TEXT_MAX];
+
+	addr_format(a, text);
+	if (is_reserved(a) || is_link_local(a))
+		check_fault(l, ADDRESSES, i, "address", "%s is not the address of a host", text);
+	if (interface_of_address(l->config, a))
+		check_fault(l, ADDRESSES, i, "address", "%s is the address of an interface already", text);
+	for (size_t former = 0; former < i; former++)
+		if (addr_equal(&l->config->addresses[former].addr, a))
+			check_fault(l, ADDRESSES, i, "address", "%s stands here twice", text);
 }
 
 static bool has_ipv6(const struct config_interface *p)
@@ -330,6 +346,8 @@ static void check_neighbour_duplicates(struct load *l)
 void check_network(struct load *l)
 {
 	check_interfaces(l);
+	for (size_t i = 0; i < l->config->address_count; i++)
+		check_own_address(l, i);
 	check_routes(l);
 	for (size_t i = 0; i < l->config->neighbour_count; i++)
 		if (resolve_interface(l, NEIGHBOURS, i, &l->config->neighbours[i].interface))

@@ -7,7 +7,17 @@
 
 #define TUNNELS "tunnels"
 
-/* IKE and ESP leave from and arrive at addresses of ports only. */
+/* One of them at least: with MOBIKE the others may come and go. */
+static bool has_address(const struct config *c, const struct tunnel_profile *t)
+{
+	bool has = address_is_ours(c, &t->local_addr);
+
+	for (uint8_t k = 0; t->mobike && k < t->local_more.count && !has; k++)
+		has = address_is_ours(c, &t->local_more.items[k]);
+	return has;
+}
+
+/* IKE and ESP leave from and arrive at addresses of ours only. */
 static void check_addresses(struct load *l, size_t i, const struct tunnel_profile *t)
 {
 	char text[ADDR_TEXT_MAX];
@@ -15,12 +25,35 @@ static void check_addresses(struct load *l, size_t i, const struct tunnel_profil
 	if (t->remote_addr.family != ADDR_NONE && t->remote_addr.family != t->local_addr.family)
 		check_fault(l, TUNNELS, i, "remote.address", "%s is not of the family of local.address",
 			addr_format(&t->remote_addr, text));
-	if (!interface_of_address(l->config, &t->local_addr))
+	if (!has_address(l->config, t))
 		check_fault(l, TUNNELS, i, "local.address", "%s is not the address of an interface",
 			addr_format(&t->local_addr, text));
-	if (interface_of_address(l->config, &t->remote_addr))
+	if (address_is_ours(l->config, &t->remote_addr))
 		check_fault(
 			l, TUNNELS, i, "remote.address", "%s is our own address", addr_format(&t->remote_addr, text));
+	for (uint8_t k = 0; k < t->remote_more.count; k++)
+		if (address_is_ours(l->config, &t->remote_more.items[k]))
+			check_fault(l, TUNNELS, i, "remote.more_addresses", "%s is our own address",
+				addr_format(&t->remote_more.items[k], text));
+}
+
+static bool has_ports(const struct selector *s)
+{
+	return s->protocol || s->port_low || s->port_high != UINT16_MAX;
+}
+
+/* What only MOBIKE uses. */
+static void check_mobike(struct load *l, size_t i, const struct tunnel_profile *t)
+{
+	static const char *const settings[] = { "local.more_addresses", "remote.move_to" };
+
+	for (size_t k = 0; !t->mobike && k < ARRAY_LEN(settings); k++)
+		if (setting_given(l, TUNNELS, i, settings[k]))
+			check_fault(l, TUNNELS, i, settings[k], "needs phase1.mobike");
+	for (uint8_t k = 0; k < t->move_to.count; k++)
+		if (has_ports(&t->move_to.items[k]))
+			check_fault(l, TUNNELS, i, "remote.move_to",
+				"the peer moves to addresses, not to protocols or ports");
 }
 
 static void identity_from_addr(const struct addr *a, struct identity *ret_identity)
@@ -125,6 +158,24 @@ static void check_modes(struct load *l, size_t i, const struct tunnel_profile *t
 	}
 }
 
+/* What one peer has, and what many have. */
+static void check_many(struct load *l, size_t i, const struct tunnel_profile *t)
+{
+	static const char *const of_many[] = { "remote.peers", "remote.unique_id" };
+
+	if (identity_is_pattern(&t->local_id))
+		check_fault(l, TUNNELS, i, "local.id", "we are somebody: no pattern");
+	if (identity_is_pattern(&t->remote_id) && t->remote_addr.family != ADDR_NONE)
+		check_fault(l, TUNNELS, i, "remote.id", "a pattern is for peers that come to us: remote.address any");
+	if (t->unique_id == UNIQUE_NEVER && t->pool)
+		check_fault(l, TUNNELS, i, "remote.unique_id",
+			"a pool lends one address to an identity, which two connections of it would share");
+	for (size_t k = 0; k < ARRAY_LEN(of_many) && !profile_serves_many(t); k++)
+		if (setting_given(l, TUNNELS, i, of_many[k]))
+			check_fault(l, TUNNELS, i, of_many[k],
+				"only for many peers: with remote.address any, remote.id any or a pattern");
+}
+
 static void check_child(struct load *l, size_t i, const struct tunnel_profile *t, uint8_t child)
 {
 	const struct child_profile *c = &t->children[child];
@@ -142,11 +193,16 @@ static void check_child(struct load *l, size_t i, const struct tunnel_profile *t
 /* With any peer identity, some key of ours has to do. */
 static bool has_psk(const struct config *c, const struct tunnel_profile *t)
 {
-	if (t->remote_id.type != ID_NONE)
+	bool one = t->remote_id.type != ID_NONE && !identity_is_pattern(&t->remote_id);
+
+	if (one)
 		return config_psk_lookup(c, &t->local_id, &t->remote_id) != NULL;
-	for (size_t i = 0; i < c->psk_count; i++)
-		if (c->psks[i].local.type == ID_NONE || identity_equal(&c->psks[i].local, &t->local_id))
+	for (size_t i = 0; i < c->psk_count; i++) {
+		const struct config_psk *psk = &c->psks[i];
+		bool ours = psk->local.type == ID_NONE || identity_equal(&psk->local, &t->local_id);
+		if (ours && (psk->remote.type == ID_NONE || identity_matches(&t->remote_id, &psk->remote)))
 			return true;
+	}
 	return false;
 }
 
@@ -172,7 +228,9 @@ void check_tunnels(struct load *l)
 		struct tunnel_profile *t = &l->config->tunnels[i];
 		complete_identities(l, i, t);
 		check_addresses(l, i, t);
+		check_mobike(l, i, t);
 		check_identities(l, i, t);
+		check_many(l, i, t);
 		for (uint8_t child = 0; child < t->child_count; child++)
 			check_child(l, i, t, child);
 		check_outer(l, TUNNELS, i, t->local_addr.family, &t->outer);

@@ -20,6 +20,7 @@ struct config_icmp {
 	uint32_t floor;   /* of such an MTU */
 	uint64_t hold_ns; /* how long one is kept */
 	bool errors;      /* the others are logged */
+	bool prohibited;  /* we tell who sends what a discard rule ends */
 };
 
 /* In the order of enum datapath_rpf. */
@@ -79,6 +80,13 @@ struct config_interface {
 	enum rpf_mode rpf;
 };
 
+/* An address of ours beside those of interfaces. */
+#define CONFIG_ADDRESSES_MAX 64
+
+struct config_address {
+	struct addr addr;
+};
+
 struct config_route {
 	struct prefix prefix;
 	struct addr via;
@@ -120,6 +128,8 @@ struct config {
 	struct config_control control;
 	struct config_interface *interfaces;
 	size_t interface_count;
+	struct config_address *addresses;
+	size_t address_count;
 	struct config_route *routes;
 	size_t route_count;
 	struct config_neighbour *neighbours;

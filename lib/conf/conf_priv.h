@@ -170,8 +170,8 @@ struct row_table schema_secrets(void);
 
 extern const struct type type_number, type_number_or_word, type_duration, type_word, type_name, type_text, type_path,
 	type_words, type_address, type_address_or_any, type_prefix, type_mac, type_identity, type_identity_or_any,
-	type_selectors, type_selectors_or_dynamic, type_dns, type_ike_proposals, type_child_proposals, type_suite,
-	type_psk, type_key;
+	type_selectors, type_selectors_or_dynamic, type_dns, type_more_addresses, type_ike_proposals,
+	type_child_proposals, type_suite, type_psk, type_key;
 
 /* Fills base from a map by its rows; map may be NULL: defaults only. `at` is where missing settings are reported. */
 void interpret_map(struct load *l, struct row_table t, const struct node *map, struct place at, void *base);
@@ -214,6 +214,8 @@ void check_warn(struct load *l, const char *list, size_t i, const char *setting,
 	__attribute__((format(printf, 5, 6)));
 /* The interface with this address of either family, or NULL. */
 const struct config_interface *interface_of_address(const struct config *c, const struct addr *a);
+/* One of an interface, or of `addresses`. */
+bool address_is_ours(const struct config *c, const struct addr *a);
 /* Address and subnet of an interface in a family, ADDR_NONE when it has none. */
 static inline const struct prefix *interface_prefix(const struct config_interface *i, uint8_t family)
 {

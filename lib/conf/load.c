@@ -153,6 +153,7 @@ void config_free(struct config *c)
 		secret_done(&c->psks[i].secret);
 	free(c->system.eal_args);
 	free(c->interfaces);
+	free(c->addresses);
 	free(c->routes);
 	free(c->neighbours);
 	free(c->policies);

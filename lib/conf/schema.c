@@ -101,12 +101,24 @@ static const struct word encap_words[] = {
 	{ "always", ENCAP_ALWAYS, NULL },
 	{ 0 },
 };
+static const struct word nat_words[] = {
+	{ "allow", false, NULL },
+	{ "refuse", true, NULL },
+};
+
 static const struct word dpd_words[] = {
 	{ "auto", DPD_AUTO, NULL },
 	{ "restart", DPD_RESTART, NULL },
 	{ "clear", DPD_CLEAR, NULL },
 	{ "trap", DPD_TRAP, NULL },
 	{ "hold", 0, "what strongSwan calls hold or trap is `trap` here" },
+	{ 0 },
+};
+static const struct word unique_id_words[] = {
+	{ "replace", UNIQUE_REPLACE, NULL },
+	{ "keep", UNIQUE_KEEP, NULL },
+	{ "never", UNIQUE_NEVER, NULL },
+	{ "no", 0, "what strongSwan calls no is `replace` here" },
 	{ 0 },
 };
 static const struct word start_words[] = {
@@ -174,6 +186,14 @@ static const struct row icmp_rows[] = {
 		.fallback = "ignore",
 		.help = "all other ICMP errors about our SAs (unreachable, time exceeded ...): `ignore`, counted as "
 			"`icmp_ignored`, or `log` those that quote an SA that is up. Nothing else follows from them" },
+	{ .key = "prohibited",
+		.type = &type_word,
+		.words = boolean_words,
+		FIELD(struct config_icmp, prohibited),
+		.fallback = "false",
+		.help = "tell a host whose packet a `discard` rule of its side ended that this is prohibited (ICMP "
+			"3/13, ICMPv6 1/1; RFC 4301 5.1.1), at a limited rate. A rule that discards what the gateway "
+			"itself sends to the host ends the answer too" },
 };
 
 static const struct row reassembly_rows[] = {
@@ -429,6 +449,14 @@ static const struct row interface_rows[] = {
 			"out of here; `loose`, some route but the default one leads to it. What is to enter a tunnel "
 			"is "
 			"always checked strictly" },
+};
+
+static const struct row address_rows[] = {
+	{ .key = "address",
+		.type = &type_address,
+		.required = true,
+		FIELD(struct config_address, addr),
+		.help = "the address of a host, of either family" },
 };
 
 static const struct row route_rows[] = {
@@ -731,7 +759,13 @@ static const struct row local_rows[] = {
 		.type = &type_address,
 		.required = true,
 		FIELD(struct tunnel_profile, local_addr),
-		.help = "our address, one of the interfaces'" },
+		.help = "our address, of an interface or of `addresses`" },
+	{ .key = "more_addresses",
+		.type = &type_more_addresses,
+		FIELD(struct tunnel_profile, local_more),
+		.max = ADDRESS_LIST_MAX,
+		.help = "further addresses of ours that the tunnel may move to by MOBIKE, best first, of either "
+			"family; those that are there are told to the peer" },
 	{ .key = "id",
 		.type = &type_identity,
 		FIELD(struct tunnel_profile, local_id),
@@ -757,10 +791,38 @@ static const struct row remote_rows[] = {
 		.required = true,
 		FIELD(struct tunnel_profile, remote_addr),
 		.help = "the peer's address, of the same family; `any`: it comes to us from wherever it is" },
+	{ .key = "more_addresses",
+		.type = &type_more_addresses,
+		FIELD(struct tunnel_profile, remote_more),
+		.max = ADDRESS_LIST_MAX,
+		.help = "further addresses of the peer, tried when it does not answer; by MOBIKE it may tell us "
+			"others" },
+	{ .key = "move_to",
+		.type = &type_selectors,
+		FIELD(struct tunnel_profile, move_to),
+		.max = SELECTORS_MAX,
+		.help = "prefixes and ranges where the peer may move to by MOBIKE, beside its configured addresses; "
+			"without any it may move anywhere" },
 	{ .key = "id",
 		.type = &type_identity_or_any,
 		FIELD(struct tunnel_profile, remote_id),
-		.help = "the peer's IKE identity; the address when omitted; `any`: each that has a key" },
+		.help = "the peer's IKE identity; the address when omitted; `any`: each that has a key; `*@DOMAIN`, "
+			"`*.DOMAIN`: each of that domain. With `address: any`, one entry of the last three kinds "
+			"serves "
+			"many peers at once" },
+	{ .key = "peers",
+		.type = &type_number,
+		FIELD(struct tunnel_profile, peers_max),
+		.fallback = "10000",
+		.min = 1,
+		.max = 32768,
+		.help = "with many: more identities at once are refused (NO_ADDITIONAL_SAS)" },
+	{ .key = "unique_id",
+		.type = &type_word,
+		.words = unique_id_words,
+		FIELD(struct tunnel_profile, unique_id),
+		.fallback = "replace",
+		.help = "with many: what becomes of an identity's IKE SA when it comes with another one" },
 	{ .key = "auth",
 		.type = &type_word,
 		.words = auth_words,
@@ -841,6 +903,26 @@ static const struct row phase1_rows[] = {
 			"an interruption. As responder we tell the peer (RFC 4478) and end its IKE SA when it does not "
 			"come. 0s: never" },
 	{ .key = "dpd", .kind = ROW_MAP, NESTED(dpd_rows), .help = "dead peer detection" },
+	{ .key = "mobike",
+		.type = &type_word,
+		.words = boolean_words,
+		FIELD(struct tunnel_profile, mobike),
+		.fallback = "yes",
+		.help = "offer MOBIKE (RFC 4555): the IKE SA and its Child SAs in tunnel mode go on when an address of "
+			"either side changes. IKE then uses UDP port 4500" },
+	{ .key = "mobike_check",
+		.type = &type_word,
+		.words = boolean_words,
+		FIELD(struct tunnel_profile, mobike_check),
+		.fallback = "yes",
+		.help = "ask the peer at an address that it has not answered from before traffic goes there (RFC 4555 "
+			"3.7): it takes a round trip, and nobody can lead our traffic to others" },
+	{ .key = "nat",
+		.type = &type_word,
+		.words = nat_words,
+		FIELD(struct tunnel_profile, nat_refused),
+		.fallback = "allow",
+		.help = "`refuse`: as initiator we use no path with a NAT on it (RFC 4555 3.9)" },
 	{ .key = "fragmentation",
 		.type = &type_word,
 		.words = boolean_words,
@@ -1061,7 +1143,7 @@ static const struct row pool_rows[] = {
 	{ .key = "dns",
 		.type = &type_dns,
 		FIELD(struct address_pool, dns),
-		.max = POOL_DNS_MAX,
+		.max = ADDRESS_LIST_MAX,
 		.help = "name servers that the peer is told of" },
 	{ .key = "split_include",
 		.type = &type_selectors,
@@ -1105,6 +1187,17 @@ static const struct row config_rows[] = {
 		.min = 1,
 		.max = 64,
 		.help = "the ports" },
+	{ .key = "addresses",
+		.kind = ROW_LIST,
+		ITEMS(struct config, addresses),
+		COUNT(struct config, address_count),
+		NESTED(address_rows),
+		.max = CONFIG_ADDRESSES_MAX,
+		.reload = RELOAD_LIVE,
+		.help = "further addresses of ours, beside those of the interfaces, that tunnels may use. Those inside "
+			"the subnet of an interface are answered for there by ARP and neighbour discovery (an IPv6 one "
+			"where the interface had such an address at the start). A reload may add and remove them: "
+			"tunnels with MOBIKE move to another address" },
 	{ .key = "routes",
 		.kind = ROW_LIST,
 		ITEMS(struct config, routes),

@@ -423,9 +423,10 @@ static bool parse_selector_or_dynamic(
 	return dynamic || parse_selector(l, row, node, text, base);
 }
 
-static bool parse_dns(struct load *l, const struct row *row, const struct node *node, const char *text, void *base)
+static bool parse_host_address(
+	struct load *l, const struct row *row, const struct node *node, const char *text, void *base)
 {
-	struct dns_list *list = field(l, row, base);
+	struct address_list *list = field(l, row, base);
 	struct addr a;
 
 	if (addr_parse(text, &a) || addr_is_any(&a) || addr_is_multicast(&a))
@@ -631,7 +632,9 @@ const struct type type_selectors = { "list of selectors",
 const struct type type_selectors_or_dynamic = { "list of selectors, or [dynamic]",
 	"a selector (10.1.0.0/24, 10.1.0.5-10.1.0.9, 10.1.0.0/24[tcp/80], 10.1.0.0/24[icmp]) or dynamic", true,
 	parse_selector_or_dynamic };
-const struct type type_dns = { "list of addresses", "the address of a name server", true, parse_dns };
+const struct type type_dns = { "list of addresses", "the address of a name server", true, parse_host_address };
+const struct type type_more_addresses = { "list of addresses", "an address such as 192.0.2.1 or 2001:db8::1", true,
+	parse_host_address };
 const struct type type_ike_proposals = { "list of IKE proposals",
 	"algorithms such as aes256gcm16-prfsha384-ecp384 or aes256-sha256-modp2048", true, parse_ike_proposal };
 const struct type type_child_proposals = { "list of ESP or AH proposals",

@@ -24,12 +24,44 @@ int find_tunnel(struct command_call *call, const char *name)
 	return -ENOENT;
 }
 
+bool find_peer(struct command_call *call, int tunnel, size_t first, struct identity *ret_peer,
+	const struct identity **ret_only)
+{
+	const struct tunnel_profile *t = &call->control->config->tunnels[tunnel];
+	const char *const *last = call->args + call->arg_count;
+	struct ike_tunnel_status *s;
+	bool known;
+
+	*ret_only = NULL;
+	if (call->arg_count < first + 2 || strcmp(last[-2], "peer") != 0)
+		return true;
+	if (identity_parse(last[-1], ret_peer)) {
+		snprintf(call->error, sizeof(call->error), "\"%.80s\" is no identity", last[-1]);
+		return false;
+	}
+	s = calloc(1, sizeof(*s));
+	known = s && !ike_peer_status(call->control->engine, (uint32_t)tunnel, ret_peer, s);
+	free(s);
+	if (!known)
+		snprintf(call->error, sizeof(call->error),
+			profile_serves_many(t) ? "tunnel \"%.64s\" has no peer \"%.128s\""
+					       : "tunnel \"%.64s\" has one peer only: leave out peer %.128s",
+			t->name, last[-1]);
+	call->arg_count -= 2;
+	*ret_only = ret_peer;
+	return known;
+}
+
 /* The child that the call names, or the whole tunnel. False with the call's error filled. */
 static bool find_child(struct command_call *call, int tunnel, uint32_t *ret_child)
 {
 	const struct tunnel_profile *t = &call->control->config->tunnels[tunnel];
 
 	*ret_child = IKE_WHOLE_TUNNEL;
+	if (call->arg_count > 2) {
+		snprintf(call->error, sizeof(call->error), "\"%.80s\": only peer ID may stand here", call->args[2]);
+		return false;
+	}
 	if (call->arg_count < 2)
 		return true;
 	for (uint32_t i = 0; i < t->child_count; i++)
@@ -47,8 +79,10 @@ static json_t *command_tunnel(struct command_call *call, enum ike_command_kind k
 {
 	int tunnel = find_tunnel(call, call->args[0]);
 	struct ike_command command = { .kind = kind, .tunnel = (uint32_t)tunnel };
+	struct identity peer;
 
-	if (tunnel < 0 || !find_child(call, tunnel, &command.child))
+	if (tunnel < 0 || !find_peer(call, tunnel, 1, &peer, &command.peer) ||
+		!find_child(call, tunnel, &command.child))
 		return NULL;
 	if (call->control->stopping) {
 		snprintf(call->error, sizeof(call->error), "the gateway is stopping");
@@ -75,10 +109,8 @@ static json_t *terminate(struct command_call *call)
 	return command_tunnel(call, IKE_TERMINATE);
 }
 
-/* Without an SA there is nothing to renew. */
-static json_t *rekey(struct command_call *call)
+static bool is_up(struct command_call *call, int tunnel)
 {
-	int tunnel = find_tunnel(call, call->args[0]);
 	struct ike_tunnel_status *s = calloc(1, sizeof(*s));
 	bool up = tunnel >= 0 && s && !ike_tunnel_status(call->control->engine, (uint32_t)tunnel, s) &&
 		  s->phase1 == PHASE_UP;
@@ -86,7 +118,58 @@ static json_t *rekey(struct command_call *call)
 	free(s);
 	if (tunnel >= 0 && !up)
 		snprintf(call->error, sizeof(call->error), "tunnel \"%.80s\" is not up", call->args[0]);
-	return up ? command_tunnel(call, IKE_REKEY) : NULL;
+	return up;
+}
+
+/* Without an SA there is nothing to renew. */
+static json_t *rekey(struct command_call *call)
+{
+	return is_up(call, find_tunnel(call, call->args[0])) ? command_tunnel(call, IKE_REKEY) : NULL;
+}
+
+/* "local ADDRESS", "remote ADDRESS" in either order. False with the call's error filled. */
+static bool read_path(struct command_call *call, struct ike_command *ret_command)
+{
+	for (size_t i = 1; i < call->arg_count; i += 2) {
+		bool local = !strcmp(call->args[i], "local"), remote = !strcmp(call->args[i], "remote");
+		struct addr *to = local ? &ret_command->local : &ret_command->remote.addr;
+		if ((!local && !remote) || i + 1 == call->arg_count) {
+			snprintf(call->error, sizeof(call->error),
+				"move: \"local ADDRESS\" or \"remote ADDRESS\" expected");
+			return false;
+		}
+		if (addr_parse(call->args[i + 1], to) || addr_is_any(to)) {
+			snprintf(call->error, sizeof(call->error), "\"%.80s\" is not an address", call->args[i + 1]);
+			return false;
+		}
+	}
+	return true;
+}
+
+/* What the engine refused at once it has said in an event, the newest one. */
+static const char *refusal_since(const struct history *h, const struct history_entry *before)
+{
+	const struct history_entry *last = h->count ? history_at(h, h->count - 1) : NULL;
+
+	return last && last != before && last->kind == IKE_EV_MOVE_REFUSED && last->text ? last->text : NULL;
+}
+
+static json_t *move(struct command_call *call)
+{
+	struct control *c = call->control;
+	int tunnel = find_tunnel(call, call->args[0]);
+	struct ike_command command = { .kind = IKE_MOVE, .tunnel = (uint32_t)tunnel, .child = IKE_WHOLE_TUNNEL };
+
+	if (tunnel < 0 || !read_path(call, &command) || !is_up(call, tunnel))
+		return NULL;
+	const struct history *h = &c->histories[tunnel];
+	const struct history_entry *before = h->count ? history_at(h, h->count - 1) : NULL;
+	ike_host_command(c, &command);
+	const char *refusal = refusal_since(h, before);
+	if (!refusal)
+		return json_pack("{s:s}", "tunnel", call->args[0]);
+	snprintf(call->error, sizeof(call->error), "%s", refusal);
+	return NULL;
 }
 
 static json_t *report_json(const struct reload_report *p)
@@ -155,6 +238,7 @@ static json_t *(*const handlers[COMMAND_COUNT])(struct command_call *call) = {
 	[COMMAND_INITIATE] = initiate,
 	[COMMAND_TERMINATE] = terminate,
 	[COMMAND_REKEY] = rekey,
+	[COMMAND_MOVE] = move,
 };
 
 /* Words and argument counts come from the table shared with sallyctl; the handlers stand beside it by number. */

@@ -359,7 +359,7 @@ static void spi_out_verdict(struct way *w, const struct sa_pair *pair, const str
 	bool known = hop->state != NEIGHBOUR_FREE && hop->state != NEIGHBOUR_INCOMPLETE;
 	char text[ADDR_TEXT_MAX];
 
-	if (!tunnel_holds(w->control->ips, pair->tunnel_slot, pair->out))
+	if (!pair->held)
 		verdict(w, DROP_NONE, "takes no packets: another SA of %s is in use",
 			slot_name(w->control, pair->tunnel_slot));
 	else if (!known)

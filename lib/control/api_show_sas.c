@@ -111,6 +111,7 @@ static json_t *view_json(const struct sa_pair *pair, enum sa_direction direction
 		v->path.encap == SA_ENCAP_UDP ? "udp" : "none", "local", outer_text(&v->path, &v->path.local, local),
 		"remote", outer_text(&v->path, &v->path.remote, remote), "suite", v->suite, "esn", v->esn);
 	json_object_set_new(sa, "manual", json_boolean(pair->tunnel < 0));
+	json_object_set_new(sa, "peer_id", pair->peer ? json_text(pair->peer) : json_null());
 	json_object_set_new(sa, "weak", v->weak[0] ? json_string(v->weak) : json_null());
 	json_object_set_new(sa, "replay_window", json_integer(v->replay_window));
 	json_object_set_new(sa, "lifetime", lifetime_json(&v->lifetime));

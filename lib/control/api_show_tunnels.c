@@ -37,21 +37,21 @@ static uint64_t seconds_since(const struct control *c, uint64_t ns)
 	return ns && ns < c->now_ns ? (c->now_ns - ns) / 1000000000u : 0;
 }
 
-static json_t *virtual_ips(const struct ike_tunnel_status *s)
+static json_t *addresses(const struct addr *items, size_t count)
 {
 	json_t *array = json_array();
 	char text[ADDR_TEXT_MAX];
 
-	for (size_t i = 0; i < ARRAY_LEN(s->virtual); i++)
-		if (s->virtual[i].family)
-			json_array_append_new(array, json_string(addr_format(&s->virtual[i], text)));
+	for (size_t i = 0; i < count; i++)
+		if (items[i].family)
+			json_array_append_new(array, json_string(addr_format(&items[i], text)));
 	return array;
 }
 
 static json_t *phase1(const struct control *c, const struct tunnel_profile *profile, const struct ike_tunnel_status *s)
 {
-	return json_pack("{s:s,s:s,s:o,s:o,s:o,s:o,s:o,s:o,s:o,s:o,s:b,s:b,s:I}", "state", phase_state_name(s->phase1),
-		"role",
+	return json_pack("{s:s,s:s,s:o,s:o,s:o,s:o,s:o,s:o,s:o,s:o,s:b,s:b,s:b,s:o,s:I}", "state",
+		phase_state_name(s->phase1), "role",
 		s->phase1 == PHASE_DOWN ? "none"
 		: s->initiator          ? "initiator"
 					: "responder",
@@ -59,7 +59,8 @@ static json_t *phase1(const struct control *c, const struct tunnel_profile *prof
 		spi_text(s->spi_i, 16), "spi_r", spi_text(s->spi_r, 16), "local",
 		endpoint_text(&s->local, &profile->local_addr), "remote",
 		endpoint_text(&s->remote, &profile->remote_addr), "remote_id", json_text(s->remote_id), "virtual_ips",
-		virtual_ips(s), "nat_local", s->local_nat, "nat_remote", s->remote_nat, "up_seconds",
+		addresses(s->virtual, ARRAY_LEN(s->virtual)), "nat_local", s->local_nat, "nat_remote", s->remote_nat,
+		"mobike", s->mobike, "remote_more_addresses", addresses(s->remotes, s->remotes_count), "up_seconds",
 		(json_int_t)(s->phase1 == PHASE_UP ? seconds_since(c, s->up_since_ns) : 0));
 }
 
@@ -118,23 +119,49 @@ static json_t *events(const struct history *h)
 	return array;
 }
 
+static json_t *children(
+	const struct control *c, const struct tunnel_profile *profile, const struct ike_tunnel_status *s)
+{
+	json_t *list = json_array();
+
+	for (uint8_t i = 0; i < profile->child_count; i++)
+		json_array_append_new(list, phase2(c, &profile->children[i], &s->children[i]));
+	return list;
+}
+
+/* Of a tunnel that serves many: each of them, or the one that is asked for. The status is reused. */
+static json_t *peers(const struct control *c, uint32_t index, const struct identity *only, struct ike_tunnel_status *s)
+{
+	const struct tunnel_profile *profile = &c->config->tunnels[index];
+	const struct identity *peer = only ? only : ike_peer_next(c->engine, index, NULL);
+	char id[IDENTITY_TEXT_MAX];
+	json_t *list = json_array();
+
+	for (; peer; peer = only ? NULL : ike_peer_next(c->engine, index, peer))
+		if (!ike_peer_status(c->engine, index, peer, s))
+			json_array_append_new(
+				list, json_pack("{s:o,s:o,s:o}", "id", json_text(identity_format(peer, id)), "phase1",
+					      phase1(c, profile, s), "phase2", children(c, profile, s)));
+	return list;
+}
+
 /* The status is large: selectors and failure texts of every child. On the heap. */
-static json_t *tunnel(const struct control *c, uint32_t index)
+static json_t *tunnel(const struct control *c, uint32_t index, const struct identity *only)
 {
 	const struct tunnel_profile *profile = &c->config->tunnels[index];
 	struct ike_tunnel_status *s = calloc(1, sizeof(*s));
-	json_t *children = json_array(), *result;
+	json_t *result;
 
 	if (!s || ike_tunnel_status(c->engine, index, s)) {
 		free(s);
-		json_decref(children);
 		return NULL;
 	}
-	for (uint8_t i = 0; i < profile->child_count; i++)
-		json_array_append_new(children, phase2(c, &profile->children[i], &s->children[i]));
 	result = json_pack("{s:s,s:o,s:o,s:o,s:o}", "name", profile->name, "phase1", phase1(c, profile, s), "phase2",
-		children, "last_failure", failure(c, &c->histories[index], &s->failure), "events",
+		children(c, profile, s), "last_failure", failure(c, &c->histories[index], &s->failure), "events",
 		events(&c->histories[index]));
+	json_object_set_new(
+		result, "peers_max", profile_serves_many(profile) ? json_integer(profile->peers_max) : json_null());
+	json_object_set_new(result, "peers", profile_serves_many(profile) ? peers(c, index, only, s) : json_null());
 	free(s);
 	return result;
 }
@@ -143,13 +170,15 @@ json_t *show_tunnels(struct command_call *call)
 {
 	const struct control *c = call->control;
 	int wanted = call->arg_count ? find_tunnel(call, call->args[0]) : -1;
+	struct identity peer;
+	const struct identity *only = NULL;
 	json_t *list;
 
-	if (call->arg_count && wanted < 0)
+	if (call->arg_count && (wanted < 0 || !find_peer(call, wanted, 1, &peer, &only)))
 		return NULL;
 	list = json_array();
 	for (uint32_t i = 0; i < c->config->tunnel_count; i++)
 		if (wanted < 0 || (uint32_t)wanted == i)
-			json_array_append_new(list, tunnel(c, i));
+			json_array_append_new(list, tunnel(c, i, only));
 	return json_pack("{s:o,s:i}", "tunnels", list, "manual_sas", (int)c->config->manual_sa_count);
 }

@@ -5,7 +5,7 @@
 
 /* X(id, words, arguments in help, fewest, most, help) */
 #define CONTROL_COMMANDS(X)                                                                                            \
-	X(SHOW_TUNNELS, "show tunnels", "[NAME]", 0, 1, "Phase 1, Phase 2 and last failure of tunnels")                \
+	X(SHOW_TUNNELS, "show tunnels", "[NAME [peer ID]]", 0, 3, "Phase 1, Phase 2 and last failure of tunnels")      \
 	X(SHOW_SAS, "show sas", "[NAME]", 0, 1, "security associations with counters and drops")                       \
 	X(SHOW_POLICIES, "show policies", "", 0, 0, "the rules that decide on packets, in their order")                \
 	X(SHOW_PORTS, "show ports", "", 0, 0, "interfaces, links and packet counters")                                 \
@@ -27,9 +27,11 @@
 	X(CAPTURE_STOP, "capture stop", "", 0, 0, "end the capture")                                                   \
 	X(RELOAD, "reload", "[check]", 0, 1, "take the changed configuration over; check: only say what would change") \
 	X(INITIATE, "initiate", "NAME [CHILD]", 1, 2, "bring a tunnel up, or one of its Child SAs")                    \
-	X(TERMINATE, "terminate", "NAME [CHILD]", 1, 2,                                                                \
-		"delete a tunnel's SAs, or one Child SA, here and at the peer")                                        \
-	X(REKEY, "rekey", "NAME [CHILD]", 1, 2, "give a tunnel's Child SAs, or one of them, new keys")
+	X(TERMINATE, "terminate", "NAME [CHILD] [peer ID]", 1, 4,                                                      \
+		"delete a tunnel's SAs, or one Child SA, here and at the peer; of many peers, one's")                  \
+	X(REKEY, "rekey", "NAME [CHILD] [peer ID]", 1, 4, "give a tunnel's Child SAs, or one of them, new keys")       \
+	X(MOVE, "move", "NAME local ADDRESS | NAME remote ADDRESS | NAME local ADDRESS remote ADDRESS", 3, 5,          \
+		"use another pair of addresses for a tunnel (MOBIKE)")
 
 #define CONTROL_COMMAND_ENUM(id, words, arguments, fewest, most, help) COMMAND_##id,
 enum control_command { CONTROL_COMMANDS(CONTROL_COMMAND_ENUM) COMMAND_COUNT };

@@ -16,6 +16,7 @@
 /* Room for 10,000 tunnels with a few children each, their successors during a grace period, and reuse in a far
  * distance. */
 #define SAD_SLOTS     65536
+#define CHILD_SLOTS   65536
 #define JOB_QUEUE_MAX 1024
 /* Liveness and lifetimes count in seconds: a finer sweep would only cost. */
 #define SWEEP_NS         1000000000ull
@@ -118,12 +119,22 @@ static int open_signals(struct control *c)
 	return c->signals.fd < 0 ? -errno : loop_add(&c->loop, &c->signals, EPOLLIN);
 }
 
+/* Prefixes of peers, where some tunnel serves many. A reload does not change tunnels. */
+static uint32_t child_slots(const struct config *config)
+{
+	for (size_t i = 0; i < config->tunnel_count; i++)
+		if (profile_serves_many(&config->tunnels[i]))
+			return CHILD_SLOTS;
+	return 0;
+}
+
 /* Tables are sized once, so that what a configuration to come names has a place. */
 static int start_ipsec(struct control *c, char *ret_reason, size_t reason_capacity)
 {
-	struct ipsec_config ic = {
-		.workers = c->eal.workers, .sad_slots = SAD_SLOTS, .tunnel_slots = POLICY_SLOTS_MAX
-	};
+	struct ipsec_config ic = { .workers = c->eal.workers,
+		.sad_slots = SAD_SLOTS,
+		.tunnel_slots = POLICY_SLOTS_MAX,
+		.child_slots = child_slots(c->config) };
 	const char *reason = "failed";
 
 	c->ips = ipsec_create(&ic, &reason);
@@ -142,6 +153,15 @@ static bool lends_from(const struct config *config, const struct prefix *subnet)
 		for (int k = 0; k < config->pools[i].addresses.count; k++)
 			if (selector_intersect(&config->pools[i].addresses.items[k], &on_link, &common))
 				return true;
+	return false;
+}
+
+/* Further addresses of ours are there. */
+static bool has_addresses(const struct config *config, const struct prefix *subnet)
+{
+	for (size_t i = 0; i < config->address_count; i++)
+		if (prefix_contains(subnet, &config->addresses[i].addr))
+			return true;
 	return false;
 }
 
@@ -166,7 +186,8 @@ static int fill_ports(const struct config *config, struct datapath_config *dc, c
 		to->vlan = (uint16_t)from->vlan;
 		to->mtu = (uint16_t)from->mtu;
 		to->rpf = (enum datapath_rpf)from->rpf;
-		to->proxies = from->address6.addr.family && lends_from(config, &from->address6);
+		to->proxies = from->address6.addr.family &&
+			      (lends_from(config, &from->address6) || has_addresses(config, &from->address6));
 	}
 	return 0;
 }
@@ -186,7 +207,9 @@ static int create_datapath(struct control *c, char *ret_reason, size_t reason_ca
 	dc->mss_clamp = s->mss_clamp;
 	dc->flow_entries = s->flow_cache;
 	dc->flow_rules = s->flow_rules;
-	dc->icmp = (struct datapath_icmp){ .path_mtu = s->icmp.path_mtu, .errors = s->icmp.errors };
+	dc->icmp = (struct datapath_icmp){
+		.path_mtu = s->icmp.path_mtu, .errors = s->icmp.errors, .prohibited = s->icmp.prohibited
+	};
 	dc->reassembly = (struct datapath_reassembly){
 		.datagrams = (uint16_t)s->reassembly.datagrams,
 		.fragments = (uint16_t)s->reassembly.fragments,
@@ -253,7 +276,7 @@ static int add_neighbours(struct control *c, char *ret_reason, size_t reason_cap
 /* Manually keyed SAs are installed before workers run, through the same function as negotiated ones. */
 static int install_manual_sas(struct control *c, char *ret_reason, size_t reason_capacity)
 {
-	static const struct sa_owner nobody = { -1, -1 };
+	static const struct sa_owner nobody = { .tunnel = -1, .child = -1 };
 
 	for (size_t i = 0; i < c->config->manual_sa_count; i++) {
 		const struct config_manual_sa *m = &c->config->manual_sas[i];
@@ -364,9 +387,13 @@ static int start_packet_path(struct control *c, char *ret_reason, size_t reason_
 	if (!rc)
 		rc = add_neighbours(c, ret_reason, reason_capacity);
 	if (!rc)
+		own_addresses_add(c, c->config, NULL);
+	if (!rc)
 		rc = install_manual_sas(c, ret_reason, reason_capacity);
 	if (!rc)
 		rc = start_workers(c, ret_reason, reason_capacity);
+	if (!rc)
+		links_read(c);
 	return rc;
 }
 
@@ -455,6 +482,8 @@ static void sweep(struct control *c)
 	for (size_t i = 0; i < facts.count; i++)
 		ike_host_command(c, &facts.items[i]);
 	sa_facts_done(&facts);
+	if (links_read(c))
+		paths_changed(c);
 	check_stall(c);
 	worker_loads_sweep(c);
 	api_sweep(c->api, c->now_ns);

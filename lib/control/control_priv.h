@@ -86,11 +86,23 @@ struct control {
 	bool reload_again;         /* a signal asked for one while it ran */
 	struct capture_session capture;
 	struct trace_session trace;
+	uint64_t links_up; /* bit per port, as the last sweep found them */
 	uint64_t next_sweep_ns;
 	bool stopping;
 	uint64_t stop_by_ns;
 	bool stall_told;
 };
+
+/* ---- addresses.c ---- */
+
+/* Addresses of `next` that `now` (NULL: nothing) lacks become ours in the packet path. */
+void own_addresses_add(struct control *c, const struct config *next, const struct config *now);
+/* Those of `now` that `next` lacks are ours no more. */
+void own_addresses_remove(struct control *c, const struct config *next, const struct config *now);
+/* Tunnels look for other paths where theirs is gone. */
+void paths_changed(struct control *c);
+/* Which links have a carrier; true: other ones than the last time. */
+bool links_read(struct control *c);
 
 /* The routes of a configuration as the packet path takes them; the caller's. NULL without memory. */
 struct datapath_route *config_routes(const struct config *config);
@@ -99,6 +111,8 @@ struct datapath_route *config_routes(const struct config *config);
 
 /* The functions the engine calls. */
 struct ike_host ike_host_functions(struct control *c);
+/* An address that peers may send to: of a port, or configured beside these. */
+bool own_address(const struct control *c, const struct addr *a);
 /* Each calls the engine and carries out what it wants done. */
 void ike_host_tick(struct control *c);
 void ike_host_command(struct control *c, const struct ike_command *command);
@@ -182,3 +196,7 @@ json_t *tunnel_failure_json(const struct control *c, uint32_t index);
 json_t *neighbour_json(const struct config *config, const struct datapath_neighbour *n);
 /* Index of a tunnel by name, or -ENOENT with the call's error filled. */
 int find_tunnel(struct command_call *call, const char *name);
+/* The peer of a tunnel that serves many, after the words "peer ID" at the end of the call, not before argument `first`;
+ * they are taken off. *ret_only: it, or NULL. False with the call's error filled. */
+bool find_peer(struct command_call *call, int tunnel, size_t first, struct identity *ret_peer,
+	const struct identity **ret_only);

@@ -122,12 +122,12 @@ static void on_event(void *context, const struct datapath_event *e)
 	}
 }
 
-/* A peer that was lent an address of a connected subnet is reached through us. */
+/* A further address of ours; a peer that was lent an address of a connected subnet is reached through us. */
 static bool on_question(void *context, const struct addr *a)
 {
 	const struct control *c = context;
 
-	return leases_lent(c->leases, a);
+	return own_address(c, a) || leases_lent(c->leases, a);
 }
 
 struct datapath_host dp_events_host(struct control *c)

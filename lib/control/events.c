@@ -23,6 +23,8 @@ static const struct event_style styles[LIMIT_KINDS] = {
 	[IKE_EV_FAILED] = { LOG_WARNING, 50, 5 },
 	[IKE_EV_RETRANSMIT] = { LOG_DEBUG, 50, 5 },
 	[IKE_EV_NAT_DETECTED] = { LOG_NOTICE, 50, 5 },
+	[IKE_EV_MOVED] = { LOG_NOTICE, 500, 100 },
+	[IKE_EV_MOVE_REFUSED] = { LOG_WARNING, 50, 5 },
 	[IKE_EV_REPLACED] = { LOG_NOTICE, 50, 5 },
 	[IKE_EV_REFUSED] = { LOG_WARNING, 20, 2 },
 	[LIMIT_UNKNOWN_SPI] = { LOG_WARNING, 20, 1 },
@@ -106,7 +108,7 @@ static void add_what(struct text *t, const struct ike_event *e)
 static void add_who(struct text *t, const struct control *c, const struct ike_event *e)
 {
 	bool phase1 = e->kind == IKE_EV_PHASE1_UP || e->kind == IKE_EV_PHASE1_DOWN;
-	char peer[ENDPOINT_TEXT_MAX];
+	char peer[ENDPOINT_TEXT_MAX], id[IDENTITY_TEXT_MAX];
 
 	text_add(t, "%s", ike_event_name(e->kind));
 	if (e->kind == IKE_EV_FAILED && e->failure.phase)
@@ -115,6 +117,8 @@ static void add_who(struct text *t, const struct control *c, const struct ike_ev
 		text_add(t, " tunnel %s", c->config->tunnels[e->tunnel].name);
 	if (e->tunnel >= 0 && e->child >= 0)
 		text_add(t, "/%s", c->config->tunnels[e->tunnel].children[e->child].name);
+	if (e->peer.type)
+		text_add(t, " id %.128s", identity_format(&e->peer, id));
 	if (e->spi_i || e->spi_r)
 		text_add(t, " spis %016llx/%016llx", (unsigned long long)e->spi_i, (unsigned long long)e->spi_r);
 	if (!phase1 && (e->child_spi_in || e->child_spi_out))

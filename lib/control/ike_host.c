@@ -58,6 +58,25 @@ static void host_lease_give_back(void *context, const struct address_pool *pool,
 	leases_give_back(c->leases, pool, addr, c->now_ns);
 }
 
+bool own_address(const struct control *c, const struct addr *a)
+{
+	for (size_t i = 0; i < c->config->address_count; i++)
+		if (addr_equal(&c->config->addresses[i].addr, a))
+			return true;
+	return datapath_address_local(c->dp, a, NULL);
+}
+
+/* A link without a carrier leads nowhere, whatever the routes say. */
+static bool host_path_usable(void *context, const struct addr *local, const struct addr *remote)
+{
+	const struct control *c = context;
+	struct datapath_neighbour hop;
+
+	if (!own_address(c, local))
+		return false;
+	return !remote || (!datapath_next_hop_read(c->dp, remote, &hop) && c->links_up >> hop.port & 1);
+}
+
 struct ike_host ike_host_functions(struct control *c)
 {
 	return (struct ike_host){
@@ -68,6 +87,7 @@ struct ike_host ike_host_functions(struct control *c)
 		.spi_release = host_spi_release,
 		.lease_take = host_lease_take,
 		.lease_give_back = host_lease_give_back,
+		.path_usable = host_path_usable,
 	};
 }
 
@@ -98,7 +118,8 @@ static void install_failed(struct control *c, const struct ike_action *a, const 
 
 static void do_install(struct control *c, struct ike_action *a)
 {
-	struct sa_owner owner = { (int32_t)a->install.tunnel, (int32_t)a->install.child };
+	struct sa_owner owner = { (int32_t)a->install.tunnel, (int32_t)a->install.child,
+		a->install.peer.type ? &a->install.peer : NULL };
 	const struct tunnel_profile *tunnel = &c->config->tunnels[a->install.tunnel];
 	const char *reason;
 
@@ -221,7 +242,7 @@ void ike_host_command(struct control *c, const struct ike_command *command)
 
 void ike_host_input(struct control *c, const struct ike_datagram *d)
 {
-	if (!datapath_address_local(c->dp, &d->local.addr, NULL))
+	if (!own_address(c, &d->local.addr))
 		return;
 	ike_input(c->engine, d, c->now_ns, &c->actions);
 	finish(c);

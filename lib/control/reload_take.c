@@ -123,7 +123,7 @@ static void neighbours_remove(struct reload_run *r)
 /* The old pair of a replaced SA goes first where both receive on the same SPI, else behind the new one. */
 static void manual_install(struct reload_run *r, const struct config_manual_sa *m, struct sa_pair *before)
 {
-	static const struct sa_owner nobody = { -1, -1 };
+	static const struct sa_owner nobody = { .tunnel = -1, .child = -1 };
 	struct sa_registry *sas = &r->c->sas;
 	const char *reason;
 
@@ -216,7 +216,9 @@ static void config_take_over(struct reload_run *r)
 void reload_take_over(struct reload_run *r)
 {
 	struct control *c = r->c;
+	const struct config *now = c->config;
 
+	own_addresses_add(c, r->next, now);
 	neighbours_add(r);
 	datapath_publish_routes(c->dp, r->prepared);
 	sa_registry_repath(&c->sas);
@@ -227,4 +229,7 @@ void reload_take_over(struct reload_run *r)
 	neighbours_remove(r);
 	datapath_workers_set(c->dp, (uint16_t)r->report.workers);
 	config_take_over(r);
+	/* an address that goes still receives until its tunnels have another one */
+	paths_changed(c);
+	own_addresses_remove(c, c->config, now);
 }

@@ -17,8 +17,10 @@ int sa_registry_init(struct sa_registry *r, struct ipsec *ips, struct datapath *
 		.mtu_floor = PATH_MTU_FLOOR,
 		.mtu_hold_ns = PATH_MTU_HOLD_NS };
 	TAILQ_INIT(&r->pairs);
-	r->holders = calloc(slot_count + 1, sizeof(struct sa_pair *));
-	return r->holders ? 0 : -ENOMEM;
+	r->tunnels = calloc(slot_count + 1, sizeof(*r->tunnels));
+	for (uint32_t i = 0; r->tunnels && i < slot_count; i++)
+		r->tunnels[i].tunnel_slot = r->tunnels[i].slot = i;
+	return r->tunnels ? 0 : -ENOMEM;
 }
 
 void sa_registry_done(struct sa_registry *r)
@@ -28,14 +30,15 @@ void sa_registry_done(struct sa_registry *r)
 	while ((pair = TAILQ_FIRST(&r->pairs))) {
 		TAILQ_REMOVE(&r->pairs, pair, all);
 		datapath_steer_free(r->dp, pair->steer);
-		if (pair->out && !pair->out_published)
-			sa_free(pair->out);
+		sa_places_release(r, pair);
+		sa_free(pair->out);
+		free(pair->peer);
 		free(pair);
 	}
 	r->count = 0;
 	path_mtus_done(&r->mtus);
-	free(r->holders);
-	r->holders = NULL;
+	free(r->tunnels);
+	r->tunnels = NULL;
 }
 
 struct sa_pair *sa_pair_lookup(const struct sa_registry *r, uint32_t spi_in)
@@ -83,6 +86,7 @@ static void view_fill(const struct sa_spec *spec, bool manual, struct sa_view *r
 static struct sa_pair *pair_create(const struct sa_owner *owner, const struct sa_spec *in, const struct sa_spec *out)
 {
 	struct sa_pair *pair = calloc(1, sizeof(*pair));
+	char peer[IDENTITY_TEXT_MAX];
 
 	if (!pair)
 		return NULL;
@@ -90,6 +94,10 @@ static struct sa_pair *pair_create(const struct sa_owner *owner, const struct sa
 	pair->child = owner->child;
 	pair->tunnel_slot = out->tunnel_slot;
 	snprintf(pair->name, sizeof(pair->name), "%s", out->name);
+	if (owner->peer && !(pair->peer = strdup(identity_format(owner->peer, peer)))) {
+		free(pair);
+		return NULL;
+	}
 	view_fill(in, owner->tunnel < 0, &pair->in_view);
 	view_fill(out, owner->tunnel < 0, &pair->out_view);
 	return pair;
@@ -126,6 +134,18 @@ static int build_out(struct sa_registry *r, struct sa_pair *pair, const struct s
 	return pair->out ? 0 : -EINVAL;
 }
 
+static int take_places(struct sa_registry *r, struct sa_pair *pair, const struct sa_spec *out, const char **ret_reason)
+{
+	int rc = sa_places_take(r, pair, pair->peer ? &out->remote : NULL);
+
+	if (rc)
+		*ret_reason = rc == -EINVAL   ? "no such tunnel slot"
+			      : rc == -E2BIG  ? "its remote addresses are too many prefixes"
+			      : rc == -ENOSPC ? "no room for the addresses of another peer"
+					      : "no memory";
+	return rc;
+}
+
 /* From here on the peer's packets are accepted. */
 static int build_in(struct sa_registry *r, const struct sa_spec *spec, struct sa **ret_sa, const char **ret_reason)
 {
@@ -153,11 +173,15 @@ int sa_pair_install(struct sa_registry *r, const struct sa_owner *owner, const s
 	*ret_reason = "no memory";
 	if (!pair)
 		return -ENOMEM;
-	rc = build_out(r, pair, out, ret_reason);
+	rc = take_places(r, pair, out, ret_reason);
+	if (!rc)
+		rc = build_out(r, pair, out, ret_reason);
 	if (!rc)
 		rc = build_in(r, in, &pair->in, ret_reason);
 	if (rc) {
+		sa_places_release(r, pair);
 		sa_free(pair->out);
+		free(pair->peer);
 		free(pair);
 		return rc;
 	}
@@ -177,39 +201,12 @@ int sa_pair_install(struct sa_registry *r, const struct sa_owner *owner, const s
 	return rc;
 }
 
-static void pair_unpublish(struct sa_registry *r, struct sa_pair *pair)
-{
-	struct sa_pair **at = &r->holders[pair->tunnel_slot];
-
-	while (*at != pair)
-		at = &(*at)->next_holder;
-	*at = pair->next_holder;
-	tunnel_take_out(r->ips, pair->tunnel_slot, pair->out);
-	pair->out_published = false;
-}
-
 /* Idempotent: SWITCH may follow an install that switched already (RFC 7296 2.8: first use decides). The pair before
  * keeps its outbound SA until it is retired: when both sides began at once, the engine may yet go back to it. Pairs for
  * other pieces of the policy stay in the slot. */
 int sa_pair_switch(struct sa_registry *r, struct sa_pair *pair)
 {
-	struct sa_pair *next;
-	int rc;
-
-	if (pair->out_published)
-		return 0;
-	rc = pair->tunnel_slot < r->slot_count ? tunnel_add(r->ips, pair->tunnel_slot, pair->out) : -EINVAL;
-	if (rc)
-		return rc;
-	for (struct sa_pair *other = r->holders[pair->tunnel_slot]; other; other = next) {
-		next = other->next_holder;
-		if (sa_selectors_overlap(other->out, pair->out))
-			pair_unpublish(r, other);
-	}
-	pair->next_holder = r->holders[pair->tunnel_slot];
-	r->holders[pair->tunnel_slot] = pair;
-	pair->out_published = true;
-	return 0;
+	return sa_places_publish(r, pair);
 }
 
 int sa_pair_update(struct sa_registry *r, struct sa_pair *pair, const struct path_spec *spec)
@@ -240,15 +237,14 @@ void sa_registry_repath(struct sa_registry *r)
 
 struct sa_pair *sa_pair_of_slot(const struct sa_registry *r, uint32_t tunnel_slot)
 {
-	return tunnel_slot < r->slot_count ? r->holders[tunnel_slot] : NULL;
+	return tunnel_slot < r->slot_count ? r->tunnels[tunnel_slot].holder : NULL;
 }
 
 /* Outbound first: a packet that finds no SA is dropped by name, one that is sent to a peer who forgot is lost silently.
  */
 void sa_pair_retire(struct sa_registry *r, struct sa_pair *pair)
 {
-	if (pair->out_published)
-		pair_unpublish(r, pair);
+	sa_places_release(r, pair);
 	datapath_steer_free(r->dp, pair->steer);
 	sa_retire(r->ips, pair->out);
 	sad_retire(r->ips, pair->in);
@@ -256,6 +252,7 @@ void sa_pair_retire(struct sa_registry *r, struct sa_pair *pair)
 	LIST_REMOVE(pair, bucket);
 	LIST_REMOVE(pair, out_bucket);
 	r->count--;
+	free(pair->peer);
 	free(pair);
 }
 

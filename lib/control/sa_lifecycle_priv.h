@@ -27,19 +27,31 @@ struct sa_view {
 	char weak[256]; /* why one should not rely on it; empty: nothing to say */
 };
 
+/* Where an outbound SA is published. */
+struct sa_place {
+	LIST_ENTRY(sa_place) bucket; /* of a prefix */
+	uint32_t tunnel_slot;        /* which the rule leads to */
+	uint32_t slot;               /* the same, or the one of the prefix under it */
+	struct prefix remote;        /* ADDR_NONE: the tunnel's own */
+	uint32_t pairs;              /* that may be published here */
+	struct sa_pair *holder;      /* whose outbound SAs are, the newest first; NULL: none */
+};
+
 struct sa_pair {
 	TAILQ_ENTRY(sa_pair) all;
 	LIST_ENTRY(sa_pair) bucket;     /* by inbound SPI */
 	LIST_ENTRY(sa_pair) out_bucket; /* by outbound SPI, which is the peer's choice */
-	struct sa_pair *next_holder;    /* of those that share its tunnel slot */
+	struct sa_pair *next_holder;    /* of those that share its place; NULL with several places */
 	int32_t tunnel, child;          /* indexes; -1: a manual SA */
-	uint32_t tunnel_slot;
+	uint32_t tunnel_slot;           /* of the rule */
+	struct sa_place **places;       /* owned; where the outbound SA may be published */
+	uint16_t place_count, held;     /* all of them, those where it is */
+	char *peer;                     /* owned; identity, of a tunnel that serves many; NULL: of another */
 	char name[SA_NAME_MAX];
 	struct sa_view in_view, out_view;
 	struct sa *in;
 	struct datapath_steer *steer; /* the device's rule for the inbound one; NULL: none */
 	struct sa *out;               /* published or not; ours until the pair is retired */
-	bool out_published;           /* else ours to free */
 	uint16_t link_mtu;            /* of our own link on the path */
 	uint16_t path_mtu;            /* learnt from a router, lower than that; 0: nothing learnt */
 	uint64_t learnt_ns;           /* when */
@@ -58,9 +70,9 @@ struct sa_registry {
 	uint16_t mtu_floor;    /* below it no MTU is believed */
 	uint64_t mtu_hold_ns;  /* how long one is */
 	size_t count;
-	/* owned; index: tunnel slot; the pairs whose outbound SAs are published there, the newest first */
-	struct sa_pair **holders;
+	struct sa_place *tunnels; /* owned; index: tunnel slot */
 	size_t slot_count;
+	LIST_HEAD(, sa_place) places[SA_REGISTRY_BUCKETS]; /* by prefix */
 };
 
 /* Our SPIs count up in their low bits (slot), those of peers are random or few. */
@@ -76,7 +88,8 @@ struct sa_facts {
 };
 
 struct sa_owner {
-	int32_t tunnel, child; /* -1: a manual SA */
+	int32_t tunnel, child;       /* -1: a manual SA */
+	const struct identity *peer; /* of a tunnel that serves many, borrowed; NULL: the tunnel is its alone */
 };
 
 /* 0 or -ENOMEM; r can be ended either way. */
@@ -101,6 +114,15 @@ int sa_pair_switch(struct sa_registry *r, struct sa_pair *pair);
 int sa_pair_update(struct sa_registry *r, struct sa_pair *pair, const struct path_spec *path);
 void sa_pair_retire(struct sa_registry *r, struct sa_pair *pair);
 
+/* sa_place.c: where the pair's outbound SA may be published: with remote NULL the tunnel's own slot, else a slot for
+ * each prefix of these addresses. 0, -ENOSPC, -E2BIG (too many prefixes), -ENOMEM, -EINVAL; to be released either way.
+ */
+int sa_places_take(struct sa_registry *r, struct sa_pair *pair, const struct selector_list *remote);
+/* sa_place.c: publishes it there; what was for the same traffic is so no more. 0 or -EINVAL. */
+int sa_places_publish(struct sa_registry *r, struct sa_pair *pair);
+/* sa_place.c: it is published nowhere any more; prefixes that no other pair has go. */
+void sa_places_release(struct sa_registry *r, struct sa_pair *pair);
+
 /* sa_path.c: a new path as datapath_path_create makes it, with what has been learnt of its MTU; *pair is told. 0,
  * -EHOSTUNREACH. */
 int sa_path_build(struct sa_registry *r, struct sa_pair *pair, const struct path_spec *spec, uint64_t now_ns,
@@ -108,8 +130,8 @@ int sa_path_build(struct sa_registry *r, struct sa_pair *pair, const struct path
 /* sa_path.c: the pair whose outbound SA a quoted packet is of: SPI, protocol, encapsulation and addresses are those it
  * is sent with now. NULL: none. */
 struct sa_pair *sa_pair_quoted(const struct sa_registry *r, const struct datapath_event *e);
-/* sa_path.c: somebody says that a packet was too big. DROP_NONE: the pair's path has that MTU from now on, until
- * mtu_hold_ns are over. */
+/* sa_path.c: somebody says that a packet was too big. DROP_NONE: the pair's path has that MTU from now on, and
+ * so have all others on that path, until mtu_hold_ns are over. */
 enum drop_reason sa_path_mtu_lower(
 	struct sa_registry *r, const struct datapath_event *e, uint64_t now_ns, struct sa_pair **ret_pair);
 /* sa_path.c: when the time is over, the MTU of the link is tried again (RFC 1191 6.3). */

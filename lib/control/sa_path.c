@@ -53,6 +53,28 @@ static int rebuild(struct sa_registry *r, struct sa_pair *pair, uint64_t now_ns)
 	return rc;
 }
 
+static bool is_on_path(const struct sa_pair *pair, const struct path_spec *path)
+{
+	const struct path_spec *own = &pair->out_view.path;
+
+	return own->table_id == path->table_id && addr_equal(&own->local.addr, &path->local.addr) &&
+	       addr_equal(&own->remote.addr, &path->remote.addr);
+}
+
+/* What one packet has shown of a path is true for all SAs on it. Claims that are believed are few: each lowers an MTU.
+ */
+static void siblings_rebuild(struct sa_registry *r, const struct sa_pair *told, uint16_t mtu, uint64_t now_ns)
+{
+	struct sa_pair *pair;
+
+	TAILQ_FOREACH (pair, &r->pairs, all) {
+		uint16_t current = pair->path_mtu ? pair->path_mtu : pair->link_mtu;
+		/* without a route the path stays; a later one begins with it */
+		if (pair != told && current > mtu && is_on_path(pair, &told->out_view.path))
+			(void)rebuild(r, pair, now_ns);
+	}
+}
+
 enum drop_reason sa_path_mtu_lower(
 	struct sa_registry *r, const struct datapath_event *e, uint64_t now_ns, struct sa_pair **ret_pair)
 {
@@ -68,6 +90,7 @@ enum drop_reason sa_path_mtu_lower(
 		return reason;
 	path_mtus_note(&r->mtus, pair->out_view.path.table_id, &e->local.addr, &e->remote.addr, mtu, now_ns);
 	*ret_pair = pair;
+	siblings_rebuild(r, pair, mtu, now_ns);
 	/* without a route nothing leaves; a later path begins with it */
 	return rebuild(r, pair, now_ns) ? DROP_NO_ROUTE : DROP_NONE;
 }

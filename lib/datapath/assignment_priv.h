@@ -14,9 +14,10 @@ struct assignment {
 	uint32_t holders;    /* control only: snapshots it is part of */
 	uint32_t generation; /* of two assignments the later one has the larger */
 	uint16_t active;     /* the first so many workers have queues, buckets and outbound SAs */
-	/* by device and queue: whose it is, see owner_turn. An RX queue that leaves its worker is not polled any more
-	 */
+	bool passing;        /* another one follows that says whose it all is in the end */
+	/* by device and queue: who is to poll it, as soon as the worker that does lets go (queue.c) */
 	uint8_t rx[DATAPATH_PORTS_MAX][PORT_QUEUES_MAX];
+	/* by device and queue: whose it is, see owner_turn */
 	uint8_t tx[DATAPATH_PORTS_MAX][PORT_QUEUES_MAX];
 };
 

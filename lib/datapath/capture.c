@@ -79,17 +79,10 @@ static bool slot_wanted(const struct datapath_capture_spec *s, uint32_t slot)
 	return !s->of_port && slot - s->first_slot < s->slot_count;
 }
 
-/* An outbound SA does not know its slot: a tunnel has few. One that was replaced a moment ago is not found. */
-static bool sa_wanted(const struct worker *w, const struct sa *sa, bool outbound)
+/* A tunnel's, or of its children among many peers. */
+static bool sa_wanted(const struct worker *w, const struct sa *sa)
 {
-	const struct datapath_capture_spec *s = &w->capture->spec;
-	bool wanted = false;
-
-	if (!outbound)
-		return slot_wanted(s, sa_tunnel_slot(sa));
-	for (uint32_t i = 0; i < s->slot_count && !s->of_port && !wanted; i++)
-		wanted = tunnel_holds(w->ips, s->first_slot + i, sa);
-	return wanted;
+	return slot_wanted(&w->capture->spec, sa_policy_slot(sa));
 }
 
 /* In front of the burst a packet is in clear on its way out, sealed on its way in; behind it the other way round. */
@@ -111,7 +104,7 @@ void capture_before(struct worker *w, struct burst_item *items, uint16_t n, bool
 
 	for (uint16_t i = 0; i < n; i++) {
 		items[i].worker_data = 0;
-		if (side && sa_wanted(w, items[i].sa, outbound))
+		if (side && sa_wanted(w, items[i].sa))
 			items[i].worker_data = slot_take(w, items[i].m, point_of(outbound, outbound), DROP_NONE);
 	}
 }
@@ -125,7 +118,7 @@ void capture_after(struct worker *w, const struct burst_item *items, uint16_t go
 		if (items[i].worker_data)
 			slot_at(c, &c->rings[w->id], items[i].worker_data - 1u)->reason = (uint8_t)items[i].drop;
 	for (uint16_t i = 0; i < good; i++)
-		if (side && sa_wanted(w, items[i].sa, outbound))
+		if (side && sa_wanted(w, items[i].sa))
 			slot_take(w, items[i].m, point_of(!outbound, outbound), DROP_NONE);
 	slots_publish(w);
 }

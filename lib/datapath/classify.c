@@ -144,17 +144,11 @@ static inline bool is_nd(const struct port *p, const struct rte_mbuf *m)
 	return p->proxies && *type == ND_SOLICITATION && prefix_contains(&p->prefix6, &to);
 }
 
-/* With its Ethernet header, like ARP. What control would only throw away ends here. */
+/* With its Ethernet header, like ARP. */
 static void nd_sort(struct worker *w, struct rte_mbuf *m)
 {
-	struct nd nd;
-
 	rte_pktmbuf_prepend(m, RTE_ETHER_HDR_LEN);
-	enum drop_reason reason = nd_decode(BYTES(rte_pktmbuf_mtod(m, const uint8_t *), m->data_len), &nd);
-	if (reason)
-		worker_drop(w, m, reason);
-	else
-		punt_push(w, m, PUNT_ND);
+	punt_nd(w, m);
 }
 
 /* Multicast listener discovery for a group or for us; queries have a hop-by-hop header. */
@@ -278,7 +272,7 @@ static void classify_other(struct worker *w, const struct port *p, struct rte_mb
 	else if (ether_type_be == RTE_BE16(RTE_ETHER_TYPE_IPV6))
 		classify_ip6(w, p, m);
 	else if (ether_type_be == RTE_BE16(RTE_ETHER_TYPE_ARP))
-		punt_push(w, m, PUNT_ARP);
+		punt_arp(w, m);
 	else
 		worker_drop(w, m, DROP_NOT_IP);
 }

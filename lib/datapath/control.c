@@ -32,6 +32,15 @@ static void link_end(struct datapath *dp, struct rte_mbuf *m, enum drop_reason r
 		rte_pktmbuf_free(m);
 }
 
+static enum drop_reason link_input(
+	struct datapath *dp, const struct rte_mbuf *m, const struct datapath_host *host, uint64_t now_ns)
+{
+	const struct rte_ether_hdr *eth = rte_pktmbuf_mtod(m, const struct rte_ether_hdr *);
+
+	return eth->ether_type == RTE_BE16(RTE_ETHER_TYPE_ARP) ? arp_input(dp, m, host, now_ns)
+							       : nd_input(dp, m, host, now_ns);
+}
+
 static void punt_take(struct datapath *dp, enum punt_class class, struct rte_mbuf *m, const struct datapath_host *host,
 	uint64_t now_ns)
 {
@@ -41,9 +50,11 @@ static void punt_take(struct datapath *dp, enum punt_class class, struct rte_mbu
 		ike_deliver(host, m);
 		rte_pktmbuf_free(m);
 		break;
-	case PUNT_ARP: link_end(dp, m, arp_input(dp, m, host, now_ns)); break;
-	case PUNT_ND: link_end(dp, m, nd_input(dp, m, host, now_ns)); break;
+	case PUNT_LINK:
+	case PUNT_ARP:
+	case PUNT_ND: link_end(dp, m, link_input(dp, m, host, now_ns)); break;
 	case PUNT_MLD: link_end(dp, m, mld_input(dp, m, now_ns)); break;
+	case PUNT_HOLD_VIA:
 	case PUNT_HOLD:
 	default: resolve_hold(dp, m, now_ns); break;
 	}

@@ -65,7 +65,7 @@ static uint16_t buckets_owned(const struct datapath *dp, uint16_t worker)
 	return n;
 }
 
-/* Of all devices; those that leave it are not counted until they are another's. */
+/* Of all devices; those that it is to get are counted already. */
 static uint16_t queues_owned(const struct datapath *dp, uint16_t worker)
 {
 	const struct snapshot *snap = atomic_load_explicit(&dp->snapshot, memory_order_relaxed);
@@ -98,6 +98,13 @@ void datapath_worker_stats_read(const struct datapath *dp, uint16_t worker, stru
 		ret_stats->drops[i] = tallied(&w->drops[i]);
 	if (worker == 0)
 		control_add(dp, ret_stats);
+}
+
+bool datapath_link_up(const struct datapath *dp, uint16_t port)
+{
+	struct rte_eth_link link;
+
+	return !rte_eth_link_get_nowait(dp->ports[port].id, &link) && link.link_status == RTE_ETH_LINK_UP;
 }
 
 static void device_read(const struct port *p, struct datapath_port_stats *s)

@@ -54,7 +54,7 @@ static int handoff_links(struct worker *w, unsigned instance)
 
 static int worker_links(struct worker *w, unsigned instance)
 {
-	static const char *const names[PUNT_CLASSES] = { "ike", "ikenew", "arp", "nd", "mld", "hold" };
+	static const char *const names[PUNT_CLASSES] = { "ike", "ikenew", "link", "arp", "nd", "mld", "via", "hold" };
 	const unsigned single = RING_F_SP_ENQ | RING_F_SC_DEQ;
 
 	w->inject = ring_make(instance, w->id, "inject", 0, INJECT_RING_SIZE, single);
@@ -217,6 +217,8 @@ static int empty_publish(struct datapath *dp, char *ret_reason, size_t capacity)
 	struct routes *routes = routes_create(dp, &nothing, &reason);
 
 	dp->move.next_ns = UINT64_MAX;
+	if (a)
+		queues_begin(dp, a);
 	if (a && policies && routes && !snapshot_publish(dp, policies, routes, a))
 		return 0;
 	free(a);

@@ -30,10 +30,12 @@ struct datapath_port_config {
 	bool proxies;  /* IPv6 addresses of its subnet may lie behind tunnels: see answers_for */
 };
 
-/* What is believed of ICMP errors that come from the unprotected side about our own SAs (RFC 4301 6.1.1). */
+/* What is believed of ICMP errors that come from the unprotected side about our own SAs (RFC 4301 6.1.1), and what is
+ * told to hosts behind us. */
 struct datapath_icmp {
-	bool path_mtu; /* packet too big: DATAPATH_PATH_MTU */
-	bool errors;   /* all others: DATAPATH_ICMP_ERROR */
+	bool path_mtu;   /* packet too big: DATAPATH_PATH_MTU */
+	bool errors;     /* all others: DATAPATH_ICMP_ERROR */
+	bool prohibited; /* who sends what a discard rule ends is told so (RFC 4301 5.1.1) */
 };
 
 /* Of fragments for ourselves, and of others where ports decide about them. */
@@ -225,6 +227,7 @@ uint64_t datapath_next_deadline(const struct datapath *dp);
 	X(DP_C_HANDOFF, "handed_off")                                                                                  \
 	X(DP_C_PUNT_IKE, "punted_ike")                                                                                 \
 	X(DP_C_PUNT_IKE_NEW, "punted_ike_new")                                                                         \
+	X(DP_C_PUNT_LINK, "punted_link")                                                                               \
 	X(DP_C_PUNT_ARP, "punted_arp")                                                                                 \
 	X(DP_C_PUNT_ND, "punted_nd")                                                                                   \
 	X(DP_C_PUNT_MLD, "punted_mld")                                                                                 \
@@ -285,6 +288,8 @@ struct datapath_neighbour {
 uint16_t datapath_worker_count(const struct datapath *dp);
 void datapath_worker_stats_read(const struct datapath *dp, uint16_t worker, struct datapath_worker_stats *ret_stats);
 uint16_t datapath_port_count(const struct datapath *dp);
+/* Control: whether the link of a port has a carrier. */
+bool datapath_link_up(const struct datapath *dp, uint16_t port);
 void datapath_port_stats_read(const struct datapath *dp, uint16_t port, struct datapath_port_stats *ret_stats);
 /* Fills up to capacity entries; returns how many exist. */
 size_t datapath_neighbours_read(const struct datapath *dp, struct datapath_neighbour *ret_neighbours, size_t capacity);

@@ -27,7 +27,7 @@
 #define HANDOFF_SIZE     2048 /* of the ring from one worker to another; where there are many of these, less */
 #define HANDOFF_TOTAL    8192 /* ... for all that lead to one worker, unless that is less than a few bursts each */
 #define HANDOFF_MIN      256
-#define PARKED_MAX       1024 /* packets a worker keeps while an owner changes; a power of two */
+#define PARKED_MAX       2048 /* packets a worker keeps while an owner changes; a power of two */
 /* Of a buffer behind a packet: Ethernet, VLAN tags, ESP trailer; and net_af_packet's framesz=9216 fits an MTU of 9000.
  */
 #define ENCAP_ROOM_BYTES 256
@@ -39,12 +39,24 @@
 #define PORT_GROUPS_MAX  4
 #define PORT_NONE        0xff
 #define VLANS_MAX        4096
-#define IKE_BUCKETS      1024 /* of the per-source rate limit; sources that hash alike share one */
-#define NO_SA_MEMORY     256  /* tunnel slots a worker remembers to have reported */
+#define IKE_BUCKETS      1024                     /* of the per-source rate limit; sources that hash alike share one */
+#define LINK_BUCKETS     256                      /* of the limit per neighbour; likewise */
+#define PORT_ROWS        (DATAPATH_PORTS_MAX + 1) /* of what is limited by port; the last: what came from none */
+#define NO_SA_MEMORY     256                      /* tunnel slots a worker remembers to have reported */
 
 /* Rings to control by class: a flood of one does not starve another. */
 /* In the order in which control takes them: a flood of beginnings does not hold up what established peers say. */
-enum punt_class { PUNT_IKE, PUNT_IKE_NEW, PUNT_ARP, PUNT_ND, PUNT_MLD, PUNT_HOLD, PUNT_CLASSES };
+enum punt_class {
+	PUNT_IKE,
+	PUNT_IKE_NEW,
+	PUNT_LINK, /* ARP and neighbour discovery of neighbours that were asked or have proven themselves */
+	PUNT_ARP,
+	PUNT_ND,
+	PUNT_MLD,
+	PUNT_HOLD_VIA, /* to wait for a next hop that a route or path names */
+	PUNT_HOLD,     /* to wait for whom the packet is for */
+	PUNT_CLASSES
+};
 
 /* How a device spreads what it receives over its queues, when that can be told beforehand. */
 struct rss {
@@ -62,6 +74,8 @@ struct device {
 	uint8_t mac[6];
 	uint8_t ports[VLANS_MAX]; /* interface by VLAN, 0: untagged; PORT_NONE */
 	char name[64];
+	/* by RX queue: who polls it, or WORKER_LEAVING | who: another worker asks for it. W: these two in turns */
+	_Atomic uint8_t pollers[PORT_QUEUES_MAX];
 	/* control only */
 	struct rss rss;
 	bool steers;      /* has not refused a rule by SPI */
@@ -179,6 +193,9 @@ struct worker {
 	struct trace_state sampling;
 	uint32_t generation; /* of the assignment that rx, tx_queue and active come from */
 	uint16_t active;     /* workers 0 to active - 1 take part */
+	bool moving;         /* owners change: it has something to do for that, or control waits for its loops */
+	uint32_t marks[IPSEC_WORKERS_MAX]; /* of a queue it let go: how far the others must have taken what it handed
+					    * them, as their rings count */
 	uint16_t rx_count;
 	struct rx_queue rx[DATAPATH_PORTS_MAX * PORT_QUEUES_MAX];
 	uint16_t tx_queue[DATAPATH_PORTS_MAX]; /* QUEUE_NONE: the port's TX is another worker's */
@@ -198,9 +215,11 @@ struct worker {
 	struct list tx[DATAPATH_PORTS_MAX];
 	struct list *handoff; /* one per worker */
 	struct parked parked;
-	struct bucket icmp_errors, icmp_reports, echo_replies, spi_events, sa_events;
-	struct bucket punts[PUNT_CLASSES];
-	struct bucket ike_sources[2][IKE_BUCKETS]; /* IKE_SA_INIT requests; all others */
+	struct bucket icmp_errors[2][PORT_ROWS]; /* packet too big; all others */
+	struct bucket icmp_reports, echo_replies, spi_events, sa_events;
+	struct bucket punts[PUNT_CLASSES][PORT_ROWS];
+	struct bucket link_sources[2][LINK_BUCKETS]; /* answers; questions */
+	struct bucket ike_sources[2][IKE_BUCKETS];   /* IKE_SA_INIT requests; all others */
 	struct flow_cache flows;
 	struct {
 		uint32_t slot;
@@ -225,13 +244,14 @@ struct worker {
 } __rte_cache_aligned;
 
 /* An owner changes: ownership.c. */
-enum move_phase { MOVE_NONE, MOVE_LEAVING, MOVE_DRAINING, MOVE_HELD };
+enum move_phase { MOVE_NONE, MOVE_LEAVING, MOVE_DRAINING, MOVE_HELD, MOVE_QUEUES };
 
 struct move {
 	enum move_phase phase;
 	bool grace; /* the grace period of this phase is over */
 	uint64_t next_ns;
-	uint64_t losers; /* bit n: worker n loses something */
+	uint64_t losers;  /* bit n: worker n loses something */
+	uint64_t emptied; /* bit n: its rings were seen empty */
 	uint64_t loops[IPSEC_WORKERS_MAX];
 	uint8_t buckets[SA_BUCKETS]; /* owners to be */
 	struct assignment *target;   /* owned */
@@ -513,6 +533,25 @@ int ownership_move(struct datapath *dp, struct assignment *target, const uint8_t
 void ownership_tick(struct datapath *dp, uint64_t now_ns);
 /* A worker that can send on a port now. */
 uint16_t ownership_sender(const struct datapath *dp, uint16_t port);
+
+/* queue.c. Worker: takes what pollers say for what it polls. */
+void queues_poll(struct worker *w);
+/* Worker, at the end of a loop: RX queues that it gets or gives. False: none (any more). */
+bool queues_turn(struct worker *w);
+/* Any thread: every queue is polled by whom it is assigned to. */
+bool queues_settled(const struct datapath *dp, const struct assignment *a);
+/* Control, before the workers start. */
+void queues_begin(struct datapath *dp, const struct assignment *a);
+
+/* Any thread: how many of the entries that were put into a ring up to a position are still in it. Like rte_ring_count,
+ * which does not say in which order it sees what it reads. */
+static inline uint32_t ring_waiting(const struct rte_ring *r, uint32_t put)
+{
+	/* acquire: pairs with the release of the taker */
+	int32_t waiting = (int32_t)(put - __atomic_load_n(&r->cons.tail, __ATOMIC_ACQUIRE));
+
+	return waiting > 0 ? (uint32_t)waiting : 0;
+}
 
 /* steer.c, control. Rules whose SA may have another owner by now. */
 bool steer_is_behind(const struct datapath *dp);

@@ -94,7 +94,9 @@ static void all_miss(uint16_t n, struct misses *ret_misses)
 /* The port leads to the peer of the SA in this slot. */
 static bool is_from_the_peers_side(const struct worker *w, const struct rte_mbuf *m, uint32_t slot)
 {
-	const struct sa *sa = tunnel_lookup(w->ips, slot);
+	struct flow arriving;
+	packet_flow(w->dp, m, false, &arriving);
+	const struct sa *sa = tunnel_lookup(w->ips, tunnel_child_lookup(w->ips, slot, &arriving));
 
 	return sa && sa_path(sa)->port == m->port;
 }
@@ -125,6 +127,28 @@ static struct decision clear_decision(const struct worker *w, const struct rte_m
 	return reason ? drop_decision(reason) : forward_decision(w, m);
 }
 
+/* RFC 4301 5.1.1: only who is where his address is hears of it, or errors could be aimed at others. */
+static bool is_told(const struct worker *w, const struct rte_mbuf *m, const struct spd_verdict *leaving,
+	const struct spd_verdict *arriving)
+{
+	return w->dp->icmp.prohibited && discards_leaving(leaving, arriving) &&
+	       route_leads_behind(packet_source_route(w, m), m->port);
+}
+
+/* That no rule protects, of either origin. */
+static struct decision decide_unprotected(const struct worker *w, const struct rte_mbuf *m,
+	const struct spd_verdict *leaving, const struct spd_verdict *arriving, enum origin origin)
+{
+	struct decision d;
+
+	if (!origin_forwarded(origin))
+		return clear_decision(w, m, own_verdict(leaving, origin));
+	d = clear_decision(w, m, clear_verdict(leaving, arriving));
+	if (d.kind == DECISION_DROP && d.reason == DROP_DISCARD && is_told(w, m, leaving, arriving))
+		d.kind = DECISION_REFUSE;
+	return d;
+}
+
 /* Of a packet that arrived in clear or was made here. */
 static struct decision decide_clear(const struct worker *w, const struct rte_mbuf *m, const struct flow *f,
 	const struct spd_verdict *leaving, const struct spd_verdict *arriving, enum origin origin)
@@ -132,8 +156,7 @@ static struct decision decide_clear(const struct worker *w, const struct rte_mbu
 	enum drop_reason reason = DROP_NONE;
 
 	if (!is_protect(leaving))
-		return clear_decision(w, m,
-			origin_forwarded(origin) ? clear_verdict(leaving, arriving) : own_verdict(leaving, origin));
+		return decide_unprotected(w, m, leaving, arriving, origin);
 	if (origin == ORIGIN_CLEAR)
 		reason = protect_verdict(leaving, arriving, is_from_the_peers_side(w, m, leaving->tunnel_slot),
 			route_leads_behind(packet_source_route(w, m), m->port));
@@ -201,6 +224,15 @@ static void policy_ask(struct worker *w, struct rte_mbuf **pkts, enum origin ori
 	}
 }
 
+/* Without an SA none is made for such an error (RFC 4301 6.2). */
+static struct decision quoted_decision(const struct worker *w, const struct flow *about, uint32_t tunnel)
+{
+	struct decision d = protect_decision(w, about, tunnel);
+
+	d.reason = DROP_NO_SA;
+	return d;
+}
+
 /* An ICMP error that would go no further, or on in clear. What comes from the side where the quoted packet's receiver
  * is goes to its sender through their tunnel; what comes from anywhere else about protected traffic is nobody's word
  * (RFC 4301 6.1.1, 6.2). Decided for each packet, as the quoted one is no part of a flow's key. */
@@ -213,7 +245,7 @@ static void icmp_decide(
 	if (d->reason == DROP_NO_POLICY && icmp_flow_lookup(w, m, true, &about, &slot)) {
 		bool there = route_leads_behind(packet_source_route(w, m), m->port) &&
 			     icmp_flow_local_there(w, m, &about);
-		*d = origin != ORIGIN_CLEAR || there ? protect_decision(w, &about, slot) : drop_decision(DROP_MARTIAN);
+		*d = origin != ORIGIN_CLEAR || there ? quoted_decision(w, &about, slot) : drop_decision(DROP_MARTIAN);
 		*flow = about;
 		return;
 	}

@@ -316,7 +316,7 @@ static bool fragment_steer(struct worker *w, struct rte_mbuf *m, const struct fr
 
 	if (to == w->id)
 		return false;
-	handoff_push(w, m, to, &note);
+	handoff_push_unproven(w, m, to, &note);
 	return true;
 }
 
@@ -385,7 +385,7 @@ static void piece_leaves(void *worker, const struct reassembly_key *k, void *buf
 	if (k->kind == FRAGMENT_INNER)
 		worker_drop(w, buffer, DROP_OWNER_MOVING);
 	else
-		handoff_push(w, buffer, fragment_worker(w, k), &note);
+		handoff_push_unproven(w, buffer, fragment_worker(w, k), &note);
 }
 
 void defragment_part(struct worker *w)

@@ -93,6 +93,12 @@ static void probe_init(struct explain_probe *p, const struct datapath_query *q, 
 	}
 }
 
+/* RFC 4862 5.4: an address of ours that is tentative or a duplicate. */
+static bool is_unusable(const struct datapath *dp, uint16_t port, const struct addr *a)
+{
+	return a->family == ADDR_IPV6 && address6_unusable(dp, port, a->bytes);
+}
+
 /* ---- the ends of a way ---- */
 
 static void end_drop(struct datapath_walk *w, enum drop_reason reason)
@@ -103,7 +109,7 @@ static void end_drop(struct datapath_walk *w, enum drop_reason reason)
 
 /* The neighbour without the mark of use that a worker's look leaves. */
 static void walk_send(const struct datapath *dp, struct datapath_walk *w, enum datapath_end end, uint16_t port,
-	uint32_t neighbour, const struct addr *a)
+	uint32_t neighbour, const struct addr *from, const struct addr *a)
 {
 	const struct neighbour *n;
 
@@ -115,8 +121,10 @@ static void walk_send(const struct datapath *dp, struct datapath_walk *w, enum d
 		w->next_hop.state = (enum neighbour_state)n->state;
 		memcpy(w->next_hop.mac, n->mac, sizeof(n->mac));
 	}
-	if (neighbour != NEIGHBOUR_NONE &&
-		(atomic_load_explicit(&dp->neighbours->words[neighbour], memory_order_relaxed) & NEIGHBOUR_WORD_VALID))
+	if (is_unusable(dp, port, from))
+		end_drop(w, DROP_ADDRESS_UNUSABLE);
+	else if (neighbour != NEIGHBOUR_NONE &&
+		 (atomic_load_explicit(&dp->neighbours->words[neighbour], memory_order_relaxed) & NEIGHBOUR_WORD_VALID))
 		w->end = end;
 	else
 		end_drop(w, DROP_NEIGHBOUR);
@@ -141,7 +149,8 @@ static void walk_forward(const struct explain_facts *f, struct datapath_walk *w)
 	}
 	w->mtu = dp->ports[r->port].mtu;
 	walk_send(dp, w, DATAPATH_END_CLEAR, r->port,
-		r->kind == ROUTE_CONNECTED ? neighbour_find(dp->neighbours, r->port, dst) : r->neighbour, dst);
+		r->kind == ROUTE_CONNECTED ? neighbour_find(dp->neighbours, r->port, dst) : r->neighbour,
+		&f->query->src, dst);
 }
 
 static enum drop_reason sa_fault(const struct sa *sa, const struct flow *leaving)
@@ -174,7 +183,8 @@ static void walk_protect(const struct datapath *dp, uint32_t slot, const struct 
 	w->owner = sa_owner(sa);
 	w->mtu = sa_inner_mtu(sa);
 	path = sa_path(sa);
-	walk_send(dp, w, DATAPATH_END_SEALED, path->port, path->neighbour, &path->spec.remote.addr);
+	walk_send(dp, w, DATAPATH_END_SEALED, path->port, path->neighbour, &path->spec.local.addr,
+		&path->spec.remote.addr);
 	fault = sa_fault(sa, leaving);
 	if (fault)
 		end_drop(w, fault);
@@ -209,7 +219,8 @@ static void walk_local(struct explain_probe *p, const struct datapath_query *q, 
 /* What a worker asks of the port and the routes about a packet that a rule protects. */
 static enum drop_reason protect_fault(const struct explain_facts *f, const struct datapath_explanation *e)
 {
-	const struct sa *sa = tunnel_lookup(f->dp->ips, e->leaving.tunnel_slot);
+	uint32_t slot = tunnel_child_lookup(f->dp->ips, e->leaving.tunnel_slot, &e->arriving_flow);
+	const struct sa *sa = tunnel_lookup(f->dp->ips, slot);
 
 	return protect_verdict(&e->leaving, &e->arriving, sa && sa_path(sa)->port == e->port,
 		route_leads_behind(snapshot_route(f->snap, f->leaving.table_id, &f->query->src), e->port));
@@ -257,16 +268,20 @@ static void walk_clear(const struct explain_facts *f, struct explain_probe *p, s
 static void walk_tunnelled(const struct explain_facts *f, struct explain_probe *p, struct datapath_explanation *e)
 {
 	uint32_t from = e->arriving.tunnel_slot;
+	uint32_t slot = tunnel_child_lookup(f->dp->ips, from, &f->leaving);
 	enum drop_reason reason = tunnelled_verdict(&e->leaving);
+	bool between = is_between_peers(f->dp->ips, from, &f->leaving, &e->arriving_flow);
 
 	if (is_protect(&e->leaving) && e->leaving.tunnel_slot == from)
 		reason = claimed_back_verdict(
-			snapshot_route(f->snap, f->leaving.table_id, &f->query->dst), tunnel_lookup(f->dp->ips, from));
-	if (source_own(f->dp, &p->m))
+			snapshot_route(f->snap, f->leaving.table_id, &f->query->dst), tunnel_lookup(f->dp->ips, slot));
+	if (is_unusable(f->dp, e->port, &f->query->dst))
+		end_drop(&e->tunnelled, DROP_ADDRESS_UNUSABLE);
+	else if (source_own(f->dp, &p->m))
 		end_drop(&e->tunnelled, DROP_MARTIAN);
 	else if (destination_own(f->dp, &p->m))
 		walk_local(p, f->query, DROP_NONE, true, &e->tunnelled);
-	else if (tunnelled_protects(&e->leaving, from))
+	else if (tunnelled_protects(&e->leaving, from) || (is_protect(&e->leaving) && between))
 		walk_protect(f->dp, e->leaving.tunnel_slot, &f->leaving, &e->tunnelled);
 	else if (reason)
 		end_drop(&e->tunnelled, reason);
@@ -275,14 +290,16 @@ static void walk_tunnelled(const struct explain_facts *f, struct explain_probe *
 }
 
 /* The first stage of all: what no packet on a wire looks like. */
-static enum drop_reason probe_classify(const struct datapath *dp, uint16_t port, struct explain_probe *p)
+static enum drop_reason probe_classify(
+	const struct datapath *dp, const struct datapath_query *q, uint16_t port, struct explain_probe *p)
 {
 	enum drop_reason reason = packet_is_ip6(&p->m) ? classify_ipv6(&p->m) : classify_ipv4(&p->m);
 
 	if (reason || !packet_is_ip6(&p->m))
 		return reason;
 	/* where nobody knows from where it comes, any port's rules are the same but for link-local destinations */
-	return classify_addresses6(dp, &dp->ports[port < dp->port_count ? port : 0], packet_ip6(&p->m));
+	reason = classify_addresses6(dp, &dp->ports[port < dp->port_count ? port : 0], packet_ip6(&p->m));
+	return reason || !is_unusable(dp, port, &q->dst) ? reason : DROP_ADDRESS_UNUSABLE;
 }
 
 static uint16_t port_behind(const struct datapath *dp, const struct snapshot *snap, const struct datapath_query *q)
@@ -322,7 +339,7 @@ int datapath_explain(
 	packet_flow(dp, &p.m, false, &e.arriving_flow);
 	snapshot_verdicts(snap, &f.leaving, 1, &e.leaving);
 	snapshot_verdicts(snap, &e.arriving_flow, 1, &e.arriving);
-	reason = probe_classify(dp, e.port, &p);
+	reason = probe_classify(dp, query, e.port, &p);
 	if (reason) {
 		end_drop(&e.clear, reason);
 	} else {

@@ -12,12 +12,18 @@
 
 #include "ipsec.h"
 
-enum decision_kind { DECISION_DROP, DECISION_FORWARD, DECISION_PROTECT };
+enum decision_kind {
+	DECISION_DROP,
+	DECISION_FORWARD,
+	DECISION_PROTECT,
+	DECISION_REFUSE /* a drop that its sender hears of */
+};
 
 /* What becomes of a packet in clear. */
 struct decision {
 	uint8_t kind;       /* enum decision_kind */
-	uint8_t reason;     /* DROP: enum drop_reason; FORWARD: DROP_NO_POLICY where no rule says so */
+	uint8_t reason;     /* DROP, REFUSE: enum drop_reason; FORWARD: DROP_NO_POLICY where no rule says so; PROTECT:
+			     * DROP_NO_SA where nobody is to make an SA for it */
 	uint8_t route_kind; /* FORWARD: enum route_kind */
 	uint8_t port;       /* FORWARD */
 	union {

@@ -80,7 +80,7 @@ static __rte_noinline void egress_hold(
 		.turn = on_link ? 0 : neighbour_turn(w->neighbours, neighbour),
 		.on_link = on_link,
 	};
-	punt_push(w, m, PUNT_HOLD);
+	punt_push(w, m, on_link ? PUNT_HOLD : PUNT_HOLD_VIA);
 }
 
 static inline void egress(

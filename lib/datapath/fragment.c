@@ -103,6 +103,13 @@ bool fragment_allowed(const struct worker *w, const struct rte_mbuf *m, enum ori
 	return !ip_dont_fragment(packet_ip(m));
 }
 
+/* Fragments of somebody's packet that were too large as they came: he has to hear of it as of any packet (RFC 8200 5).
+ */
+static bool came_too_large(const struct worker *w, const struct rte_mbuf *m, enum origin origin, uint16_t mtu)
+{
+	return packet_is_ip6(m) && origin_forwarded(origin) && packet_was_joined(w, m) && m->hash.fdir.hi > mtu;
+}
+
 /* The family's own way. */
 static int fragments_make(
 	const struct worker *w, const struct rte_mbuf *m, uint16_t mtu, struct rte_mbuf **ret_fragments)
@@ -119,7 +126,7 @@ uint16_t fragment_or_answer(
 {
 	int n;
 
-	if (!fragment_allowed(w, m, origin)) {
+	if (!fragment_allowed(w, m, origin) || came_too_large(w, m, origin, mtu)) {
 		icmp_error_send(w, m, origin, ICMP_ERROR_TOO_BIG, mtu, DROP_TOO_BIG);
 		return 0;
 	}

@@ -25,6 +25,22 @@ void handoff_push(struct worker *w, struct rte_mbuf *m, uint16_t to, const struc
 		receiver_flush(w, to);
 }
 
+/* The ring is half empty, with what is collected for it. */
+static bool receiver_has_room(const struct worker *w, uint16_t to)
+{
+	const struct rte_ring *ring = w->dp->workers[to]->handoff_from[w->id];
+
+	return ring_waiting(ring, ring->prod.tail) + w->handoff[to].n < rte_ring_get_capacity(ring) / 2;
+}
+
+void handoff_push_unproven(struct worker *w, struct rte_mbuf *m, uint16_t to, const struct note *note)
+{
+	if (receiver_has_room(w, to))
+		handoff_push(w, m, to, note);
+	else
+		worker_drop(w, m, DROP_HANDOFF_FULL);
+}
+
 static uint64_t *filter_word(struct parked *p, uint32_t what)
 {
 	return &p->filter[what / 64 % ARRAY_LEN(p->filter)];

@@ -20,6 +20,7 @@ static const struct {
 	[ICMP_ERROR_TOO_BIG] = { 3, 4 },
 	[ICMP_ERROR_NO_ROUTE] = { 3, 0 },
 	[ICMP_ERROR_NO_NEIGHBOUR] = { 3, 1 },
+	[ICMP_ERROR_PROHIBITED] = { 3, 13 },
 	[ICMP_ERROR_REASSEMBLY] = { 11, 1 },
 };
 

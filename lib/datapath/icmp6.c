@@ -20,6 +20,7 @@ static const struct {
 	[ICMP_ERROR_TOO_BIG] = { 2, 0 },
 	[ICMP_ERROR_NO_ROUTE] = { 1, 0 },
 	[ICMP_ERROR_NO_NEIGHBOUR] = { 1, 3 },
+	[ICMP_ERROR_PROHIBITED] = { 1, 1 },
 	[ICMP_ERROR_REASSEMBLY] = { 3, 1 },
 	[ICMP_ERROR_HEADER_FIELD] = { 4, 0 },
 	[ICMP_ERROR_UNKNOWN_HEADER] = { 4, 1 },

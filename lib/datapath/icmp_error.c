@@ -3,7 +3,7 @@
  * policy like anything else we make. Their bytes are icmp4.c and icmp6.c. RFC 1812 4.3.2, RFC 4443 2.2, 2.4. */
 #include "stages_priv.h"
 
-#define ERROR_RATE  1000 /* a second and worker */
+#define ERROR_RATE  1000 /* a second, worker and port that the packets came from */
 #define ERROR_BURST 100
 
 /* The port whose address speaks. In clear the one the packet came from; of a tunnelled packet the one it was going to,
@@ -75,6 +75,16 @@ static void error_leave(struct worker *w, struct rte_mbuf *m, struct list *own)
 		list_push(own, m);
 }
 
+/* Hosts find out the MTU of their paths whatever else their link makes us say (RFC 1812 4.3.2.8 has the limits by
+ * interface and by kind). */
+static bool error_allowed(struct worker *w, const struct rte_mbuf *m, enum icmp_error error)
+{
+	struct bucket *of_kind = w->icmp_errors[error != ICMP_ERROR_TOO_BIG];
+
+	return bucket_take(&of_kind[RTE_MIN(m->port, (uint16_t)DATAPATH_PORTS_MAX)], w->now_cycles, w->dp->cycles_per_s,
+		ERROR_RATE, ERROR_BURST);
+}
+
 void icmp_error_send(struct worker *w, struct rte_mbuf *m, enum origin origin, enum icmp_error error, uint16_t value,
 	enum drop_reason reason)
 {
@@ -87,7 +97,7 @@ void icmp_error_send(struct worker *w, struct rte_mbuf *m, enum origin origin, e
 		p = error_port(w, m, origin);
 		silent = error_forbidden(w, m, p, error);
 	}
-	if (!silent && !bucket_take(&w->icmp_errors, w->now_cycles, w->dp->cycles_per_s, ERROR_RATE, ERROR_BURST)) {
+	if (!silent && !error_allowed(w, m, error)) {
 		worker_count(w, DP_C_ICMP_LIMITED, 1);
 		silent = true;
 	}

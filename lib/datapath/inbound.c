@@ -33,10 +33,27 @@ struct sealed {
 	uint8_t protocol;
 };
 
+static void spi_unknown(struct worker *w, struct rte_mbuf *m, uint32_t spi)
+{
+	event_unknown_spi(w, spi, m);
+	worker_drop(w, m, DROP_UNKNOWN_SPI);
+}
+
+/* To another worker, or to wait for one. What nobody has an SA for ends here: anyone can send that, and it would take
+ * the room of what was agreed upon. Of the SA nothing is read but what never changes: the rest is its owner's. */
+static __rte_noinline void sealed_hand(struct worker *w, const struct sealed *s, uint8_t turn)
+{
+	const struct note note = { .stage = STAGE_SEALED };
+
+	if (sad_lookup(w->ips, s->spi, s->protocol, rte_pktmbuf_mtod(s->m, const uint8_t *)))
+		handoff_turn(w, s->m, turn, &note, parked_for_bucket(s->spi));
+	else
+		spi_unknown(w, s->m, s->spi);
+}
+
 /* Hands over what belongs to another worker before touching the SA. True: the packet is for this one. */
 static inline bool sealed_read(struct worker *w, struct rte_mbuf *m, struct sealed *ret_sealed)
 {
-	const struct note note = { .stage = STAGE_SEALED };
 	uint32_t spi;
 	enum drop_reason reason = spi_read(m, &spi, &ret_sealed->protocol);
 
@@ -47,12 +64,12 @@ static inline bool sealed_read(struct worker *w, struct rte_mbuf *m, struct seal
 	uint8_t turn = owner_turn(sad_bucket_worker(w->ips, spi), (uint8_t)w->id);
 	if (packet_waits(w, parked_for_bucket(spi)))
 		turn = WORKER_MOVING;
-	if (unlikely(turn != w->id)) {
-		handoff_turn(w, m, turn, &note, parked_for_bucket(spi));
-		return false;
-	}
 	ret_sealed->m = m;
 	ret_sealed->spi = spi;
+	if (unlikely(turn != w->id)) {
+		sealed_hand(w, ret_sealed, turn);
+		return false;
+	}
 	sad_prefetch(w->ips, spi, ret_sealed->protocol, rte_pktmbuf_mtod(m, const uint8_t *));
 	return true;
 }
@@ -63,8 +80,7 @@ static inline struct sa *sealed_sa(struct worker *w, const struct sealed *s)
 	struct sa *sa = sad_lookup(w->ips, s->spi, s->protocol, rte_pktmbuf_mtod(s->m, const uint8_t *));
 
 	if (unlikely(!sa)) {
-		event_unknown_spi(w, s->spi, s->m);
-		worker_drop(w, s->m, DROP_UNKNOWN_SPI);
+		spi_unknown(w, s->m, s->spi);
 		return NULL;
 	}
 	if (unlikely(w->trace != NULL))
@@ -80,19 +96,28 @@ static inline bool may_be_tcp(const struct rte_mbuf *m)
 	return packet_ip6(m)->proto == IPPROTO_TCP || ip6_is_extension(packet_ip6(m)->proto);
 }
 
+/* The outbound SA that answers to m will take: of the child that has its source, where the tunnel has several. */
+static const struct sa *sa_back(const struct worker *w, const struct rte_mbuf *m)
+{
+	struct spd_verdict v;
+	struct flow f;
+
+	packet_flow(w->dp, m, false, &f);
+	policy_lookup(w, &f, 1, &v);
+	if (v.action != SPD_PROTECT)
+		return NULL;
+	return tunnel_select(tunnel_lookup(w->ips, tunnel_child_lookup(w->ips, v.tunnel_slot, &f)), &f);
+}
+
 /* MSS of a SYN from the far side: what its answers may carry is what our outbound SA to there takes. */
 static void mss_clamp_tunnelled(struct worker *w, struct rte_mbuf *m)
 {
 	uint8_t *ip = rte_pktmbuf_mtod(m, uint8_t *);
-	struct spd_verdict v;
-	struct flow f;
-	struct sa *back;
+	const struct sa *back;
 
 	if (!w->dp->mss_clamp || !may_be_tcp(m) || !mss_is_syn(ip, m->data_len))
 		return;
-	packet_flow(w->dp, m, false, &f);
-	policy_lookup(w, &f, 1, &v);
-	back = v.action == SPD_PROTECT ? tunnel_lookup(w->ips, v.tunnel_slot) : NULL;
+	back = sa_back(w, m);
 	if (back && mss_clamp(ip, m->data_len, sa_inner_mtu(back)))
 		worker_count(w, DP_C_MSS_CLAMPED, 1);
 }

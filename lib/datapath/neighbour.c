@@ -87,6 +87,22 @@ uint32_t neighbour_find(const struct neighbour_table *t, uint16_t port, const st
 	return a->family == ADDR_IPV6 ? neighbour6_lookup(t, port, a->bytes) : neighbour_lookup(t, port, ipv4_be(a));
 }
 
+bool neighbour_is_asked(const struct neighbour *n)
+{
+	return n->probes && (n->state == NEIGHBOUR_INCOMPLETE || n->state == NEIGHBOUR_PROBE);
+}
+
+/* After every change of what they are made of. */
+static void marks_set(struct neighbour_table *t, uint32_t index)
+{
+	const struct neighbour *n = &t->entries[index];
+	bool proven = n->state == NEIGHBOUR_STATIC || (n->proven && n->state != NEIGHBOUR_FREE);
+
+	atomic_store_explicit(&t->marks[index],
+		(uint8_t)((neighbour_is_asked(n) ? NEIGHBOUR_ASKED : 0) | (proven ? NEIGHBOUR_PROVEN : 0)),
+		memory_order_relaxed);
+}
+
 /* Counted by its own rule before and after every change of an entry. */
 static bool is_unproven(const struct neighbour *n)
 {
@@ -106,6 +122,7 @@ uint32_t neighbour_ensure(struct neighbour_table *t, uint16_t port, const struct
 	t->entry_count++;
 	t->unproven_count++;
 	word_clear(t, index, neighbour_turn(t, index) + 1);
+	marks_set(t, index);
 	slot_insert(t, slot_key(t, port, a), index);
 	return index;
 }
@@ -126,6 +143,7 @@ void neighbour_confirm(
 	t->unproven_count += is_unproven(n);
 	n->probes = 0;
 	n->confirmed_ns = n->used_ns = now_ns;
+	marks_set(t, index);
 	/* one word: a reader sees the old MAC or the new one, never half of each */
 	atomic_store_explicit(&t->words[index], word | NEIGHBOUR_WORD_VALID, memory_order_relaxed);
 }
@@ -139,6 +157,13 @@ void neighbour_forget_mac(struct neighbour_table *t, uint32_t index)
 	n->proven = false;
 	t->unproven_count += is_unproven(n);
 	word_clear(t, index, neighbour_turn(t, index));
+	marks_set(t, index);
+}
+
+void neighbour_asked(struct neighbour_table *t, uint32_t index)
+{
+	t->entries[index].probes++;
+	marks_set(t, index);
 }
 
 void neighbour_pin(struct neighbour_table *t, uint32_t index)
@@ -222,6 +247,7 @@ void neighbour_remove(struct neighbour_table *t, uint32_t index)
 	t->unproven_count -= is_unproven(n);
 	n->state = NEIGHBOUR_FREE;
 	n->next_ns = UINT64_MAX;
+	marks_set(t, index);
 	t->entry_count--;
 	t->grave_count++;
 	*g = (struct neighbour_grave){ .table = t, .index = index };

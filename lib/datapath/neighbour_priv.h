@@ -26,6 +26,9 @@
  * there, turns these over and leaves the rest of the table alone (RFC 6583 6). */
 #define NEIGHBOURS_UNPROVEN_MAX (NEIGHBOURS_MAX / 4)
 
+#define NEIGHBOUR_ASKED  1 /* an answer is waited for */
+#define NEIGHBOUR_PROVEN 2 /* answered before, or configured */
+
 #define NEIGHBOUR_PORT_IPV6 0x80 /* in a slot: the key is the fingerprint of an IPv6 address */
 
 /* Control only but for the address. */
@@ -54,6 +57,8 @@ struct neighbour_table {
 	_Atomic uint64_t slots[NEIGHBOUR_SLOTS];
 	/* W: workers set, control clears */
 	_Atomic uint8_t used[NEIGHBOURS_MAX];
+	/* R: workers; W: control. NEIGHBOUR_ASKED, NEIGHBOUR_PROVEN: what a worker lets by in the middle of a flood */
+	_Atomic uint8_t marks[NEIGHBOURS_MAX];
 	/* control only */
 	struct neighbour entries[NEIGHBOURS_MAX];
 	uint32_t free[NEIGHBOURS_MAX];
@@ -137,6 +142,12 @@ static inline uint16_t neighbour_turn(const struct neighbour_table *t, uint32_t 
 	return neighbour_turn_of(atomic_load_explicit(&t->words[index], memory_order_relaxed));
 }
 
+/* Any thread: of an entry or NEIGHBOUR_NONE, which has none. */
+static inline uint8_t neighbour_marks(const struct neighbour_table *t, uint32_t index)
+{
+	return index == NEIGHBOUR_NONE ? 0 : atomic_load_explicit(&t->marks[index], memory_order_relaxed);
+}
+
 struct neighbour_table *neighbour_table_create(struct ipsec *ips);
 /* No packet is held. The table ends with its last pin and the grace period of its last entry. */
 void neighbour_table_close(struct neighbour_table *t);
@@ -151,6 +162,10 @@ uint32_t neighbour_ensure(struct neighbour_table *t, uint16_t port, const struct
  * only. */
 void neighbour_confirm(
 	struct neighbour_table *t, uint32_t index, const uint8_t mac[6], enum neighbour_state state, uint64_t now_ns);
+/* One more question about it is on its way. */
+void neighbour_asked(struct neighbour_table *t, uint32_t index);
+/* It was asked and has not answered: in PROBE, or without a MAC so far. */
+bool neighbour_is_asked(const struct neighbour *n);
 /* The entry is not freed until as many unpins. */
 void neighbour_pin(struct neighbour_table *t, uint32_t index);
 /* Nobody finds the index any more through what was pinned (a grace period is over). With the last pin the entry is like

@@ -107,7 +107,8 @@ static inline struct sa *decided_sa(struct worker *w, const struct flow *flow, s
 static __rte_noinline void no_sa(struct worker *w, struct rte_mbuf *m, const struct flow *flow,
 	const struct decision *d, enum drop_reason reason)
 {
-	event_no_sa(w, d->tunnel, flow);
+	if (d->reason != DROP_NO_SA)
+		event_no_sa(w, d->tunnel, flow);
 	refuse(w, m, d->tunnel, reason);
 }
 
@@ -186,6 +187,8 @@ static inline void decision_act(
 		protect(w, m, flow, d, origin);
 	else if (d->kind == DECISION_FORWARD)
 		forward_along(w, m, origin, &route);
+	else if (d->kind == DECISION_REFUSE)
+		icmp_error_send(w, m, origin, ICMP_ERROR_PROHIBITED, 0, (enum drop_reason)d->reason);
 	else
 		worker_drop(w, m, (enum drop_reason)d->reason);
 }
@@ -220,6 +223,16 @@ static void claimed_back(struct worker *w, struct rte_mbuf *m, uint32_t slot)
 		forward_along(w, m, ORIGIN_TUNNEL, r);
 }
 
+/* Out of a tunnel, by a rule that leads back into it. */
+static __rte_noinline bool goes_to_another_peer(
+	const struct worker *w, const struct rte_mbuf *m, const struct flow *leaving, uint32_t tunnel)
+{
+	struct flow arriving;
+
+	packet_flow(w->dp, m, false, &arriving);
+	return is_between_peers(w->ips, tunnel, leaving, &arriving);
+}
+
 void outbound_tunnelled(struct worker *w)
 {
 	struct decision decisions[BURST];
@@ -235,7 +248,8 @@ void outbound_tunnelled(struct worker *w)
 	if (unlikely(w->trace != NULL))
 		trace_decisions(w, w->inner.m, decisions, n);
 	for (uint16_t i = 0; i < n; i++) {
-		if (unlikely(decisions[i].kind == DECISION_PROTECT && decisions[i].tunnel == w->inner_slot[i]))
+		if (unlikely(decisions[i].kind == DECISION_PROTECT && decisions[i].tunnel == w->inner_slot[i] &&
+			     !goes_to_another_peer(w, w->inner.m[i], &flows[i], decisions[i].tunnel)))
 			claimed_back(w, w->inner.m[i], decisions[i].slot);
 		else
 			decision_act(w, w->inner.m[i], &flows[i], &decisions[i], ORIGIN_TUNNEL);

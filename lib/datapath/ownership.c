@@ -1,19 +1,22 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* Owners change under traffic, and no packet is lost or overtaken by it: queues, buckets of inbound SAs and outbound
- * SAs go from one worker to another in steps with a grace period between each. All control, never blocking.
+ * SAs go from one worker to another in steps with a grace period between each. All control, never blocking: workers
+ * wake it after each of their loops for as long as it waits for them, since packets wait too.
  *
- *   leaving   nobody polls the RX queues that move; SAs and TX queues are still the old owner's, who works off what was
- *             handed to it while the others keep their packets
- *   draining  the old owner goes round often enough to have emptied its ring
+ *   leaving   SAs and TX queues are still the old owner's, who works off what was handed to it while the others keep
+ *             their packets
+ *   draining  the old owner empties its rings
  *   held      nobody touches what moves
- *   (end)     the new owners have it; packets that waited go on before those that arrive later */
+ *   queues    the new owners have it; packets that waited go on before those that arrive later. RX queues, polled all
+ *             the time, go from worker to worker (queue.c) */
 #include "datapath_priv.h"
 
 #include <errno.h>
 #include <stdlib.h>
 
 #define DRAIN_LOOPS (HANDOFF_SIZE / BURST + 2) /* a ring that was full is empty after so many */
-#define TICK_NS     1000000ull
+#define EMPTY_LOOPS 2                          /* what was taken from a ring that is empty is done with after so many */
+#define TICK_NS     1000000ull /* when no worker wakes it: what failed for want of memory is tried again */
 
 static void grace_over(void *move)
 {
@@ -59,21 +62,27 @@ struct assignment *assignment_create(const struct datapath *dp, const struct ass
 	a->holders = 0;
 	a->generation = before ? before->generation + 1 : 1;
 	a->active = active;
+	a->passing = false;
 	queues_balance(dp, a);
 	return a;
 }
 
-/* What changes hands is on its way; returns who loses something. */
-static uint64_t moving_mark(uint8_t *between, const uint8_t *now, const uint8_t *then, size_t count)
+/* Who loses something. */
+static uint64_t losers_of(const uint8_t *now, const uint8_t *then, size_t count)
 {
 	uint64_t losers = 0;
 
-	for (size_t i = 0; i < count; i++) {
-		between[i] = now[i] == then[i] ? now[i] : WORKER_LEAVING | now[i];
+	for (size_t i = 0; i < count; i++)
 		if (now[i] != then[i])
 			losers |= 1ull << now[i];
-	}
 	return losers;
+}
+
+/* What changes hands is on its way. */
+static void leaving_mark(uint8_t *between, const uint8_t *now, const uint8_t *then, size_t count)
+{
+	for (size_t i = 0; i < count; i++)
+		between[i] = now[i] == then[i] ? now[i] : WORKER_LEAVING | now[i];
 }
 
 static uint64_t queues_mark(const struct datapath *dp, const struct assignment *now, const struct assignment *then,
@@ -82,9 +91,12 @@ static uint64_t queues_mark(const struct datapath *dp, const struct assignment *
 	uint64_t losers = 0;
 
 	for (uint16_t d = 0; d < dp->device_count; d++) {
-		losers |= moving_mark(between->rx[d], now->rx[d], then->rx[d], dp->devices[d].rx_queues);
-		losers |= moving_mark(between->tx[d], now->tx[d], then->tx[d], dp->devices[d].tx_queues);
+		losers |= losers_of(now->rx[d], then->rx[d], dp->devices[d].rx_queues);
+		losers |= losers_of(now->tx[d], then->tx[d], dp->devices[d].tx_queues);
+		leaving_mark(between->tx[d], now->tx[d], then->tx[d], dp->devices[d].tx_queues);
 	}
+	memcpy(between->rx, now->rx, sizeof(between->rx));
+	between->passing = true;
 	return losers;
 }
 
@@ -141,17 +153,44 @@ static enum move_phase drain_begin(struct datapath *dp)
 		return MOVE_LEAVING;
 	/* those claimed by a worker that had not seen yet that it is to claim none */
 	sa_owners_leave(dp->ips, dp->move.losers);
+	dp->move.emptied = 0;
 	for (uint16_t w = 0; w < dp->worker_count; w++)
 		dp->move.loops[w] = loops_of(dp, w);
 	return MOVE_DRAINING;
 }
 
-static bool is_drained(const struct datapath *dp)
+static bool rings_empty(const struct datapath *dp, uint16_t worker)
 {
+	struct rte_ring *const *from = dp->workers[worker]->handoff_from;
+
 	for (uint16_t w = 0; w < dp->worker_count; w++)
-		if ((dp->move.losers >> w & 1) && loops_of(dp, w) - dp->move.loops[w] < DRAIN_LOOPS)
+		if (w != worker && ring_waiting(from[w], __atomic_load_n(&from[w]->prod.tail, __ATOMIC_ACQUIRE)))
 			return false;
 	return true;
+}
+
+/* The worker has ended the loop in which it took the last of what was handed to it, or as many as empty a full ring. */
+static bool worker_drained(struct datapath *dp, uint16_t worker)
+{
+	struct move *mv = &dp->move;
+	uint64_t loops = loops_of(dp, worker) - mv->loops[worker];
+
+	if (!(mv->emptied >> worker & 1) && rings_empty(dp, worker)) {
+		mv->emptied |= 1ull << worker;
+		mv->loops[worker] = loops_of(dp, worker) - (DRAIN_LOOPS - EMPTY_LOOPS);
+		return false;
+	}
+	return loops >= DRAIN_LOOPS;
+}
+
+static bool is_drained(struct datapath *dp)
+{
+	bool drained = true;
+
+	for (uint16_t w = 0; w < dp->worker_count; w++)
+		if (dp->move.losers >> w & 1)
+			drained &= worker_drained(dp, w);
+	return drained;
 }
 
 /* Without memory it is tried again at the next tick. */
@@ -185,6 +224,14 @@ static enum move_phase hold(struct datapath *dp)
 	return MOVE_HELD;
 }
 
+static enum move_phase queues_take(struct datapath *dp)
+{
+	if (!queues_settled(dp, assignment_now(dp)))
+		return MOVE_QUEUES;
+	dp->steer_generation++;
+	return MOVE_NONE;
+}
+
 static enum move_phase give(struct datapath *dp)
 {
 	if (!dp->move.grace)
@@ -196,8 +243,7 @@ static enum move_phase give(struct datapath *dp)
 	dp->move.target = NULL;
 	buckets_give(dp);
 	sa_owners_release(dp->ips);
-	dp->steer_generation++;
-	return MOVE_NONE;
+	return queues_take(dp);
 }
 
 int ownership_move(struct datapath *dp, struct assignment *target, const uint8_t buckets[SA_BUCKETS])
@@ -244,6 +290,7 @@ static void move_step(struct datapath *dp)
 	case MOVE_LEAVING: mv->phase = drain_begin(dp); break;
 	case MOVE_DRAINING: mv->phase = hold(dp); break;
 	case MOVE_HELD: mv->phase = give(dp); break;
+	case MOVE_QUEUES: mv->phase = queues_take(dp); break;
 	case MOVE_NONE:
 	default: wish_begin(dp); break;
 	}

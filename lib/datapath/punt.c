@@ -1,18 +1,25 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* Packets for control: one ring a class and worker, a limit per source for IKE, one per class
- * for what comes from links. A full ring is a counted drop. */
+/* Packets for control: one ring a class and worker, a limit per source for IKE, one per class and port for what comes
+ * from links. A full ring is a counted drop. */
 #include "stages_priv.h"
+
+#include <rte_arp.h>
 
 /* Enough for one peer's rekey storm; what a flood of one source costs control stays bounded. */
 #define IKE_RATE  1000 /* a second and source */
 #define IKE_BURST 1000
 
-/* Neighbours of a link are few and repeat themselves: what a flood makes control do is bounded. */
-#define LINK_RATE  2000 /* a second and worker */
-#define LINK_BURST 1000
+/* Neighbours of a link are few and repeat themselves: what a flood makes control do is bounded, and the other links do
+ * not feel it. */
+#define LINK_RATE  2000 /* a second, worker and port */
+#define LINK_BURST 400  /* less than the ring: a flood does not fill what other ports need */
+
+/* Of one neighbour that was asked, or has proven itself: it asks, and answers, a few times a second at most. */
+#define NEIGHBOUR_RATE  20
+#define NEIGHBOUR_BURST 20
 
 /* Queries are minutes apart. */
-#define MLD_RATE  50
+#define MLD_RATE  50 /* a second, worker and port */
 #define MLD_BURST 50
 
 static const struct {
@@ -21,9 +28,11 @@ static const struct {
 } punt_table[PUNT_CLASSES] = {
 	[PUNT_IKE] = { DP_C_PUNT_IKE, 0, 0 },
 	[PUNT_IKE_NEW] = { DP_C_PUNT_IKE_NEW, 0, 0 },
+	[PUNT_LINK] = { DP_C_PUNT_LINK, LINK_RATE, LINK_BURST },
 	[PUNT_ARP] = { DP_C_PUNT_ARP, LINK_RATE, LINK_BURST },
 	[PUNT_ND] = { DP_C_PUNT_ND, LINK_RATE, LINK_BURST },
 	[PUNT_MLD] = { DP_C_PUNT_MLD, MLD_RATE, MLD_BURST },
+	[PUNT_HOLD_VIA] = { DP_C_HELD, LINK_RATE, LINK_BURST },
 	[PUNT_HOLD] = { DP_C_HELD, LINK_RATE, LINK_BURST },
 };
 
@@ -47,10 +56,18 @@ bool punt_ike_allowed(struct worker *w, const struct rte_mbuf *m, enum punt_clas
 	return bucket_take(b, w->now_cycles, w->dp->cycles_per_s, IKE_RATE, IKE_BURST);
 }
 
+/* By the port it came from, whoever asks for what. */
+static bool class_allowed(struct worker *w, const struct rte_mbuf *m, enum punt_class class)
+{
+	struct bucket *b = &w->punts[class][RTE_MIN(m->port, (uint16_t)DATAPATH_PORTS_MAX)];
+
+	return !punt_table[class].rate ||
+	       bucket_take(b, w->now_cycles, w->dp->cycles_per_s, punt_table[class].rate, punt_table[class].burst);
+}
+
 void punt_push(struct worker *w, struct rte_mbuf *m, enum punt_class class)
 {
-	if (punt_table[class].rate && !bucket_take(&w->punts[class], w->now_cycles, w->dp->cycles_per_s,
-					      punt_table[class].rate, punt_table[class].burst)) {
+	if (!class_allowed(w, m, class)) {
 		worker_drop(w, m, DROP_RATE_LIMIT);
 		return;
 	}
@@ -62,4 +79,51 @@ void punt_push(struct worker *w, struct rte_mbuf *m, enum punt_class class)
 	}
 	worker_count(w, punt_table[class].counter, 1);
 	event_signal(w->dp);
+}
+
+/* A limit for each, so that nobody who speaks in one neighbour's name costs another its turn. */
+static bool neighbour_allowed(struct worker *w, uint32_t index, bool answer)
+{
+	return bucket_take(&w->link_sources[answer][index % LINK_BUCKETS], w->now_cycles, w->dp->cycles_per_s,
+		NEIGHBOUR_RATE, NEIGHBOUR_BURST);
+}
+
+/* Answers are for who was asked, questions for who has proven himself. */
+static bool is_awaited(struct worker *w, uint32_t index, bool answer)
+{
+	return (neighbour_marks(w->neighbours, index) & (answer ? NEIGHBOUR_ASKED : NEIGHBOUR_PROVEN)) &&
+	       neighbour_allowed(w, index, answer);
+}
+
+void punt_arp(struct worker *w, struct rte_mbuf *m)
+{
+	struct arp a;
+
+	if (!arp_decode(BYTES(rte_pktmbuf_mtod(m, const uint8_t *), m->data_len), &a)) {
+		worker_drop(w, m, DROP_ARP);
+		return;
+	}
+	uint32_t index = neighbour_lookup(w->neighbours, m->port, a.sender_be);
+	punt_push(w, m, is_awaited(w, index, a.operation == RTE_ARP_OP_REPLY) ? PUNT_LINK : PUNT_ARP);
+}
+
+/* RFC 4862 5.4: somebody has, or wants, the address that we want to use. */
+static bool is_about_ours(struct worker *w, const struct rte_mbuf *m, const struct nd *nd)
+{
+	return unlikely(w->own6_unusable) && (nd->dad || nd->type == ND_ADVERTISEMENT) &&
+	       address6_unusable(w->dp, m->port, nd->target.bytes) && neighbour_allowed(w, NEIGHBOURS_MAX, true);
+}
+
+void punt_nd(struct worker *w, struct rte_mbuf *m)
+{
+	struct nd nd;
+	enum drop_reason reason = nd_decode(BYTES(rte_pktmbuf_mtod(m, const uint8_t *), m->data_len), &nd);
+
+	if (reason) {
+		worker_drop(w, m, reason);
+		return;
+	}
+	bool answer = nd.type == ND_ADVERTISEMENT;
+	uint32_t index = neighbour6_lookup(w->neighbours, m->port, answer ? nd.target.bytes : nd.source.bytes);
+	punt_push(w, m, is_awaited(w, index, answer) || is_about_ours(w, m, &nd) ? PUNT_LINK : PUNT_ND);
 }

@@ -77,9 +77,7 @@ uint32_t resolve_ensure(struct datapath *dp, uint16_t port, const struct addr *a
 
 bool resolve_is_asked(const struct datapath *dp, uint32_t index)
 {
-	const struct neighbour *n = &dp->neighbours->entries[index];
-
-	return n->probes && (n->state == NEIGHBOUR_INCOMPLETE || n->state == NEIGHBOUR_PROBE);
+	return neighbour_is_asked(&dp->neighbours->entries[index]);
 }
 
 void resolve_answered(struct datapath *dp, uint32_t index, const uint8_t mac[6], uint64_t now_ns)
@@ -167,7 +165,7 @@ static void probe(struct datapath *dp, uint32_t index, uint64_t now_ns)
 		schedule(dp->neighbours, n, now_ns + DAD_WAIT_NS);
 		return;
 	}
-	n->probes++;
+	neighbour_asked(dp->neighbours, index);
 	if (n->addr.family == ADDR_IPV6)
 		nd_ask(dp, n->port, &n->addr, mac);
 	else

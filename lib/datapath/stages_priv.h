@@ -88,6 +88,7 @@ enum icmp_error {
 	ICMP_ERROR_TOO_BIG,
 	ICMP_ERROR_NO_ROUTE,
 	ICMP_ERROR_NO_NEIGHBOUR,
+	ICMP_ERROR_PROHIBITED, /* by a rule */
 	ICMP_ERROR_REASSEMBLY, /* the rest of a datagram did not come; about its first fragment */
 	/* parameter problems, IPv6 */
 	ICMP_ERROR_HEADER_FIELD,
@@ -208,6 +209,8 @@ bool mss_is_syn(const uint8_t *ip, uint16_t total_bytes);
 
 /* handoff.c: gives the packet to another worker, to continue at a stage. */
 void handoff_push(struct worker *w, struct rte_mbuf *m, uint16_t to, const struct note *note);
+/* handoff.c: the same for what anyone can send in any number: half of the ring is left to other packets. */
+void handoff_push_unproven(struct worker *w, struct rte_mbuf *m, uint16_t to, const struct note *note);
 /* What packets wait for: the next owner of a bucket of inbound SAs, of a slot's outbound SA, of a port's TX queue. */
 static inline uint32_t parked_for_bucket(uint32_t spi)
 {
@@ -244,6 +247,10 @@ void handoff_sort(struct worker *w, struct rte_mbuf **pkts, uint16_t n);
 
 /* punt.c: gives the packet to control. */
 void punt_push(struct worker *w, struct rte_mbuf *m, enum punt_class class);
+/* punt.c: the same with what is malformed left out, and a way of their own for neighbours that were asked or have
+ * proven themselves. Frames with their Ethernet header. */
+void punt_arp(struct worker *w, struct rte_mbuf *m);
+void punt_nd(struct worker *w, struct rte_mbuf *m);
 /* punt.c: true when the source may have another IKE packet punted now. */
 bool punt_ike_allowed(struct worker *w, const struct rte_mbuf *m, enum punt_class class);
 

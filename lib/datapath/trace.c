@@ -40,7 +40,9 @@ const char *datapath_trace_class_name(uint16_t class)
 	static const char *const names[] = {
 		[PUNT_IKE] = "IKE",
 		[PUNT_IKE_NEW] = "IKE, the beginning",
+		[PUNT_LINK] = "ARP or neighbour discovery of a known neighbour",
 		[PUNT_ARP] = "ARP",
+		[PUNT_HOLD_VIA] = "to wait for its next hop",
 		[PUNT_HOLD] = "to wait for its neighbour",
 		[PUNT_ND] = "neighbour discovery",
 		[PUNT_MLD] = "multicast listener discovery",

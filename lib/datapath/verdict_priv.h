@@ -35,6 +35,13 @@ static inline enum drop_reason clear_verdict(const struct spd_verdict *leaving, 
 	return first->action == SPD_BYPASS ? DROP_NONE : DROP_DISCARD;
 }
 
+/* The rule that ended such a packet is one about what leaves: it was sent by our side (RFC 4301 5.1.1). */
+static inline bool discards_leaving(const struct spd_verdict *leaving, const struct spd_verdict *arriving)
+{
+	return leaving->matched && leaving->action == SPD_DISCARD &&
+	       !(arriving->matched && arriving->rule < leaving->rule);
+}
+
 /* Our own answer to a packet that policy let come in clear goes back the same way unless a rule forbids it. It quotes
  * the packet: what came out of a tunnel is answered through a tunnel or not at all. */
 static inline enum drop_reason own_verdict(const struct spd_verdict *leaving, enum origin origin)
@@ -82,6 +89,16 @@ static inline enum drop_reason claimed_back_verdict(const struct route *r, const
 	bool routed = route_leads(r);
 
 	return routed && (!sa || sa_path(sa)->port == r->port) ? DROP_TUNNEL_LOOP : DROP_NONE;
+}
+
+/* Unless the tunnel serves many peers and the packet goes from one to another, which is what the rule says. The SAs of
+ * each are found by its addresses. */
+static inline bool is_between_peers(
+	const struct ipsec *ips, uint32_t tunnel, const struct flow *leaving, const struct flow *arriving)
+{
+	uint32_t to = tunnel_child_lookup(ips, tunnel, leaving);
+
+	return to != tunnel && tunnel_lookup(ips, to) != tunnel_lookup(ips, tunnel_child_lookup(ips, tunnel, arriving));
 }
 
 /* Reverse path (RFC 3704 2.2, 2.4) of a source with a route. Every address has the default route: a loose check that

@@ -107,18 +107,13 @@ static uint16_t tx_queue_of(const struct worker *w, const struct assignment *a, 
 	return QUEUE_NONE;
 }
 
-/* What this worker polls and feeds from now on. */
+/* What this worker polls, until queues_turn, and feeds from now on. */
 static void assignment_take(struct worker *w, const struct assignment *a)
 {
 	w->generation = a->generation;
 	w->active = a->active;
-	w->rx_count = 0;
-	for (uint16_t d = 0; d < w->dp->device_count; d++)
-		for (uint16_t q = 0; q < w->dp->devices[d].rx_queues; q++)
-			if (a->rx[d][q] == w->id)
-				w->rx[w->rx_count++] = (struct rx_queue){
-					.id = w->dp->devices[d].id, .device = d, .queue = q
-				};
+	w->moving = a->passing || !queues_settled(w->dp, a);
+	queues_poll(w);
 	for (uint16_t p = 0; p < w->dp->port_count; p++)
 		w->tx_queue[p] = tx_queue_of(w, a, w->ports[p].device);
 	defragment_part(w);
@@ -157,6 +152,9 @@ uint32_t worker_step(struct worker *w)
 	snapshot_take(w);
 	watch_take(w);
 	addresses_take(w);
+	const bool moving = w->moving;
+	if (unlikely(moving))
+		queues_poll(w);
 	n = unlikely(w->parked.count) ? parked_stage(w) : 0;
 	n += expire_stage(w);
 	injected = ring_stage(w, w->inject);
@@ -169,6 +167,8 @@ uint32_t worker_step(struct worker *w)
 		forward_flush(w);
 		handoff_flush(w);
 	}
+	if (unlikely(moving))
+		w->moving = queues_turn(w) || w->snapshot->assignment->passing;
 	w->snapshot = NULL;
 	w->capture = NULL;
 	w->trace = NULL;
@@ -176,6 +176,8 @@ uint32_t worker_step(struct worker *w)
 	tally(&w->loops, 1);
 	tally(&w->packets, n);
 	tally(n ? &w->busy_cycles : &w->idle_cycles, rte_rdtsc() - start);
+	if (unlikely(moving))
+		event_signal(w->dp); /* the next step is control's, and it waits for this loop */
 	return n;
 }
 
@@ -224,7 +226,7 @@ static void worker_loop(struct worker *w)
 	uint32_t idle_loops = 0;
 
 	while (!atomic_load_explicit(&w->dp->stop, memory_order_relaxed)) {
-		if (worker_step(w))
+		if (worker_step(w) || w->moving)
 			idle_loops = 0;
 		else if (w->dp->idle == DATAPATH_ADAPTIVE || w->id >= w->active)
 			worker_idle(w, idle_loops++);

@@ -144,11 +144,13 @@ bool action_install(struct ike_engine *e, const struct child_sa *child, struct s
 	*in = *out = (struct sa_spec){ 0 };
 	a->install.tunnel = child->sa->tunnel->index;
 	a->install.child = child->index;
+	if (child->sa->tunnel->base)
+		a->install.peer = child->sa->remote_id;
 	a->install.switch_now = child->sending;
 	return true;
 }
 
-void action_virtual(struct ike_engine *e, const struct ike_sa *sa, const struct dns_list *dns, bool given)
+void action_virtual(struct ike_engine *e, const struct ike_sa *sa, const struct address_list *dns, bool given)
 {
 	struct ike_action *a = actions_push(e->out, IKE_ADDRESS);
 

@@ -84,8 +84,29 @@ struct child_sa *child_create(struct ike_engine *e, struct ike_sa *sa, const str
 	return child;
 }
 
+int child_claim(struct child_sa *child)
+{
+	struct tunnel *t = child->sa->tunnel;
+	struct selector_list remote = child_selectors(child, false);
+	int rc = t->base ? claims_take(t->base, tunnel_peer(t), &remote) : 0;
+
+	child->claimed = t->base && !rc;
+	return rc;
+}
+
+static void child_release(struct child_sa *child)
+{
+	struct tunnel *t = child->sa->tunnel;
+	struct selector_list remote = child_selectors(child, false);
+
+	if (child->claimed)
+		claims_release(t->base, tunnel_peer(t), &remote);
+	child->claimed = false;
+}
+
 void child_free(struct ike_engine *e, struct child_sa *child)
 {
+	child_release(child);
 	timers_clear(&e->timers, &child->timer);
 	timers_clear(&e->timers, &child->idle);
 	timers_release(&e->timers, CHILD_TIMERS);
@@ -98,7 +119,8 @@ static bool same_place(const struct child_sa *a, const struct child_sa *b)
 {
 	if (a->index != b->index || !identity_equal(&a->sa->remote_id, &b->sa->remote_id))
 		return false;
-	if (!a->piece && !b->piece)
+	/* of one of many peers they may be of different devices */
+	if (!a->sa->tunnel->base && !a->piece && !b->piece)
 		return true;
 	const struct ts_pair ts_a = child_ts(a), ts_b = child_ts(b);
 	return narrow_overlap(&ts_a, &ts_b);

@@ -29,7 +29,7 @@ static bool engine_init(struct ike_engine *e, const struct tunnel_profile *profi
 	return e->crypto && e->plain && e->built && !table_init(&e->by_spi, profile_count) &&
 	       !table_init(&e->by_init, 0) && !table_init(&e->by_source, 0) &&
 	       !table_init(&e->by_identity, profile_count) && !table_init(&e->by_child, profile_count) &&
-	       !tunnels_init(e, profiles, profile_count);
+	       !table_init(&e->by_peer, 0) && !tunnels_init(e, profiles, profile_count);
 }
 
 struct ike_engine *ike_engine_create(const struct ike_settings *settings, const struct ike_host *host,
@@ -62,6 +62,7 @@ void ike_engine_free(struct ike_engine *e)
 	table_done(&e->by_source);
 	table_done(&e->by_identity);
 	table_done(&e->by_child);
+	table_done(&e->by_peer);
 	timers_done(&e->timers);
 	crypto_free(e->crypto);
 	if (e->plain)
@@ -82,6 +83,7 @@ static void enter(struct ike_engine *e, uint64_t now_ns, struct ike_actions *out
 static void leave(struct ike_engine *e)
 {
 	sa_free_dead(e);
+	peers_free_idle(e);
 	e->out = NULL;
 }
 
@@ -129,6 +131,8 @@ static void receive_opened(struct ike_engine *e, struct ike_sa *sa, const struct
 	}
 	if (up && !response)
 		sa_confirmed(e, sa);
+	if (up && response)
+		mobike_on_answer(e, sa, d);
 	if (message_decode_inner(plain, first, m, &error) || message_check(m, &error)) {
 		e->counters[error.reason == WIRE_CRITICAL ? IKE_C_UNKNOWN_CRITICAL : IKE_C_MALFORMED]++;
 		step_or_count(e, sa, response ? EV_BAD_RESPONSE : EV_BAD_REQUEST, &in);
@@ -439,6 +443,23 @@ uint64_t ike_next_deadline(const struct ike_engine *e)
 
 /* ---- commands ---- */
 
+/* What concerns a tunnel, or each peer of one that serves many. A peer goes only when the entry point returns. */
+static void for_each_peer(struct ike_engine *e, const struct ike_command *c, struct tunnel *t,
+	void (*act)(struct ike_engine *e, const struct ike_command *c, struct tunnel *t))
+{
+	struct peer *p;
+
+	if (c->peer) {
+		p = peer_lookup(e, t, c->peer);
+		if (p)
+			act(e, c, &p->tunnel);
+		return;
+	}
+	act(e, c, t);
+	TAILQ_FOREACH (p, &t->peers, siblings)
+		act(e, c, &p->tunnel);
+}
+
 static void terminate_tunnel(struct ike_engine *e, struct tunnel *t)
 {
 	t->held = UINT8_MAX;
@@ -509,16 +530,42 @@ static void command_rekey(struct ike_engine *e, const struct ike_command *c, str
 	}
 }
 
+static void command_terminate(struct ike_engine *e, const struct ike_command *c, struct tunnel *t)
+{
+	if (c->child == IKE_WHOLE_TUNNEL)
+		terminate_tunnel(e, t);
+	else
+		terminate_child(e, t, c->child);
+}
+
 static void terminate_all(struct ike_engine *e)
 {
+	const struct ike_command whole = { .child = IKE_WHOLE_TUNNEL };
+
 	e->stopping = true;
 	for (size_t i = 0; i < e->tunnel_count; i++)
-		terminate_tunnel(e, &e->tunnels[i]);
+		for_each_peer(e, &whole, &e->tunnels[i], command_terminate);
 	/* half-open ones of the peers belong to no tunnel; those that linger have nothing to say any more */
 	for (struct ike_sa *sa = e->sas, *next; sa; sa = next) {
 		next = sa->next;
 		if (!sa->in_tunnel)
 			sa_close(e, sa, "shutdown");
+	}
+}
+
+static void paths_changed(struct ike_engine *e)
+{
+	for (struct ike_sa *sa = e->sas, *next; sa; sa = next) {
+		next = sa->next;
+		mobike_on_paths_changed(e, sa);
+	}
+}
+
+static void command_move(struct ike_engine *e, const struct ike_command *c, struct tunnel *t)
+{
+	for (struct ike_sa *sa = t->sas, *next; sa; sa = next) {
+		next = sa->sibling;
+		mobike_on_command(e, sa, &c->local, &c->remote.addr);
 	}
 }
 
@@ -547,13 +594,9 @@ static void tunnel_command(struct ike_engine *e, const struct ike_command *c, st
 	switch (c->kind) {
 	case IKE_INITIATE:
 	case IKE_ACQUIRE: command_initiate(e, c, t); break;
-	case IKE_TERMINATE:
-		if (c->child == IKE_WHOLE_TUNNEL)
-			terminate_tunnel(e, t);
-		else
-			terminate_child(e, t, c->child);
-		break;
-	case IKE_REKEY: command_rekey(e, c, t); break;
+	case IKE_TERMINATE: for_each_peer(e, c, t, command_terminate); break;
+	case IKE_REKEY: for_each_peer(e, c, t, command_rekey); break;
+	case IKE_MOVE: command_move(e, c, t); break;
 	default: break;
 	}
 }
@@ -568,10 +611,12 @@ static void command(struct ike_engine *e, const struct ike_command *c)
 	case IKE_ACQUIRE:
 	case IKE_TERMINATE:
 	case IKE_REKEY:
+	case IKE_MOVE:
 		if (t && (c->child == IKE_WHOLE_TUNNEL || c->child < t->profile->child_count))
 			tunnel_command(e, c, t);
 		break;
 	case IKE_TERMINATE_ALL: terminate_all(e); break;
+	case IKE_PATHS_CHANGED: paths_changed(e); break;
 	case IKE_SOFT_EXPIRE:
 	case IKE_EXPIRE:
 	case IKE_USED:

@@ -88,13 +88,22 @@ void failure_set_selectors(struct ike_failure *f, const struct child_profile *ou
 	selectors_mismatch(f, "remote", &ours->remote, remote);
 }
 
+static void failure_keep(struct tunnel *t, const struct ike_failure *f)
+{
+	if (!t->failure)
+		t->failure = malloc(sizeof(*t->failure));
+	if (t->failure)
+		*t->failure = *f;
+}
+
 void failure_report(struct ike_engine *e, struct tunnel *t, const struct ike_sa *sa, const struct ike_datagram *d,
 	struct ike_failure *f)
 {
 	f->at_ns = e->now_ns;
-	if (t && !t->failure)
-		t->failure = malloc(sizeof(*t->failure));
-	if (t && t->failure)
-		*t->failure = *f;
+	if (t)
+		failure_keep(t, f);
+	/* a peer may be gone when the operator asks */
+	if (t && t->base)
+		failure_keep(t->base, f);
 	event_failure(e, IKE_EV_FAILED, t, sa, d, f);
 }

@@ -30,6 +30,8 @@ struct ike_host {
 	int (*lease_take)(void *context, const struct address_pool *pool, uint8_t family, const struct identity *peer,
 		const struct addr *wanted, struct addr *ret_addr);
 	void (*lease_give_back)(void *context, const struct address_pool *pool, const struct addr *addr);
+	/* The address is ours and, unless remote is NULL, a route leads from it there. NULL: every one is. */
+	bool (*path_usable)(void *context, const struct addr *local, const struct addr *remote);
 };
 
 struct ike_settings {
@@ -78,6 +80,8 @@ enum ike_command_kind {
 	IKE_USED,            /* spi: authenticated traffic arrived on this inbound SA */
 	IKE_SENT,            /* spi: traffic left on the outbound SA of this pair */
 	IKE_ADDRESS_CHANGED, /* spi, remote: the newest authenticated packet came from there */
+	IKE_PATHS_CHANGED,   /* our addresses or routes are other ones: path_usable answers differently */
+	IKE_MOVE,            /* tunnel, local, remote: use this path (ADDR_NONE: as it is) */
 };
 
 struct ike_command {
@@ -86,6 +90,9 @@ struct ike_command {
 	uint32_t child;  /* index into the profile's children, or IKE_WHOLE_TUNNEL */
 	uint32_t spi;    /* our inbound SPI */
 	struct endpoint remote;
+	const struct identity *peer; /* of TERMINATE, REKEY of a tunnel that serves many: this one, NULL: all; borrowed
+				      */
+	struct addr local;
 	struct selector packet_local, packet_remote; /* family ADDR_NONE: not known */
 };
 
@@ -116,6 +123,8 @@ enum ike_action_kind {
 	X(IKE_EV_FAILED, "failed")                                                                                     \
 	X(IKE_EV_RETRANSMIT, "retransmit")                                                                             \
 	X(IKE_EV_NAT_DETECTED, "nat-detected")                                                                         \
+	X(IKE_EV_MOVED, "moved")                                                                                       \
+	X(IKE_EV_MOVE_REFUSED, "move-refused")                                                                         \
 	X(IKE_EV_REPLACED, "replaced")                                                                                 \
 	X(IKE_EV_REFUSED, "message-refused")
 
@@ -143,6 +152,7 @@ struct ike_event {
 	int32_t child;  /* index, -1: none */
 	uint64_t spi_i, spi_r;
 	struct endpoint local, remote;
+	struct identity peer; /* of a tunnel that serves many; ID_NONE: not known yet, or only one is meant */
 	uint32_t child_spi_in, child_spi_out;
 	struct ike_failure failure; /* of FAILED and REFUSED */
 	char text[EVENT_TEXT_MAX];  /* suite, selectors, reason */
@@ -159,6 +169,7 @@ struct ike_action {
 		} send;
 		struct {
 			uint32_t tunnel, child;
+			struct identity peer;     /* of a tunnel that serves many; else ID_NONE */
 			struct sa_spec *in, *out; /* owned by the action list, wiped with it */
 			bool switch_now;          /* send on it at once; false: an older pair carries the traffic until
 						   * SWITCH (responder, RFC 7296 2.8) */
@@ -169,9 +180,9 @@ struct ike_action {
 		} child;                       /* of SWITCH, RETIRE, UPDATE */
 		struct {
 			uint32_t tunnel;
-			bool given;           /* else it is gone; as often as it was given */
-			struct addr addrs[2]; /* ADDR_NONE: none of the family */
-			struct dns_list dns;  /* name servers that came with it */
+			bool given;              /* else it is gone; as often as it was given */
+			struct addr addrs[2];    /* ADDR_NONE: none of the family */
+			struct address_list dns; /* name servers that came with it */
 		} address;
 		struct crypto_job *job;  /* owned: the host takes it and sets NULL */
 		struct ike_event *event; /* owned by the action list */
@@ -212,6 +223,9 @@ struct ike_child_status {
 	bool udp_encap;
 };
 
+/* Further addresses of a peer (RFC 4555 3.4); what it tells beyond is not used. */
+#define IKE_REMOTES_MAX 8
+
 struct ike_tunnel_status {
 	enum phase_state phase1;
 	bool initiator;
@@ -222,14 +236,24 @@ struct ike_tunnel_status {
 	char remote_id[IDENTITY_TEXT_MAX];
 	struct addr virtual[2]; /* that the peer gave us or was lent; ADDR_NONE: none of the family */
 	bool local_nat, remote_nat;
+	bool mobike;           /* both sides speak it */
+	uint8_t remotes_count; /* further addresses the peer told us */
+	struct addr remotes[IKE_REMOTES_MAX];
 	uint64_t up_since_ns;
 	uint32_t child_count;
 	struct ike_child_status children[CHILDREN_MAX];
+	uint32_t peer_count;        /* of a tunnel that serves many */
 	struct ike_failure failure; /* the last one; phase 0: none */
 };
 
-/* 0 or -ENOENT. */
+/* Of a tunnel that serves many: of the peer that has most. 0 or -ENOENT. */
 int ike_tunnel_status(const struct ike_engine *e, uint32_t tunnel, struct ike_tunnel_status *ret_status);
+/* Of one of its peers. 0 or -ENOENT. */
+int ike_peer_status(
+	const struct ike_engine *e, uint32_t tunnel, const struct identity *peer, struct ike_tunnel_status *ret_status);
+/* The peers of a tunnel that serves many, by their identities, in the order they came; previous NULL: the first. NULL:
+ * there is none. Borrowed, until the engine is entered again. */
+const struct identity *ike_peer_next(const struct ike_engine *e, uint32_t tunnel, const struct identity *previous);
 
 /* Counters: one X-macro gives enum, name and text. */
 #define IKE_COUNTERS(X)                                                                                                \
@@ -259,7 +283,9 @@ int ike_tunnel_status(const struct ike_engine *e, uint32_t tunnel, struct ike_tu
 	X(IKE_C_JUNK_LIMIT, "half_open_junk_limit")                                                                    \
 	X(IKE_C_INVALID_SPI_SENT, "invalid_ike_spi_sent")                                                              \
 	X(IKE_C_HINT, "unauthenticated_hint")                                                                          \
-	X(IKE_C_AUTH_FAILED, "authentication_failed")
+	X(IKE_C_AUTH_FAILED, "authentication_failed")                                                                  \
+	X(IKE_C_UNIQUE_KEPT, "identity_connected_already")                                                             \
+	X(IKE_C_PEERS_LIMIT, "tunnel_peers_limit")
 
 #define IKE_COUNTER_ENUM(name, keyword) name,
 enum ike_counter { IKE_COUNTERS(IKE_COUNTER_ENUM) IKE_COUNTER_COUNT };

@@ -52,6 +52,9 @@ enum task_kind {
 	TASK_AUTH_FAILED,    /* initiator: the peer's AUTH does not verify (RFC 7296 2.21.2) */
 	TASK_INVALID_SYNTAX, /* the peer's response was nonsense (RFC 7296 2.21.3) */
 	TASK_DELETE_IKE,
+	TASK_UPDATE_ADDRESSES, /* initiator: the peer is to use the new path (RFC 4555 3.5) */
+	TASK_CHECK_PATH,       /* responder: is the peer really there (RFC 4555 3.7)? */
+	TASK_TELL_ADDRESSES,   /* our further addresses have changed (RFC 4555 3.6) */
 	TASK_DELETE_CHILD,
 	TASK_REKEY_CHILD,
 	TASK_CREATE_CHILD,
@@ -123,6 +126,28 @@ struct handshake {
 	struct ts_pair *offer;   /* initiator: selectors asked for in IKE_AUTH; owned */
 };
 
+#define COOKIE2_BYTES     16 /* ours; 8 to 64 are legal (RFC 4555 4.2.5) */
+#define MOBIKE_PROVEN_MAX 4
+
+/* Of an IKE SA whose both sides speak MOBIKE (RFC 4555). */
+struct mobike {
+	bool decides; /* we began the first of the IKE SAs that replaced each other (RFC 4555 1.3): the paths are ours
+		       * to choose; comments and tests call this side the initiator */
+	uint8_t peer_count;
+	struct addr peers[IKE_REMOTES_MAX]; /* further addresses of the peer, as it told last */
+	uint8_t told;                       /* bit per further address of ours (mobike_local) that the peer knows */
+	uint8_t proven_count, proven_next;
+	struct addr proven[MOBIKE_PROVEN_MAX]; /* from where the peer has answered */
+	uint8_t cookie[COOKIE2_BYTES];         /* of the request under way */
+	bool asked;                            /* it has one */
+	bool stale;                            /* the path has changed since: the answer says nothing about it */
+	bool waiting;                          /* Child SAs stay on the former path until the new one is proven */
+	bool seen_known;
+	uint8_t probe;            /* pair of addresses that is tried next */
+	uint8_t seen[HASH_BYTES]; /* initiator: how the peer sees our address (NAT_DETECTION_DESTINATION_IP) */
+	struct endpoint former_local, former_remote;
+};
+
 struct outbox {
 	uint8_t *request; /* outstanding: a datagram or its fragments, back to back; owned; NULL: none */
 	size_t request_len;
@@ -175,6 +200,7 @@ struct child_sa {
 	bool initiated; /* we began the exchange that made it */
 	bool confirmed; /* the peer has shown that it has the SA */
 	bool asked_early; /* what was asked about it last was asked before that */
+	bool claimed;     /* its remote addresses are its peer's alone */
 	bool piece;       /* carries less than policy wants: others may carry the rest */
 	uint16_t wants;   /* DELETE_CHILD, REKEY_CHILD */
 	uint32_t index;   /* of the profile's children */
@@ -210,6 +236,7 @@ struct ike_sa {
 	bool local_nat, remote_nat;
 	bool fragmentation; /* both sides understand IKE fragments (RFC 7383 2.3) */
 	uint8_t state;      /* enum sa_state; sa_set_state alone writes it */
+	bool natt;          /* the peer knows NAT detection */
 	uint8_t afterwards; /* enum afterwards */
 	uint8_t creates;    /* CREATE_CHILD tasks that wait: bit per index of the profile's children */
 	/* by index of the profile's children, for peers that carry one pair of selectors on an SA: bits of those that
@@ -238,6 +265,7 @@ struct ike_sa {
 		*theirs;       /* CREATE_CHILD_SA exchanges, begun by us and by the peer; owned; NULL: none runs */
 	uint32_t reserved_spi; /* initiator: inbound SPI of the offer */
 	struct outbox outbox;
+	struct mobike *mobike;  /* owned; NULL: not spoken */
 	struct skf_set *skf[2]; /* of the peer's request, of its response; owned; NULL: none */
 	struct timer timers[SA_TIMERS];
 };
@@ -308,7 +336,9 @@ struct create {
 	uint16_t rival_nonce_len;
 };
 
-/* The run-time half of a tunnel profile. */
+struct peer;
+
+/* The run-time half of a tunnel profile. Where a profile serves many, each peer has one as well (struct peer). */
 struct tunnel {
 	struct link by_address;
 	const struct tunnel_profile *profile;
@@ -317,7 +347,8 @@ struct tunnel {
 	uint64_t pause_ns;      /* before the next try */
 	uint64_t not_before_ns; /* traps do not start earlier */
 	uint32_t index;
-	uint8_t held;   /* bit per child that the operator terminated */
+	uint8_t turn; /* pair of addresses that the next IKE SA begins with, if it can be used; others after silence */
+	uint8_t held; /* bit per child that the operator terminated */
 	uint8_t wanted; /* bit per child that is to be up, as far as we are concerned */
 	/* bits per child since the peer was found dead, until an IKE SA is up (dpd_action) */
 	uint8_t restart;                       /* start by themselves, however they start otherwise */
@@ -328,6 +359,21 @@ struct tunnel {
 	/* those outside of what is up ask again then; the pause doubles while the peer does not want them */
 	uint64_t packets_after_ns, packets_pause_ns;
 	struct addr virtual[VIRTUAL_FAMILIES]; /* what a peer gave us last: asked for again */
+	struct tunnel *base;                   /* of a peer's: the one of the configuration; else NULL */
+	/* of the configuration's, when it serves many: */
+	TAILQ_HEAD(, peer) peers; /* oldest first */
+	uint32_t peer_count;
+	void *claims; /* whose remote addresses are; owned, see claims.c */
+};
+
+/* One of the many peers of a tunnel, by the identity it has proved. It is there while it has IKE SAs. */
+struct peer {
+	struct tunnel tunnel; /* what a peer with a tunnel of its own would have */
+	struct link by_peer;
+	TAILQ_ENTRY(peer) siblings; /* of the base */
+	struct peer *next_idle;     /* of the engine */
+	bool idle;                  /* in that list */
+	struct identity id;
 };
 
 #define TRANSITIONS_MAX 64
@@ -338,8 +384,9 @@ struct ike_engine {
 	struct crypto *crypto;
 	struct tunnel *tunnels;
 	size_t tunnel_count;
-	struct table by_spi, by_init, by_identity, by_child, by_address, by_source;
+	struct table by_spi, by_init, by_identity, by_child, by_address, by_source, by_peer;
 	struct ike_sa *sas, *dead;
+	struct peer *idle_peers;       /* without IKE SAs; freed when the entry point returns */
 	TAILQ_HEAD(, ike_sa) answered; /* ST_INIT_ANSWERED, oldest first: nothing is lost when one goes */
 	TAILQ_HEAD(, source) idle_sources;
 	uint32_t idle_source_count;
@@ -368,7 +415,7 @@ void action_keepalive(struct ike_engine *e, const struct ike_sa *sa);
 bool action_crypto(struct ike_engine *e, struct crypto_job *job);
 void action_child(struct ike_engine *e, enum ike_action_kind kind, const struct child_sa *child);
 /* Our virtual addresses of this SA are given, or gone. */
-void action_virtual(struct ike_engine *e, const struct ike_sa *sa, const struct dns_list *dns, bool given);
+void action_virtual(struct ike_engine *e, const struct ike_sa *sa, const struct address_list *dns, bool given);
 /* Takes both specs' contents (they are empty afterwards). */
 bool action_install(struct ike_engine *e, const struct child_sa *child, struct sa_spec *in, struct sa_spec *out);
 
@@ -426,13 +473,16 @@ int keymat_child(struct ike_engine *e, const struct ike_sa *sa, const struct key
 
 /* ---- natd.c ---- */
 
-/* Adds both NAT detection notifies; hashes (2 * HASH_BYTES) back them until the message is encoded. */
-void natd_add(struct ike_engine *e, const struct ike_sa *sa, struct message *m, uint8_t *hashes);
+/* Adds both NAT detection notifies for a message between these two; hashes (2 * HASH_BYTES) back them until it is
+ * encoded. */
+void natd_add(struct ike_engine *e, const struct ike_sa *sa, const struct endpoint *local,
+	const struct endpoint *remote, struct message *m, uint8_t *hashes);
 /* Compares the peer's with what the datagram shows and sets local_nat, remote_nat. */
 void natd_evaluate(struct ike_engine *e, struct ike_sa *sa, const struct message *m, const struct ike_datagram *d);
 /* Child SAs of this IKE SA use UDP encapsulation. */
 bool natd_udp_encap(const struct ike_sa *sa);
-/* Initiator: the exchanges behind IKE_SA_INIT use port 4500 (RFC 7296 2.23). */
+/* Initiator: the exchanges behind IKE_SA_INIT use port 4500 where a NAT asks for it (RFC 7296 2.23), or MOBIKE, as one
+ * may come on the way later (RFC 4555 3.3). */
 void natd_move_port(struct ike_sa *sa);
 
 /* ---- cookie.c ---- */
@@ -478,6 +528,10 @@ bool outbox_on_timer(struct ike_engine *e, struct ike_sa *sa);
 /* Takes bytes (heap): the answer to the peer's request in d. Sends it and keeps it for repetitions. */
 void outbox_push_response(
 	struct ike_engine *e, struct ike_sa *sa, const struct ike_datagram *d, uint8_t *bytes, size_t len);
+/* The outstanding request goes out anew at once, as if it had not been sent before: the path is another one. */
+void outbox_send_anew(struct ike_engine *e, struct ike_sa *sa);
+/* It went out on other paths, too. */
+bool outbox_probing(const struct ike_sa *sa);
 /* True when d is byte for byte the request answered last; it is answered again from the cache. */
 bool outbox_answer_again(struct ike_engine *e, struct ike_sa *sa, const struct ike_datagram *d);
 /* The same for a repetition that is known by other means. */
@@ -520,11 +574,17 @@ void sa_free_all(struct ike_engine *e);
 void sa_not_half_open(struct ike_engine *e, struct ike_sa *sa);
 /* The peer proved its identity: timers of an established SA, its place in the tunnel. */
 void sa_established(struct ike_engine *e, struct ike_sa *sa);
+/* Equal identities have the same. */
+uint64_t identity_hash(const struct identity *id);
 /* Established SAs whose peer has this identity; previous NULL: the first. */
 struct ike_sa *sa_next_of_identity(
 	const struct ike_engine *e, const struct identity *id, const struct ike_sa *previous);
 /* An authenticated message came from there: a NAT has a new mapping (RFC 7296 2.23). */
 void sa_move_remote(struct ike_engine *e, struct ike_sa *sa, const struct endpoint *remote);
+/* Its Child SAs in tunnel mode use its addresses, and UDP as NAT detection says now (RFC 4555 3.5). */
+void sa_repath(struct ike_engine *e, struct ike_sa *sa);
+/* Keepalives are sent from behind a NAT only. */
+void sa_follow_nat(struct ike_engine *e, struct ike_sa *sa);
 /* The peer has this Child SA; its traffic says so. */
 void sa_child_used(struct ike_engine *e, struct child_sa *child);
 void child_confirm(struct ike_engine *e, struct child_sa *child);
@@ -548,6 +608,8 @@ bool child_is_known(const struct ike_engine *e, const struct child_sa *child);
 /* A new one in no list yet. NULL without memory. */
 struct child_sa *child_create(struct ike_engine *e, struct ike_sa *sa, const struct agreement *a);
 void child_free(struct ike_engine *e, struct child_sa *child);
+/* Among many peers: its remote addresses are its peer's until it is freed. 0, -EEXIST, -ENOMEM. */
+int child_claim(struct child_sa *child);
 /* The host has it from now on. */
 void child_insert(struct ike_engine *e, struct child_sa *child);
 /* Another one that can carry its traffic; NULL: none. */
@@ -582,7 +644,7 @@ struct tunnel *tunnel_candidate(
 /* The SA that carries the tunnel's traffic to another peer than this one; NULL: none. */
 const struct ike_sa *tunnel_rival(const struct tunnel *t, const struct identity *peer);
 void tunnel_link(struct tunnel *t, struct ike_sa *sa);
-void tunnel_unlink(struct ike_sa *sa);
+void tunnel_unlink(struct ike_engine *e, struct ike_sa *sa);
 /* An IKE SA that is to take this one's place is up, or on its way. */
 bool tunnel_renews(const struct ike_sa *old);
 /* The children that start by themselves, in bits, without those that the operator terminated. */
@@ -611,3 +673,29 @@ void tunnel_replace(struct ike_engine *e, struct ike_sa *fresh, bool initial_con
 void tunnel_settle(struct ike_engine *e, struct tunnel *t);
 /* An initiator says INITIAL_CONTACT when it has no other IKE SA with this peer. */
 bool tunnel_first_contact(const struct ike_engine *e, const struct tunnel *t);
+
+/* ---- peers.c: the peers of a tunnel that serves many ---- */
+
+/* NULL: it is not here. */
+struct peer *peer_lookup(const struct ike_engine *e, const struct tunnel *base, const struct identity *id);
+/* The tunnel of a peer that has proved this identity, made if need be; the base itself when it serves one peer only.
+ * NULL without memory. */
+struct tunnel *peer_tunnel(struct ike_engine *e, struct tunnel *base, const struct identity *id);
+/* The tunnel that the configuration has. */
+struct tunnel *tunnel_base(struct tunnel *t);
+/* Whose tunnel it is. */
+struct peer *tunnel_peer(struct tunnel *t);
+/* The last IKE SA has gone: so does the peer, when the entry point returns. */
+void peer_idle(struct ike_engine *e, struct peer *p);
+void peers_free_idle(struct ike_engine *e);
+void peers_done(struct ike_engine *e);
+
+/* ---- claims.c: whose the remote addresses of such a tunnel are ---- */
+
+/* The peer that has some of these addresses and is not this one (NULL: any); NULL: none. */
+const struct peer *claims_rival(const struct tunnel *base, const struct peer *peer, const struct selector_list *remote);
+/* The remote addresses of a Child SA are its peer's until they were released as often. 0, -EEXIST: another peer has
+ * some, -ENOMEM. */
+int claims_take(struct tunnel *base, const struct peer *peer, const struct selector_list *remote);
+void claims_release(struct tunnel *base, const struct peer *peer, const struct selector_list *remote);
+void claims_done(struct tunnel *base);

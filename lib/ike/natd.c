@@ -22,15 +22,16 @@ static bool encap_always(const struct ike_sa *sa)
 	return sa->tunnel->profile->encap == ENCAP_ALWAYS;
 }
 
-void natd_add(struct ike_engine *e, const struct ike_sa *sa, struct message *m, uint8_t *hashes)
+void natd_add(struct ike_engine *e, const struct ike_sa *sa, const struct endpoint *local,
+	const struct endpoint *remote, struct message *m, uint8_t *hashes)
 {
-	struct endpoint source = sa->local;
+	struct endpoint source = *local;
 
 	/* a source that cannot be true makes the peer believe in a NAT and encapsulate, too */
 	if (encap_always(sa))
 		source.port = 0;
 	natd_hash(e, sa->spi_i, sa->spi_r, &source, hashes);
-	natd_hash(e, sa->spi_i, sa->spi_r, &sa->remote, hashes + HASH_BYTES);
+	natd_hash(e, sa->spi_i, sa->spi_r, remote, hashes + HASH_BYTES);
 	message_add_notify(m, NOTIFY_NAT_DETECTION_SOURCE_IP, BYTES(hashes, HASH_BYTES));
 	message_add_notify(m, NOTIFY_NAT_DETECTION_DESTINATION_IP, BYTES(hashes + HASH_BYTES, HASH_BYTES));
 }
@@ -61,6 +62,7 @@ void natd_evaluate(struct ike_engine *e, struct ike_sa *sa, const struct message
 	natd_hash(e, h->spi_i, h->spi_r, &d->remote, hash);
 	match = notify_matches(m, NOTIFY_NAT_DETECTION_SOURCE_IP, hash, &any);
 	sa->remote_nat = any && !match;
+	sa->natt = any;
 	natd_hash(e, h->spi_i, h->spi_r, &d->local, hash);
 	match = notify_matches(m, NOTIFY_NAT_DETECTION_DESTINATION_IP, hash, &any);
 	sa->local_nat = any && !match;
@@ -79,7 +81,9 @@ bool natd_udp_encap(const struct ike_sa *sa)
 
 void natd_move_port(struct ike_sa *sa)
 {
-	if (!sa->local_nat && !sa->remote_nat && !encap_always(sa))
+	bool mobike = sa->natt && sa->tunnel->profile->mobike;
+
+	if (!sa->local_nat && !sa->remote_nat && !encap_always(sa) && !mobike)
 		return;
 	sa->local.port = NATT_PORT;
 	sa->remote.port = NATT_PORT;

@@ -5,7 +5,12 @@
 
 #include <stdlib.h>
 
+#include "v2/v2.h"
+
 #define WAIT_MAX_NS (16 * SECOND_NS)
+/* with MOBIKE other addresses are tried beside the usual ones from this transmission on, and more often */
+#define PROBE_FROM_TRY 3
+#define PROBE_WAIT_NS  (2 * SECOND_NS)
 /* a peer that does not answer a Delete is not waited for as long as one that negotiates; unless another SA carries the
  * traffic: then it must not go on sending on this one, and nobody waits */
 #define CLOSING_TRIES 3
@@ -33,6 +38,20 @@ static uint64_t give_up_at(const struct ike_sa *sa)
 	return sa->outbox.first_ns + p->dpd_timeout_ns;
 }
 
+/* RFC 4555 3.10: the same request on other paths; what answers there decides. True: there are some. */
+static bool probe(struct ike_engine *e, struct ike_sa *sa)
+{
+	const struct outbox *o = &sa->outbox;
+	struct endpoint local, remote;
+	unsigned pair = mobike_other_path(e, sa, &local, &remote);
+
+	if (pair && o->tries >= PROBE_FROM_TRY) {
+		sa->mobike->probe = (uint8_t)pair;
+		send_all(e, &local, &remote, BYTES(o->request, o->request_len));
+	}
+	return pair;
+}
+
 static void transmit(struct ike_engine *e, struct ike_sa *sa)
 {
 	struct outbox *o = &sa->outbox;
@@ -40,9 +59,10 @@ static void transmit(struct ike_engine *e, struct ike_sa *sa)
 
 	for (uint32_t i = 0; i < o->tries && wait < WAIT_MAX_NS; i++)
 		wait *= 2;
-	wait = wait < WAIT_MAX_NS ? wait : WAIT_MAX_NS;
 	o->tries++;
 	send_all(e, &sa->local, &sa->remote, BYTES(o->request, o->request_len));
+	uint64_t most = probe(e, sa) ? PROBE_WAIT_NS : WAIT_MAX_NS;
+	wait = wait < most ? wait : most;
 	uint64_t at = e->now_ns + wait, limit = give_up_at(sa);
 	sa_set_timer(e, sa, TIMER_RETRANSMIT, at < limit ? at : limit);
 }
@@ -59,6 +79,20 @@ void outbox_push_request(struct ike_engine *e, struct ike_sa *sa, uint8_t exchan
 	o->tries = 0;
 	o->first_ns = e->now_ns;
 	transmit(e, sa);
+}
+
+void outbox_send_anew(struct ike_engine *e, struct ike_sa *sa)
+{
+	if (!sa->outbox.request)
+		return;
+	sa->outbox.tries = 0;
+	sa->outbox.first_ns = e->now_ns;
+	transmit(e, sa);
+}
+
+bool outbox_probing(const struct ike_sa *sa)
+{
+	return sa->outbox.request && sa->outbox.tries >= PROBE_FROM_TRY;
 }
 
 void outbox_answered(struct ike_engine *e, struct ike_sa *sa)

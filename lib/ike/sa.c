@@ -79,6 +79,7 @@ static void sa_free(struct ike_engine *e, struct ike_sa *sa)
 	skf_free(sa->skf[0]);
 	skf_free(sa->skf[1]);
 	outbox_done(&sa->outbox);
+	free(sa->mobike);
 	secret_wipe(sa, sizeof(*sa));
 	free(sa);
 }
@@ -262,7 +263,7 @@ static void sa_detach(struct ike_engine *e, struct ike_sa *sa, const char *reaso
 	skf_drop(e, sa, false);
 	skf_drop(e, sa, true);
 	secret_done(&sa->keys);
-	tunnel_unlink(sa);
+	tunnel_unlink(e, sa);
 	identity_unlink(e, sa);
 	for (unsigned i = 0; i < SA_TIMERS; i++)
 		sa_clear_timer(e, sa, (enum timer_kind)i);
@@ -338,7 +339,7 @@ void sa_free_all(struct ike_engine *e)
 	sa_free_dead(e);
 }
 
-static uint64_t identity_hash(const struct identity *id)
+uint64_t identity_hash(const struct identity *id)
 {
 	uint64_t hash = id->type;
 
@@ -524,18 +525,34 @@ void sa_heard(struct ike_engine *e, struct ike_sa *sa)
 	tunnel_replace(e, sa, false);
 }
 
+void sa_repath(struct ike_engine *e, struct ike_sa *sa)
+{
+	struct child_sa *child;
+
+	TAILQ_FOREACH (child, &sa->children, siblings) {
+		/* RFC 4555 1.2: in transport mode the addresses are those of the traffic itself, and stay */
+		if (!child->installed || child->transport)
+			continue;
+		/* AH is never inside UDP (RFC 3948 1) */
+		child->udp_encap = child->protocol == PROTOCOL_ESP && natd_udp_encap(sa);
+		action_child(e, IKE_UPDATE, child);
+	}
+}
+
 void sa_move_remote(struct ike_engine *e, struct ike_sa *sa, const struct endpoint *remote)
 {
 	struct child_sa *child;
 
-	/* RFC 7296 2.23: only towards a peer behind a NAT, and not when we are behind one ourselves */
-	if (!sa->remote_nat || sa->local_nat || endpoint_equal(&sa->remote, remote))
+	/* RFC 7296 2.23: only towards a peer behind a NAT, and not when we are behind one ourselves; RFC 4555 3.8: a
+	 * peer that speaks MOBIKE says so itself */
+	if (!sa->remote_nat || sa->local_nat || sa->mobike || endpoint_equal(&sa->remote, remote))
 		return;
 	sa->remote = *remote;
 	TAILQ_FOREACH (child, &sa->children, siblings) {
 		if (child->installed)
 			action_child(e, IKE_UPDATE, child);
 	}
+	event_emit(e, IKE_EV_MOVED, sa->tunnel, sa, "the peer's NAT has a new mapping");
 }
 
 /* The peer may send on a child until it has read the Delete: where there is a successor, we listen until then. */

@@ -66,6 +66,8 @@ static struct ike_event *event_push(
 		a->event->spi_r = sa->spi_r;
 		a->event->local = sa->local;
 		a->event->remote = sa->remote;
+		if (profile_serves_many(sa->tunnel->profile))
+			a->event->peer = sa->remote_id;
 	}
 	return a->event;
 }
@@ -115,9 +117,12 @@ void event_failure(struct ike_engine *e, enum ike_event_kind kind, const struct 
 
 struct path_spec child_path(const struct child_sa *child)
 {
+	const struct ike_sa *sa = child->sa;
+	bool former = sa->mobike && sa->mobike->waiting;
+
 	return (struct path_spec){
-		.local = child->sa->local,
-		.remote = child->sa->remote,
+		.local = former ? sa->mobike->former_local : sa->local,
+		.remote = former ? sa->mobike->former_remote : sa->remote,
 		.encap = child->udp_encap ? SA_ENCAP_UDP : SA_ENCAP_NONE,
 	};
 }
@@ -147,13 +152,22 @@ static int sa_rank(const struct ike_sa *sa)
 	}
 }
 
-struct ike_sa *tunnel_best_sa(const struct tunnel *t)
+static struct ike_sa *better_sa(struct ike_sa *best, struct ike_sa *sas)
 {
-	struct ike_sa *best = NULL;
-
-	for (struct ike_sa *sa = t->sas; sa; sa = sa->sibling)
+	for (struct ike_sa *sa = sas; sa; sa = sa->sibling)
 		if (sa_rank(sa) && (!best || sa_rank(sa) > sa_rank(best)))
 			best = sa;
+	return best;
+}
+
+struct ike_sa *tunnel_best_sa(const struct tunnel *t)
+{
+	struct ike_sa *best = better_sa(NULL, t->sas);
+	const struct peer *p;
+
+	if (!t->base)
+		TAILQ_FOREACH (p, &t->peers, siblings)
+			best = better_sa(best, p->tunnel.sas);
 	return best;
 }
 
@@ -197,6 +211,11 @@ static void fill_sa(const struct ike_sa *sa, struct ike_tunnel_status *ret)
 	ret->remote = sa->remote;
 	ret->local_nat = sa->local_nat;
 	ret->remote_nat = sa->remote_nat;
+	ret->mobike = sa->mobike;
+	if (sa->mobike) {
+		ret->remotes_count = sa->mobike->peer_count;
+		memcpy(ret->remotes, sa->mobike->peers, sizeof(ret->remotes));
+	}
 	ret->up_since_ns = sa->up_since_ns;
 	if (sa->suite.encr)
 		suite_format(&sa->suite, ret->suite);
@@ -207,19 +226,48 @@ static void fill_sa(const struct ike_sa *sa, struct ike_tunnel_status *ret)
 	fill_children(sa, ret);
 }
 
-int ike_tunnel_status(const struct ike_engine *e, uint32_t tunnel, struct ike_tunnel_status *ret_status)
+static void fill_tunnel(const struct tunnel *t, struct ike_tunnel_status *ret_status)
 {
-	if (tunnel >= e->tunnel_count)
-		return -ENOENT;
-	const struct tunnel *t = &e->tunnels[tunnel];
 	const struct ike_sa *sa = tunnel_best_sa(t);
+
 	memset(ret_status, 0, sizeof(*ret_status));
 	ret_status->child_count = t->profile->child_count;
 	ret_status->local.addr = t->profile->local_addr;
 	ret_status->remote.addr = t->profile->remote_addr;
 	if (sa)
 		fill_sa(sa, ret_status);
+	ret_status->peer_count = t->peer_count;
 	if (t->failure)
 		ret_status->failure = *t->failure;
+}
+
+int ike_tunnel_status(const struct ike_engine *e, uint32_t tunnel, struct ike_tunnel_status *ret_status)
+{
+	if (tunnel >= e->tunnel_count)
+		return -ENOENT;
+	fill_tunnel(&e->tunnels[tunnel], ret_status);
 	return 0;
+}
+
+int ike_peer_status(
+	const struct ike_engine *e, uint32_t tunnel, const struct identity *peer, struct ike_tunnel_status *ret_status)
+{
+	const struct peer *p = tunnel < e->tunnel_count ? peer_lookup(e, &e->tunnels[tunnel], peer) : NULL;
+
+	if (!p)
+		return -ENOENT;
+	fill_tunnel(&p->tunnel, ret_status);
+	return 0;
+}
+
+const struct identity *ike_peer_next(const struct ike_engine *e, uint32_t tunnel, const struct identity *previous)
+{
+	const struct peer *p = NULL;
+
+	if (tunnel >= e->tunnel_count)
+		return NULL;
+	if (previous)
+		p = peer_lookup(e, &e->tunnels[tunnel], previous);
+	p = previous ? (p ? TAILQ_NEXT(p, siblings) : NULL) : TAILQ_FIRST(&e->tunnels[tunnel].peers);
+	return p ? &p->id : NULL;
 }

@@ -44,6 +44,7 @@ int tunnels_init(struct ike_engine *e, const struct tunnel_profile *profiles, si
 		struct tunnel *t = &e->tunnels[i];
 		t->index = (uint32_t)i;
 		t->profile = &profiles[i];
+		TAILQ_INIT(&t->peers);
 		t->retry.kind = TIMER_RETRY;
 		t->retry.owner = t;
 		table_insert(&e->by_address, &t->by_address, address_hash(&profiles[i].remote_addr));
@@ -58,7 +59,9 @@ int tunnels_init(struct ike_engine *e, const struct tunnel_profile *profiles, si
 
 void tunnels_done(struct ike_engine *e)
 {
+	peers_done(e);
 	for (size_t i = 0; i < e->tunnel_count; i++) {
+		claims_done(&e->tunnels[i]);
 		free(e->tunnels[i].failure);
 		pieces_forget(&e->tunnels[i]);
 	}
@@ -70,7 +73,8 @@ static struct tunnel *chain_match(struct link *l, const struct addr *local, cons
 {
 	for (; l; l = table_next(l)) {
 		struct tunnel *t = CONTAINER_OF(l, struct tunnel, by_address);
-		bool here = addr_is_any(&t->profile->local_addr) || addr_equal(&t->profile->local_addr, local);
+		bool here = addr_is_any(&t->profile->local_addr) || addr_equal(&t->profile->local_addr, local) ||
+			    mobike_local(t->profile, local);
 		if (here && addr_equal(&t->profile->remote_addr, remote))
 			return t;
 	}
@@ -115,9 +119,10 @@ void tunnel_link(struct tunnel *t, struct ike_sa *sa)
 	sa->in_tunnel = true;
 }
 
-void tunnel_unlink(struct ike_sa *sa)
+void tunnel_unlink(struct ike_engine *e, struct ike_sa *sa)
 {
-	struct ike_sa **at = &sa->tunnel->sas;
+	struct tunnel *t = sa->tunnel;
+	struct ike_sa **at = &t->sas;
 
 	if (!sa->in_tunnel)
 		return;
@@ -126,6 +131,10 @@ void tunnel_unlink(struct ike_sa *sa)
 	*at = sa->sibling;
 	sa->sibling = NULL;
 	sa->in_tunnel = false;
+	/* it may outlive its peer */
+	sa->tunnel = tunnel_base(t);
+	if (t->base && !t->sas)
+		peer_idle(e, tunnel_peer(t));
 }
 
 struct ike_sa *tunnel_home(const struct tunnel *t)
@@ -321,6 +330,8 @@ void tunnel_replace(struct ike_engine *e, struct ike_sa *fresh, bool initial_con
 {
 	struct tunnel *t = fresh->tunnel;
 
+	if (t->profile->unique_id == UNIQUE_NEVER)
+		return;
 	if (initial_contact)
 		forget_older(e, fresh);
 	for (struct ike_sa *sa = t->sas, *next; sa; sa = next) {
@@ -361,6 +372,8 @@ void tunnel_settle(struct ike_engine *e, struct tunnel *t)
 {
 	struct ike_sa *best = NULL;
 
+	if (t->profile->unique_id == UNIQUE_NEVER)
+		return;
 	for (struct ike_sa *sa = t->sas; sa; sa = sa->sibling)
 		if (sa->state == ST_ESTABLISHED && (!best || stays(sa, best)))
 			best = sa;

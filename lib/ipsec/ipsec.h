@@ -140,6 +140,9 @@ uint32_t sa_spi(const struct sa *sa);
 uint8_t sa_owner(const struct sa *sa); /* outbound; see owner_turn */
 /* Inbound: the tunnel slot its specification named, whose outbound SA is its other half. */
 uint32_t sa_tunnel_slot(const struct sa *sa);
+/* The same of either direction, off the packet path: of the tunnel, also where it is published for one of its children.
+ */
+uint32_t sa_policy_slot(const struct sa *sa);
 /* False when fragments cannot pass it: its selectors look at ports, which later fragments have not, or it is in
  * transport mode, which takes whole datagrams only (RFC 4301 7, RFC 4303 3.3.4). */
 bool sa_takes_fragments(const struct sa *sa);
@@ -177,9 +180,9 @@ void spi_release(struct ipsec *ips, uint32_t spi);
 int sad_insert(struct ipsec *ips, struct sa *sa);
 /* Control: unpublishes; the SA is wiped and its SPI released after a grace period. */
 void sad_retire(struct ipsec *ips, struct sa *sa);
-/* Worker: the SA, or NULL. An SPI of ours is enough; a foreign one names an SA together with protocol (enum
- * security_protocol) and destination, read from the outer IP header (IPv4 or IPv6) at `ip`. Unicast only: RFC 4301 4.1.
- * Valid until the next quiescent report. */
+/* Any worker, the SA's owner or not: the SA, or NULL. An SPI of ours is enough; a foreign one names an SA together with
+ * protocol (enum security_protocol) and destination, read from the outer IP header (IPv4 or IPv6) at `ip`. Unicast
+ * only: RFC 4301 4.1. Valid until the next quiescent report. */
 struct sa *sad_lookup(const struct ipsec *ips, uint32_t spi, uint8_t protocol, const uint8_t *ip);
 /* Worker: brings what the look-up of the same arguments reads into the cache. */
 void sad_prefetch(const struct ipsec *ips, uint32_t spi, uint8_t protocol, const uint8_t *ip);

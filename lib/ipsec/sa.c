@@ -129,6 +129,7 @@ static void fields_build(struct sa *sa, const struct sa_spec *spec)
 	sa->traits |= accept_of(spec);
 	if (!sa->outbound)
 		sa->tunnel_slot = spec->tunnel_slot;
+	sa->policy_slot = spec->tunnel_slot;
 	sa->spi = spec->spi;
 	sa->spi_be = rte_cpu_to_be_32(spec->spi);
 	sa->destination = spec->path.local.addr;
@@ -266,6 +267,11 @@ void sa_stats_read(const struct sa *sa, struct sa_stats *ret_stats)
 uint32_t sa_spi(const struct sa *sa)
 {
 	return sa->spi;
+}
+
+uint32_t sa_policy_slot(const struct sa *sa)
+{
+	return sa->policy_slot;
 }
 
 uint32_t sa_tunnel_slot(const struct sa *sa)

@@ -136,3 +136,24 @@ bool identity_equal(const struct identity *a, const struct identity *b)
 	return memcmp(a->data, b->data, exact) == 0 &&
 	       equal_ignoring_case(a->data + exact, b->data + exact, a->len - exact);
 }
+
+bool identity_is_pattern(const struct identity *id)
+{
+	bool named = (id->type == ID_FQDN && id->len > 2 && id->data[1] == '.') ||
+		     (id->type == ID_RFC822_ADDR && id->len > 2 && id->data[1] == '@');
+
+	return named && id->data[0] == '*';
+}
+
+bool identity_matches(const struct identity *wanted, const struct identity *id)
+{
+	size_t suffix = wanted->len - 1u;
+
+	if (wanted->type == ID_NONE)
+		return true;
+	if (!identity_is_pattern(wanted))
+		return identity_equal(wanted, id);
+	/* the suffix of an e-mail pattern holds the last @ of what ends so */
+	return wanted->type == id->type && id->len > suffix && !memchr(id->data, 0, id->len) &&
+	       equal_ignoring_case(wanted->data + 1, id->data + id->len - suffix, suffix);
+}

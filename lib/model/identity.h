@@ -31,5 +31,9 @@ int identity_parse(const char *text, struct identity *ret_identity);
 int identity_from_bytes(uint8_t type, struct bytes b, struct identity *ret_identity); /* 0 or -EMSGSIZE */
 /* Text with unprintable bytes escaped; ret_text has IDENTITY_TEXT_MAX bytes. Returns ret_text. */
 char *identity_format(const struct identity *id, char *ret_text);
+/* "*.example.net" stands for every FQDN below that domain, "*@example.net" for every e-mail address of that one. */
+bool identity_is_pattern(const struct identity *id);
+/* True when `wanted` is ID_NONE, the same identity, or a pattern that id fits. */
+bool identity_matches(const struct identity *wanted, const struct identity *id);
 /* Same type and bytes; FQDN and e-mail domain without regard to ASCII case. */
 bool identity_equal(const struct identity *a, const struct identity *b);

@@ -32,18 +32,26 @@ enum encap_wish {
 	ENCAP_ALWAYS, /* UDP always */
 };
 
-#define POOL_DNS_MAX 4
+/* What becomes of an IKE SA when its peer comes with another one (RFC 7296 2.4). */
+enum unique_id {
+	UNIQUE_REPLACE, /* the new one stays */
+	UNIQUE_KEEP,    /* the old one stays, unless the peer has lost it */
+	UNIQUE_NEVER,   /* both stay */
+};
 
-struct dns_list {
+#define ADDRESS_LIST_MAX 4
+
+/* A few addresses of either family. */
+struct address_list {
 	uint8_t count;
-	struct addr items[POOL_DNS_MAX];
+	struct addr items[ADDRESS_LIST_MAX];
 };
 
 /* Addresses that are lent to peers, and what they are told with them (RFC 7296 3.15). */
 struct address_pool {
 	char name[PROFILE_NAME_MAX];
 	struct selector_list addresses; /* ranges of either family */
-	struct dns_list dns;
+	struct address_list dns;
 	struct selector_list split_include; /* prefixes of ours that the peer is to send through the tunnel */
 	uint64_t hold_ns;                   /* how long an address is kept for who gave it back, when others want it */
 };
@@ -73,7 +81,9 @@ struct tunnel_profile {
 	char name[PROFILE_NAME_MAX];
 	struct addr local_addr;              /* ours */
 	struct addr remote_addr;             /* ADDR_NONE: any peer (responder only) */
-	struct identity local_id, remote_id; /* remote ID_NONE: any identity */
+	struct identity local_id, remote_id; /* remote ID_NONE: any identity; or a pattern */
+	enum unique_id unique_id;
+	uint32_t peers_max; /* of a tunnel that serves many: so many at once; 0: any number */
 	enum auth_method local_auth, remote_auth;
 	struct proposal_list proposals; /* PROTOCOL_IKE */
 	bool allow_weak;                /* proposals may have weak algorithms; looked at by the loader only */
@@ -85,6 +95,11 @@ struct tunnel_profile {
 	bool fragmentation;             /* of large IKE messages (RFC 7383) */
 	uint32_t fragment_bytes_ipv4, fragment_bytes_ipv6; /* IP packets of IKE fragments are at most so large */
 	enum encap_wish encap;
+	bool mobike;       /* the IKE SA and its Child SAs may move to other addresses (RFC 4555) */
+	bool mobike_check; /* a new address of the peer is asked before traffic goes there (RFC 4555 3.7) */
+	bool nat_refused;  /* no NAT may be on the way (RFC 4555 3.9) */
+	struct address_list local_more, remote_more; /* further addresses of ours and of the peer, best first */
+	struct selector_list move_to; /* where the peer may move; empty: anywhere. Ports and protocols do not count */
 	bool one_selector; /* a Child SA carries one local and one remote selector: more of them are more Child SAs */
 	bool close_idle;   /* the IKE SA ends with its last Child SA, when inactivity ends that */
 	enum virtual_ip virtual_ip; /* we ask for these */
@@ -94,3 +109,10 @@ struct tunnel_profile {
 	uint8_t child_count;
 	struct child_profile children[CHILDREN_MAX];
 };
+
+/* Each identity that comes has an IKE SA and Child SAs of its own under this one entry. */
+static inline bool profile_serves_many(const struct tunnel_profile *p)
+{
+	return p->remote_addr.family == ADDR_NONE &&
+	       (p->remote_id.type == ID_NONE || identity_is_pattern(&p->remote_id));
+}

@@ -102,6 +102,14 @@ static void host_lease_give_back(void *context, const struct address_pool *pool,
 	n->lent--;
 }
 
+static bool host_path_usable(void *context, const struct addr *local, const struct addr *remote)
+{
+	const struct node *n = context;
+
+	(void)remote;
+	return !addr_equal(local, &n->gone) && (addr_equal(local, &n->inside) || addr_equal(local, &n->second));
+}
+
 /* RFC 7748 6.1 */
 void wire_fixed_job(struct crypto_job *job)
 {
@@ -181,6 +189,34 @@ static void transmit(struct wire *w, struct packet p)
 	enqueue(w, p);
 }
 
+/* The address as the peer sees it, through the NAT in front of it. False: not one of ours. */
+static bool leave(const struct node *n, const struct endpoint *inside, struct endpoint *ret_outside)
+{
+	bool second = n->second.family && addr_equal(&inside->addr, &n->second);
+	const struct addr *outside = second ? &n->second_outside : &n->outside;
+
+	if ((!second && !addr_equal(&inside->addr, &n->inside)) || addr_equal(&inside->addr, &n->gone) ||
+		addr_equal(outside, &n->cut))
+		return false;
+	*ret_outside = (struct endpoint){ *outside,
+		(uint16_t)(inside->port + (second ? n->second_offset : n->port_offset)) };
+	return true;
+}
+
+static bool arrive(const struct node *n, const struct endpoint *outside, struct endpoint *ret_inside)
+{
+	bool second = n->second.family && addr_equal(&outside->addr, &n->second_outside);
+	const struct addr *inside = second ? &n->second : &n->inside;
+
+	if ((!second && !addr_equal(&outside->addr, &n->outside)) || addr_equal(inside, &n->gone) ||
+		addr_equal(&outside->addr, &n->cut))
+		return false;
+	*ret_inside = (struct endpoint){ *inside,
+		(uint16_t)(outside->port - (second ? n->second_offset : n->port_offset)) };
+	/* the NAT has no other mapping */
+	return ret_inside->port == IKE_PORT || ret_inside->port == NATT_PORT;
+}
+
 /* Addresses as the receiver sees them: the sender's NAT, then the receiver's. */
 static void send_packet(struct node *n, struct ike_action *a)
 {
@@ -195,11 +231,8 @@ static void send_packet(struct node *n, struct ike_action *a)
 		return;
 	}
 	story_add(w, n, BYTES(a->send.data, a->send.len));
-	if (n->dead || !addr_equal(&a->send.remote.addr, &peer->outside) ||
-		!addr_equal(&a->send.local.addr, &n->inside))
+	if (n->dead || !leave(n, &a->send.local, &p.remote) || !arrive(peer, &a->send.remote, &p.local))
 		return;
-	p.remote = (struct endpoint){ n->outside, (uint16_t)(a->send.local.port + n->port_offset) };
-	p.local = (struct endpoint){ peer->inside, (uint16_t)(a->send.remote.port - peer->port_offset) };
 	p.data = a->send.data;
 	p.len = a->send.len;
 	a->send.data = NULL;
@@ -279,6 +312,10 @@ static void take_event(struct node *n, const struct ike_event *event)
 {
 	n->events[event->kind]++;
 	snprintf(n->last_text, sizeof(n->last_text), "%s", event->text);
+	if (event->kind == IKE_EV_MOVED)
+		snprintf(n->moved, sizeof(n->moved), "%s", event->text);
+	if (event->kind == IKE_EV_MOVE_REFUSED)
+		snprintf(n->refused, sizeof(n->refused), "%s", event->text);
 	if (event->kind == IKE_EV_FAILED) {
 		n->failure = event->failure;
 		n->failure_tunnel = event->tunnel;
@@ -310,7 +347,7 @@ static void take_address(struct node *n, const struct ike_action *a)
 		n->dns = a->address.dns;
 	} else if (!n->times_given) {
 		memset(n->given, 0, sizeof(n->given));
-		n->dns = (struct dns_list){ 0 };
+		n->dns = (struct address_list){ 0 };
 	}
 }
 
@@ -367,6 +404,28 @@ void node_child_command(struct node *n, enum ike_command_kind kind, uint32_t spi
 
 	if (remote)
 		c.remote = *remote;
+	ike_command(n->engine, &c, n->wire->now_ns, &out);
+	node_carry_out(n, &out);
+}
+
+void node_paths_changed(struct node *n)
+{
+	struct ike_actions out = { 0 };
+	struct ike_command c = { .kind = IKE_PATHS_CHANGED };
+
+	ike_command(n->engine, &c, n->wire->now_ns, &out);
+	node_carry_out(n, &out);
+}
+
+void node_move(struct node *n, const char *local, const char *remote)
+{
+	struct ike_actions out = { 0 };
+	struct ike_command c = { .kind = IKE_MOVE, .child = IKE_WHOLE_TUNNEL };
+
+	if (local)
+		addr_parse(local, &c.local);
+	if (remote)
+		addr_parse(remote, &c.remote.addr);
 	ike_command(n->engine, &c, n->wire->now_ns, &out);
 	node_carry_out(n, &out);
 }
@@ -483,7 +542,7 @@ void wire_init(struct wire *w, uint64_t seed)
 static void node_start(struct node *n)
 {
 	struct ike_host host = { n, host_random, host_psk, host_reserve, host_release, host_lease_take,
-		host_lease_give_back };
+		host_lease_give_back, host_path_usable };
 
 	n->engine = ike_engine_create(&n->settings, &host, n->profiles, n->profile_count);
 	assert(n->engine);
@@ -590,6 +649,12 @@ static void send_traffic(struct node *n, const struct pair *p)
 	if (chance(w, w->reorder_percent))
 		packet.at_ns += test_random(&w->random) % (900 * MS);
 	w->traffic_sent++;
+	if (w->traffic_by_address &&
+		(!leave(n, &p->out.path.local, &packet.remote) || !arrive(peer, &p->out.path.remote, &packet.local))) {
+		w->traffic_strayed++;
+		w->strayed_last_ns = w->now_ns;
+		return;
+	}
 	enqueue(w, packet);
 }
 

@@ -31,11 +31,15 @@ struct node {
 	struct ike_settings settings;
 	struct tunnel_profile profiles[PROFILES_MAX];
 	size_t profile_count;
-	const char *psk;      /* NULL: no key for anybody */
-	struct addr inside;   /* our address */
-	struct addr outside;  /* what the peer sees; the same without NAT */
-	uint16_t port_offset; /* NAT: outside ports are inside ports plus this */
-	bool dead;            /* neither receives nor sends */
+	const char *psk;                    /* NULL: no key for anybody */
+	struct addr inside;                 /* our address */
+	struct addr outside;                /* what the peer sees; the same without NAT */
+	uint16_t port_offset;               /* NAT: outside ports are inside ports plus this */
+	struct addr second, second_outside; /* another address, for MOBIKE, likewise; ADDR_NONE: none */
+	uint16_t second_offset;
+	struct addr gone; /* this one is not ours any more: path_usable says no, nothing is sent from or comes to it */
+	struct addr cut;  /* nothing gets through to this one, without anybody being told */
+	bool dead;        /* neither receives nor sends */
 	uint64_t random;
 	struct pair pairs[PAIRS_MAX];
 	int current[PROFILES_MAX][CHILDREN_MAX]; /* index of the pair traffic goes out on; -1: none */
@@ -47,12 +51,13 @@ struct node {
 	bool no_lease;                           /* pools are empty */
 	struct addr given[2];                    /* to us by the peer */
 	int times_given;                         /* and not gone */
-	struct dns_list dns;
+	struct address_list dns;
 	uint8_t bad_pad; /* seal_raw writes this pad length instead of the true one; 0: the true one */
 	unsigned events[IKE_EVENT_KINDS];
 	struct ike_failure failure; /* of the last FAILED */
 	int32_t failure_tunnel;
 	char last_text[EVENT_TEXT_MAX];
+	char moved[EVENT_TEXT_MAX], refused[EVENT_TEXT_MAX]; /* of the last MOVED, MOVE_REFUSED */
 	unsigned keepalives, installs, retires, updates;
 };
 
@@ -92,6 +97,9 @@ struct wire {
 	unsigned traffic_sent, traffic_lost;
 	bool watch_traffic; /* from the moment both sides send: each side's outbound must be the other's inbound */
 	bool traffic_seen;
+	bool traffic_by_address; /* what is sent on a path that leads nowhere counts as strayed */
+	unsigned traffic_strayed;
+	uint64_t strayed_last_ns;
 };
 
 /* Two gateways with one tunnel each: A starts it, B responds. Change profiles and settings, then wire_start. */
@@ -132,6 +140,9 @@ void node_carry_out(struct node *n, struct ike_actions *out);
 void node_command(struct node *n, enum ike_command_kind kind, uint32_t tunnel);
 /* About one child of a tunnel. */
 void node_index_command(struct node *n, enum ike_command_kind kind, uint32_t tunnel, uint32_t child);
+/* Our addresses or routes are other ones now. */
+void node_paths_changed(struct node *n);
+void node_move(struct node *n, const char *local, const char *remote);
 void node_child_command(struct node *n, enum ike_command_kind kind, uint32_t spi, const struct endpoint *remote);
 /* Begins one more IKE SA of the tunnel whatever there is: what a peer that makes before it breaks does. */
 void node_start_another(struct node *n, uint32_t tunnel);

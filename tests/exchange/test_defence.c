@@ -37,13 +37,13 @@ static void test_second_peer_does_not_take_the_traffic(void)
 	CU_ASSERT_EQUAL(node_pair(&w.b)->out.spi, spi_out);
 	CU_ASSERT_TRUE(wire_up(&w));
 	CU_ASSERT_EQUAL(w.b.failure.phase, 2);
-	CU_ASSERT_EQUAL(w.b.failure.notify, NOTIFY_NO_ADDITIONAL_SAS);
-	CU_ASSERT_STRING_EQUAL(w.b.failure.reason, "tunnel already serves another peer");
+	CU_ASSERT_EQUAL(w.b.failure.notify, NOTIFY_TS_UNACCEPTABLE);
+	CU_ASSERT_STRING_EQUAL(w.b.failure.reason, "another peer of the tunnel has these addresses");
 	CU_ASSERT_STRING_EQUAL(w.b.failure.ours, "a.example.net");
 	CU_ASSERT_STRING_EQUAL(w.b.failure.theirs, "c.example.net");
 	/* the peer is authenticated and told */
 	CU_ASSERT_EQUAL(node_status(&w.a, 1).phase1, PHASE_UP);
-	CU_ASSERT_EQUAL(node_status(&w.a, 1).failure.notify, NOTIFY_NO_ADDITIONAL_SAS);
+	CU_ASSERT_EQUAL(node_status(&w.a, 1).failure.notify, NOTIFY_TS_UNACCEPTABLE);
 	/* once the first one is gone, the second is served */
 	node_command(&w.a, IKE_TERMINATE, 0);
 	wire_run(&w, S);

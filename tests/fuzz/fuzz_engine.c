@@ -161,13 +161,30 @@ static void give_notify(struct node *victim, struct reader *r)
 		give(victim, writer_view(&w));
 }
 
+/* An address of ours goes or comes, or the operator wants another path. */
+static void move_command(struct node *victim, uint8_t choice)
+{
+	static const char *const addresses[] = { NULL, "192.0.2.1", "192.0.2.2", "198.51.100.1", "198.51.100.2",
+		"2001:db8::1" };
+
+	if (choice & 0x80) {
+		victim->gone = choice & 1 ? victim->inside : choice & 2 ? victim->second : (struct addr){ 0 };
+		node_paths_changed(victim);
+	} else {
+		node_move(victim, addresses[choice % ARRAY_LEN(addresses)],
+			addresses[choice / ARRAY_LEN(addresses) % ARRAY_LEN(addresses)]);
+	}
+}
+
 static void command(struct node *victim, struct reader *r)
 {
-	uint8_t kind = reader_u8(r) % (IKE_ADDRESS_CHANGED + 1);
+	uint8_t kind = reader_u8(r) % (IKE_MOVE + 1);
 	const struct pair *p = node_pair(victim);
 	struct endpoint moved = { victim->outside, reader_u16(r) };
 
-	if (kind >= IKE_EXPIRE)
+	if (kind >= IKE_PATHS_CHANGED)
+		move_command(victim, reader_u8(r));
+	else if (kind >= IKE_EXPIRE)
 		node_child_command(victim, (enum ike_command_kind)kind, p ? p->in.spi : reader_u8(r), &moved);
 	else
 		node_command(victim, (enum ike_command_kind)kind, reader_u8(r) & 1);
@@ -205,7 +222,18 @@ static void advance(struct wire *w, struct node *victim, struct kept *kept, unsi
 	open_kept(victim, kept);
 }
 
-static void set_up(struct wire *w, uint8_t shape)
+static void set_up_mobike(struct node *n, const char *second)
+{
+	struct tunnel_profile *p = &n->profiles[0];
+
+	addr_parse(second, &n->second);
+	n->second_outside = n->second;
+	p->mobike = p->mobike_check = true;
+	p->local_more.count = 1;
+	p->local_more.items[0] = n->second;
+}
+
+static void set_up(struct wire *w, uint8_t shape, bool mobike)
 {
 	static const char *const suites[] = { "aes128gcm16-prfsha256-x25519", "aes128-sha256-x25519",
 		"aes256gcm16-prfsha384-x25519-ecp256,aes256-sha512-x25519", "aes128gcm16-prfsha256-x25519" };
@@ -224,6 +252,10 @@ static void set_up(struct wire *w, uint8_t shape)
 		w->a.settings.cookie_threshold = w->b.settings.cookie_threshold = 0;
 	if (shape & 16)
 		w->b.profiles[0].children[0].start = START_INITIATE;
+	if (mobike) {
+		set_up_mobike(&w->a, "198.51.100.1");
+		set_up_mobike(&w->b, "198.51.100.2");
+	}
 	wire_start(w);
 }
 
@@ -235,7 +267,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	uint8_t shape = reader_u8(&r), stage = reader_u8(&r);
 
 	memset(&kept, 0, sizeof(kept));
-	set_up(&w, shape);
+	set_up(&w, shape, stage & 4);
 	struct node *victim = shape & 0x80 ? &w.b : &w.a;
 	advance(&w, victim, &kept, stage & 3);
 	for (unsigned i = 0; i < 64 && reader_left(&r) && !r.failed; i++)

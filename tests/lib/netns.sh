@@ -135,6 +135,23 @@ capture_stop() {
 # pcap_count NAME KEY: a figure of pcap.py's summary (ike, esp, udp_esp, keepalive, arp, other, needle ...)
 pcap_count() { python3 "$repo/tests/lib/pcap.py" "$work/$1.pcap" "${3:-}" | jq -r ".$2"; }
 
+# A concentrator and two that come to it: gateway B as above, at the WAN router's side c 192.0.2.254 KEY1 192.0.2.2 and at its
+# side d 203.0.113.254 KEY2 203.0.113.2, each with an interface IF.
+topology_star() {
+	netns_add hb gb wan "$1" "$2"
+	link hb eth0 gb lan
+	link gb wan wan b
+	link "$1" "$3" wan c
+	link "$2" "$3" wan d
+	address hb eth0 10.2.0.2/24
+	address wan b 198.51.100.254/24
+	address wan c 192.0.2.254/24
+	address wan d 203.0.113.254/24
+	default_via hb 10.2.0.1
+	in_ns wan sysctl -qw net.ipv4.ip_forward=1
+	wan_watch
+}
+
 # ---- traffic ----
 
 # ping_ok KEY ADDRESS COUNT [PATTERN]: all answered

@@ -14,6 +14,8 @@ peer_protocol=esp
 peer_local_ts=10.2.0.0/24
 peer_remote_ts=10.1.0.0/24
 peer_dpd=30s
+peer_mobike=no
+peer_esp_log=1 # 2: also each packet that is dropped
 peer_plugins="" # further ones, with algorithms
 peer_connection="" # further lines of the connection
 peer_child=""      # further lines of its child
@@ -38,6 +40,7 @@ charon_settings() {
 		      path = $work/$1.log
 		      default = 1
 		      cfg = 1
+		      esp = $peer_esp_log
 		      flush_line = yes
 		    }
 		  }
@@ -80,8 +83,8 @@ charon_connection() {
 		    proposals = $peer_ike_proposals
 		    dpd_delay = $peer_dpd
 		    $peer_connection
-		    # 4500 only when NAT detection asks for it
-		    mobike = no
+		    # no: 4500 only when NAT detection asks for it
+		    mobike = $peer_mobike
 		    local {
 		      auth = psk
 		      id = $4

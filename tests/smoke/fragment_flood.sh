@@ -1,7 +1,8 @@
 #!/bin/bash
 # SPDX-License-Identifier: BSD-3-Clause
 # Fragments of dishonest senders at a gateway's outer address: each kind ends by its name, the tunnel's traffic goes on
-# undisturbed, also in fragments of its own, and every buffer comes back.
+# undisturbed, also in fragments of its own, and every buffer comes back. With two workers half of the fragments are the
+# other one's.
 # shellcheck disable=SC2154,SC2034 # variables of tests/lib
 
 # shellcheck source=/dev/null
@@ -36,17 +37,22 @@ honest_during_flood() {
 	[ "${lost:-100}" = 0 ] || because "${lost:-all} % of the pings lost during a flood of fragments"
 }
 
+gateways_start() {
+	local gw
+	pair_manual_config
+	for gw in gw-a gw-b; do
+		ports_of_pcap $gw
+		sed -i 's/lab_keys: true/lab_keys: true\n    outer: {df: clear}/' "$work/$gw.yaml"
+	done
+	pair_start
+	wan_mac=$(gw_json gw-a show ports | jq -r '.ports[1].mac')
+}
+
 gw_system='  reassembly: {timeout: 1s, datagrams: 256}'
 topology_pair
-pair_manual_config
-for gw in gw-a gw-b; do
-	ports_of_pcap $gw
-	sed -i 's/lab_keys: true/lab_keys: true\n    outer: {df: clear}/' "$work/$gw.yaml"
-done
 ip -n "$(ns wan)" route replace 192.0.2.0/24 dev a mtu lock 1000
 ip -n "$(ns wan)" route replace 198.51.100.0/24 dev b mtu lock 1000
-pair_start
-wan_mac=$(gw_json gw-a show ports | jq -r '.ports[1].mac')
+gateways_start
 check fragment_flood/ping_before ping_ok ha 10.2.0.2 2
 before=$(free_buffers)
 check fragment_flood/overlap_is_named counts gw-a fragment_overlap forge overlap 20
@@ -59,3 +65,12 @@ check fragment_flood/timeout_is_named counts gw-a fragment_timeout forge endless
 check fragment_flood/honest_fragments_pass_during_a_flood honest_during_flood
 check fragment_flood/memory_is_flat_afterwards memory_is_flat
 check fragment_flood/ping_afterwards ping_ok ha 10.2.0.2 3
+stop gw-a TERM 10
+stop gw-b TERM 10
+gw_workers=2
+gateways_start
+check fragment_flood/two_workers_ping_before ping_ok ha 10.2.0.2 2
+before=$(free_buffers)
+check fragment_flood/two_workers_honest_fragments_pass_during_a_flood honest_during_flood
+check fragment_flood/two_workers_memory_is_flat_afterwards memory_is_flat
+check fragment_flood/two_workers_ping_afterwards ping_ok ha 10.2.0.2 3

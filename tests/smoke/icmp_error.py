@@ -5,8 +5,8 @@
 usage: icmp_error.py frag-needed OUTER_SRC SPI OUTER_DST MTU    about an ESP packet, to its sender
        icmp_error.py too-big OUTER_SRC SPI OUTER_DST MTU        the same over IPv6
        icmp_error.py unreachable OUTER_SRC SPI OUTER_DST        host unreachable about an ESP packet
-       icmp_error.py about-clear INNER_SRC INNER_DST VIA        host unreachable from 192.0.2.254 about a UDP packet in
-                                                                clear, to its sender; VIA: the next hop's address
+       icmp_error.py about-clear INNER_SRC INNER_DST VIA [FROM] host unreachable from 192.0.2.254, or FROM, about a UDP
+                                                                packet in clear, to its sender; VIA: the next hop
 """
 import socket
 import struct
@@ -64,7 +64,7 @@ def main():
         send6(args[0], struct.pack("!BBHI", ICMPV6_TOO_BIG, 0, 0, int(args[3])) + quoted)
     elif kind == "about-clear":
         quoted = ip4(args[0], args[1], PROTO_UDP, struct.pack("!HHHH", 7, 7, 24, 0) + bytes(16))
-        send4(args[0], icmp(HOST, 0, quoted), src="192.0.2.254", via=args[2])
+        send4(args[0], icmp(HOST, 0, quoted), src=(args[3:] or ["192.0.2.254"])[0], via=args[2])
     else:
         sys.exit(__doc__)
 

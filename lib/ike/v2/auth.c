@@ -15,6 +15,9 @@
 
 #define NEXT_PAYLOAD_OFFSET 16 /* of the IKE header */
 
+/* IKE SAs of one identity among many peers: with unique_id never each of its devices has some. */
+#define PEER_SAS_MAX 32
+
 #define ID_BODY_MAX (4 + IDENTITY_BYTES_MAX)
 
 static const char hint_psk[] = "compare the pre-shared keys of both gateways, byte for byte";
@@ -116,6 +119,7 @@ static bool send_request(struct ike_engine *e, struct ike_sa *sa, struct ike_fai
 		ret_failure->notify = 0;
 		return false;
 	}
+	mobike_offer(e, sa, &m);
 	config_ask(sa, &m, config);
 	err = child_offer_auth(e, sa, &m);
 	if (err) {
@@ -133,6 +137,11 @@ enum step auth_send_request(struct ike_engine *e, struct ike_sa *sa, const struc
 
 	if (sa_init_take_secret(e, sa, in->job))
 		return give_up(e, sa, &f);
+	if (sa->tunnel->profile->nat_refused && (sa->local_nat || sa->remote_nat)) {
+		f = failure_make(1, IKE_SA_INIT, true, 0, "a NAT is on the way, which the tunnel refuses",
+			"phase1.nat: allow lets it pass");
+		return give_up(e, sa, &f);
+	}
 	natd_move_port(sa);
 	return send_request(e, sa, &f) ? STEP_NEXT : give_up(e, sa, &f);
 }
@@ -236,6 +245,7 @@ enum step auth_on_response(struct ike_engine *e, struct ike_sa *sa, const struct
 	if (check_peer(e, sa, in->m, &f))
 		return refuse_peer(e, sa, TASK_AUTH_FAILED, &f);
 	sa->reauth_ns = auth_end(e, sa, in->m);
+	mobike_agree(e, sa, in->m);
 	if (!take_child(e, sa, in->m)) {
 		sa->wants = TASK_BIT(TASK_DELETE_IKE);
 		sa->afterwards = AFTER_BACKOFF;
@@ -316,18 +326,25 @@ enum step auth_on_secret(struct ike_engine *e, struct ike_sa *sa, const struct i
 }
 
 /* The SA ends, its refusal stays available to a peer that did not hear it. */
-static enum step refuse(
+static enum step turn_away(
 	struct ike_engine *e, struct ike_sa *sa, const struct input *in, struct ike_failure *f, struct bytes data)
 {
-	if (f->notify == NOTIFY_AUTHENTICATION_FAILED)
-		e->counters[IKE_C_AUTH_FAILED]++;
-	source_failed(e, sa);
 	failure_report(e, sa->tunnel, sa, in->d, f);
 	if (protect_respond_error(e, sa, in, f->notify, data))
 		sa_close(e, sa, f->reason);
 	else
 		sa_linger(e, sa, f->reason);
 	return STEP_STAY;
+}
+
+/* The same for one that has not proved who it is. */
+static enum step refuse(
+	struct ike_engine *e, struct ike_sa *sa, const struct input *in, struct ike_failure *f, struct bytes data)
+{
+	if (f->notify == NOTIFY_AUTHENTICATION_FAILED)
+		e->counters[IKE_C_AUTH_FAILED]++;
+	source_failed(e, sa);
+	return turn_away(e, sa, in, f, data);
 }
 
 enum step auth_on_bad_request(struct ike_engine *e, struct ike_sa *sa, const struct input *in)
@@ -342,15 +359,21 @@ enum step auth_on_bad_request(struct ike_engine *e, struct ike_sa *sa, const str
 
 static bool identities_fit(const struct tunnel_profile *p, const struct identity *idi, const struct identity *idr)
 {
-	if (p->remote_id.type != ID_NONE && !identity_equal(&p->remote_id, idi))
+	if (!identity_matches(&p->remote_id, idi))
 		return false;
 	return idr->type == ID_NONE || identity_equal(&p->local_id, idr);
 }
 
+/* The one identity, a pattern, any. */
+static int names_peer(const struct identity *wanted)
+{
+	return (wanted->type != ID_NONE) + (wanted->type != ID_NONE && !identity_is_pattern(wanted));
+}
+
 /* How well a profile suits this peer; 0: not at all. One that names the peer comes before one for any; two tunnels of
  * the same peer differ in their selectors only; of two for any, the one that serves nobody else. */
-static int suitability(const struct tunnel *t, const struct message *m, const struct identity *idi,
-	const struct identity *idr, const struct proposal_list *chosen)
+static int suitability(const struct ike_engine *e, const struct tunnel *t, const struct message *m,
+	const struct identity *idi, const struct identity *idr, const struct proposal_list *chosen)
 {
 	const struct tunnel_profile *p = t->profile;
 	struct proposal same;
@@ -362,7 +385,8 @@ static int suitability(const struct tunnel *t, const struct message *m, const st
 	for (uint8_t i = 0; i < p->child_count && !overlap; i++)
 		overlap = selector_list_narrow(&m->tsr, &p->children[i].local, &local, &cut) &&
 			  selector_list_narrow(&m->tsi, &p->children[i].remote, &remote, &cut);
-	return 1 + 3 * (p->remote_id.type != ID_NONE) + overlap + (overlap && !tunnel_rival(t, idi));
+	bool unclaimed = overlap && !tunnel_rival(t, idi) && !claims_rival(t, peer_lookup(e, t, idi), &remote);
+	return 1 + 3 * names_peer(&p->remote_id) + overlap + unclaimed;
 }
 
 static struct tunnel *choose_tunnel(const struct ike_engine *e, const struct ike_sa *sa, const struct message *m,
@@ -375,7 +399,7 @@ static struct tunnel *choose_tunnel(const struct ike_engine *e, const struct ike
 
 	for (struct tunnel *t = tunnel_candidate(e, local, remote, NULL); t;
 		t = tunnel_candidate(e, local, remote, t)) {
-		int rank = suitability(t, m, idi, idr, &chosen);
+		int rank = suitability(e, t, m, idi, idr, &chosen);
 		if (rank > best_rank) {
 			best = t;
 			best_rank = rank;
@@ -391,7 +415,7 @@ static enum step refuse_identity(struct ike_engine *e, struct ike_sa *sa, const 
 	struct ike_failure f = failure_make(
 		1, IKE_AUTH, false, NOTIFY_AUTHENTICATION_FAILED, "no tunnel accepts these identities", hint_identity);
 
-	if (p->remote_id.type != ID_NONE && !identity_equal(&p->remote_id, idi))
+	if (!identity_matches(&p->remote_id, idi))
 		failure_set_identities(&f, &p->remote_id, idi, "peer identity");
 	else
 		failure_set_identities(&f, &p->local_id, idr, "our identity");
@@ -436,9 +460,61 @@ static int respond(struct ike_engine *e, struct ike_sa *sa, const struct input *
 	if (err)
 		return err;
 	tell_auth_end(e, sa, &m, lifetime);
+	if (mobike_agree(e, sa, in->m))
+		mobike_offer(e, sa, &m);
 	if (config_answer(e, sa, in->m, in->d, &m, config))
 		child_answer_auth(e, sa, in->m, in->d, &m);
 	return protect_respond(e, sa, in->d, &m);
+}
+
+/* The peer has proved its identity and is connected already, from elsewhere. From the same address it renews its
+ * authentication, or has lost the old IKE SA. */
+static bool is_kept(const struct peer *p, const struct ike_sa *fresh)
+{
+	if (fresh->tunnel->profile->unique_id != UNIQUE_KEEP || fresh->handshake->initial_contact || !p)
+		return false;
+	for (const struct ike_sa *sa = p->tunnel.sas; sa; sa = sa->sibling)
+		if (sa->state == ST_ESTABLISHED && !addr_equal(&sa->remote.addr, &fresh->remote.addr))
+			return true;
+	return false;
+}
+
+static unsigned sa_count_of(const struct tunnel *t)
+{
+	unsigned n = 0;
+
+	for (const struct ike_sa *sa = t->sas; sa; sa = sa->sibling)
+		n++;
+	return n;
+}
+
+/* Whether there is a place for a peer that has proved its identity; else it was refused. The notify alone, without
+ * IDr and AUTH, says that there is no IKE SA; NO_ADDITIONAL_SAS that it is not the peer's proof that lacks. */
+static bool admit(struct ike_engine *e, struct ike_sa *sa, const struct input *in)
+{
+	const struct tunnel *t = sa->tunnel;
+	const struct peer *p = peer_lookup(e, t, &sa->remote_id);
+	struct ike_failure f;
+
+	if (p && sa_count_of(&p->tunnel) >= PEER_SAS_MAX) {
+		f = failure_make(1, IKE_AUTH, false, NOTIFY_NO_ADDITIONAL_SAS,
+			"this identity has as many IKE SAs as it may", "does the peer lose them and come again?");
+		e->counters[IKE_C_PEERS_LIMIT]++;
+	} else if (is_kept(p, sa)) {
+		f = failure_make(1, IKE_AUTH, false, NOTIFY_AUTHENTICATION_FAILED,
+			"this identity is connected already, from another address",
+			"unique_id: keep protects the connection that is there");
+		e->counters[IKE_C_UNIQUE_KEPT]++;
+	} else if (!p && t->profile->peers_max && t->peer_count >= t->profile->peers_max) {
+		f = failure_make(1, IKE_AUTH, false, NOTIFY_NO_ADDITIONAL_SAS, "the tunnel has as many peers as it may",
+			"remote.peers is the limit");
+		e->counters[IKE_C_PEERS_LIMIT]++;
+	} else {
+		return true;
+	}
+	failure_set_identities(&f, &t->profile->local_id, &sa->remote_id, NULL);
+	turn_away(e, sa, in, &f, BYTES_NONE);
+	return false;
 }
 
 enum step auth_on_request(struct ike_engine *e, struct ike_sa *sa, const struct input *in)
@@ -464,8 +540,12 @@ enum step auth_on_request(struct ike_engine *e, struct ike_sa *sa, const struct 
 	sa->local = in->d->local;
 	sa->remote = in->d->remote;
 	sa->handshake->initial_contact = message_find_notify(in->m, NOTIFY_INITIAL_CONTACT);
-	tunnel_link(t, sa);
-	if (respond(e, sa, in)) {
+	if (!admit(e, sa, in))
+		return STEP_STAY;
+	t = peer_tunnel(e, t, &idi);
+	if (t)
+		tunnel_link(t, sa);
+	if (!t || respond(e, sa, in)) {
 		sa_fail(e, sa);
 		return STEP_STAY;
 	}

@@ -114,6 +114,10 @@ struct child_sa *child_install(
 
 	if (!child)
 		return NULL;
+	if (child_claim(child)) {
+		child_free(e, child);
+		return NULL;
+	}
 	const struct ts_pair policy = child_policy(sa, a->index);
 	child->piece = !narrow_within(&policy, &a->ts);
 	child->initiated = child->confirmed = k->initiator;
@@ -158,6 +162,25 @@ static void take_chosen(const struct proposal *chosen, const struct message *m, 
 	ret->spi_out = (uint32_t)chosen->spi;
 	ret->protocol = chosen->protocol;
 	ret->tfc_unwanted = message_find_notify(m, NOTIFY_ESP_TFC_PADDING_NOT_SUPPORTED);
+}
+
+/* Many peers, and another one has some of these addresses. */
+static bool rival_claims(const struct ike_sa *sa, uint8_t exchange, bool initiator, const struct agreement *a,
+	struct ike_failure *ret_failure)
+{
+	const struct tunnel *base = sa->tunnel->base;
+	const struct peer *rival = base ? claims_rival(base, tunnel_peer(sa->tunnel), &a->ts.remote) : NULL;
+
+	if (!rival)
+		return false;
+	*ret_failure = failure_make(2, exchange, initiator, initiator ? 0 : NOTIFY_TS_UNACCEPTABLE,
+		"another peer of the tunnel has these addresses",
+		"give each peer addresses of its own, or let a pool do it (remote.pool)");
+	failure_set_identities(ret_failure, &rival->id, &sa->remote_id, NULL);
+	snprintf(ret_failure->mismatch, sizeof(ret_failure->mismatch), "remote selectors: ");
+	selector_list_format(&a->ts.remote, ret_failure->mismatch + strlen(ret_failure->mismatch),
+		sizeof(ret_failure->mismatch) - strlen(ret_failure->mismatch));
+	return true;
 }
 
 /* ---- responder ---- */
@@ -319,6 +342,8 @@ uint16_t child_agree(struct ike_engine *e, const struct ike_sa *sa, const struct
 		return refuse_kind(exchange, "the peer asks for tunnel mode", hint_mode, ret_failure);
 	if (modes_taken_by_neighbour(e, sa, ret))
 		return refuse_more(exchange, "another host behind the same NAT has these selectors", ret_failure);
+	if (rival_claims(sa, exchange, false, ret, ret_failure))
+		return NOTIFY_TS_UNACCEPTABLE;
 	if (sa->child_count >= CHILD_SAS_MAX)
 		return refuse_more(exchange, "too many Child SAs", ret_failure);
 	ret->spi_in = e->host.spi_reserve(e->host.context, &sa->local.addr, &sa->remote.addr);
@@ -428,10 +453,11 @@ bool child_answer_fits(const struct ike_sa *sa, const struct message *m, uint32_
 		*ret_failure = failure_make(2, exchange, true, 0, "the peer answers with transport mode", hint_mode);
 		return false;
 	}
-	if (take_selectors(sa, m, asked, ret))
-		return true;
-	failure_set_selectors(ret_failure, profile_of(sa, index), &m->tsi, &m->tsr);
-	return false;
+	if (!take_selectors(sa, m, asked, ret)) {
+		failure_set_selectors(ret_failure, profile_of(sa, index), &m->tsi, &m->tsr);
+		return false;
+	}
+	return !rival_claims(sa, exchange, true, ret, ret_failure);
 }
 
 bool child_mode_fits(const struct ike_sa *sa, const struct agreement *a)

@@ -91,14 +91,14 @@ static void take_address(struct ike_sa *sa, int i, const struct payload *cp)
 		sa->virtual[i] = sa->tunnel->virtual[i] = a;
 }
 
-static void take_dns(const struct payload *cp, struct dns_list *ret_dns)
+static void take_dns(const struct payload *cp, struct address_list *ret_dns)
 {
 	struct reader r = reader_init(cp->cp.attributes);
 	struct cp_attribute a;
 
 	while (cp_attribute_next(&r, &a))
 		for (int i = 0; i < VIRTUAL_FAMILIES; i++)
-			if (a.type == family_rows[i].dns && a.value.len && ret_dns->count < POOL_DNS_MAX)
+			if (a.type == family_rows[i].dns && a.value.len && ret_dns->count < ADDRESS_LIST_MAX)
 				ret_dns->items[ret_dns->count++] = addr_from_bytes(
 					(enum addr_family)family_rows[i].family, a.value.data);
 }
@@ -112,7 +112,7 @@ bool config_on_answer(struct ike_engine *e, struct ike_sa *sa, const struct mess
 {
 	const struct payload *cp = find_cp(response, CFG_REPLY);
 	enum virtual_ip wish = sa->tunnel->profile->virtual_ip;
-	struct dns_list dns = { 0 };
+	struct address_list dns = { 0 };
 
 	if (!wish)
 		return true;
@@ -151,7 +151,7 @@ static uint16_t lend(struct ike_engine *e, struct ike_sa *sa, const struct paylo
 	return asked ? NOTIFY_INTERNAL_ADDRESS_FAILURE : NOTIFY_FAILED_CP_REQUIRED;
 }
 
-static void add_dns(struct writer *w, const struct family_row *row, const struct dns_list *dns)
+static void add_dns(struct writer *w, const struct family_row *row, const struct address_list *dns)
 {
 	for (int k = 0; k < dns->count; k++)
 		if (dns->items[k].family == row->family)
@@ -279,6 +279,6 @@ void config_give_back(struct ike_engine *e, struct ike_sa *sa)
 void config_release(struct ike_engine *e, struct ike_sa *sa)
 {
 	if (has_address(sa) && !sa->tunnel->profile->pool)
-		action_virtual(e, sa, &(struct dns_list){ 0 }, false);
+		action_virtual(e, sa, &(struct address_list){ 0 }, false);
 	config_give_back(e, sa);
 }

@@ -6,23 +6,26 @@
 
 /* ---- our requests ---- */
 
-void informational_fill_auth_failed(const struct ike_sa *sa, const struct task *t, struct message *m, uint8_t *data)
+void informational_fill_auth_failed(
+	struct ike_engine *e, struct ike_sa *sa, const struct task *t, struct message *m, uint8_t *data)
 {
-	(void)sa, (void)t, (void)data;
+	(void)e, (void)sa, (void)t, (void)data;
 	message_add_notify(m, NOTIFY_AUTHENTICATION_FAILED, BYTES_NONE);
 }
 
-void informational_fill_invalid_syntax(const struct ike_sa *sa, const struct task *t, struct message *m, uint8_t *data)
+void informational_fill_invalid_syntax(
+	struct ike_engine *e, struct ike_sa *sa, const struct task *t, struct message *m, uint8_t *data)
 {
-	(void)sa, (void)t, (void)data;
+	(void)e, (void)sa, (void)t, (void)data;
 	message_add_notify(m, NOTIFY_INVALID_SYNTAX, BYTES_NONE);
 }
 
-void informational_fill_delete_ike(const struct ike_sa *sa, const struct task *t, struct message *m, uint8_t *data)
+void informational_fill_delete_ike(
+	struct ike_engine *e, struct ike_sa *sa, const struct task *t, struct message *m, uint8_t *data)
 {
 	struct payload *p = message_add(m, PAYLOAD_DELETE);
 
-	(void)sa, (void)t, (void)data;
+	(void)e, (void)sa, (void)t, (void)data;
 	p->del.protocol = PROTOCOL_IKE;
 }
 
@@ -37,8 +40,10 @@ static void add_delete(struct message *m, uint8_t protocol, struct bytes spis)
 	p->del.spis = spis;
 }
 
-void informational_fill_delete_child(const struct ike_sa *sa, const struct task *t, struct message *m, uint8_t *data)
+void informational_fill_delete_child(
+	struct ike_engine *e, struct ike_sa *sa, const struct task *t, struct message *m, uint8_t *data)
 {
+	(void)e;
 	store_be32(data, t->child_spi);
 	add_delete(m, child_of_spi(sa, t->child_spi)->protocol, BYTES(data, 4));
 }
@@ -79,34 +84,40 @@ static enum step on_error_response(struct ike_engine *e, struct ike_sa *sa, uint
 	return finish(e, sa, f.reason);
 }
 
-enum step informational_closed(
-	struct ike_engine *e, struct ike_sa *sa, const struct task *t, const struct message *answer)
+enum step informational_closed(struct ike_engine *e, struct ike_sa *sa, const struct task *t, const struct input *in)
 {
-	(void)t, (void)answer;
+	(void)t, (void)in;
 	return finish(e, sa, "closed");
 }
 
 /* Ours and, by its answer, the peer's half of the Child SA are gone; when it has no Delete in it, the peer's own was
  * under way (RFC 7296 1.4.1). */
 enum step informational_child_deleted(
-	struct ike_engine *e, struct ike_sa *sa, const struct task *t, const struct message *answer)
+	struct ike_engine *e, struct ike_sa *sa, const struct task *t, const struct input *in)
 {
 	struct child_sa *child = child_of_spi(sa, t->child_spi);
 
-	if (child && (message_find(answer, PAYLOAD_DELETE) || !rekey_child_ask_again(e, child)))
+	if (child && (message_find(in->m, PAYLOAD_DELETE) || !rekey_child_ask_again(e, child)))
 		child_end(e, child, "deleted");
 	return STEP_STAY;
+}
+
+/* Either the SA is over anyway, or the task judges the refusal of a new path. */
+static bool error_is_expected(const struct ike_sa *sa, uint16_t notify)
+{
+	if (sa->asking.kind == TASK_UPDATE_ADDRESSES)
+		return notify == NOTIFY_UNACCEPTABLE_ADDRESSES || notify == NOTIFY_UNEXPECTED_NAT_DETECTED;
+	return sa->asking.kind && sa->asking.kind <= TASK_DELETE_IKE;
 }
 
 enum step informational_on_response(struct ike_engine *e, struct ike_sa *sa, const struct input *in)
 {
 	const struct payload *error = message_find_error(in->m);
-	bool over = sa->asking.kind && sa->asking.kind <= TASK_DELETE_IKE;
 
 	outbox_answered(e, sa);
-	if (error && !over)
+	if (error && !error_is_expected(sa, error->notify.type))
 		return on_error_response(e, sa, error->notify.type);
-	enum step step = task_done(e, sa, in->m);
+	enum step step = task_done(e, sa, in);
 	task_flush(e, sa);
 	return step;
 }
@@ -223,14 +234,17 @@ static size_t add_halves(struct message *m, const struct wishes *w, uint8_t prot
 }
 
 /* RFC 7296 1.4.1: the answer to the Delete of a child names our half of it. */
-static int respond(struct ike_engine *e, struct ike_sa *sa, const struct input *in, const struct wishes *w)
+static int respond(
+	struct ike_engine *e, struct ike_sa *sa, const struct input *in, const struct wishes *w, uint16_t notify)
 {
 	uint8_t spis[4 * CHILD_SAS_MAX];
 	struct message m;
+	uint8_t data[TASK_DATA_MAX];
 
 	protect_init_message(sa, INFORMATIONAL, true, in->m->header.message_id, &m);
 	if (!w->delete_ike)
 		add_halves(&m, w, PROTOCOL_AH, spis + add_halves(&m, w, PROTOCOL_ESP, spis));
+	mobike_add_answer(e, sa, in, notify, &m, data);
 	return protect_respond(e, sa, in->d, &m);
 }
 
@@ -269,7 +283,8 @@ enum step informational_on_request(struct ike_engine *e, struct ike_sa *sa, cons
 	struct wishes w;
 
 	wishes_collect(sa, in->m, &w);
-	if (respond(e, sa, in, &w)) {
+	uint16_t notify = mobike_on_request(e, sa, in);
+	if (respond(e, sa, in, &w, notify)) {
 		sa_fail(e, sa);
 		return STEP_STAY;
 	}

@@ -126,6 +126,7 @@ static void inherit(struct ike_sa *old, struct ike_sa *heir)
 	while ((child = TAILQ_FIRST(&old->children)))
 		child_move(child, heir);
 	config_move(old, heir);
+	mobike_inherit(old, heir);
 	heir->creates = old->creates;
 	heir->reauth_ns = old->reauth_ns;
 	old->creates = 0;
@@ -156,6 +157,9 @@ static void take_over(struct ike_engine *e, struct ike_sa *old, struct ike_sa *h
 		sa_set_state(e, old, ST_REPLACED);
 		sa_set_timer(e, old, TIMER_LIFETIME, e->now_ns + REPLACED_NS);
 	}
+	/* a move that is not over */
+	if (heir->wants)
+		task_flush(e, heir);
 	/* beside another IKE SA of the tunnel: who is to end it may have changed */
 	tunnel_settle(e, heir->tunnel);
 }

@@ -100,8 +100,7 @@ void sa_init_initiate(struct ike_engine *e, struct tunnel *t)
 		tunnel_follow_up(e, t, AFTER_BACKOFF);
 		return;
 	}
-	sa->local = (struct endpoint){ t->profile->local_addr, IKE_PORT };
-	sa->remote = (struct endpoint){ t->profile->remote_addr, IKE_PORT };
+	mobike_first_path(e, t, &sa->local, &sa->remote);
 	tunnel_link(t, sa);
 	/* the first one that is wanted rides on IKE_AUTH */
 	sa->asking = (struct task){ .kind = TASK_CREATE_CHILD };
@@ -162,7 +161,7 @@ static bool send_request(struct ike_engine *e, struct ike_sa *sa)
 	proposals_address(&offer, 0, 0);
 	message_add_sa(&m, &offer);
 	add_key_and_nonce(&m, h, h->nonce_i, h->nonce_i_len);
-	natd_add(e, sa, &m, hashes);
+	natd_add(e, sa, &sa->local, &sa->remote, &m, hashes);
 	if (sa->tunnel->profile->fragmentation)
 		message_add_notify(&m, NOTIFY_IKEV2_FRAGMENTATION_SUPPORTED, BYTES_NONE);
 	uint8_t *bytes = encode_init(e, sa, &m);
@@ -317,6 +316,8 @@ enum step sa_init_on_silence(struct ike_engine *e, struct ike_sa *sa, const stru
 	(void)in;
 	if (sa->handshake->why)
 		f = *sa->handshake->why;
+	/* the peer may be at another of its addresses */
+	sa->tunnel->turn++;
 	return give_up(e, sa, &f);
 }
 
@@ -586,7 +587,7 @@ enum step sa_init_on_responder_key(struct ike_engine *e, struct ike_sa *sa, cons
 	message_add_sa(&m, &answer);
 	if (take_key(h, in->job)) {
 		add_key_and_nonce(&m, h, h->nonce_r, h->nonce_r_len);
-		natd_add(e, sa, &m, hashes);
+		natd_add(e, sa, &sa->local, &sa->remote, &m, hashes);
 		if (sa->fragmentation)
 			message_add_notify(&m, NOTIFY_IKEV2_FRAGMENTATION_SUPPORTED, BYTES_NONE);
 		bytes = encode_init(e, sa, &m);

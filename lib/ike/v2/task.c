@@ -6,10 +6,10 @@
 struct task_row {
 	/* Something of this kind waits. */
 	bool (*find)(const struct ike_engine *e, const struct ike_sa *sa, uint8_t kind, struct task *ret_task);
-	/* INFORMATIONAL: adds what the request says; data has room for an SPI. NULL: nothing. */
-	void (*fill)(const struct ike_sa *sa, const struct task *t, struct message *m, uint8_t *data);
-	/* The answer to it. */
-	enum step (*done)(struct ike_engine *e, struct ike_sa *sa, const struct task *t, const struct message *answer);
+	/* INFORMATIONAL: adds what the request says; data has TASK_DATA_MAX bytes. */
+	void (*fill)(struct ike_engine *e, struct ike_sa *sa, const struct task *t, struct message *m, uint8_t *data);
+	/* The answer to it; NULL: that there is one is enough. */
+	enum step (*done)(struct ike_engine *e, struct ike_sa *sa, const struct task *t, const struct input *in);
 	/* Or it is an exchange of its own. */
 	void (*begin)(struct ike_engine *e, struct ike_sa *sa, const struct task *t);
 	/* It waits for the end of the peer's CREATE_CHILD_SA exchange. */
@@ -52,6 +52,9 @@ static const struct task_row rows[TASK_KINDS] = {
 		.fill = informational_fill_invalid_syntax,
 		.done = informational_closed },
 	[TASK_DELETE_IKE] = { .find = find_own, .fill = informational_fill_delete_ike, .done = informational_closed },
+	[TASK_UPDATE_ADDRESSES] = { .find = find_own, .fill = mobike_fill_update, .done = mobike_updated },
+	[TASK_CHECK_PATH] = { .find = find_own, .fill = mobike_fill_check, .done = mobike_checked },
+	[TASK_TELL_ADDRESSES] = { .find = find_own, .fill = mobike_fill_addresses },
 	[TASK_DELETE_CHILD] = { .find = find_child,
 		.fill = informational_fill_delete_child,
 		.done = informational_child_deleted,
@@ -59,7 +62,8 @@ static const struct task_row rows[TASK_KINDS] = {
 	[TASK_REKEY_CHILD] = { .find = find_child, .begin = rekey_child_begin, .patient = true },
 	[TASK_CREATE_CHILD] = { .find = find_create, .begin = create_child_begin, .patient = true },
 	[TASK_REKEY_IKE] = { .find = find_own, .begin = rekey_ike_begin, .patient = true },
-	[TASK_LIVENESS] = { .find = find_own }, /* empty (RFC 7296 2.4) */
+	/* empty but for NAT detection (RFC 7296 2.4, RFC 4555 3.8) */
+	[TASK_LIVENESS] = { .find = find_own, .fill = mobike_fill_liveness, .done = mobike_alive },
 };
 
 static void forget(struct ike_sa *sa, const struct task *t)
@@ -78,11 +82,10 @@ static void forget(struct ike_sa *sa, const struct task *t)
 static void inform(struct ike_engine *e, struct ike_sa *sa, const struct task *t)
 {
 	struct message m;
-	uint8_t data[8];
+	uint8_t data[TASK_DATA_MAX];
 
 	protect_init_message(sa, INFORMATIONAL, false, sa->outbox.next_request_id, &m);
-	if (rows[t->kind].fill)
-		rows[t->kind].fill(sa, t, &m, data);
+	rows[t->kind].fill(e, sa, t, &m, data);
 	if (protect_request(e, sa, &m))
 		sa_fail(e, sa);
 }
@@ -124,10 +127,10 @@ void task_want(struct ike_engine *e, struct ike_sa *sa, enum task_kind kind)
 	task_flush(e, sa);
 }
 
-enum step task_done(struct ike_engine *e, struct ike_sa *sa, const struct message *answer)
+enum step task_done(struct ike_engine *e, struct ike_sa *sa, const struct input *in)
 {
 	struct task t = sa->asking;
 
 	sa->asking = (struct task){ .kind = TASK_NONE };
-	return rows[t.kind].done ? rows[t.kind].done(e, sa, &t, answer) : STEP_STAY;
+	return rows[t.kind].done ? rows[t.kind].done(e, sa, &t, in) : STEP_STAY;
 }

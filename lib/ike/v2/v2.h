@@ -102,7 +102,7 @@ void task_flush(struct ike_engine *e, struct ike_sa *sa);
 /* One of the IKE SA itself. */
 void task_want(struct ike_engine *e, struct ike_sa *sa, enum task_kind kind);
 /* The INFORMATIONAL request of the task under way is answered. */
-enum step task_done(struct ike_engine *e, struct ike_sa *sa, const struct message *answer);
+enum step task_done(struct ike_engine *e, struct ike_sa *sa, const struct input *in);
 
 /* ---- child.c ---- */
 
@@ -275,18 +275,59 @@ void config_give_back(struct ike_engine *e, struct ike_sa *sa);
 /* The same, and what was given to us is gone. */
 void config_release(struct ike_engine *e, struct ike_sa *sa);
 
+/* ---- mobike.c ---- */
+
+/* Initiator: where the next IKE SA of the tunnel begins. */
+void mobike_first_path(
+	const struct ike_engine *e, const struct tunnel *t, struct endpoint *ret_local, struct endpoint *ret_remote);
+/* One of our addresses that the tunnel may move to. */
+bool mobike_local(const struct tunnel_profile *p, const struct addr *a);
+/* IKE_AUTH: adds that we speak it and our further addresses, when the tunnel wants it. */
+void mobike_offer(const struct ike_engine *e, const struct ike_sa *sa, struct message *m);
+/* IKE_AUTH: what the peer says of it; true: both speak it. */
+bool mobike_agree(const struct ike_engine *e, struct ike_sa *sa, const struct message *m);
+/* A new IKE SA takes over the path, and what the peer is still to hear of it. */
+void mobike_inherit(const struct ike_sa *old, struct ike_sa *heir);
+void mobike_on_paths_changed(struct ike_engine *e, struct ike_sa *sa);
+/* The operator wants this path; ADDR_NONE: the end as it is. */
+void mobike_on_command(struct ike_engine *e, struct ike_sa *sa, const struct addr *local, const struct addr *remote);
+/* The peer answers a request of ours, which is still outstanding. */
+void mobike_on_answer(struct ike_engine *e, struct ike_sa *sa, const struct ike_datagram *d);
+/* The next pair of addresses to try beside the one in use: behind the probe before. Its number; 0: there is none. */
+unsigned mobike_other_path(
+	const struct ike_engine *e, const struct ike_sa *sa, struct endpoint *ret_local, struct endpoint *ret_remote);
+/* INFORMATIONAL request of the peer: does what it says; the notify that refuses, or 0. */
+uint16_t mobike_on_request(struct ike_engine *e, struct ike_sa *sa, const struct input *in);
+/* Adds what the answer to it says; data has TASK_DATA_MAX bytes. */
+void mobike_add_answer(struct ike_engine *e, const struct ike_sa *sa, const struct input *in, uint16_t notify,
+	struct message *m, uint8_t *data);
+void mobike_fill_update(
+	struct ike_engine *e, struct ike_sa *sa, const struct task *t, struct message *m, uint8_t *data);
+void mobike_fill_check(struct ike_engine *e, struct ike_sa *sa, const struct task *t, struct message *m, uint8_t *data);
+void mobike_fill_addresses(
+	struct ike_engine *e, struct ike_sa *sa, const struct task *t, struct message *m, uint8_t *data);
+void mobike_fill_liveness(
+	struct ike_engine *e, struct ike_sa *sa, const struct task *t, struct message *m, uint8_t *data);
+enum step mobike_updated(struct ike_engine *e, struct ike_sa *sa, const struct task *t, const struct input *in);
+enum step mobike_checked(struct ike_engine *e, struct ike_sa *sa, const struct task *t, const struct input *in);
+enum step mobike_alive(struct ike_engine *e, struct ike_sa *sa, const struct task *t, const struct input *in);
+
 /* ---- informational.c ---- */
 
-/* What the requests of tasks say; data has room for an SPI and backs the message until it is sealed. */
-void informational_fill_auth_failed(const struct ike_sa *sa, const struct task *t, struct message *m, uint8_t *data);
-void informational_fill_invalid_syntax(const struct ike_sa *sa, const struct task *t, struct message *m, uint8_t *data);
-void informational_fill_delete_ike(const struct ike_sa *sa, const struct task *t, struct message *m, uint8_t *data);
-void informational_fill_delete_child(const struct ike_sa *sa, const struct task *t, struct message *m, uint8_t *data);
+/* What the requests of tasks say; data has TASK_DATA_MAX bytes and backs the message until it is sealed. */
+#define TASK_DATA_MAX 128
+void informational_fill_auth_failed(
+	struct ike_engine *e, struct ike_sa *sa, const struct task *t, struct message *m, uint8_t *data);
+void informational_fill_invalid_syntax(
+	struct ike_engine *e, struct ike_sa *sa, const struct task *t, struct message *m, uint8_t *data);
+void informational_fill_delete_ike(
+	struct ike_engine *e, struct ike_sa *sa, const struct task *t, struct message *m, uint8_t *data);
+void informational_fill_delete_child(
+	struct ike_engine *e, struct ike_sa *sa, const struct task *t, struct message *m, uint8_t *data);
 /* Their answers. */
-enum step informational_closed(
-	struct ike_engine *e, struct ike_sa *sa, const struct task *t, const struct message *answer);
+enum step informational_closed(struct ike_engine *e, struct ike_sa *sa, const struct task *t, const struct input *in);
 enum step informational_child_deleted(
-	struct ike_engine *e, struct ike_sa *sa, const struct task *t, const struct message *answer);
+	struct ike_engine *e, struct ike_sa *sa, const struct task *t, const struct input *in);
 enum step informational_on_request(struct ike_engine *e, struct ike_sa *sa, const struct input *in);
 enum step informational_on_response(struct ike_engine *e, struct ike_sa *sa, const struct input *in);
 enum step informational_on_bad_request(struct ike_engine *e, struct ike_sa *sa, const struct input *in);

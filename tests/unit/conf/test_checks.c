@@ -236,6 +236,56 @@ static void test_tunnel_addresses(void)
 		"gw.yaml:31:23: tunnels.paris.remote.address: 10.1.0.1 is our own address");
 }
 
+static void test_mobike_addresses(void)
+{
+	refused("address: 192.0.2.7,", "address: 192.0.2.7, more_addresses: [10.1.0.1],",
+		"gw.yaml:31:50: tunnels.paris.remote.more_addresses: 10.1.0.1 is our own address");
+	refused("address: 192.0.2.7,", "address: 192.0.2.7, move_to: [\"10.0.0.0/8[tcp/80]\"],",
+		"gw.yaml:31:43: tunnels.paris.remote.move_to: the peer moves to addresses, not to protocols or ports");
+	refused("local: {address: 192.0.2.1,", "local: {address: 192.0.2.3, more_addresses: [192.0.2.4],",
+		"gw.yaml:30:22: tunnels.paris.local.address: 192.0.2.3 is not the address of an interface");
+	refused("local: {address: 192.0.2.1,", "local: {address: 192.0.2.1, more_addresses: [224.0.0.1],",
+		"gw.yaml:30:50: tunnels.paris.local.more_addresses: \"224.0.0.1\" is not an address such as 192.0.2.1 "
+		"or 2001:db8::1");
+	refused("      lifetime: 4h\n", "      lifetime: 4h\n      mobike: maybe\n",
+		"gw.yaml:35:15: tunnels.paris.phase1.mobike: unknown \"maybe\"; known: true, false, yes, no");
+}
+
+static void test_mobike_settings_need_mobike(void)
+{
+	char text[SPOILED_BYTES], more[SPOILED_BYTES];
+
+	spoil(base_yaml, "      lifetime: 4h\n", "      lifetime: 4h\n      mobike: no\n", text);
+	refused_text(spoil(text, "local: {address: 192.0.2.1,",
+			     "local: {address: 192.0.2.1, more_addresses: [192.0.2.4],", more),
+		base_secrets, "gw.yaml:30:49: tunnels.paris.local.more_addresses: needs phase1.mobike");
+	refused_text(spoil(text, "address: 192.0.2.7,", "address: 192.0.2.7, move_to: [10.0.0.0/8],", more),
+		base_secrets, "gw.yaml:31:43: tunnels.paris.remote.move_to: needs phase1.mobike");
+}
+
+/* The one a tunnel begins with may be gone as long as it has another one. */
+static void test_tunnel_has_one_of_its_addresses(void)
+{
+	char text[SPOILED_BYTES];
+	struct config *c = loaded(spoil(base_yaml, "local: {address: 192.0.2.1,",
+					  "local: {address: 192.0.2.3, more_addresses: [192.0.2.1],", text),
+		base_secrets);
+
+	CU_ASSERT_TRUE(c->tunnels[0].mobike && c->tunnels[0].mobike_check && !c->tunnels[0].nat_refused);
+	CU_ASSERT_EQUAL(c->tunnels[0].local_more.count, 1);
+	config_free(c);
+}
+
+static void test_own_addresses(void)
+{
+	refused("routes:\n", "addresses: [{address: 192.0.2.1}]\nroutes:\n",
+		"gw.yaml:9:23: addresses[0].address: 192.0.2.1 is the address of an interface already");
+	refused("routes:\n", "addresses: [{address: 127.0.0.1}]\nroutes:\n",
+		"gw.yaml:9:23: addresses[0].address: 127.0.0.1 is not the address of a host");
+	refused("routes:\n", "addresses: [{address: 192.0.2.3}, {address: 192.0.2.3}]\nroutes:\n",
+		"gw.yaml:9:45: addresses[1].address: 192.0.2.3 stands here twice");
+}
+
 static void test_tunnel_identities_equal(void)
 {
 	refused("id: gw-b", "id: gw-a", "gw.yaml:31:38: tunnels.paris.remote.id: gw-a.example.net is our own identity");
@@ -314,6 +364,10 @@ int main(int argc, char **argv)
 		TEST(test_manual_sa_counter_key_of_another_sa),
 		TEST(test_manual_sa_named_like_a_tunnel),
 		TEST(test_tunnel_addresses),
+		TEST(test_mobike_addresses),
+		TEST(test_mobike_settings_need_mobike),
+		TEST(test_tunnel_has_one_of_its_addresses),
+		TEST(test_own_addresses),
 		TEST(test_tunnel_identities_equal),
 		TEST(test_tunnel_to_any_can_only_respond),
 		TEST(test_tunnel_with_two_children_of_one_name),

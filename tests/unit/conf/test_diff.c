@@ -42,6 +42,7 @@ static void test_diff_settings_that_are_taken_over(void)
 	needs("workers: 1", "workers: 2", NULL);
 	needs("log_level: debug", "log_level: error", NULL);
 	needs("0.0.0.0/0", "10.0.0.0/8", NULL);
+	needs("routes:\n", "addresses: [{address: 192.0.2.8}]\nroutes:\n", NULL);
 	needs("192.0.2.9", "192.0.2.8", NULL);
 	needs("action: bypass", "action: discard", NULL);
 	needs("spi_in: 0x1001", "spi_in: 0x1003", NULL);

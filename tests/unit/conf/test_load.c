@@ -260,13 +260,16 @@ static void test_load_icmp_and_reverse_path(void)
 	struct config *c = loaded(base_yaml, base_secrets);
 	const struct config_icmp *icmp = &c->system.icmp;
 
-	CU_ASSERT(icmp->path_mtu && icmp->floor == 576 && icmp->hold_ns == 600000000000 && !icmp->errors);
+	CU_ASSERT(icmp->path_mtu && icmp->floor == 576 && icmp->hold_ns == 600000000000 && !icmp->errors &&
+		  !icmp->prohibited);
 	CU_ASSERT(c->interfaces[0].rpf == RPF_OFF && c->interfaces[1].rpf == RPF_OFF);
 	config_free(c);
-	c = loaded(spoil(base_yaml, "idle: poll", "icmp: {path_mtu: no, floor: 1000, hold: 5m, errors: log}", text),
+	c = loaded(spoil(base_yaml, "idle: poll",
+			   "icmp: {path_mtu: no, floor: 1000, hold: 5m, errors: log, prohibited: yes}", text),
 		base_secrets);
 	icmp = &c->system.icmp;
-	CU_ASSERT(!icmp->path_mtu && icmp->floor == 1000 && icmp->hold_ns == 300000000000 && icmp->errors);
+	CU_ASSERT(!icmp->path_mtu && icmp->floor == 1000 && icmp->hold_ns == 300000000000 && icmp->errors &&
+		  icmp->prohibited);
 	config_free(c);
 	c = loaded(spoil(base_yaml, "mtu: 1400", "rpf: strict", text), base_secrets);
 	CU_ASSERT(c->interfaces[0].rpf == RPF_OFF && c->interfaces[1].rpf == RPF_STRICT);
@@ -550,7 +553,8 @@ static void test_example_gateway_loads(void)
 static void test_examples_load(void)
 {
 	static const char *const names[] = { "examples/site-to-site-a", "examples/site-to-site-b", "examples/any-peer",
-		"examples/manual-keys", "examples/manual-ah-transport", "examples/manual-keys-v6" };
+		"examples/concentrator", "examples/manual-keys", "examples/manual-ah-transport",
+		"examples/manual-keys-v6" };
 
 	for (size_t i = 0; i < ARRAY_LEN(names); i++)
 		config_free(load_example(names[i]));

@@ -115,10 +115,52 @@ static void test_pool_references_are_refused(void)
 		"gw.yaml:43:41: tunnels.paris.phase2.net.remote_selectors: `dynamic` stands alone in its list");
 }
 
+static void test_tunnel_for_many_peers(void)
+{
+	char text[SPOILED_BYTES], more[SPOILED_BYTES];
+	const char *lending = spoil(lending_yaml(), "addresses: [10.8.0.10-10.8.0.99, \"2001:db8:8::/64\"]",
+		"addresses: [10.8.0.10-10.8.0.99]", text);
+	struct config *c = loaded(lending, base_secrets);
+
+	CU_ASSERT(profile_serves_many(&c->tunnels[0]));
+	CU_ASSERT_EQUAL(c->tunnels[0].peers_max, 10000);
+	CU_ASSERT_EQUAL(c->tunnels[0].unique_id, UNIQUE_REPLACE);
+	config_free(c);
+	c = loaded(spoil(lending, "id: any,", "id: \"*.example.net\", unique_id: keep, peers: 5,", more), base_secrets);
+	CU_ASSERT(profile_serves_many(&c->tunnels[0]));
+	CU_ASSERT_EQUAL(c->tunnels[0].peers_max, 5);
+	CU_ASSERT_EQUAL(c->tunnels[0].unique_id, UNIQUE_KEEP);
+	config_free(c);
+	c = loaded(spoil(lending, "id: any,", "id: gw-b.example.net,", more), base_secrets);
+	CU_ASSERT(!profile_serves_many(&c->tunnels[0]));
+	config_free(c);
+}
+
+static void test_settings_of_many_peers_are_refused_elsewhere(void)
+{
+	refused("id: any,", "id: any, unique_id: never,",
+		"gw.yaml:33:48: tunnels.paris.remote.unique_id: a pool lends one address to an identity, which two "
+		"connections of it would share");
+	refused("id: any,", "id: gw-b.example.net, unique_id: keep,",
+		"gw.yaml:33:61: tunnels.paris.remote.unique_id: only for many peers: with remote.address any, "
+		"remote.id any or a pattern");
+	refused("id: any,", "id: gw-b.example.net, peers: 7,",
+		"gw.yaml:33:57: tunnels.paris.remote.peers: only for many peers: with remote.address any, remote.id "
+		"any or a pattern");
+	refused("address: any, id: any,", "address: 192.0.2.7, id: \"*.example.net\",",
+		"gw.yaml:33:38: tunnels.paris.remote.id: a pattern is for peers that come to us: remote.address any");
+	refused("id: any,", "id: any, peers: 0,",
+		"gw.yaml:33:44: tunnels.paris.remote.peers: 0 is not from 1 to 32768");
+	refused("id: any,", "id: any, unique_id: no,",
+		"gw.yaml:33:48: tunnels.paris.remote.unique_id: \"no\": what strongSwan calls no is `replace` here");
+}
+
 int main(int argc, char **argv)
 {
 	static const struct test tests[] = {
 		TEST(test_pool_of_a_tunnel),
+		TEST(test_tunnel_for_many_peers),
+		TEST(test_settings_of_many_peers_are_refused_elsewhere),
 		TEST(test_virtual_ip_of_a_tunnel),
 		TEST(test_dynamic_is_the_outer_address),
 		TEST(test_pool_addresses_are_refused),

@@ -226,7 +226,7 @@ static void warned_example(const char *name, const char *expected)
 static void test_warning_examples_have_none(void)
 {
 	static const char *const names[] = { "examples/site-to-site-a", "examples/site-to-site-b", "examples/any-peer",
-		"examples/manual-keys", "examples/manual-ah-transport" };
+		"examples/concentrator", "examples/manual-keys", "examples/manual-ah-transport" };
 
 	for (size_t i = 0; i < ARRAY_LEN(names); i++)
 		warned_example(names[i], NULL);
@@ -234,7 +234,7 @@ static void test_warning_examples_have_none(void)
 						  "CHACHA20-POLY1305 repeats nonces after a "
 						  "restart (RFC 8221 3)");
 	/* it shows every setting, so also those of a rig */
-	warned_example("gateway", "gw.yaml:51:15: manual_sas.lab.proposal: weak: with manual keys AES-GCM-256 repeats "
+	warned_example("gateway", "gw.yaml:54:15: manual_sas.lab.proposal: weak: with manual keys AES-GCM-256 repeats "
 				  "nonces after a restart (RFC 8221 3)");
 }
 

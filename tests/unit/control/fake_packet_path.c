@@ -15,11 +15,13 @@ struct sa {
 };
 
 struct fake fake;
-static struct sa *slots[16];
+static struct sa *slots[1024];
 
 void fake_init(void)
 {
 	memset(&fake, 0, sizeof(fake));
+	fake.next_child = FAKE_FIRST_CHILD;
+	fake.children_left = 6;
 	memset(slots, 0, sizeof(slots));
 }
 
@@ -157,11 +159,41 @@ void sad_retire(struct ipsec *ips, struct sa *sa)
 	free(sa);
 }
 
+int tunnel_swap(struct ipsec *ips, uint32_t slot, struct sa *sa, struct sa **ret_before)
+{
+	(void)ips;
+	note("publish:%u=%x ", slot, sa ? sa->spi : 0);
+	*ret_before = slots[slot];
+	slots[slot] = sa;
+	return 0;
+}
+
 int tunnel_add(struct ipsec *ips, uint32_t slot, struct sa *sa)
 {
 	(void)ips;
 	note("publish:%u=%x ", slot, sa->spi);
 	slots[slot] = sa;
+	return 0;
+}
+
+int tunnel_child_insert(struct ipsec *ips, uint32_t tunnel_slot, const struct prefix *remote, uint32_t *ret_slot)
+{
+	char text[PREFIX_TEXT_MAX];
+
+	(void)ips;
+	if (fake.children_left-- <= 0) {
+		fake.children_left = 0;
+		return -ENOSPC;
+	}
+	*ret_slot = fake.next_child++;
+	note("child:%u/%s=%u ", tunnel_slot, prefix_format(remote, text), *ret_slot);
+	return 0;
+}
+
+int tunnel_child_remove(struct ipsec *ips, uint32_t slot)
+{
+	(void)ips;
+	note("no-child:%u ", slot);
 	return 0;
 }
 

@@ -4,8 +4,9 @@
 
 #include "datapath.h"
 
-#define FAKE_INNER_MTU 1446
-#define FAKE_LINK_MTU  1500
+#define FAKE_INNER_MTU   1446
+#define FAKE_LINK_MTU    1500
+#define FAKE_FIRST_CHILD 8
 
 struct fake {
 	char calls[1024];         /* "out:2002 in:1001 publish:3=2002 ..." */
@@ -19,6 +20,8 @@ struct fake {
 	struct header_rules header[2];
 	uint16_t path_mtu; /* of the last path published */
 	uint32_t acknowledged;
+	uint32_t next_child; /* slot of the next child of a tunnel */
+	int children_left;
 	uint32_t released_spi;
 	uint8_t predicted,
 		full; /* worker of the peer's packets; one without a free SPI (0: none, as 0 is never full) */

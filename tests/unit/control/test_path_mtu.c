@@ -120,7 +120,7 @@ static struct path_spec path_of(enum sa_encap encap)
 
 static struct sa_pair *install(uint32_t spi_in, uint32_t spi_out, uint8_t protocol, enum sa_encap encap)
 {
-	static const struct sa_owner child = { 0, 0 };
+	static const struct sa_owner child = { .tunnel = 0, .child = 0 };
 	struct sa_spec in = { .name = "net",
 		.direction = SA_IN,
 		.protocol = protocol,
@@ -215,6 +215,32 @@ static void test_path_mtu_is_that_of_successors_too(void)
 }
 
 /* Each field of the quoted packet has to be that of the SA. */
+static void test_path_mtu_is_that_of_all_on_the_path(void)
+{
+	const struct datapath_event e = report_of(0x2002, 1300, SA_ENCAP_NONE);
+	struct path_spec elsewhere = path_of(SA_ENCAP_NONE);
+	struct sa_pair *told, *sibling, *other;
+	uint64_t now_ns = loop_now_ns();
+	struct sa_facts facts = { 0 };
+
+	begin();
+	install(0x1001, 0x2002, PROTOCOL_ESP, SA_ENCAP_NONE);
+	sibling = install(0x1003, 0x2004, PROTOCOL_ESP, SA_ENCAP_NONE);
+	other = install(0x1005, 0x2006, PROTOCOL_ESP, SA_ENCAP_NONE);
+	elsewhere.remote.addr = addr_from_ipv4(0xcb007101);
+	CU_ASSERT_EQUAL(sa_pair_update(&r, other, &elsewhere), 0);
+	CU_ASSERT_EQUAL(sa_path_mtu_lower(&r, &e, now_ns, &told), DROP_NONE);
+	CU_ASSERT_EQUAL(told->path_mtu, 1300);
+	CU_ASSERT_EQUAL(sibling->path_mtu, 1300);
+	CU_ASSERT_EQUAL(other->path_mtu, 0);
+	/* they forget it together too */
+	sa_registry_sweep(&r, now_ns + PATH_MTU_HOLD_NS, &facts);
+	CU_ASSERT_EQUAL(told->path_mtu, 0);
+	CU_ASSERT_EQUAL(sibling->path_mtu, 0);
+	sa_facts_done(&facts);
+	end();
+}
+
 static void test_path_mtu_about_another_packet_is_spoofed(void)
 {
 	struct datapath_event e[8];
@@ -279,6 +305,7 @@ int main(int argc, char **argv)
 		TEST(test_path_mtu_memory_is_bounded),
 		TEST(test_path_mtu_of_a_pair_is_lowered_and_raised),
 		TEST(test_path_mtu_is_that_of_successors_too),
+		TEST(test_path_mtu_is_that_of_all_on_the_path),
 		TEST(test_path_mtu_about_another_packet_is_spoofed),
 		TEST(test_path_mtu_in_udp_and_of_ah),
 		TEST(test_path_mtu_of_a_retired_pair_is_spoofed),

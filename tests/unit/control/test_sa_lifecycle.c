@@ -10,7 +10,7 @@
 #include "loop_priv.h"
 
 static struct sa_registry r;
-static const struct sa_owner child = { 4, 0 }, manual = { -1, -1 };
+static const struct sa_owner child = { .tunnel = 4, .child = 0 }, manual = { .tunnel = -1, .child = -1 };
 
 static void begin(void)
 {
@@ -63,15 +63,15 @@ static void test_sa_lifecycle_pieces_of_a_policy_share_its_slot(void)
 	CU_ASSERT_EQUAL(install(&child, 0x1001, 0x2002, true), 0);
 	CU_ASSERT_EQUAL(install(&child, 0x1003, 0x2004, true), 0);
 	struct sa_pair *first = sa_pair_lookup(&r, 0x1001), *second = sa_pair_lookup(&r, 0x1003);
-	CU_ASSERT_TRUE(first->out_published && second->out_published);
+	CU_ASSERT_TRUE(first->held && second->held);
 	CU_ASSERT_PTR_EQUAL(sa_pair_of_slot(&r, 3), second);
 	/* a successor of the one leaves the other alone once they are apart; of the same traffic only one is used */
 	fake.apart = false;
 	CU_ASSERT_EQUAL(install(&child, 0x1005, 0x2006, true), 0);
-	CU_ASSERT_FALSE(first->out_published || second->out_published);
+	CU_ASSERT_FALSE(first->held || second->held);
 	CU_ASSERT_EQUAL(sa_pair_switch(&r, first), 0);
-	CU_ASSERT_TRUE(first->out_published);
-	CU_ASSERT_FALSE(sa_pair_lookup(&r, 0x1005)->out_published);
+	CU_ASSERT_TRUE(first->held);
+	CU_ASSERT_FALSE(sa_pair_lookup(&r, 0x1005)->held);
 	sa_pair_retire(&r, first);
 	CU_ASSERT_PTR_NULL(sa_pair_of_slot(&r, 3));
 	end();
@@ -370,6 +370,81 @@ static void test_sa_lifecycle_many_pairs_are_found_by_spi(void)
 	end();
 }
 
+/* ---- one tunnel of many peers ---- */
+
+static int install_peer(const char *id, const char *remote, uint32_t spi_in, uint32_t spi_out)
+{
+	struct identity peer;
+	const struct sa_owner owner = { .tunnel = 4, .child = 0, .peer = &peer };
+	struct sa_spec in = { .name = "net", .direction = SA_IN, .spi = spi_in, .tunnel_slot = 3 };
+	struct sa_spec out = { .name = "net", .direction = SA_OUT, .spi = spi_out, .tunnel_slot = 3 };
+	const char *reason = NULL;
+
+	identity_parse(id, &peer);
+	out.remote.count = 1;
+	CU_ASSERT_EQUAL_FATAL(selector_parse(remote, &out.remote.items[0]), 0);
+	int rc = sa_pair_install(&r, &owner, &in, &out, true, &reason);
+	CU_ASSERT_TRUE(!rc || reason);
+	return rc;
+}
+
+static void test_sa_lifecycle_peers_have_a_place_each(void)
+{
+	begin();
+	CU_ASSERT_EQUAL(install_peer("a.example.net", "10.9.0.1/32", 0x1001, 0x2002), 0);
+	CU_ASSERT_EQUAL(install_peer("c.example.net", "10.9.0.2/32", 0x1003, 0x2004), 0);
+	CU_ASSERT_STRING_EQUAL(fake.calls, "child:3/10.9.0.1/32=8 in:1001 publish:8=2002 "
+					   "child:3/10.9.0.2/32=9 in:1003 publish:9=2004 ");
+	CU_ASSERT_STRING_EQUAL(sa_pair_lookup(&r, 0x1003)->peer, "c.example.net");
+	CU_ASSERT_EQUAL(sa_pair_lookup(&r, 0x1003)->tunnel_slot, 3);
+	CU_ASSERT_PTR_NULL(sa_pair_of_slot(&r, 3));
+	fake.calls[0] = '\0';
+	sa_pair_retire(&r, sa_pair_lookup(&r, 0x1001));
+	CU_ASSERT_STRING_EQUAL(fake.calls, "publish:8=0 no-child:8 out-retire:2002 retire:1001 ");
+	end();
+}
+
+/* The successor has the place before the pair of before leaves it: packets never lack an SA. */
+static void test_sa_lifecycle_peer_keeps_its_place_when_rekeyed(void)
+{
+	begin();
+	CU_ASSERT_EQUAL(install_peer("a.example.net", "10.9.0.1/32", 0x1001, 0x2002), 0);
+	CU_ASSERT_EQUAL(install_peer("a.example.net", "10.9.0.1/32", 0x1003, 0x2004), 0);
+	fake.calls[0] = '\0';
+	sa_pair_retire(&r, sa_pair_lookup(&r, 0x1001));
+	CU_ASSERT_STRING_EQUAL(fake.calls, "out-retire:2002 retire:1001 ");
+	CU_ASSERT_EQUAL(sa_pair_lookup(&r, 0x1003)->held, 1);
+	end();
+}
+
+static void test_sa_lifecycle_range_of_a_peer_is_prefixes(void)
+{
+	begin();
+	CU_ASSERT_EQUAL(install_peer("a.example.net", "10.9.0.1-10.9.0.6", 0x1001, 0x2002), 0);
+	CU_ASSERT_STRING_EQUAL(fake.calls,
+		"child:3/10.9.0.1/32=8 child:3/10.9.0.2/31=9 child:3/10.9.0.4/31=10 child:3/10.9.0.6/32=11 in:1001 "
+		"publish:8=2002 publish:9=2002 publish:10=2002 publish:11=2002 ");
+	end();
+	begin();
+	CU_ASSERT_EQUAL(install_peer("a.example.net", "::/0", 0x1001, 0x2002), 0);
+	CU_ASSERT_EQUAL(install_peer("b.example.net", "255.255.255.254-255.255.255.255", 0x1003, 0x2004), 0);
+	CU_ASSERT_STRING_EQUAL(fake.calls, "child:3/::/0=8 in:1001 publish:8=2002 "
+					   "child:3/255.255.255.254/31=9 in:1003 publish:9=2004 ");
+	end();
+}
+
+static void test_sa_lifecycle_peer_without_room_installs_nothing(void)
+{
+	begin();
+	fake.children_left = 2;
+	CU_ASSERT_EQUAL(install_peer("a.example.net", "10.9.0.1-10.9.0.6", 0x1001, 0x2002), -ENOSPC);
+	CU_ASSERT_STRING_EQUAL(fake.calls, "child:3/10.9.0.1/32=8 child:3/10.9.0.2/31=9 no-child:8 no-child:9 ");
+	fake.children_left = 1000;
+	CU_ASSERT_EQUAL(
+		install_peer("a.example.net", "::1-ffff:ffff:ffff:ffff:ffff:ffff:ffff:fffe", 0x1001, 0x2002), 0);
+	end();
+}
+
 static const struct test tests[] = {
 	TEST(test_sa_lifecycle_inbound_lives_before_outbound),
 	TEST(test_sa_lifecycle_pieces_of_a_policy_share_its_slot),
@@ -390,6 +465,10 @@ static const struct test tests[] = {
 	TEST(test_sa_lifecycle_each_manual_sa_ends_for_itself),
 	TEST(test_sa_lifecycle_soft_end_of_a_child_is_told_once),
 	TEST(test_sa_lifecycle_view_says_what_is_weak),
+	TEST(test_sa_lifecycle_peers_have_a_place_each),
+	TEST(test_sa_lifecycle_peer_keeps_its_place_when_rekeyed),
+	TEST(test_sa_lifecycle_range_of_a_peer_is_prefixes),
+	TEST(test_sa_lifecycle_peer_without_room_installs_nothing),
 	TEST(test_sa_lifecycle_many_pairs_are_found_by_spi),
 };
 

@@ -118,11 +118,11 @@ static bool printed(const char *part)
 static void test_sallyctl_help_lists_every_command(void)
 {
 	CU_ASSERT_EQUAL(run("--help", NULL, NULL, NULL, NULL, NULL), 0);
-	CU_ASSERT_TRUE(printed("show tunnels [NAME]"));
+	CU_ASSERT_TRUE(printed("show tunnels [NAME [peer ID]]"));
 	CU_ASSERT_TRUE(printed("terminate NAME"));
 	CU_ASSERT_TRUE(printed("check FILE"));
 	CU_ASSERT_EQUAL(run("help", NULL, NULL, NULL, NULL, NULL), 0);
-	CU_ASSERT_TRUE(printed("show tunnels [NAME]"));
+	CU_ASSERT_TRUE(printed("show tunnels [NAME [peer ID]]"));
 }
 
 static void test_sallyctl_version_needs_no_daemon(void)

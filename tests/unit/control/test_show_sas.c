@@ -28,7 +28,7 @@ static void end(void)
  */
 static void install(struct sa_spec *out)
 {
-	static const struct sa_owner manual = { -1, -1 };
+	static const struct sa_owner manual = { .tunnel = -1, .child = -1 };
 	struct sa_spec in = *out;
 	const char *reason;
 
@@ -88,7 +88,8 @@ static void test_show_sas_of_defaults_and_a_warning(void)
 		"{\"name\":\"lab\",\"direction\":\"out\",\"spi\":\"0x00002002\",\"protocol\":\"esp\",\"mode\":"
 		"\"tunnel\","
 		"\"encap\":\"none\",\"local\":\"192.0.2.1\",\"remote\":\"192.0.2.2\",\"suite\":\"AES-GCM-128\",\"esn\":"
-		"false,\"manual\":true,\"weak\":\"manual keys repeat nonces after a restart\",\"replay_window\":128,"
+		"false,\"manual\":true,\"peer_id\":null,\"weak\":\"manual keys repeat nonces after a "
+		"restart\",\"replay_window\":128,"
 		"\"lifetime\":{},\"tfc_padding\":0,\"outer\":{},\"inner_mtu\":1446,\"path_mtu\":{\"link\":1500}}");
 	end();
 }
@@ -110,7 +111,8 @@ static void test_show_sas_of_ah_in_transport_mode(void)
 		 "\"transport\","
 		 "\"encap\":\"none\",\"local\":\"2001:db8::1\",\"remote\":\"2001:db8::2\",\"suite\":\"HMAC-SHA2-256-"
 		 "128\","
-		 "\"esn\":true,\"manual\":true,\"weak\":null,\"replay_window\":128,\"lifetime\":{},\"tfc_padding\":0,"
+		 "\"esn\":true,\"manual\":true,\"peer_id\":null,\"weak\":null,\"replay_window\":128,\"lifetime\":{},"
+		 "\"tfc_padding\":0,"
 		 "\"outer\":{}}");
 	end();
 }

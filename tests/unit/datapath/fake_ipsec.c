@@ -130,6 +130,11 @@ uint32_t sa_tunnel_slot(const struct sa *sa)
 	return sa->tunnel_slot;
 }
 
+uint32_t sa_policy_slot(const struct sa *sa)
+{
+	return sa->tunnel_slot;
+}
+
 bool sa_takes_fragments(const struct sa *sa)
 {
 	return !sa->wants_ports;

@@ -7,22 +7,35 @@
 static const uint8_t mac_a[6] = { 2, 0, 0, 0, 0, 0xaa }, mac_b[6] = { 2, 0, 0, 0, 0, 0xbb };
 static const struct probe to_new_host = { .src = WAN_PEER, .dst = "10.1.0.50" };
 
-/* An ARP frame as a host of the LAN sends it. */
-static void arp_frame(uint16_t operation, const uint8_t mac[6], const char *sender, const char *target)
+/* An ARP frame as a host of the link sends it. */
+static void arp_frame_on(
+	uint16_t port, uint16_t operation, const uint8_t mac[6], const char *sender, const char *target)
 {
 	uint8_t f[60] = { 0 };
 	uint32_t sender_be = ip4(sender), target_be = ip4(target);
 
-	memcpy(f, rig.dp->ports[LAN].mac, 6);
+	memcpy(f, rig.dp->ports[port].mac, 6);
 	memcpy(f + 6, mac, 6);
 	memcpy(f + 12, "\x08\x06\0\1\x08\0\6\4", 8);
 	store_be16(f + 20, operation);
 	memcpy(f + 22, mac, 6);
 	memcpy(f + 28, &sender_be, 4);
 	memcpy(f + 38, &target_be, 4);
-	rig_send_frame(LAN, f, sizeof(f));
+	rig_send_frame(port, f, sizeof(f));
 	rig_step();
 	rig_poll();
+}
+
+static void arp_frame(uint16_t operation, const uint8_t mac[6], const char *sender, const char *target)
+{
+	arp_frame_on(LAN, operation, mac, sender, target);
+}
+
+static int state_of(const char *address)
+{
+	uint32_t index = neighbour_lookup(rig.dp->neighbours, LAN, ip4(address));
+
+	return index == NEIGHBOUR_NONE ? -1 : rig.dp->neighbours->entries[index].state;
 }
 
 /* The next frame of the LAN port is an ARP request for this address. */
@@ -333,9 +346,9 @@ static void test_arp_flood_leaves_neighbours_alone(void)
 	rig_step();
 	rig_poll();
 	arp_frame(2, mac_a, "10.1.0.50", LAN_OWN);
+	/* a flood of many seconds, in fewer */
+	rig.dp->cycles_per_s /= 1000;
 	for (unsigned i = 0; i < 10000; i++) {
-		if (i % 64 == 0)
-			rig.dp->workers[0]->punts[PUNT_ARP].last_cycles = 0;
 		rig_sent(LAN);
 		reclaim_poll(rig.ips);
 		snprintf(source, sizeof(source), "10.1.%u.%u", 1 + i / 250, 1 + i % 250);
@@ -350,6 +363,78 @@ static void test_arp_flood_leaves_neighbours_alone(void)
 	CU_ASSERT_PTR_NOT_NULL_FATAL(m);
 	CU_ASSERT_EQUAL(memcmp(rte_pktmbuf_mtod(m, void *), mac_a, 6), 0);
 	rte_pktmbuf_free(m);
+	rig_close();
+}
+
+/* More questions than the port may bring, from as many senders. */
+static void flood(uint16_t port, const char *target)
+{
+	uint64_t limited = rig_drops(DROP_RATE_LIMIT);
+	char source[ADDR_TEXT_MAX];
+
+	for (unsigned i = 0; i < 100000 && rig_drops(DROP_RATE_LIMIT) < limited + 200; i++) {
+		snprintf(source, sizeof(source), "10.1.%u.%u", 1 + i / 250 % 250, 1 + i % 250);
+		arp_frame_on(port, 1, mac_b, source, target);
+		rig_sent(port);
+		reclaim_poll(rig.ips);
+	}
+	CU_ASSERT(rig_drops(DROP_RATE_LIMIT) >= limited + 200);
+}
+
+/* The next frame of the LAN port is our answer to this MAC. */
+static bool answered(const uint8_t mac[6])
+{
+	struct rte_mbuf *m = rig_receive(LAN);
+	const uint8_t *f = m ? rte_pktmbuf_mtod(m, const uint8_t *) : NULL;
+	bool right = f && load_be16(f + 12) == 0x0806 && load_be16(f + 20) == 2 && !memcmp(f, mac, 6);
+
+	rte_pktmbuf_free(m);
+	return right;
+}
+
+/* The proof of a neighbour runs out while its link is flooded: it is asked, and its answer heard. */
+static void test_arp_flood_does_not_drown_answers(void)
+{
+	resolution_open();
+	prefix_parse("10.1.0.1/16", &rig.dp->ports[LAN].prefix);
+	rig_send(WAN, &to_new_host);
+	rig_step();
+	rig_poll();
+	arp_frame(2, mac_a, "10.1.0.50", LAN_OWN);
+	for (int turn = 0; turn < 5; turn++) {
+		flood(LAN, LAN_OWN);
+		rig_send(WAN, &to_new_host);
+		rig_step();
+		CU_ASSERT_EQUAL(rig_sent(LAN), 1);
+		after(rig.dp->neighbour_timers.reachable_ms * 1000000ull);
+		CU_ASSERT(asked_for("10.1.0.50", true));
+		CU_ASSERT_EQUAL(state_of("10.1.0.50"), NEIGHBOUR_PROBE);
+		arp_frame(2, mac_a, "10.1.0.50", LAN_OWN);
+		CU_ASSERT_EQUAL(state_of("10.1.0.50"), NEIGHBOUR_REACHABLE);
+		/* and it may ask for us meanwhile */
+		arp_frame(1, mac_a, "10.1.0.50", LAN_OWN);
+		CU_ASSERT(answered(mac_a));
+	}
+	/* in its name nobody makes more of it than one neighbour has to say */
+	uint64_t known = rig_counter(DP_C_PUNT_LINK);
+	for (int i = 0; i < 1000; i++) {
+		arp_frame(1, mac_a, "10.1.0.50", LAN_OWN);
+		rig_sent(LAN);
+	}
+	CU_ASSERT(rig_counter(DP_C_PUNT_LINK) - known < 100);
+	rig_close();
+}
+
+/* What one link does, another does not feel. */
+static void test_arp_flood_of_one_port_leaves_the_others_alone(void)
+{
+	resolution_open();
+	flood(WAN, WAN_OWN);
+	uint64_t limited = rig_drops(DROP_RATE_LIMIT);
+	arp_frame(1, mac_a, "10.1.0.60", LAN_OWN);
+	CU_ASSERT(answered(mac_a));
+	CU_ASSERT_EQUAL(rig_drops(DROP_RATE_LIMIT), limited);
+	CU_ASSERT_EQUAL(state_of("10.1.0.60"), NEIGHBOUR_STALE);
 	rig_close();
 }
 
@@ -424,6 +509,8 @@ int main(int argc, char **argv)
 		TEST(test_arp_next_hop_is_read_without_asking),
 		TEST(test_arp_table_full_and_reused_after_grace),
 		TEST(test_arp_flood_leaves_neighbours_alone),
+		TEST(test_arp_flood_does_not_drown_answers),
+		TEST(test_arp_flood_of_one_port_leaves_the_others_alone),
 		TEST(test_arp_claims_of_our_address_are_named),
 		TEST(test_arp_hash_survives_churn),
 		TEST(test_arp_decode_refuses_every_cut_and_other_kinds),

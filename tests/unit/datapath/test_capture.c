@@ -40,7 +40,7 @@ static void begin(void)
 	RIG_POLICY("protect 3 10.1.0.0/24 10.2.0.0/24", "bypass 10.1.0.0/24 192.0.2.0/24");
 	addr_parse(WAN_OWN, &spec.local.addr);
 	addr_parse(WAN_PEER, &spec.remote.addr);
-	out_sa = (struct sa){ .spi = 0x1002, .owner = WORKER_NONE, .inner_mtu = 1400 };
+	out_sa = (struct sa){ .spi = 0x1002, .tunnel_slot = 3, .owner = WORKER_NONE, .inner_mtu = 1400 };
 	CU_ASSERT_EQUAL_FATAL(datapath_path_create(rig.dp, &spec, &out_sa.path), 0);
 	fake.tunnels[3] = &out_sa;
 }

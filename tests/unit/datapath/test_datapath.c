@@ -175,6 +175,8 @@ static void test_datapath_inject_ring_full_is_enobufs(void)
 
 static void test_datapath_event_fd_wakes_once_and_again(void)
 {
+	static const char arp_request[42] = "\xff\xff\xff\xff\xff\xff\2\0\0\0\0\1\x08\x06"
+					    "\0\1\x08\0\6\4\0\1\2\0\0\0\0\1\x0a\1\0\x3c\0\0\0\0\0\0\x0a\1\0\1";
 	const struct probe p = { .src = LAN_HOST, .dst = FAR_HOST };
 	const char *const rule = "protect 3 10.1.0.0/24 10.2.0.0/24";
 
@@ -188,10 +190,12 @@ static void test_datapath_event_fd_wakes_once_and_again(void)
 	rig_poll();
 	CU_ASSERT_FALSE(readable());
 	CU_ASSERT_EQUAL(rig.event_count, 1);
-	rig_send_frame(LAN, "\xff\xff\xff\xff\xff\xff\2\0\0\0\0\1\x08\x06", 14);
+	rig_send_frame(LAN, arp_request, sizeof(arp_request));
 	rig_step();
 	CU_ASSERT(readable());
 	rig_poll();
+	rig_step();
+	rte_pktmbuf_free(rig_receive(LAN));
 	rig_close();
 }
 

@@ -427,6 +427,31 @@ static void test_defragment_clear_ipv6_goes_on_as_it_was_cut(void)
 	rig_close();
 }
 
+/* Fragments that would not have fitted are not made smaller on their way (RFC 8200 5): their sender hears what fits. */
+static void test_defragment_clear_ipv6_that_came_too_large_is_told(void)
+{
+	uint16_t largest;
+	uint32_t id;
+
+	rig_open_reassembly(1);
+	RIG_POLICY("bypass 2001:db8:1::/64 ::/0[udp/80]");
+	rig.dp->ports[WAN].mtu = 1350;
+	send_in_fragments(LAN, big_packet(LAN_HOST6, WAN_PEER6, IPPROTO_UDP, 1800), 1400);
+	CU_ASSERT_EQUAL(rig_drops(DROP_TOO_BIG), 1);
+	CU_ASSERT_EQUAL(rig_sent(WAN), 0);
+	struct rte_mbuf *m = rig_receive(LAN);
+	CU_ASSERT_PTR_NOT_NULL_FATAL(m);
+	const uint8_t *icmp = (const uint8_t *)(frame_ip6(m) + 1);
+	CU_ASSERT_EQUAL(load_be16(icmp), 0x0200);
+	CU_ASSERT_EQUAL(load_be32(icmp + 4), 1350);
+	rte_pktmbuf_free(m);
+	/* and then it sends such */
+	send_in_fragments(LAN, big_packet(LAN_HOST6, WAN_PEER6, IPPROTO_UDP, 1800), 1350);
+	CU_ASSERT_EQUAL(received_join(WAN, joined, &largest, &id), 1800);
+	CU_ASSERT(largest <= 1350);
+	rig_close();
+}
+
 /* Somebody on the other side of the gateway adds nothing to the datagram of a protected host. */
 static void test_defragment_clear_fragments_of_two_ports_do_not_mix(void)
 {
@@ -687,6 +712,7 @@ int main(int argc, char **argv)
 		TEST(test_defragment_inner_ends_when_its_sa_moves),
 		TEST(test_defragment_clear_before_rules_with_ports),
 		TEST(test_defragment_clear_ipv6_goes_on_as_it_was_cut),
+		TEST(test_defragment_clear_ipv6_that_came_too_large_is_told),
 		TEST(test_defragment_clear_fragments_of_two_ports_do_not_mix),
 		TEST(test_defragment_inner_before_selectors_with_ports),
 		TEST(test_defragment_inner_ipv6_with_options_in_the_fragmentable_part),

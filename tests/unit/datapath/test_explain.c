@@ -212,6 +212,23 @@ static void test_explain_refuses_two_families(void)
 	rig_close();
 }
 
+/* RFC 4862 5.4: nothing comes to an address that is not ours yet, and nothing leaves from it. */
+static void test_explain_knows_tentative_addresses(void)
+{
+	rig_open(1);
+	RIG_POLICY("bypass ::/0 ::/0", "bypass 0.0.0.0/0 0.0.0.0/0");
+	rig.dp->neighbour_timers.dad_probes = 1;
+	dad_start(rig.dp);
+	CU_ASSERT(explains_drop(WAN, WAN_PEER6, LAN_OWN6, DROP_ADDRESS_UNUSABLE));
+	CU_ASSERT(explains_drop(LAN, LAN_HOST6, WAN_OWN6, DROP_ADDRESS_UNUSABLE));
+	CU_ASSERT_EQUAL(ask(WAN_OWN6, WAN_PEER6, DATAPATH_PORT_ANY).clear.reason, DROP_ADDRESS_UNUSABLE);
+	/* those of others are not concerned */
+	CU_ASSERT_EQUAL(ask(LAN_HOST6, WAN_PEER6, LAN).clear.end, DATAPATH_END_CLEAR);
+	rig_sent(LAN);
+	rig_sent(WAN);
+	rig_close();
+}
+
 int main(int argc, char **argv)
 {
 	static const struct test tests[] = {
@@ -221,6 +238,7 @@ int main(int argc, char **argv)
 		TEST(test_explain_unresolved_neighbour_is_named_and_not_touched),
 		TEST(test_explain_own_addresses),
 		TEST(test_explain_reverse_path_and_loops),
+		TEST(test_explain_knows_tentative_addresses),
 		TEST(test_explain_refuses_two_families),
 	};
 

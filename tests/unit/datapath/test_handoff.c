@@ -3,6 +3,7 @@
 #include "harness.h"
 #include "rig.h"
 #include "fake_ipsec.h"
+#include "stages_priv.h"
 
 static struct sa sa;
 
@@ -98,6 +99,70 @@ static void test_handoff_inbound_by_bucket_before_the_sa(void)
 	two_close();
 }
 
+/* The WAN is worker 1's, all buckets are worker 0's. */
+static void sealed_arrive(uint32_t spi, int count)
+{
+	uint8_t payload[68] = { 0 };
+	const struct probe outer = { .src = WAN_PEER,
+		.dst = WAN_OWN,
+		.protocol = IPPROTO_ESP,
+		.payload = payload,
+		.payload_bytes = sizeof(payload) };
+
+	store_be32(payload, spi);
+	for (int i = 0; i < count; i++) {
+		rig_send(WAN, &outer);
+		worker_step(rig.dp->workers[1]);
+	}
+}
+
+/* Anyone can make up an SPI: it takes no room from what has an SA, neither in a ring nor among what waits. */
+static void test_handoff_unknown_spi_ends_where_it_arrives(void)
+{
+	const unsigned flood = 3 * HANDOFF_SIZE;
+
+	two_open(0);
+	sealed_arrive(0x5001, (int)flood);
+	CU_ASSERT_EQUAL(rig_drops(DROP_UNKNOWN_SPI), flood);
+	CU_ASSERT_EQUAL(rig_counter(DP_C_HANDOFF), 0);
+	rig_poll();
+	CU_ASSERT(rig.event_count > 0);
+	for (unsigned b = 0; b < SA_BUCKETS; b++)
+		fake.buckets[b] = WORKER_MOVING;
+	sealed_arrive(0x5001, PARKED_MAX + 1);
+	CU_ASSERT_EQUAL(rig_drops(DROP_UNKNOWN_SPI), flood + PARKED_MAX + 1);
+	CU_ASSERT_EQUAL(rig.dp->workers[1]->parked.count, 0);
+	sealed_arrive(0x1001, 1);
+	CU_ASSERT_EQUAL(rig.dp->workers[1]->parked.count, 1);
+	for (unsigned b = 0; b < SA_BUCKETS; b++)
+		fake.buckets[b] = 0;
+	rig_step();
+	CU_ASSERT_EQUAL(rig_drops(DROP_HANDOFF_FULL) + rig_drops(DROP_OWNER_MOVING), 0);
+	two_close();
+}
+
+static void test_handoff_unproven_packets_leave_half_of_the_ring(void)
+{
+	const struct note note = { .stage = STAGE_FRAGMENT, .fragment = FRAGMENT_OWN };
+	const struct probe junk = { .src = WAN_PEER, .dst = WAN_OWN }, p = { .src = LAN_HOST, .dst = FAR_HOST };
+	const unsigned half = (HANDOFF_SIZE - 1) / 2;
+
+	two_open(1);
+	for (unsigned i = 0; i < HANDOFF_SIZE; i++)
+		handoff_push_unproven(rig.dp->workers[0], rig_packet(&junk), 1, &note);
+	CU_ASSERT_EQUAL(rig_drops(DROP_HANDOFF_FULL), HANDOFF_SIZE - half);
+	for (unsigned i = 0; i < half; i++) {
+		rig_send(LAN, &p);
+		worker_step(rig.dp->workers[0]);
+	}
+	CU_ASSERT_EQUAL(rig_drops(DROP_HANDOFF_FULL), HANDOFF_SIZE - half);
+	for (int i = 0; i < 80; i++) {
+		worker_step(rig.dp->workers[1]);
+		rig_sent(WAN);
+	}
+	two_close();
+}
+
 static void test_handoff_full_ring_is_counted(void)
 {
 	const struct probe p = { .src = LAN_HOST, .dst = FAR_HOST };
@@ -150,6 +215,8 @@ int main(int argc, char **argv)
 		TEST(test_handoff_outbound_to_the_owner_in_order),
 		TEST(test_handoff_first_worker_claims_and_sends_through_the_other),
 		TEST(test_handoff_inbound_by_bucket_before_the_sa),
+		TEST(test_handoff_unknown_spi_ends_where_it_arrives),
+		TEST(test_handoff_unproven_packets_leave_half_of_the_ring),
 		TEST(test_handoff_full_ring_is_counted),
 		TEST(test_handoff_port_takes_no_more_is_counted),
 		TEST(test_handoff_sa_gone_meanwhile_is_dropped),

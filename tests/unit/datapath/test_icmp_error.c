@@ -111,6 +111,57 @@ static void test_icmp_error_rate_is_limited(void)
 	rig_close();
 }
 
+/* Path MTU discovery works on in a flood of other errors, and on the other port all does. */
+static void test_icmp_error_too_big_has_its_own_limit(void)
+{
+	const struct probe tired = { .src = LAN_HOST, .dst = WAN_PEER, .ttl = 1 };
+	const struct probe tired_too = { .src = WAN_PEER, .dst = LAN_HOST, .ttl = 1 };
+	const struct probe large = {
+		.src = LAN_HOST, .dst = WAN_PEER, .bytes = 1400, .fragment = RTE_IPV4_HDR_DF_FLAG
+	};
+
+	rig_open(1);
+	RIG_POLICY("bypass 0.0.0.0/0 0.0.0.0/0");
+	rig.dp->ports[WAN].mtu = 1300;
+	for (unsigned n = 0; n < 1000000 && !rig_counter(DP_C_ICMP_LIMITED); n++) {
+		rig_send(LAN, &tired);
+		rig_step();
+		rig_sent(LAN);
+	}
+	CU_ASSERT(rig_counter(DP_C_ICMP_LIMITED) > 0);
+	CU_ASSERT(refused_as(LAN, &large, DROP_TOO_BIG, 0x0304));
+	CU_ASSERT(refused_as(WAN, &tired_too, DROP_TTL, 0x0b00));
+	CU_ASSERT_EQUAL(rig_counter(DP_C_ICMP_LIMITED), 1);
+	rig_close();
+}
+
+/* RFC 4301 5.1.1: if the operator wants so, a host hears which of its packets a rule of its side ended. */
+static void test_icmp_error_prohibited_by_setting(void)
+{
+	const struct probe leaving = { .src = LAN_HOST, .dst = "8.8.8.8" },
+			   leaving6 = { .src = LAN_HOST6, .dst = "2a00::1" };
+	const struct probe forged = { .src = "10.9.0.1", .dst = "8.8.8.8" },
+			   arriving = { .src = WAN_PEER, .dst = LAN_HOST };
+	const struct probe unruled = { .src = "10.1.0.9", .dst = WAN_PEER };
+
+	rig_open(1);
+	RIG_POLICY("discard 10.1.0.2/32 0.0.0.0/0", "discard 10.9.0.0/24 0.0.0.0/0",
+		"discard 2001:db8:1::2/128 2a00::/16");
+	CU_ASSERT(dropped_as(LAN, &leaving, DROP_DISCARD));
+	CU_ASSERT(dropped_as(LAN, &leaving6, DROP_DISCARD));
+	rig.dp->icmp.prohibited = true;
+	RIG_POLICY("bypass 10.1.0.1/32 10.1.0.0/24", "discard 10.1.0.2/32 0.0.0.0/0", "discard 10.9.0.0/24 0.0.0.0/0",
+		"discard 2001:db8:1::2/128 2a00::/16");
+	CU_ASSERT(refused_as(LAN, &leaving, DROP_DISCARD, 0x030d));
+	CU_ASSERT(refused_as(LAN, &leaving6, DROP_DISCARD, 0x0101));
+	/* remembered flows too; nobody else, and nobody in another's name */
+	CU_ASSERT(refused_as(LAN, &leaving, DROP_DISCARD, 0x030d));
+	CU_ASSERT(dropped_as(LAN, &forged, DROP_DISCARD));
+	CU_ASSERT(dropped_as(WAN, &arriving, DROP_DISCARD));
+	CU_ASSERT(dropped_as(LAN, &unruled, DROP_NO_POLICY));
+	rig_close();
+}
+
 int main(int argc, char **argv)
 {
 	static const struct test tests[] = {
@@ -118,6 +169,8 @@ int main(int argc, char **argv)
 		TEST(test_icmp_error_is_at_most_576_bytes_and_names_the_mtu),
 		TEST(test_icmp_error_is_never_sent_about_these),
 		TEST(test_icmp_error_rate_is_limited),
+		TEST(test_icmp_error_prohibited_by_setting),
+		TEST(test_icmp_error_too_big_has_its_own_limit),
 	};
 
 	rig_eal();

@@ -218,6 +218,29 @@ static void test_icmp_flow_of_a_router_behind_us_goes_through_the_tunnel(void)
 	tunnel_close();
 }
 
+/* RFC 4301 6.2: "If no such SA exists, no SA will be created"; for a packet of its own there is one to be made. */
+static void test_icmp_flow_asks_for_no_sa(void)
+{
+	struct sa *child = &out_sa;
+	struct probe error;
+
+	tunnel_open();
+	fake.tunnels[3] = NULL;
+	error = error_of(ROUTER, FAR_HOST, 11, 0, 0, &from_far);
+	CU_ASSERT(dropped_as(LAN, &error, DROP_NO_SA));
+	error = error_of(ROUTER6, FAR_HOST6, 3, 0, 0, &from_far6);
+	CU_ASSERT(dropped_as(LAN, &error, DROP_NO_SA));
+	rig_poll();
+	CU_ASSERT_EQUAL(rig.event_count, 0);
+	CU_ASSERT(dropped_as(LAN, &from_lan, DROP_NO_SA));
+	rig_poll();
+	CU_ASSERT_EQUAL(rig.event_count, 1);
+	CU_ASSERT_EQUAL(rig.event.kind, DATAPATH_NO_SA);
+	fake.tunnels[3] = child;
+	CU_ASSERT_TRUE(sealed(LAN, &error));
+	tunnel_close();
+}
+
 /* Nobody on the WAN speaks to the peer's hosts for ours. */
 static void test_icmp_flow_from_the_other_side_is_not_sealed(void)
 {
@@ -358,6 +381,7 @@ int main(int argc, char **argv)
 		TEST(test_icmp_in_other_errors_by_setting),
 		TEST(test_icmp_in_reports_are_limited),
 		TEST(test_icmp_flow_of_a_router_behind_us_goes_through_the_tunnel),
+		TEST(test_icmp_flow_asks_for_no_sa),
 		TEST(test_icmp_flow_from_the_other_side_is_not_sealed),
 		TEST(test_icmp_flow_of_ourselves_goes_through_the_tunnel),
 		TEST(test_icmp_flow_between_tunnels),

@@ -217,6 +217,32 @@ static void test_inbound_syn_is_clamped_to_the_way_back(void)
 	rig_close();
 }
 
+/* Of several children of a tunnel it is the one that the answer takes, and the tunnel may have no SA of its own. */
+static void test_inbound_syn_is_clamped_to_the_child_of_its_source(void)
+{
+	uint8_t tcp[24] = { [12] = 6 << 4, [13] = RTE_TCP_SYN_FLAG, [20] = 2, 4, 0x05, 0xb4 }, payload[512];
+	const struct probe syn = {
+		.src = FAR_HOST, .dst = LAN_HOST, .protocol = IPPROTO_TCP, .payload = tcp, .payload_bytes = sizeof(tcp)
+	};
+	struct sa child = { .spi = 0x1002, .owner = 0, .inner_mtu = 1200 };
+
+	inbound_open();
+	RIG_POLICY("protect 3 10.1.0.0/24 10.2.0.0/24");
+	fake.child = 5;
+	fake.child_of = 3;
+	fake.child_addr_be = ip4(FAR_HOST);
+	fake.tunnels[5] = &child;
+	struct probe outer = outer_of(payload, esp_make(payload, SPI, &syn));
+	rig_send(WAN, &outer);
+	rig_step();
+	struct rte_mbuf *m = rig_receive(LAN);
+	CU_ASSERT_PTR_NOT_NULL_FATAL(m);
+	CU_ASSERT_EQUAL(load_be16((uint8_t *)frame_ip(m) + 20 + 22), 1160);
+	rte_pktmbuf_free(m);
+	CU_ASSERT_EQUAL(rig_counter(DP_C_MSS_CLAMPED), 1);
+	rig_close();
+}
+
 /* A hub: what came out of one tunnel is protected again on its way into another, or does not leave at all. */
 static void test_inbound_goes_on_under_the_policy_of_what_leaves(void)
 {
@@ -608,6 +634,7 @@ int main(int argc, char **argv)
 		TEST(test_inbound_error_about_tunnelled_packet_never_leaves_in_clear),
 		TEST(test_inbound_inner_header_is_checked),
 		TEST(test_inbound_syn_is_clamped_to_the_way_back),
+		TEST(test_inbound_syn_is_clamped_to_the_child_of_its_source),
 		TEST(test_inbound_ttl_error_goes_back_through_the_tunnel_or_not_at_all),
 		TEST(test_inbound_every_family_in_every_family),
 		TEST(test_inbound_ah_is_found_by_its_spi),

@@ -666,12 +666,15 @@ static void test_nd_route_through_a_link_local_next_hop(void)
 
 /* ---- floods ---- */
 
-/* As if time had passed: what a class may bring is full again. */
-static void limits_refill(void)
+/* A flood of many seconds takes less: limits are by the worker's clock. */
+static void flood_open(void)
 {
-	for (int i = 0; i < PUNT_CLASSES; i++)
-		rig.dp->workers[0]->punts[i].last_cycles = 0;
-	rig.dp->workers[0]->icmp_errors.tokens_milli = 0;
+	nd_open();
+	rig.dp->cycles_per_s /= 1000;
+}
+
+static void sent_forget(void)
+{
 	rig_sent(LAN);
 	rig_sent(WAN);
 }
@@ -701,7 +704,7 @@ static void flood_check(void)
 	CU_ASSERT(t->entry_count <= NEIGHBOURS_UNPROVEN_MAX + RIG_NEIGHBOURS + 1);
 	CU_ASSERT(t->held_total <= NEIGHBOURS_HELD_MAX);
 	/* and a new one is found in the middle of it */
-	limits_refill();
+	sent_forget();
 	const struct probe other = { .src = WAN_PEER6, .dst = "2001:db8:1::51" };
 	rig_send(WAN, &other);
 	rig_step();
@@ -710,7 +713,7 @@ static void flood_check(void)
 	CU_ASSERT_EQUAL(state_of("2001:db8:1::51"), NEIGHBOUR_REACHABLE);
 	/* all of it ends */
 	for (int i = 0; i < 140; i++) {
-		limits_refill();
+		sent_forget();
 		reclaim_poll(rig.ips);
 		after(5 * SECOND_NS);
 	}
@@ -721,15 +724,31 @@ static void flood_check(void)
 	rig_close();
 }
 
+/* More questions than a port may bring, from as many senders. */
+static void solicitations_flood(void)
+{
+	uint64_t limited = rig_drops(DROP_RATE_LIMIT);
+	char source[ADDR_TEXT_MAX];
+
+	for (unsigned i = 0; i < 100000 && rig_drops(DROP_RATE_LIMIT) < limited + 200; i++) {
+		if (i % 64 == 0)
+			sent_forget();
+		reclaim_poll(rig.ips);
+		snprintf(source, sizeof(source), "2001:db8:1::9:%x", i + 1);
+		ask_us(source, "ff02::1:ff00:1", LAN_OWN6, mac_b);
+	}
+	CU_ASSERT(rig_drops(DROP_RATE_LIMIT) >= limited + 200);
+}
+
 static void test_nd_flood_of_solicitations_leaves_neighbours_alone(void)
 {
 	char source[ADDR_TEXT_MAX];
 
-	nd_open();
+	flood_open();
 	establish();
 	for (unsigned i = 0; i < 10000; i++) {
 		if (i % 64 == 0)
-			limits_refill();
+			sent_forget();
 		reclaim_poll(rig.ips);
 		snprintf(source, sizeof(source), "2001:db8:1::6:%x", i + 1);
 		ask_us(source, "ff02::1:ff00:1", LAN_OWN6, mac_b);
@@ -741,12 +760,12 @@ static void test_nd_flood_of_packets_to_absent_hosts_leaves_neighbours_alone(voi
 {
 	char destination[ADDR_TEXT_MAX];
 
-	nd_open();
+	flood_open();
 	establish();
 	for (unsigned i = 0; i < 10000; i++) {
 		const struct probe p = { .src = WAN_PEER6, .dst = destination };
 		if (i % 64 == 0)
-			limits_refill();
+			sent_forget();
 		reclaim_poll(rig.ips);
 		snprintf(destination, sizeof(destination), "2001:db8:1::7:%x", i + 1);
 		rig_send(WAN, &p);
@@ -762,12 +781,12 @@ static void test_nd_flood_without_grace_periods_is_named(void)
 {
 	char source[ADDR_TEXT_MAX];
 
-	nd_open();
+	flood_open();
 	establish();
 	fake.hold_reclaim = true;
 	for (unsigned i = 0; i < 6000; i++) {
 		if (i % 64 == 0)
-			limits_refill();
+			sent_forget();
 		snprintf(source, sizeof(source), "2001:db8:1::8:%x", i + 1);
 		ask_us(source, "ff02::1:ff00:1", LAN_OWN6, mac_b);
 	}
@@ -776,6 +795,40 @@ static void test_nd_flood_without_grace_periods_is_named(void)
 	fake.hold_reclaim = false;
 	reclaim_poll(rig.ips);
 	rig_sent(LAN);
+	rig_close();
+}
+
+/* The proof of a neighbour runs out while its link is flooded: it is asked, and its answer heard. */
+static void test_nd_flood_does_not_drown_answers(void)
+{
+	nd_open();
+	establish();
+	for (int turn = 0; turn < 5; turn++) {
+		solicitations_flood();
+		CU_ASSERT(established_works());
+		after(rig.dp->neighbour_timers.reachable_ms * 1000000ull);
+		CU_ASSERT_EQUAL(state_of(NEW_HOST), NEIGHBOUR_PROBE);
+		answer(NEW_HOST, mac_a, SOLICITED | OVERRIDE);
+		CU_ASSERT_EQUAL(state_of(NEW_HOST), NEIGHBOUR_REACHABLE);
+		/* and it may ask for us meanwhile */
+		rig_sent(LAN);
+		ask_us(NEW_HOST, "ff02::1:ff00:1", LAN_OWN6, mac_a);
+		CU_ASSERT(sent_to(mac_a));
+	}
+	rig_sent(LAN);
+	rig_close();
+}
+
+/* Somebody has our address: that is heard whatever else is on the link (RFC 4862 5.4). */
+static void test_nd_flood_does_not_hide_a_duplicate(void)
+{
+	nd_open();
+	solicitations_flood();
+	rig.dp->neighbour_timers.dad_probes = 1;
+	dad_start(rig.dp);
+	answer(LAN_OWN6, mac_b, OVERRIDE);
+	CU_ASSERT_EQUAL(port_own6_state(&rig.dp->ports[LAN], PORT_GLOBAL), DATAPATH_ADDRESS_DUPLICATE);
+	sent_forget();
 	rig_close();
 }
 
@@ -836,6 +889,8 @@ int main(int argc, char **argv)
 		TEST(test_nd_flood_of_solicitations_leaves_neighbours_alone),
 		TEST(test_nd_flood_of_packets_to_absent_hosts_leaves_neighbours_alone),
 		TEST(test_nd_flood_without_grace_periods_is_named),
+		TEST(test_nd_flood_does_not_drown_answers),
+		TEST(test_nd_flood_does_not_hide_a_duplicate),
 		TEST(test_nd_flood_is_limited_and_starves_no_other_class),
 	};
 

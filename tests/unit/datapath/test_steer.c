@@ -256,7 +256,8 @@ static void test_steer_workers_set_makes_rules_anew(void)
 	rule = steer(WAN_PEER, false, false);
 	CU_ASSERT_EQUAL(device.queue, 0);
 	CU_ASSERT_EQUAL(datapath_workers_set(rig.dp, 1), 0);
-	/* the port has one queue in truth: workers do as if they went round */
+	/* the port has one queue in truth: workers do as if they went round, and had given it */
+	atomic_store(&wan->pollers[0], 0);
 	for (int i = 0; i < 100; i++) {
 		for (int w = 0; w < 2; w++)
 			atomic_fetch_add(&rig.dp->workers[w]->loops, HANDOFF_SIZE);

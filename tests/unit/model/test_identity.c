@@ -176,6 +176,40 @@ static void test_identity_equality_goes_past_nul(void)
 	CU_ASSERT_FALSE(identity_equal(&mail_a, &mail_b));
 }
 
+static bool fits(const char *wanted, const char *id)
+{
+	struct identity a, b;
+
+	CU_ASSERT_EQUAL_FATAL(identity_parse(wanted, &a), 0);
+	CU_ASSERT_EQUAL_FATAL(identity_parse(id, &b), 0);
+	return identity_matches(&a, &b);
+}
+
+static void test_identity_patterns(void)
+{
+	const struct identity any = { 0 }, nul = raw(ID_FQDN, "a\0.example.net", 14);
+	struct identity pattern;
+
+	CU_ASSERT(fits("*.example.net", "a.example.net"));
+	CU_ASSERT(fits("*.example.net", "A.b.Example.NET"));
+	CU_ASSERT(fits("*@example.net", "anna@Example.net"));
+	CU_ASSERT_FALSE(fits("*.example.net", "example.net"));
+	CU_ASSERT_FALSE(fits("*.example.net", "a.example.org"));
+	CU_ASSERT_FALSE(fits("*.example.net", "anna@b.example.net"));
+	CU_ASSERT_FALSE(fits("*@example.net", "anna@sub.example.net"));
+	CU_ASSERT_FALSE(fits("*@example.net", "anna.example.net"));
+	CU_ASSERT(fits("gw.example.net", "gw.example.net"));
+	CU_ASSERT_FALSE(fits("gw.example.net", "a.gw.example.net"));
+	/* whoever calls himself so is one of them, not all */
+	CU_ASSERT_FALSE(fits("a.example.net", "*.example.net"));
+	identity_parse("*.example.net", &pattern);
+	CU_ASSERT(identity_is_pattern(&pattern));
+	CU_ASSERT(identity_matches(&any, &pattern));
+	CU_ASSERT_FALSE(identity_matches(&pattern, &nul));
+	identity_parse("keyid:*.example.net", &pattern);
+	CU_ASSERT_FALSE(identity_is_pattern(&pattern));
+}
+
 int main(int argc, char **argv)
 {
 	static const struct test tests[] = {
@@ -189,6 +223,7 @@ int main(int argc, char **argv)
 		TEST(test_identity_equality_of_case),
 		TEST(test_identity_equality_needs_type_and_length),
 		TEST(test_identity_equality_goes_past_nul),
+		TEST(test_identity_patterns),
 	};
 
 	return test_main("model_identity", tests, ARRAY_LEN(tests), argc, argv);
