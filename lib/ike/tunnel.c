@@ -178,9 +178,10 @@ void tunnel_pursue(struct ike_engine *e, struct tunnel *t)
 {
 	struct ike_sa *home = tunnel_home(t);
 
-	timers_clear(&e->timers, &t->retry);
+	/* the timer stays: it may be one of two IKE SAs that is to be looked at again */
 	if (e->stopping || tunnel_served(t))
 		return;
+	timers_clear(&e->timers, &t->retry);
 	if (home) {
 		sa_pursue_children(e, home);
 	} else if (addr_is_any(&t->profile->remote_addr)) {

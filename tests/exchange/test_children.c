@@ -326,6 +326,53 @@ static void test_termination_during_a_key_exchange(void)
 	}
 }
 
+/* The second child is asked for, its keys take their time, and A's operator ends the tunnel. */
+static void terminate_during_a_key_exchange(struct wire *w, uint64_t at)
+{
+	init_three(w, 28, START_INITIATE);
+	swap_b(w);
+	for (int i = 1; i < 3; i++) {
+		proposals_set(&w->a.profiles[0].children[i].proposals, PROTOCOL_ESP, "aes128gcm16-x25519");
+		proposals_set(&w->b.profiles[0].children[i].proposals, PROTOCOL_ESP, "aes128gcm16-x25519");
+	}
+	wire_start(w);
+	CU_ASSERT_TRUE(wire_run_until_up(w, 2 * S));
+	w->job_delay_ns = 30 * MS;
+	wire_run(w, at);
+	node_command(&w->a, IKE_TERMINATE, 0);
+}
+
+static void test_no_child_comes_up_after_the_termination(void)
+{
+	struct wire w;
+
+	for (uint64_t at = 0; at < 300 * MS; at += 9 * MS) {
+		terminate_during_a_key_exchange(&w, at);
+		unsigned installs = w.a.installs;
+		wire_run(&w, 60 * S);
+		CU_ASSERT_EQUAL(w.a.installs, installs);
+		/* the operator's word stands */
+		CU_ASSERT_EQUAL(tunnel_autostart(&w.a.engine->tunnels[0]), 0);
+		CU_ASSERT_EQUAL(ike_sa_count(w.a.engine) + ike_sa_count(w.b.engine), 0);
+		CU_ASSERT_TRUE(wire_done(&w));
+	}
+}
+
+static void test_a_tunnel_ended_during_a_key_exchange_begins_again(void)
+{
+	struct wire w;
+
+	for (uint64_t at = 0; at < 300 * MS; at += 9 * MS) {
+		terminate_during_a_key_exchange(&w, at);
+		/* the old IKE SA still closes when the new one is under way */
+		node_command(&w.a, IKE_INITIATE, 0);
+		wire_run(&w, 2 * S);
+		CU_ASSERT_TRUE(all_up(&w));
+		CU_ASSERT_EQUAL(ike_sa_count(w.a.engine), 1);
+		CU_ASSERT_TRUE(wire_done(&w));
+	}
+}
+
 static bool drop_jobs;
 
 static void lose_job(struct crypto_job *job)
@@ -392,6 +439,8 @@ static const struct test tests[] = {
 	TEST(test_the_peer_wants_another_group),
 	TEST(test_a_group_that_nobody_offers_fails),
 	TEST(test_termination_during_a_key_exchange),
+	TEST(test_no_child_comes_up_after_the_termination),
+	TEST(test_a_tunnel_ended_during_a_key_exchange_begins_again),
 	TEST(test_a_failed_key_exchange_is_reported),
 	TEST(test_an_exchange_waits_for_no_lost_job),
 };

@@ -250,6 +250,24 @@ static void test_answer_to_a_simultaneous_rekey_comes_late(void)
 	}
 }
 
+/* One of two IKE SAs waits for a child that the peer may not have yet: it is looked at again though nothing else is
+ * missing. */
+static void test_two_ike_sas_are_looked_at_again_when_all_is_up(void)
+{
+	struct wire w;
+
+	wire_init(&w, 30);
+	start_up(&w);
+	struct tunnel *t = &w.a.engine->tunnels[0];
+	tunnel_pursue_later(w.a.engine, t);
+	node_command(&w.a, IKE_INITIATE, 0);
+	CU_ASSERT_TRUE(t->retry.place);
+	wire_run(&w, 30 * S);
+	CU_ASSERT_FALSE(t->retry.place);
+	CU_ASSERT_TRUE(wire_up(&w));
+	CU_ASSERT_TRUE(wire_done(&w));
+}
+
 static void test_peer_brings_back_only_what_it_asks_for(void)
 {
 	struct wire w;
@@ -283,6 +301,7 @@ int main(int argc, char **argv)
 		TEST(test_child_that_the_peer_does_not_know_yet_is_rekeyed),
 		TEST(test_child_that_the_peer_does_not_know_yet_is_deleted),
 		TEST(test_answer_to_a_simultaneous_rekey_comes_late),
+		TEST(test_two_ike_sas_are_looked_at_again_when_all_is_up),
 		TEST(test_peer_brings_back_only_what_it_asks_for),
 	};
 

@@ -277,6 +277,57 @@ static void test_a_child_that_the_peer_does_not_know(void)
 	CU_ASSERT_TRUE(wire_done(&w));
 }
 
+/* A and B: whose responses are lost. */
+static bool drop_responses(struct wire *w, struct packet *p, void *argument)
+{
+	const bool *lost = argument;
+
+	return p->spi || !(p->data[19] & IKE_FLAG_RESPONSE) || !lost[p->from == &w->b];
+}
+
+/* A waits for the child that B has made; B asks about it, and has A's word that there is none only when there is. */
+static void ask_early(struct wire *w, enum ike_command_kind kind)
+{
+	bool lost[] = { false, true };
+
+	start_up(w, 9, "aes128gcm16");
+	w->filter = drop_responses;
+	w->filter_argument = lost;
+	node_index_command(&w->a, IKE_REKEY, 0, 0);
+	wire_run(w, 6 * S);
+	CU_ASSERT_EQUAL(w->a.installs, 1);
+	CU_ASSERT_EQUAL(w->b.installs, 2);
+	lost[0] = true;
+	w->watch_traffic = kind == IKE_SOFT_EXPIRE;
+	node_child_command(&w->b, kind, w->b.pairs[1].in.spi, NULL);
+	wire_run(w, 100 * MS);
+	lost[1] = false;
+	wire_run(w, 2 * S);
+	CU_ASSERT_EQUAL(w->a.installs, 2);
+	lost[0] = false;
+	wire_run(w, 15 * S);
+	w->filter = NULL;
+}
+
+static void test_a_rekey_is_asked_for_before_the_peer_has_the_child(void)
+{
+	struct wire w;
+
+	ask_early(&w, IKE_SOFT_EXPIRE);
+	CU_ASSERT_EQUAL(w.a.events[IKE_EV_PHASE2_REKEYED], 2);
+	CU_ASSERT_EQUAL(w.a.events[IKE_EV_PHASE2_DOWN] + w.b.events[IKE_EV_PHASE2_DOWN], 0);
+	CU_ASSERT_TRUE(finish(&w));
+}
+
+static void test_a_delete_is_sent_before_the_peer_has_the_child(void)
+{
+	struct wire w;
+
+	ask_early(&w, IKE_EXPIRE);
+	CU_ASSERT_TRUE(wire_paired(&w));
+	CU_ASSERT_TRUE(wire_done(&w));
+}
+
 /* RFC 7296 2.25.1: a rekey request for a child whose Delete is out. */
 static void test_a_rekey_meets_a_delete(void)
 {
@@ -312,6 +363,8 @@ static const struct test tests[] = {
 	TEST(test_a_used_up_pair_is_rekeyed_in_time),
 	TEST(test_a_refused_rekey_ends_in_a_new_child),
 	TEST(test_a_child_that_the_peer_does_not_know),
+	TEST(test_a_rekey_is_asked_for_before_the_peer_has_the_child),
+	TEST(test_a_delete_is_sent_before_the_peer_has_the_child),
 	TEST(test_a_rekey_meets_a_delete),
 };
 

@@ -159,6 +159,33 @@ static void test_each_message_of_simultaneous_ike_rekeys_may_be_lost(void)
 	check_each_lost(true);
 }
 
+static bool drop_answers(struct wire *w, struct packet *p, void *argument)
+{
+	const bool *lost = argument;
+
+	return p->spi || p->from != &w->b || !(p->data[19] & IKE_FLAG_RESPONSE) || !*lost;
+}
+
+/* A repeats its request; B, which has moved the children, must not end what A still lives on. */
+static void test_the_answer_to_a_rekey_is_long_under_way(void)
+{
+	struct wire w;
+	bool lost = true;
+
+	wire_init(&w, 12);
+	w.a.settings.retransmit_tries = w.b.settings.retransmit_tries = 20;
+	w.a.profiles[0].dpd_timeout_ns = w.b.profiles[0].dpd_timeout_ns = 300 * S;
+	start_with(&w);
+	w.filter = drop_answers;
+	w.filter_argument = &lost;
+	want_rekey(&w.a);
+	wire_run(&w, 100 * S);
+	lost = false;
+	wire_run(&w, 40 * S);
+	CU_ASSERT_EQUAL(w.a.events[IKE_EV_PHASE1_REKEYED], 1);
+	CU_ASSERT_TRUE(finish(&w));
+}
+
 static void test_simultaneous_rekeys_leave_one_ike_sa(void)
 {
 	unsigned by_a = 0;
@@ -352,6 +379,7 @@ static const struct test tests[] = {
 	TEST(test_rekey_to_another_suite),
 	TEST(test_each_message_of_an_ike_rekey_may_be_lost),
 	TEST(test_each_message_of_simultaneous_ike_rekeys_may_be_lost),
+	TEST(test_the_answer_to_a_rekey_is_long_under_way),
 	TEST(test_simultaneous_rekeys_leave_one_ike_sa),
 	TEST(test_rekeys_of_both_kinds_on_a_bad_wire),
 	TEST(test_life_of_the_ike_sa_ends_in_a_rekey),

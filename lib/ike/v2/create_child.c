@@ -426,13 +426,16 @@ static void on_answer(struct ike_engine *e, struct ike_sa *sa, const struct mess
 		reject(e, sa, &f);
 }
 
+/* Of an IKE SA that ends a Child SA is gone with it; a new IKE SA has to be deleted. */
+static bool ends_with_sa(const struct ike_sa *sa, const struct create *x)
+{
+	return sa->state != ST_ESTABLISHED && x->kind != CREATE_REKEY_IKE;
+}
+
 enum step create_child_on_response(struct ike_engine *e, struct ike_sa *sa, const struct input *in)
 {
-	bool ike = sa->ours && sa->ours->kind == CREATE_REKEY_IKE;
-
 	outbox_answered(e, sa);
-	/* of an IKE SA that ends a Child SA is gone with it; a new IKE SA has to be deleted */
-	if (!sa->ours || (sa->state != ST_ESTABLISHED && !ike))
+	if (!sa->ours || ends_with_sa(sa, sa->ours))
 		drop_ours(e, sa);
 	else if (message_find(in->m, PAYLOAD_SA))
 		on_answer(e, sa, in->m);
@@ -700,20 +703,32 @@ enum step create_child_on_key(struct ike_engine *e, struct ike_sa *sa, const str
 	return STEP_STAY;
 }
 
+static const char secret_refused[] = "the peer's key exchange value is refused";
+
+static void on_own_secret(struct ike_engine *e, struct ike_sa *sa, const struct crypto_job *job)
+{
+	struct ike_failure f = failure_make(2, CREATE_CHILD_SA, true, 0, secret_refused, "");
+
+	if (ends_with_sa(sa, sa->ours)) {
+		drop_ours(e, sa);
+		task_flush(e, sa);
+	} else if (job->result) {
+		reject(e, sa, &f);
+	} else {
+		finish_ours(e, sa, secret_view(&job->shared));
+	}
+}
+
 /* RFC 6989: values that are no keys of the group are refused. */
 enum step create_child_on_secret(struct ike_engine *e, struct ike_sa *sa, const struct input *in)
 {
 	struct create *x = create_of_job(sa, in->job);
-	struct ike_failure f = failure_make(
-		2, CREATE_CHILD_SA, x && x->initiator, 0, "the peer's key exchange value is refused", "");
+	struct ike_failure f = failure_make(2, CREATE_CHILD_SA, false, 0, secret_refused, "");
 
 	if (!x)
 		return STEP_STAY;
 	if (x->initiator) {
-		if (in->job->result)
-			reject(e, sa, &f);
-		else
-			finish_ours(e, sa, secret_view(&in->job->shared));
+		on_own_secret(e, sa, in->job);
 	} else if (in->job->result) {
 		failure_report(e, sa->tunnel, sa, NULL, &f);
 		refuse_held(e, sa, NOTIFY_NO_PROPOSAL_CHOSEN);

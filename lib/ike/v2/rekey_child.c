@@ -38,9 +38,10 @@ static void want(struct ike_engine *e, struct child_sa *child, enum task_kind ki
 
 bool rekey_child_ask_again(struct ike_engine *e, struct child_sa *child)
 {
-	if (child->confirmed)
+	if (!child->asked_early)
 		return false;
-	child->ask_ns = e->now_ns + CHILD_CONFIRM_NS;
+	if (!child->confirmed)
+		child->ask_ns = e->now_ns + CHILD_CONFIRM_NS;
 	want(e, child, child->state == CHILD_CLOSING ? TASK_DELETE_CHILD : TASK_REKEY_CHILD);
 	return true;
 }

@@ -9,6 +9,10 @@
 /* What the peer should do now, delete one or the other IKE SA, it does within this. */
 #define PATIENCE_NS (30 * SECOND_NS)
 
+/* The one that was rekeyed it lives on until it has our answer: it repeats its request for some minutes (RFC 7296 2.4),
+ * and to end it sooner would end all. */
+#define REPLACED_NS (180 * SECOND_NS)
+
 static struct proposal_list offer_of(const struct ike_sa *sa, uint64_t spi)
 {
 	struct proposal_list offer = sa->tunnel->profile->proposals;
@@ -151,7 +155,7 @@ static void take_over(struct ike_engine *e, struct ike_sa *old, struct ike_sa *h
 			if (i != TIMER_RETRANSMIT && i != TIMER_JOB)
 				sa_clear_timer(e, old, (enum timer_kind)i);
 		sa_set_state(e, old, ST_REPLACED);
-		sa_set_timer(e, old, TIMER_LIFETIME, e->now_ns + PATIENCE_NS);
+		sa_set_timer(e, old, TIMER_LIFETIME, e->now_ns + REPLACED_NS);
 	}
 	/* a move that is not over */
 	if (heir->wants)

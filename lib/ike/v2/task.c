@@ -71,8 +71,10 @@ static void forget(struct ike_sa *sa, const struct task *t)
 	struct child_sa *child = t->child_spi ? child_of_spi(sa, t->child_spi) : NULL;
 
 	sa->wants &= (uint16_t)~TASK_BIT(t->kind);
-	if (child)
+	if (child) {
 		child->wants &= (uint16_t)~TASK_BIT(t->kind);
+		child->asked_early = !child->confirmed;
+	}
 	if (t->kind == TASK_CREATE_CHILD)
 		sa->creates &= (uint8_t) ~(1u << t->child_index);
 }

@@ -212,8 +212,8 @@ void rekey_child_start_timer(struct ike_engine *e, struct child_sa *child);
 void rekey_child_postpone(struct ike_engine *e, struct child_sa *child, uint64_t pause_ns);
 /* The exchange has made a Child SA: what it replaces, and what was made at the same time, make way. */
 void rekey_child_finish(struct ike_engine *e, struct create *x, struct child_sa *child);
-/* The peer does not know it: our answer that made it may not have arrived yet, and when it does, the peer has it.
- * False: that cannot be. */
+/* The peer does not know it: our answer that made it may not have arrived yet when it was asked, and when it does, the
+ * peer has it. False: that cannot be. */
 bool rekey_child_ask_again(struct ike_engine *e, struct child_sa *child);
 void rekey_child_not_found(struct ike_engine *e, struct child_sa *old);
 void child_on_timer(struct ike_engine *e, struct child_sa *child);
