@@ -358,6 +358,8 @@ def wire_key(frame):
         return frame[26:30], frame[30:34], struct.unpack("!I", frame[34:38])[0]
     if frame[12:14] == ETHERTYPE[6] and frame[20] == ESP:
         return frame[22:38], frame[38:54], struct.unpack("!I", frame[54:58])[0]
+    if frame[12:14] == ETHERTYPE[6] and frame[38:40] == b"\xff\x02":
+        return "other"  # of the link itself: neighbour discovery (RFC 4861), reports of listeners (RFC 3810)
     return "clear" if frame[12:14] in ETHERTYPE.values() else "other"
 
 
