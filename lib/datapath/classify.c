@@ -290,7 +290,7 @@ static __rte_noinline void classify_unusual(struct worker *w, const struct devic
 		classify_other(w, &w->ports[m->port], m, rte_pktmbuf_mtod(m, const struct rte_ether_hdr *)->ether_type);
 }
 
-static inline void classify_frame(struct worker *w, const struct device *d, struct rte_mbuf *m)
+static __rte_noinline void classify_frame(struct worker *w, const struct device *d, struct rte_mbuf *m)
 {
 	const struct rte_ether_hdr *eth;
 
@@ -312,9 +312,72 @@ static inline void classify_frame(struct worker *w, const struct device *d, stru
 		classify_unusual(w, d, m);
 }
 
+/* What is the same for all packets of a burst from a device. */
+struct arrivals {
+	uint64_t mac;         /* as the first six of eight bytes */
+	uint64_t joined_mask; /* for ol_flags */
+	uint64_t own_filter;
+	uint32_t own_be; /* an address that was found to be ours; 0: none yet */
+	uint8_t port;    /* the device's interface without VLAN, or PORT_NONE */
+};
+
+#define MAC_MASK RTE_BE64(0xffffffffffff0000ull)
+
+static inline struct arrivals arrivals_of(const struct worker *w, const struct device *d)
+{
+	struct arrivals a = {
+		.joined_mask = ~w->dp->joined_flag,
+		.own_filter = atomic_load_explicit(&w->dp->own4.filter, memory_order_relaxed),
+		.port = d->ports[0],
+	};
+
+	memcpy(&a.mac, d->mac, RTE_ETHER_ADDR_LEN);
+	return a;
+}
+
+static inline bool arrival_own(const struct worker *w, struct arrivals *a, uint32_t addr_be)
+{
+	if (addr_be == a->own_be)
+		return true;
+	if (!(a->own_filter >> own_filter_bit(addr_be) & 1) ||
+		!address_own(w->dp, port_table_id(w->dp, a->port), addr_be))
+		return false;
+	a->own_be = addr_be;
+	return true;
+}
+
+/* Plain IPv4 to our MAC and nothing the matter with it: true, and it is where it belongs. False: nothing has changed.
+ */
+static inline bool classify_usual(struct worker *w, struct arrivals *a, struct rte_mbuf *m)
+{
+	const uint8_t *eth = rte_pktmbuf_mtod(m, const uint8_t *);
+	const struct rte_ipv4_hdr *ip = (const struct rte_ipv4_hdr *)(eth + RTE_ETHER_HDR_LEN);
+	uint64_t to = ip4_first(eth), first = ip4_first(ip);
+	uint32_t total = ip4_total_bytes(first);
+
+	if (unlikely((to ^ a->mac) & MAC_MASK || !ip4_is_plain(first) || m->nb_segs > 1 ||
+		     ((const struct rte_ether_hdr *)eth)->ether_type != RTE_BE16(RTE_ETHER_TYPE_IPV4) ||
+		     a->port == PORT_NONE || m->ol_flags & RTE_MBUF_F_RX_VLAN_STRIPPED))
+		return false;
+	if (unlikely(total + RTE_ETHER_HDR_LEN > m->data_len || total < sizeof(*ip) ||
+		     !ip_checksum_good(ip, sizeof(*ip))))
+		return false;
+	if (unlikely(ipv4_not_unicast(ip->src_addr) || ipv4_not_unicast(ip->dst_addr) || ip->src_addr == ip->dst_addr))
+		return false;
+	packet_place(m, m->data_off + RTE_ETHER_HDR_LEN, total);
+	if (!arrival_own(w, a, ip->dst_addr))
+		list_push(&w->clear, m);
+	else if (likely(ip->next_proto_id == IPPROTO_ESP))
+		list_push(&w->sealed, m);
+	else
+		classify_own(w, m);
+	return true;
+}
+
 void classify_burst(struct worker *w, uint16_t device, struct rte_mbuf **frames, uint16_t n)
 {
 	const struct device *d = &w->dp->devices[device];
+	struct arrivals arrivals = arrivals_of(w, d);
 
 	if (unlikely(w->capture != NULL))
 		capture_received(w, device, frames, n);
@@ -327,9 +390,10 @@ void classify_burst(struct worker *w, uint16_t device, struct rte_mbuf **frames,
 			rte_prefetch0(rte_pktmbuf_mtod(frames[i + PREFETCH_AHEAD], void *));
 		/* from here on our index of the interface, which later stages ask; a device may hand on others' marks
 		 */
-		frames[i]->port = d->ports[0];
-		frames[i]->ol_flags &= ~w->dp->joined_flag;
-		classify_frame(w, d, frames[i]);
+		frames[i]->port = arrivals.port;
+		frames[i]->ol_flags &= arrivals.joined_mask;
+		if (unlikely(!classify_usual(w, &arrivals, frames[i])))
+			classify_frame(w, d, frames[i]);
 	}
 	worker_count(w, DP_C_RX, n);
 }

@@ -199,6 +199,7 @@ struct worker {
 	uint16_t rx_count;
 	struct rx_queue rx[DATAPATH_PORTS_MAX * PORT_QUEUES_MAX];
 	uint16_t tx_queue[DATAPATH_PORTS_MAX]; /* QUEUE_NONE: the port's TX is another worker's */
+	bool sends_plain[DATAPATH_PORTS_MAX];  /* this worker sends on the port itself, and without a tag */
 	uint64_t now_cycles;
 	uint16_t ip_id; /* of ICMP errors and fragments we begin */
 	struct list clear, local;

@@ -58,32 +58,89 @@ static __rte_noinline const struct decision *cached6(
 	return flow_lookup6(set, &k, epoch);
 }
 
+/* The key of a plain IPv4 packet with ports, as flow_key4_of makes it of the packet's flow. base: flow_rest without
+ * them. False: another packet. */
+static inline bool plain_key(const struct rte_mbuf *m, uint64_t base, struct flow_key4 *ret_key)
+{
+	const uint64_t with_ports = 1ull << IPPROTO_TCP | 1ull << IPPROTO_UDP;
+	const struct rte_ipv4_hdr *ip = packet_ip(m);
+	uint16_t ports[2];
+
+	if (unlikely(!ip4_is_plain(ip4_first(ip)) || ip->next_proto_id >= 64 ||
+		     !(with_ports >> ip->next_proto_id & 1) || m->data_len < sizeof(*ip) + sizeof(ports)))
+		return false;
+	memcpy(ports, ip + 1, sizeof(ports));
+	ret_key->addresses = (uint64_t)ip->dst_addr << 32 | ip->src_addr;
+	ret_key->rest = (uint64_t)ports[1] << 48 | (uint64_t)ports[0] << 32 | base | ip->next_proto_id;
+	return true;
+}
+
+/* What keys of packets with ports have beside addresses, ports and protocol. */
+static inline uint64_t plain_base(const struct worker *w, const struct rte_mbuf *m, enum origin origin)
+{
+	const struct flow f = { .has_ports = true, .table_id = packet_table_id(w->dp, m) };
+
+	return flow_rest(&f, context_of(m, origin));
+}
+
 /* The sets of all are on their way before the first is looked at. */
-static void cache_ask(struct worker *w, struct rte_mbuf **pkts, uint16_t n, enum origin origin,
-	const struct flow *flows, struct decision *ret_decisions, struct misses *ret_misses)
+static void questions_prefetch(struct worker *w, struct rte_mbuf **pkts, uint16_t n, enum origin origin,
+	struct deciding *d, struct question *ret_questions)
+{
+	const struct flow_cache cache = w->flows; /* nothing that is stored below can change it */
+	uint64_t base = 0, plain = 0;
+	uint32_t port = UINT32_MAX;
+
+	for (uint16_t i = 0; i < n; i++) {
+		struct question *q = &ret_questions[i];
+		if (unlikely(pkts[i]->port != port)) {
+			port = pkts[i]->port;
+			base = plain_base(w, pkts[i], origin);
+		}
+		if (likely(plain_key(pkts[i], base, &q->key))) {
+			plain |= 1ull << i;
+			q->set = flow_set4(&cache, flow_key4_hash(&cache, &q->key));
+			rte_prefetch0(q->set);
+		} else {
+			packet_flow(w->dp, pkts[i], true, &d->flows[i]);
+			question_prefetch(&w->flows, &d->flows[i], context_of(pkts[i], origin), q);
+		}
+	}
+	d->plain = plain;
+}
+
+static inline const struct decision *question_ask(const struct worker *w, const struct rte_mbuf *m, enum origin origin,
+	const struct deciding *d, uint16_t i, const struct question *q)
+{
+	if (likely(deciding_plain(d, i) || d->flows[i].family != ADDR_IPV6))
+		return flow_lookup4(q->set, &q->key, w->epoch);
+	return cached6(q->set, &d->flows[i], context_of(m, origin), w->epoch);
+}
+
+static void cache_ask(struct worker *w, struct rte_mbuf **pkts, uint16_t n, enum origin origin, struct deciding *d,
+	struct misses *ret_misses)
 {
 	struct question questions[BURST];
 
-	for (uint16_t i = 0; i < n; i++)
-		question_prefetch(&w->flows, &flows[i], context_of(pkts[i], origin), &questions[i]);
+	questions_prefetch(w, pkts, n, origin, d, questions);
 	for (uint16_t i = 0; i < n; i++) {
-		const struct question *q = &questions[i];
-		const struct decision *d = likely(flows[i].family != ADDR_IPV6)
-						   ? flow_lookup4(q->set, &q->key, w->epoch)
-						   : cached6(q->set, &flows[i], context_of(pkts[i], origin), w->epoch);
-		if (likely(d != NULL)) {
-			ret_decisions[i] = *d;
+		const struct decision *known = question_ask(w, pkts[i], origin, d, i, &questions[i]);
+		if (likely(known != NULL)) {
+			d->decisions[i] = *known;
 			continue;
 		}
+		deciding_flow(w, d, pkts[i], i);
 		ret_misses->place[ret_misses->n] = (uint8_t)i;
-		ret_misses->set[ret_misses->n++] = q->set;
+		ret_misses->set[ret_misses->n++] = questions[i].set;
 	}
 }
 
-static void all_miss(uint16_t n, struct misses *ret_misses)
+static void all_miss(
+	const struct worker *w, struct rte_mbuf **pkts, uint16_t n, struct deciding *d, struct misses *ret_misses)
 {
 	ret_misses->n = n;
 	for (uint16_t i = 0; i < n; i++) {
+		packet_flow(w->dp, pkts[i], true, &d->flows[i]);
 		ret_misses->place[i] = (uint8_t)i;
 		ret_misses->set[i] = NULL;
 	}
@@ -254,22 +311,25 @@ static void icmp_decide(
 		*d = drop_decision(DROP_ICMP_UNPROTECTED);
 }
 
-void decide_burst(struct worker *w, struct rte_mbuf **pkts, uint16_t n, enum origin origin, struct flow *ret_flows,
-	struct decision *ret_decisions)
+void decide_burst(
+	struct worker *w, struct rte_mbuf **pkts, uint16_t n, enum origin origin, struct deciding *ret_deciding)
 {
 	struct misses missed = { .n = 0 };
+	struct deciding *d = ret_deciding;
+	uint64_t all = n < 64 ? (1ull << n) - 1 : UINT64_MAX;
 
-	for (uint16_t i = 0; i < n; i++)
-		packet_flow(w->dp, pkts[i], true, &ret_flows[i]);
+	d->plain = 0;
 	if (likely(origin_forwarded(origin) && w->flows.four))
-		cache_ask(w, pkts, n, origin, ret_flows, ret_decisions, &missed);
+		cache_ask(w, pkts, n, origin, d, &missed);
 	else
-		all_miss(n, &missed);
+		all_miss(w, pkts, n, d, &missed);
 	if (unlikely(missed.n)) {
 		worker_count(w, DP_C_FLOW_MISS, missed.n);
-		policy_ask(w, pkts, origin, ret_flows, &missed, ret_decisions);
+		policy_ask(w, pkts, origin, d->flows, &missed, d->decisions);
 	}
-	for (uint16_t i = 0; i < n; i++)
-		if (unlikely(ret_decisions[i].kind != DECISION_PROTECT && icmp_may_be_error(&ret_flows[i])))
-			icmp_decide(w, pkts[i], origin, &ret_flows[i], &ret_decisions[i]);
+	for (uint64_t rest = all & ~d->plain; rest; rest &= rest - 1) {
+		uint16_t i = (uint16_t)__builtin_ctzll(rest);
+		if (unlikely(d->decisions[i].kind != DECISION_PROTECT && icmp_may_be_error(&d->flows[i])))
+			icmp_decide(w, pkts[i], origin, &d->flows[i], &d->decisions[i]);
+	}
 }

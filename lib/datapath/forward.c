@@ -4,7 +4,7 @@
 #include "stages_priv.h"
 
 /* A port took fewer than it was given: what is left is dropped, a worker does not wait. */
-static __rte_noinline uint32_t port_flush(struct worker *w, uint16_t port)
+uint32_t forward_port_flush(struct worker *w, uint16_t port)
 {
 	struct list *l = &w->tx[port];
 
@@ -27,7 +27,7 @@ uint32_t forward_flush(struct worker *w)
 
 	for (uint16_t port = 0; port < w->dp->port_count; port++)
 		if (w->tx[port].n)
-			sent += port_flush(w, port);
+			sent += forward_port_flush(w, port);
 	return sent;
 }
 
@@ -60,7 +60,7 @@ static inline void frame_push(struct worker *w, struct rte_mbuf *m, uint16_t por
 		return;
 	list_push(l, m);
 	if (unlikely(l->n == BURST))
-		port_flush(w, port);
+		forward_port_flush(w, port);
 }
 
 void forward_frame(struct worker *w, struct rte_mbuf *m, uint16_t port)

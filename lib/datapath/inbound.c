@@ -11,8 +11,8 @@ static inline uint16_t spi_offset(const struct upper *u)
 	return (uint16_t)(u->offset + (u->protocol == IPPROTO_UDP ? 8 : u->protocol == IPPROTO_AH ? 4 : 0));
 }
 
-/* SPI and protocol, or why there are none to look at. */
-static inline enum drop_reason spi_read(const struct rte_mbuf *m, uint32_t *ret_spi, uint8_t *ret_protocol)
+static __rte_noinline enum drop_reason spi_read_unusual(
+	const struct rte_mbuf *m, uint32_t *ret_spi, uint8_t *ret_protocol)
 {
 	struct upper u;
 
@@ -26,14 +26,20 @@ static inline enum drop_reason spi_read(const struct rte_mbuf *m, uint32_t *ret_
 	return DROP_NONE;
 }
 
-/* A packet for us and what names its SA. */
-struct sealed {
-	struct rte_mbuf *m;
-	uint32_t spi;
-	uint8_t protocol;
-};
+/* SPI and protocol, or why there are none to look at. */
+static inline enum drop_reason spi_read(const struct rte_mbuf *m, uint32_t *ret_spi, uint8_t *ret_protocol)
+{
+	const uint8_t *ip = rte_pktmbuf_mtod(m, const uint8_t *);
 
-static void spi_unknown(struct worker *w, struct rte_mbuf *m, uint32_t spi)
+	if (unlikely(!ip4_is_plain(ip4_first(ip)) || packet_ip(m)->next_proto_id != IPPROTO_ESP ||
+		     m->data_len < IP4_PLAIN_BYTES + SPI_BYTES))
+		return spi_read_unusual(m, ret_spi, ret_protocol);
+	*ret_spi = load_be32(ip + IP4_PLAIN_BYTES);
+	*ret_protocol = PROTOCOL_ESP;
+	return DROP_NONE;
+}
+
+static __rte_noinline void sealed_unknown(struct worker *w, struct rte_mbuf *m, uint32_t spi)
 {
 	event_unknown_spi(w, spi, m);
 	worker_drop(w, m, DROP_UNKNOWN_SPI);
@@ -41,51 +47,35 @@ static void spi_unknown(struct worker *w, struct rte_mbuf *m, uint32_t spi)
 
 /* To another worker, or to wait for one. What nobody has an SA for ends here: anyone can send that, and it would take
  * the room of what was agreed upon. Of the SA nothing is read but what never changes: the rest is its owner's. */
-static __rte_noinline void sealed_hand(struct worker *w, const struct sealed *s, uint8_t turn)
+static __rte_noinline void sealed_hand_on(
+	struct worker *w, struct rte_mbuf *m, const struct sad_question *question, uint8_t turn)
 {
 	const struct note note = { .stage = STAGE_SEALED };
 
-	if (sad_lookup(w->ips, s->spi, s->protocol, rte_pktmbuf_mtod(s->m, const uint8_t *)))
-		handoff_turn(w, s->m, turn, &note, parked_for_bucket(s->spi));
+	if (sad_lookup(w->ips, question->spi, question->protocol, rte_pktmbuf_mtod(m, const uint8_t *)))
+		handoff_turn(w, m, turn, &note, parked_for_bucket(question->spi));
 	else
-		spi_unknown(w, s->m, s->spi);
+		sealed_unknown(w, m, question->spi);
 }
 
-/* Hands over what belongs to another worker before touching the SA. True: the packet is for this one. */
-static inline bool sealed_read(struct worker *w, struct rte_mbuf *m, struct sealed *ret_sealed)
+/* True: the packet is for this worker, and what names its SA was read. */
+static inline bool sealed_read(struct worker *w, struct rte_mbuf *m, struct sad_question *ret_question)
 {
-	uint32_t spi;
-	enum drop_reason reason = spi_read(m, &spi, &ret_sealed->protocol);
+	enum drop_reason reason = spi_read(m, &ret_question->spi, &ret_question->protocol);
 
 	if (unlikely(reason)) {
 		worker_drop(w, m, reason);
 		return false;
 	}
-	uint8_t turn = owner_turn(sad_bucket_worker(w->ips, spi), (uint8_t)w->id);
-	if (packet_waits(w, parked_for_bucket(spi)))
+	uint8_t turn = owner_turn(sad_bucket_worker(w->ips, ret_question->spi), (uint8_t)w->id);
+	if (packet_waits(w, parked_for_bucket(ret_question->spi)))
 		turn = WORKER_MOVING;
-	ret_sealed->m = m;
-	ret_sealed->spi = spi;
 	if (unlikely(turn != w->id)) {
-		sealed_hand(w, ret_sealed, turn);
+		sealed_hand_on(w, m, ret_question, turn);
 		return false;
 	}
-	sad_prefetch(w->ips, spi, ret_sealed->protocol, rte_pktmbuf_mtod(m, const uint8_t *));
+	ret_question->ip = rte_pktmbuf_mtod(m, const uint8_t *);
 	return true;
-}
-
-/* NULL: there is none, and the packet has gone. */
-static inline struct sa *sealed_sa(struct worker *w, const struct sealed *s)
-{
-	struct sa *sa = sad_lookup(w->ips, s->spi, s->protocol, rte_pktmbuf_mtod(s->m, const uint8_t *));
-
-	if (unlikely(!sa)) {
-		spi_unknown(w, s->m, s->spi);
-		return NULL;
-	}
-	if (unlikely(w->trace != NULL))
-		trace_sealed(w, s->m, s->spi, sa_tunnel_slot(sa));
-	return sa;
 }
 
 /* TCP in front, or hidden behind extension headers. */
@@ -171,8 +161,18 @@ static struct rte_mbuf *inner_join(struct worker *w, struct rte_mbuf *m, struct 
 	return NULL;
 }
 
+/* A plain packet of others that goes on as it is: nothing of what inner_sort asks is the case. */
+static inline bool inner_is_usual(const struct worker *w, const struct rte_mbuf *m)
+{
+	const struct rte_ipv4_hdr *ip = packet_ip(m);
+
+	return ip4_is_plain(ip4_first(ip)) && ip_checksum_good(ip, sizeof(*ip)) && !ipv4_not_unicast(ip->src_addr) &&
+	       !own_may_have(&w->dp->own4, own_filter_bit(ip->src_addr)) &&
+	       !own_may_have(&w->dp->own4, own_filter_bit(ip->dst_addr)) && !(w->dp->mss_clamp && tcp_may_be_syn(m));
+}
+
 /* Both families come out of either, and in transport mode what is for ourselves. */
-static inline void inner_sort(struct worker *w, struct rte_mbuf *m, struct sa *sa)
+static __rte_noinline void inner_sort(struct worker *w, struct rte_mbuf *m, struct sa *sa)
 {
 	enum drop_reason reason = inner_check(w, m);
 
@@ -195,18 +195,29 @@ static inline void inner_sort(struct worker *w, struct rte_mbuf *m, struct sa *s
 	inner_push(w, m, sa_tunnel_slot(sa));
 }
 
-/* The table's lines of all are on their way before the first is looked at. */
-static uint16_t items_collect(struct worker *w, struct burst_item *ret_items)
+/* The packets of the list `sealed` that are for this worker and have an SA. */
+static inline uint16_t items_collect(struct worker *w, struct burst_item *ret_items)
 {
-	struct sealed sealed[BURST];
+	struct sad_question questions[BURST];
+	struct rte_mbuf *pkts[BURST];
+	struct sa *sas[BURST];
 	uint16_t read = 0, n = 0;
 
-	for (uint16_t i = 0; i < w->sealed.n; i++)
-		read += sealed_read(w, w->sealed.m[i], &sealed[read]);
+	for (uint16_t i = 0; i < w->sealed.n; i++) {
+		pkts[read] = w->sealed.m[i];
+		read += sealed_read(w, pkts[read], &questions[read]);
+	}
 	w->sealed.n = 0;
+	sad_lookup_burst(w->ips, questions, read, sas);
 	for (uint16_t i = 0; i < read; i++) {
-		ret_items[n] = (struct burst_item){ .m = sealed[i].m, .sa = sealed_sa(w, &sealed[i]) };
-		n += ret_items[n].sa != NULL;
+		if (unlikely(!sas[i])) {
+			sealed_unknown(w, pkts[i], questions[i].spi);
+			continue;
+		}
+		if (unlikely(w->trace != NULL))
+			trace_sealed(w, pkts[i], questions[i].spi, sa_tunnel_slot(sas[i]));
+		ret_items[n].m = pkts[i];
+		ret_items[n++].sa = sas[i];
 	}
 	return n;
 }
@@ -228,8 +239,12 @@ void inbound_sealed(struct worker *w)
 		capture_after(w, items, good, n, false);
 	if (unlikely(w->trace != NULL))
 		trace_items(w, items, good, TRACE_OPENED);
-	for (uint16_t i = 0; i < good; i++)
-		inner_sort(w, items[i].m, items[i].sa);
+	for (uint16_t i = 0; i < good; i++) {
+		if (likely(inner_is_usual(w, items[i].m)))
+			inner_push(w, items[i].m, sa_tunnel_slot(items[i].sa));
+		else
+			inner_sort(w, items[i].m, items[i].sa);
+	}
 	for (uint16_t i = good; i < n; i++) {
 		if (items[i].drop == DROP_EXPIRED)
 			event_sa_flags(w, sa_spi(items[i].sa));

@@ -2,6 +2,7 @@
 /* The outbound half: what was decided about each packet in clear (decide.c) is carried out, and protected ones go
  * through their SA. RFC 4301 5.1, 8. */
 #include "decide_priv.h"
+#include "forward_priv.h"
 #include "verdict_priv.h"
 
 void policy_lookup(const struct worker *w, const struct flow *flows, uint16_t n, struct spd_verdict *ret_verdicts)
@@ -32,6 +33,9 @@ void outbound_flush(struct worker *w)
 		trace_items(w, w->protect, good, TRACE_ENCRYPTED);
 	for (uint16_t i = 0; i < good; i++) {
 		const struct path *path = sa_path(w->protect[i].sa);
+		if (likely(w->protect[i].m->data_len <= path->mtu &&
+			    forward_egress_usual(w, w->protect[i].m, path->port, path->neighbour)))
+			continue;
 		if (unlikely(w->protect[i].m->data_len > path->mtu))
 			oversize_send(w, w->protect[i].m, path);
 		else
@@ -44,7 +48,8 @@ void outbound_flush(struct worker *w)
 
 static inline void protect_push(struct worker *w, struct rte_mbuf *m, struct sa *sa)
 {
-	w->protect[w->protect_count++] = (struct burst_item){ .m = m, .sa = sa };
+	w->protect[w->protect_count].m = m;
+	w->protect[w->protect_count++].sa = sa;
 	if (w->protect_count == BURST)
 		outbound_flush(w);
 }
@@ -151,7 +156,7 @@ static inline struct sa *sa_for(
 	return sa;
 }
 
-static inline void protect(
+static void protect(
 	struct worker *w, struct rte_mbuf *m, const struct flow *flow, struct decision *d, enum origin origin)
 {
 	struct sa *sa = sa_for(w, m, flow, d, origin);
@@ -178,13 +183,14 @@ static inline void protect(
 }
 
 /* Into its SA, in clear along its route, or to its end. */
-static inline void decision_act(
-	struct worker *w, struct rte_mbuf *m, const struct flow *flow, struct decision *d, enum origin origin)
+static __rte_noinline void decision_act(
+	struct worker *w, struct rte_mbuf *m, struct deciding *deciding, uint16_t i, enum origin origin)
 {
+	struct decision *d = &deciding->decisions[i];
 	const struct route route = { .kind = d->route_kind, .port = d->port, .neighbour = d->neighbour };
 
 	if (likely(d->kind == DECISION_PROTECT))
-		protect(w, m, flow, d, origin);
+		protect(w, m, deciding_flow(w, deciding, m, i), d, origin);
 	else if (d->kind == DECISION_FORWARD)
 		forward_along(w, m, origin, &route);
 	else if (d->kind == DECISION_REFUSE)
@@ -193,10 +199,63 @@ static inline void decision_act(
 		worker_drop(w, m, (enum drop_reason)d->reason);
 }
 
+/* The SAs of the plain packets of a burst that policy protects. NULL: to be looked at closer. */
+static void plain_sas_find(
+	struct worker *w, struct rte_mbuf **pkts, uint16_t n, const struct deciding *d, struct sa **ret_sas)
+{
+	struct tunnel_question questions[BURST];
+	uint16_t asked = 0;
+
+	for (uint16_t i = 0; i < n; i++) {
+		struct tunnel_question *q = &questions[asked];
+		q->slot = d->decisions[i].slot;
+		q->bytes = pkts[i]->data_len;
+		q->place = i;
+		q->ip = rte_pktmbuf_mtod(pkts[i], const uint8_t *);
+		ret_sas[i] = NULL;
+		asked += likely(d->decisions[i].kind == DECISION_PROTECT && deciding_plain(d, i));
+	}
+	tunnel_lookup_burst(w->ips, (uint8_t)w->id, questions, asked, ret_sas);
+}
+
+/* A plain packet into an SA that takes it; false: nothing has changed, and `protect` looks closer. */
+static inline bool protect_usual(struct worker *w, struct rte_mbuf *m, struct sa *sa, enum origin origin)
+{
+	if (unlikely(!sa || !origin_forwarded(origin) || packet_ip(m)->time_to_live <= 1 || packet_was_joined(w, m) ||
+		     w->parked.count || (w->dp->mss_clamp && tcp_may_be_syn(m))))
+		return false;
+	ip_ttl_decrement(packet_ip(m));
+	protect_push(w, m, sa);
+	return true;
+}
+
+/* A plain packet along its route. */
+static inline bool forward_usual(struct worker *w, struct rte_mbuf *m, const struct decision *d, enum origin origin)
+{
+	if (unlikely(d->kind != DECISION_FORWARD || !origin_forwarded(origin)) ||
+		!forward_along_usual(w, m, (enum route_kind)d->route_kind, d->port, d->neighbour))
+		return false;
+	if (origin == ORIGIN_CLEAR)
+		worker_count(w, DP_C_FORWARD_CLEAR, 1);
+	return true;
+}
+
+/* Carries out what was decided. */
+static inline void decisions_act(
+	struct worker *w, struct rte_mbuf **pkts, uint16_t n, enum origin origin, struct deciding *d)
+{
+	struct sa *sas[BURST];
+
+	plain_sas_find(w, pkts, n, d, sas);
+	for (uint16_t i = 0; i < n; i++)
+		if (unlikely(!protect_usual(w, pkts[i], sas[i], origin) &&
+			     !(deciding_plain(d, i) && forward_usual(w, pkts[i], &d->decisions[i], origin))))
+			decision_act(w, pkts[i], d, i, origin);
+}
+
 void outbound_clear(struct worker *w, struct list *l, enum origin origin)
 {
-	struct decision decisions[BURST];
-	struct flow flows[BURST];
+	struct deciding deciding;
 	uint16_t n = l->n;
 
 	if (!n)
@@ -204,11 +263,10 @@ void outbound_clear(struct worker *w, struct list *l, enum origin origin)
 	l->n = 0;
 	if (unlikely(w->trace != NULL))
 		trace_packets(w, l->m, n, TRACE_CLEAR, (uint16_t)origin);
-	decide_burst(w, l->m, n, origin, flows, decisions);
+	decide_burst(w, l->m, n, origin, &deciding);
 	if (unlikely(w->trace != NULL))
-		trace_decisions(w, l->m, decisions, n);
-	for (uint16_t i = 0; i < n; i++)
-		decision_act(w, l->m[i], &flows[i], &decisions[i], origin);
+		trace_decisions(w, l->m, deciding.decisions, n);
+	decisions_act(w, l->m, n, origin, &deciding);
 	outbound_flush(w);
 }
 
@@ -223,7 +281,6 @@ static void claimed_back(struct worker *w, struct rte_mbuf *m, uint32_t slot)
 		forward_along(w, m, ORIGIN_TUNNEL, r);
 }
 
-/* Out of a tunnel, by a rule that leads back into it. */
 static __rte_noinline bool goes_to_another_peer(
 	const struct worker *w, const struct rte_mbuf *m, const struct flow *leaving, uint32_t tunnel)
 {
@@ -233,10 +290,18 @@ static __rte_noinline bool goes_to_another_peer(
 	return is_between_peers(w->ips, tunnel, leaving, &arriving);
 }
 
+/* By a rule that leads back into the tunnel it came out of, and not to another peer of that. */
+static inline bool is_claimed_back(const struct worker *w, struct deciding *deciding, uint16_t i)
+{
+	const struct decision *d = &deciding->decisions[i];
+
+	return d->kind == DECISION_PROTECT && d->tunnel == w->inner_slot[i] &&
+	       !goes_to_another_peer(w, w->inner.m[i], deciding_flow(w, deciding, w->inner.m[i], i), d->tunnel);
+}
+
 void outbound_tunnelled(struct worker *w)
 {
-	struct decision decisions[BURST];
-	struct flow flows[BURST];
+	struct deciding deciding;
 	uint16_t n = w->inner.n;
 
 	if (!n)
@@ -244,15 +309,17 @@ void outbound_tunnelled(struct worker *w)
 	w->inner.n = 0;
 	if (unlikely(w->trace != NULL))
 		trace_inner(w, w->inner.m, w->inner_slot, n);
-	decide_burst(w, w->inner.m, n, ORIGIN_TUNNEL, flows, decisions);
+	decide_burst(w, w->inner.m, n, ORIGIN_TUNNEL, &deciding);
 	if (unlikely(w->trace != NULL))
-		trace_decisions(w, w->inner.m, decisions, n);
+		trace_decisions(w, w->inner.m, deciding.decisions, n);
 	for (uint16_t i = 0; i < n; i++) {
-		if (unlikely(decisions[i].kind == DECISION_PROTECT && decisions[i].tunnel == w->inner_slot[i] &&
-			     !goes_to_another_peer(w, w->inner.m[i], &flows[i], decisions[i].tunnel)))
-			claimed_back(w, w->inner.m[i], decisions[i].slot);
+		const struct decision *d = &deciding.decisions[i];
+		if (likely(deciding_plain(&deciding, i) && forward_usual(w, w->inner.m[i], d, ORIGIN_TUNNEL)))
+			continue;
+		if (unlikely(is_claimed_back(w, &deciding, i)))
+			claimed_back(w, w->inner.m[i], d->slot);
 		else
-			decision_act(w, w->inner.m[i], &flows[i], &decisions[i], ORIGIN_TUNNEL);
+			decision_act(w, w->inner.m[i], &deciding, i, ORIGIN_TUNNEL);
 	}
 	outbound_flush(w);
 }

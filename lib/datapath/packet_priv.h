@@ -10,6 +10,7 @@
 #include <rte_mbuf.h>
 
 #include "base.h"
+#include "ip4.h"
 #include "ip6.h"
 #include "reassembly_priv.h"
 
@@ -64,6 +65,14 @@ static inline bool origin_forwarded(enum origin o)
 static inline struct rte_ipv4_hdr *packet_ip(const struct rte_mbuf *m)
 {
 	return rte_pktmbuf_mtod(m, struct rte_ipv4_hdr *);
+}
+
+/* A packet in one buffer: where it begins in it, and its bytes. */
+static inline void packet_place(struct rte_mbuf *m, uint32_t offset, uint32_t bytes)
+{
+	m->data_off = (uint16_t)offset;
+	m->data_len = (uint16_t)bytes;
+	m->pkt_len = bytes;
 }
 
 /* Bytes of an IPv4 header with options. */
@@ -144,12 +153,15 @@ static inline void ip_checksum_set(struct rte_ipv4_hdr *ip)
  * stored as it was loaded: a load that finds half of it in an earlier store waits until that is written. */
 static inline void ip_ttl_decrement(struct rte_ipv4_hdr *ip)
 {
-	uint16_t old_word, new_word;
+	const uint32_t one_be = RTE_BE16(0x0100);
+	uint32_t checksum = ip->hdr_checksum + one_be;
+	uint16_t word;
 
-	memcpy(&old_word, &ip->time_to_live, sizeof(old_word));
-	new_word = (uint16_t)(old_word - RTE_BE16(0x0100));
-	memcpy(&ip->time_to_live, &new_word, sizeof(new_word));
-	ip->hdr_checksum = checksum_adjust(ip->hdr_checksum, old_word, new_word);
+	memcpy(&word, &ip->time_to_live, sizeof(word));
+	word = (uint16_t)(word - one_be);
+	memcpy(&ip->time_to_live, &word, sizeof(word));
+	/* RFC 1624, equation 3, for a word that becomes one of the high byte less */
+	ip->hdr_checksum = (uint16_t)(checksum + (checksum >= UINT16_MAX));
 }
 
 /* ---- IPv6, and what both families have ---- */

@@ -5,6 +5,9 @@
 
 #include "datapath_priv.h"
 
+#define TCP_FLAGS_AT 13 /* RFC 9293 3.1 */
+#define TCP_SYN      0x02
+
 /* classify.c: received frames of one device into the worker's lists (clear, sealed, local) or to control. */
 void classify_burst(struct worker *w, uint16_t device, struct rte_mbuf **frames, uint16_t n);
 /* A frame's IP header: DROP_NONE, or why it ends here. m begins at the header; padding behind it is cut. */
@@ -153,6 +156,8 @@ void forward_egress(struct worker *w, struct rte_mbuf *m, uint16_t port, uint32_
 void forward_link_local(struct worker *w, struct rte_mbuf *m);
 /* forward.c: a complete frame to its port. */
 void forward_frame(struct worker *w, struct rte_mbuf *m, uint16_t port);
+/* forward.c: gives a port what was collected for it. Returns packets sent. */
+uint32_t forward_port_flush(struct worker *w, uint16_t port);
 /* forward.c: gives the ports what was collected. Returns packets sent. */
 uint32_t forward_flush(struct worker *w);
 
@@ -204,6 +209,16 @@ bool icmp_flow_local_there(const struct worker *w, const struct rte_mbuf *m, con
 /* mss.c: lowers the MSS of a TCP SYN so that its segments fit an inner MTU. True when it changed something. ip: a whole
  * valid packet of either family, of total_bytes. */
 bool mss_clamp(uint8_t *ip, uint16_t total_bytes, uint16_t inner_mtu);
+/* A plain IPv4 packet: false for all but the few that mss_clamp may change. */
+static inline bool tcp_may_be_syn(const struct rte_mbuf *m)
+{
+	const uint8_t *ip = rte_pktmbuf_mtod(m, const uint8_t *);
+
+	if (packet_ip(m)->next_proto_id != IPPROTO_TCP)
+		return false;
+	return m->data_len <= IP4_PLAIN_BYTES + TCP_FLAGS_AT || ip[IP4_PLAIN_BYTES + TCP_FLAGS_AT] & TCP_SYN;
+}
+
 /* mss.c: whether the packet is one that mss_clamp may change. */
 bool mss_is_syn(const uint8_t *ip, uint16_t total_bytes);
 

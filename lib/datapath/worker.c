@@ -114,8 +114,10 @@ static void assignment_take(struct worker *w, const struct assignment *a)
 	w->active = a->active;
 	w->moving = a->passing || !queues_settled(w->dp, a);
 	queues_poll(w);
-	for (uint16_t p = 0; p < w->dp->port_count; p++)
+	for (uint16_t p = 0; p < w->dp->port_count; p++) {
 		w->tx_queue[p] = tx_queue_of(w, a, w->ports[p].device);
+		w->sends_plain[p] = w->tx_queue[p] != QUEUE_NONE && !w->ports[p].vlan;
+	}
 	defragment_part(w);
 }
 

@@ -2,7 +2,7 @@
 /* A burst through its SAs, in either direction: prefetch, every packet prepared by its SA's function, one crypto call
  * for all that want the same engine function, every packet finished, bad ones sorted to the end. What ESP and AH do to
  * a packet is in esp_*.c and ah_*.c. */
-#include "burst_priv.h"
+#include "usual_priv.h"
 
 static inline crypto_burst *op_crypt(const struct ipsec_worker *w, const struct burst_item *items, uint16_t op)
 {
@@ -36,23 +36,16 @@ static uint16_t ops_run_grouped(struct ipsec_worker *w, const struct burst_item 
 }
 static_assert(IPSEC_BURST == 64, "a bit for every operation");
 
-/* Returns how many failed. */
-static inline uint16_t ops_run(struct ipsec_worker *w, const struct burst_item *items, uint16_t n)
+/* The lines of SA and key that the next stages touch; once for all packets in a row that go through the same SA. Of a
+ * key those of the round keys, and of its powers, of which four are in a line, as many as the packet has blocks: what
+ * is fetched for nothing pushes out what is wanted. */
+static inline void sa_prefetch(const struct ipsec_worker *w, const struct sa *sa, uint32_t bytes)
 {
-	crypto_burst *first = n ? op_crypt(w, items, 0) : NULL;
+	uint32_t lines = RTE_MIN(CRYPTO_ROUND_LINES + 1 + bytes / CRYPTO_LINE_TEXT, (uint32_t)w->key_line_count);
 
-	for (uint16_t i = 1; i < n; i++)
-		if (unlikely(op_crypt(w, items, i) != first))
-			return ops_run_grouped(w, items, n);
-	return n ? first(w, w->ops, n) : 0;
-}
-
-/* The lines of SA and key that the next stages touch; once for all packets in a row that go through the same SA. */
-static inline void sa_prefetch(const struct ipsec_worker *w, const struct sa *sa)
-{
 	rte_prefetch0(sa);
 	rte_prefetch0(&sa->sequence);
-	for (uint16_t line = 0; line < w->key_line_count; line++)
+	for (uint32_t line = 0; line < lines; line++)
 		rte_prefetch0(sa->key + w->key_lines[line]);
 }
 
@@ -78,23 +71,38 @@ static uint16_t burst_partition(struct burst_item *items, uint16_t n)
 	return good;
 }
 
-/* Returns how many operations there are. ret_finish: some SA has something to do behind the crypto. */
-static inline uint16_t burst_prepare(struct ipsec_worker *w, struct burst_item *items, uint16_t n, bool *ret_finish)
-{
-	uint16_t ops = 0;
+/* The short way of a direction (usual_priv.h). */
+typedef bool usual_way(struct ipsec_worker *w, struct rte_mbuf *m, struct sa *sa, uint16_t op);
 
-	*ret_finish = false;
+/* What the operations of a burst are, and what they need. */
+struct plan {
+	uint16_t ops;
+	bool mixed;  /* not all SAs have the engine function `crypt` */
+	bool finish; /* some SA has something to do behind the crypto */
+	crypto_burst *crypt;
+};
+
+static __rte_always_inline void burst_prepare(
+	struct ipsec_worker *w, struct burst_item *items, uint16_t n, usual_way *usual, struct plan *ret_plan)
+{
+	struct plan plan = { .crypt = items[0].sa->crypt };
+
 	for (uint16_t i = 0; i < n; i++) {
-		enum drop_reason reason = items[i].sa->prepare(w, items[i].m, items[i].sa, ops);
-		*ret_finish |= items[i].sa->finish != NULL;
-		items[i].drop = DROP_NONE;
-		w->items[ops] = i;
-		if (likely(reason == DROP_NONE))
-			ops++;
-		else
+		struct sa *sa = items[i].sa;
+		enum drop_reason reason = DROP_NONE;
+		if (unlikely(!usual(w, items[i].m, sa, plan.ops)))
+			reason = sa->prepare(w, items[i].m, sa, plan.ops);
+		plan.finish |= sa->finish != NULL;
+		plan.mixed |= sa->crypt != plan.crypt;
+		items[i].drop = (uint16_t)reason;
+		w->items[plan.ops] = i;
+		plan.ops++;
+		if (unlikely(reason != DROP_NONE)) {
+			plan.ops--;
 			item_drop(&items[i], reason);
+		}
 	}
-	return ops;
+	*ret_plan = plan;
 }
 
 /* RFC 8200 8.1: over IPv6 a UDP checksum is not left out. It covers the pseudo header and the sealed datagram. */
@@ -119,8 +127,18 @@ static void udp6_checksum_set(struct rte_mbuf *m)
 	udp->dgram_cksum = checksum ? checksum : 0xffff;
 }
 
+/* Outbound nothing is left to do of the usual packet, and of others as it comes. */
+static inline bool usual_finish_out(struct ipsec_worker *w, struct rte_mbuf *m, struct sa *sa, uint16_t op)
+{
+	RTE_SET_USED(w);
+	RTE_SET_USED(m);
+	RTE_SET_USED(op);
+	return !sa->finish;
+}
+
 /* Returns how many packets are good. */
-static inline uint16_t burst_finish(struct ipsec_worker *w, struct burst_item *items, uint16_t ops)
+static __rte_always_inline uint16_t burst_finish(
+	struct ipsec_worker *w, struct burst_item *items, uint16_t ops, usual_way *usual)
 {
 	uint16_t good = 0;
 
@@ -129,28 +147,41 @@ static inline uint16_t burst_finish(struct ipsec_worker *w, struct burst_item *i
 		enum drop_reason reason = DROP_NONE;
 		if (unlikely(!w->ops[i].key))
 			reason = DROP_CRYPTO;
-		else if (item->sa->finish)
+		else if (unlikely(!usual(w, item->m, item->sa, i)))
 			reason = item->sa->finish(w, item->m, item->sa, i);
 		if (unlikely(w->udp6 >> i & 1))
 			udp6_checksum_set(item->m);
-		if (likely(reason == DROP_NONE))
-			good++;
-		else
+		good++;
+		if (unlikely(reason != DROP_NONE)) {
+			good--;
 			item_drop(item, reason);
+		}
 	}
 	return good;
 }
 
-static inline uint16_t burst_run(struct ipsec_worker *w, struct burst_item *items, uint16_t n)
+/* Returns how many failed. */
+static inline uint16_t ops_run(struct ipsec_worker *w, const struct burst_item *items, const struct plan *plan)
 {
-	uint16_t ops, good, failed;
-	bool finish;
+	if (unlikely(plan->mixed))
+		return ops_run_grouped(w, items, plan->ops);
+	return likely(plan->ops) ? plan->crypt(w, w->ops, plan->ops) : 0;
+}
 
+static __rte_always_inline uint16_t burst_run(
+	struct ipsec_worker *w, struct burst_item *items, uint16_t n, usual_way *prepare, usual_way *finish)
+{
+	uint16_t good, failed;
+	struct plan plan;
+
+	if (!n)
+		return 0;
 	w->udp6 = 0;
-	ops = good = burst_prepare(w, items, n, &finish);
-	failed = ops_run(w, items, ops);
-	if (finish || unlikely(failed || w->udp6))
-		good = burst_finish(w, items, ops);
+	burst_prepare(w, items, n, prepare, &plan);
+	good = plan.ops;
+	failed = ops_run(w, items, &plan);
+	if (plan.finish || unlikely(failed || w->udp6))
+		good = burst_finish(w, items, plan.ops, finish);
 	return likely(good == n) ? n : burst_partition(items, n);
 }
 
@@ -166,7 +197,7 @@ static inline void out_prefetch(const struct ipsec_worker *w, const struct burst
 		if (items[i].sa == before)
 			continue;
 		before = items[i].sa;
-		sa_prefetch(w, before);
+		sa_prefetch(w, before, items[i].m->data_len);
 		rte_prefetch0(atomic_load_explicit(&before->path, memory_order_relaxed));
 	}
 }
@@ -180,7 +211,7 @@ static inline void in_prefetch(const struct ipsec_worker *w, const struct burst_
 		if (items[i].sa == before)
 			continue;
 		before = items[i].sa;
-		sa_prefetch(w, before);
+		sa_prefetch(w, before, items[i].m->data_len);
 		rte_prefetch0(before->selectors);
 	}
 }
@@ -188,13 +219,13 @@ static inline void in_prefetch(const struct ipsec_worker *w, const struct burst_
 uint16_t burst_out(struct ipsec_worker *w, struct burst_item *items, uint16_t n)
 {
 	out_prefetch(w, items, n);
-	return burst_run(w, items, n);
+	return burst_run(w, items, n, usual_prepare_out, usual_finish_out);
 }
 
 uint16_t burst_in(struct ipsec_worker *w, struct burst_item *items, uint16_t n)
 {
 	in_prefetch(w, items, n);
-	return burst_run(w, items, n);
+	return burst_run(w, items, n, usual_prepare_in, usual_finish_in);
 }
 
 const uint8_t *iv_pool_pull(struct ipsec_worker *w, uint16_t n)

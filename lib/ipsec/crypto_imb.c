@@ -62,9 +62,9 @@ static size_t key_lines(const void *manager, uint16_t *ret_offsets)
 	uint16_t end = (uint16_t)(sizeof(struct gcm_key_data) - 1) & ~63u;
 	size_t n = 0;
 
-	for (uint16_t line = 0; line < 4; line++)
+	for (uint16_t line = 0; line < CRYPTO_ROUND_LINES; line++)
 		ret_offsets[n++] = line * 64;
-	for (uint16_t line = 0; line < 3; line++)
+	for (uint16_t line = 0; n < CRYPTO_LINES; line++)
 		ret_offsets[n++] = powers_last ? end - line * 64 : 256 + line * 64;
 	return n;
 }

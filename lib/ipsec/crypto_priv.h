@@ -62,7 +62,8 @@ struct crypto_suite {
 struct crypto_engine {
 	void *(*manager_create)(void); /* per thread; NULL on failure */
 	void (*manager_free)(void *manager);
-	/* Offsets of the context's lines that a short packet needs, for prefetching; at most CRYPTO_LINES. */
+	/* Offsets of the context's lines that a packet needs, for prefetching: CRYPTO_ROUND_LINES for every one, then
+	 * one for each CRYPTO_LINE_TEXT bytes of it; at most CRYPTO_LINES. */
 	size_t (*key_lines)(const void *manager, uint16_t *ret_offsets);
 	/* The suite of a combination that sa_spec_check lets pass (NULL, integ: AH); NULL when the engine lacks it.
 	 * Static. */
@@ -72,4 +73,6 @@ struct crypto_engine {
 	int (*random_fill)(void *manager, uint8_t *ret_bytes, size_t len);
 };
 
-#define CRYPTO_LINES 8
+#define CRYPTO_ROUND_LINES 3
+#define CRYPTO_LINE_TEXT   64
+#define CRYPTO_LINES       8

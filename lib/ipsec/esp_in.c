@@ -45,23 +45,6 @@ enum drop_reason esp_prepare_in(struct ipsec_worker *w, struct rte_mbuf *m, stru
 	return DROP_NONE;
 }
 
-/* RFC 4303 2.4: padding is 1, 2, 3 .. Fewer than eight bytes, which is all that AEADs need, are compared as one word:
- * that many are there, since pad length, next header and an ICV of at least eight bytes follow them. */
-static inline bool padding_good(const uint8_t *at, uint32_t pad)
-{
-	const uint64_t pattern = RTE_LE64(0x0807060504030201), ones = UINT64_MAX;
-	uint64_t word;
-	uint8_t wrong = 0;
-
-	if (likely(pad < sizeof(word))) {
-		memcpy(&word, at, sizeof(word));
-		return ((rte_le_to_cpu_64(word) ^ rte_le_to_cpu_64(pattern)) & ~(ones << 8 * pad)) == 0;
-	}
-	for (uint32_t i = 0; i < pad; i++)
-		wrong |= at[i] ^ (uint8_t)(i + 1);
-	return !wrong;
-}
-
 /* RFC 4303 2.4: the trailer is padding, pad length, next header. */
 static inline enum drop_reason trailer_read(
 	const uint8_t *text, uint32_t len, uint32_t *ret_payload_bytes, uint8_t *ret_next_header)

@@ -184,8 +184,14 @@ void sad_retire(struct ipsec *ips, struct sa *sa);
  * protocol (enum security_protocol) and destination, read from the outer IP header (IPv4 or IPv6) at `ip`. Unicast
  * only: RFC 4301 4.1. Valid until the next quiescent report. */
 struct sa *sad_lookup(const struct ipsec *ips, uint32_t spi, uint8_t protocol, const uint8_t *ip);
-/* Worker: brings what the look-up of the same arguments reads into the cache. */
-void sad_prefetch(const struct ipsec *ips, uint32_t spi, uint8_t protocol, const uint8_t *ip);
+/* What names an inbound SA, read from a packet: the arguments of sad_lookup. */
+struct sad_question {
+	uint32_t spi;
+	uint8_t protocol;
+	const uint8_t *ip;
+};
+/* Worker: the same for n packets (at most 64), whose memory accesses overlap. */
+void sad_lookup_burst(const struct ipsec *ips, const struct sad_question *questions, uint16_t n, struct sa **ret_sas);
 /* Any thread: who owns the bucket of an SPI, before touching the SA; see owner_turn. */
 uint8_t sad_bucket_worker(const struct ipsec *ips, uint32_t spi);
 /* Control: the owner of a bucket (an SPI modulo SA_BUCKETS). Only one worker at a time may take itself for the owner:
@@ -222,6 +228,18 @@ void sa_owners_release(struct ipsec *ips);
  * next quiescent report.
  */
 struct sa *tunnel_lookup(const struct ipsec *ips, uint32_t slot);
+
+/* A plain IPv4 packet (ip4.h) in clear and the slot that policy leads it to. */
+struct tunnel_question {
+	uint32_t slot;
+	uint16_t bytes;
+	uint16_t place; /* of the answer in ret_sas */
+	const uint8_t *ip;
+};
+/* Worker: the outbound SAs of n such packets (at most 64), whose memory accesses overlap. An SA: it is this worker's,
+ * the packet is inside its selectors and fits its path. NULL: whoever wants to know more asks tunnel_lookup. */
+void tunnel_lookup_burst(const struct ipsec *ips, uint8_t worker, const struct tunnel_question *questions, uint16_t n,
+	struct sa **ret_sas);
 
 /* ---- children of a tunnel: the second level of policy, found by the remote address ------------------------------- */
 

@@ -76,6 +76,12 @@ static inline enum replay_verdict replay_advance(struct replay *r, uint64_t sequ
 
 	if (v != REPLAY_NEW)
 		return v;
+	/* nobody asks the words */
+	if (!r->window) {
+		if (sequence > top)
+			atomic_store_explicit(&r->top, sequence, memory_order_relaxed);
+		return v;
+	}
 	if (sequence > top) {
 		steps = word - top / 64;
 		if (steps > r->mask)

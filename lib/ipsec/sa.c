@@ -7,6 +7,7 @@
 #include "ah_priv.h"
 #include "ipsec_priv.h"
 #include "sa_priv.h"
+#include "usual_priv.h"
 
 static size_t family_count(const struct selector_list *list, enum addr_family family)
 {
@@ -139,6 +140,7 @@ static void fields_build(struct sa *sa, const struct sa_spec *spec)
 	atomic_init(&sa->sequence, spec->initial_sequence);
 	sa_selectors_build(sa, spec);
 	sa_limits_build(sa, spec);
+	sa->traits |= sa_is_usual(sa) ? SA_USUAL : 0;
 }
 
 /* Behind the fixed part: key context, replay ring, IPv6 selectors. */

@@ -23,6 +23,7 @@ enum sa_traits {
 	SA_PORTS = 1 << 3,      /* some selector looks at ports */
 	SA_JOINS = 1 << 5,      /* ... and no selector is for packets without */
 	SA_TAIL = 1 << 4,       /* the high half of the sequence number is authenticated behind the packet */
+	SA_USUAL = 1 << 6,      /* its packets may go the short way of usual_priv.h */
 };
 
 /* In sa.flags beside enum sa_flags, never shown: the hard lifetime is over, whether or not control has acknowledged. */
@@ -199,17 +200,21 @@ void sa_flag(struct sa *sa, uint32_t flags);
  * bytes may still pass. */
 enum drop_reason sa_limit(struct sa *sa, uint64_t bytes);
 
-/* Owner worker: what would one more packet of this many bytes do. */
-static inline enum drop_reason sa_limit_check(struct sa *sa, uint64_t bytes)
+/* Owner worker: one more packet of this many bytes reaches no limit. */
+static inline bool sa_within_limits(const struct sa *sa, uint64_t bytes)
 {
 	/* numbers, so that one branch does for all */
 	uint32_t packets_left = count_read(&sa->packets) < sa->packets_alert;
 	uint32_t bytes_left = count_read(&sa->bytes) + bytes <= sa->bytes_alert;
 	uint32_t time_left = !(atomic_load_explicit(&sa->flags, memory_order_relaxed) & SA_OVER);
 
-	if (likely(packets_left & bytes_left & time_left))
-		return DROP_NONE;
-	return sa_limit(sa, bytes);
+	return packets_left & bytes_left & time_left;
+}
+
+/* Owner worker: what would one more packet of this many bytes do. */
+static inline enum drop_reason sa_limit_check(struct sa *sa, uint64_t bytes)
+{
+	return likely(sa_within_limits(sa, bytes)) ? DROP_NONE : sa_limit(sa, bytes);
 }
 
 /* esp_out.c, esp_in.c, ah_out.c, ah_in.c: the functions of an SA by protocol, mode and direction (table in sa.c). */

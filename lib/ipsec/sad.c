@@ -67,7 +67,7 @@ static struct rte_hash *spi_counts_create(uint32_t entries)
 	return rte_hash_create(&p);
 }
 
-static struct foreign_key key_of_packet(uint32_t spi, uint8_t protocol, const uint8_t *ip)
+static inline struct foreign_key key_of_packet(uint32_t spi, uint8_t protocol, const uint8_t *ip)
 {
 	bool ip6 = ip[0] >> 4 == 6;
 	const uint8_t *destination = ip6 ? ip6_destination((const struct rte_ipv6_hdr *)ip)
@@ -227,31 +227,65 @@ void sad_retire(struct ipsec *ips, struct sa *sa)
 	reclaim_later(ips, retired_free, sa);
 }
 
-void sad_prefetch(const struct ipsec *ips, uint32_t spi, uint8_t protocol, const uint8_t *ip)
+/* An SA whose SPI is ours. */
+static inline struct sa *sad_find_own(const struct sad *sad, uint32_t spi)
 {
-	const struct sad *sad = &ips->sad;
+	uint64_t word;
 
-	if (likely(slot_index(spi) < sad->slots))
-		rte_prefetch0((const void *)&sad->words[slot_index(spi)]);
-	if (atomic_load_explicit(&sad->foreign.count, memory_order_relaxed)) {
-		const struct foreign_key key = key_of_packet(spi, protocol, ip);
-		rte_prefetch0(&sad->foreign.lines[foreign_line_first(&sad->foreign, &key)]);
-	}
+	if (slot_index(spi) >= sad->slots)
+		return NULL;
+	/* acquire: pairs with sad_insert */
+	word = atomic_load_explicit(&sad->words[slot_index(spi)], memory_order_acquire);
+	return likely(sa_word_is(word, spi)) ? sa_word_sa(word) : NULL;
 }
 
 struct sa *sad_lookup(const struct ipsec *ips, uint32_t spi, uint8_t protocol, const uint8_t *ip)
 {
 	const struct sad *sad = &ips->sad;
-	uint32_t slot = slot_index(spi);
+	struct sa *sa = sad_find_own(sad, spi);
 
-	if (likely(slot < sad->slots)) {
-		/* acquire: pairs with sad_insert */
-		uint64_t word = atomic_load_explicit(&sad->words[slot], memory_order_acquire);
-		if (likely(sa_word_is(word, spi)))
-			return sa_word_sa(word);
-	}
+	if (likely(sa != NULL))
+		return sa;
 	const struct foreign_key key = key_of_packet(spi, protocol, ip);
 	return foreign_find(&sad->foreign, &key);
+}
+
+static void own_lookup_burst(
+	const struct sad *sad, const struct sad_question *questions, uint16_t n, struct sa **ret_sas)
+{
+	for (uint16_t i = 0; i < n; i++)
+		if (likely(slot_index(questions[i].spi) < sad->slots))
+			rte_prefetch0((const void *)&sad->words[slot_index(questions[i].spi)]);
+	for (uint16_t i = 0; i < n; i++)
+		ret_sas[i] = sad_find_own(sad, questions[i].spi);
+}
+
+/* Those that are still NULL. */
+static void foreign_lookup_burst(
+	const struct foreign *f, const struct sad_question *questions, uint16_t n, struct sa **ret_sas)
+{
+	const struct foreign_line *lines[IPSEC_BURST];
+
+	for (uint16_t i = 0; i < n; i++) {
+		const struct foreign_key key = key_of_packet(questions[i].spi, questions[i].protocol, questions[i].ip);
+		lines[i] = &f->lines[foreign_line_first(f, &key)];
+		rte_prefetch0(lines[i]);
+	}
+	for (uint16_t i = 0; i < n; i++) {
+		const struct foreign_key key = key_of_packet(questions[i].spi, questions[i].protocol, questions[i].ip);
+		if (likely(!ret_sas[i]))
+			ret_sas[i] = foreign_find_from(f, lines[i], &key);
+	}
+}
+
+void sad_lookup_burst(const struct ipsec *ips, const struct sad_question *questions, uint16_t n, struct sa **ret_sas)
+{
+	const struct foreign *f = &ips->sad.foreign;
+
+	own_lookup_burst(&ips->sad, questions, n, ret_sas);
+	/* acquire: pairs with foreign_insert */
+	if (atomic_load_explicit(&f->count, memory_order_acquire))
+		foreign_lookup_burst(f, questions, n, ret_sas);
 }
 
 uint8_t sad_bucket_worker(const struct ipsec *ips, uint32_t spi)

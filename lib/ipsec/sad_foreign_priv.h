@@ -97,14 +97,20 @@ static inline struct sa *line_find(const struct foreign_line *line, const struct
 	return NULL;
 }
 
+/* first: the line foreign_line_first told. */
+static inline struct sa *foreign_find_from(
+	const struct foreign *f, const struct foreign_line *first, const struct foreign_key *key)
+{
+	struct sa *sa = line_find(first, key);
+
+	return likely(sa != NULL) ? sa : line_find(&f->lines[foreign_line_second(f, key)], key);
+}
+
 /* Any thread; a worker may use the SA until its next quiescent report. NULL: none. */
 static inline struct sa *foreign_find(const struct foreign *f, const struct foreign_key *key)
 {
-	struct sa *sa;
-
 	/* acquire: pairs with foreign_insert */
 	if (likely(!atomic_load_explicit(&f->count, memory_order_acquire)))
 		return NULL;
-	sa = line_find(&f->lines[foreign_line_first(f, key)], key);
-	return likely(sa != NULL) ? sa : line_find(&f->lines[foreign_line_second(f, key)], key);
+	return foreign_find_from(f, &f->lines[foreign_line_first(f, key)], key);
 }

@@ -5,8 +5,8 @@
 #include <errno.h>
 
 #include "ipsec_priv.h"
-#include "sa_priv.h"
 #include "sa_word.h"
+#include "usual_priv.h"
 
 static void retired_free(void *object)
 {
@@ -60,7 +60,7 @@ int tunnel_publish(struct ipsec *ips, uint32_t slot, struct sa *sa)
 	return error;
 }
 
-struct sa *tunnel_lookup(const struct ipsec *ips, uint32_t slot)
+static inline struct sa *tunnel_find(const struct ipsec *ips, uint32_t slot)
 {
 	uint64_t word;
 
@@ -69,6 +69,52 @@ struct sa *tunnel_lookup(const struct ipsec *ips, uint32_t slot)
 	/* acquire: pairs with tunnel_swap */
 	word = atomic_load_explicit(&ips->tunnels[slot_index(slot)], memory_order_acquire);
 	return likely(sa_word_is(word, slot)) ? sa_word_sa(word) : NULL;
+}
+
+struct sa *tunnel_lookup(const struct ipsec *ips, uint32_t slot)
+{
+	return tunnel_find(ips, slot);
+}
+
+/* What the checks read, and later stages begin with: where each SA is, then its lines, then its path's. */
+static inline void outbound_prefetch(
+	const struct ipsec *ips, const struct tunnel_question *questions, uint16_t n, struct sa **ret_sas)
+{
+	const struct sa *before = NULL;
+
+	for (const struct tunnel_question *q = questions; q < questions + n; q++)
+		rte_prefetch0((const void *)&ips->tunnels[slot_index(q->slot)]);
+	for (uint16_t i = 0; i < n; i++) {
+		ret_sas[i] = tunnel_find(ips, questions[i].slot);
+		if (ret_sas[i] == before)
+			continue;
+		before = ret_sas[i];
+		if (unlikely(!before))
+			continue;
+		rte_prefetch0(before);
+		rte_prefetch0(before->selectors);
+	}
+	before = NULL;
+	for (uint16_t i = 0; i < n; i++) {
+		if (ret_sas[i] == before)
+			continue;
+		before = ret_sas[i];
+		if (likely(before != NULL))
+			rte_prefetch0(atomic_load_explicit(&before->path, memory_order_relaxed));
+	}
+}
+
+void tunnel_lookup_burst(const struct ipsec *ips, uint8_t worker, const struct tunnel_question *questions, uint16_t n,
+	struct sa **ret_sas)
+{
+	struct sa *found[IPSEC_BURST];
+
+	outbound_prefetch(ips, questions, n, found);
+	for (uint16_t i = 0; i < n; i++) {
+		const struct tunnel_question *q = &questions[i];
+		bool takes = likely(found[i] != NULL) && usual_takes(found[i], worker, q->ip, q->bytes);
+		ret_sas[q->place] = takes ? found[i] : NULL;
+	}
 }
 
 int tunnel_add(struct ipsec *ips, uint32_t slot, struct sa *sa)

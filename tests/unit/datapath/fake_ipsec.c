@@ -190,14 +190,6 @@ bool spi_filter_has(const struct ipsec *ips, uint32_t spi)
 	return !fake.no_spi_out;
 }
 
-void sad_prefetch(const struct ipsec *ips, uint32_t spi, uint8_t protocol, const uint8_t *ip)
-{
-	(void)ips;
-	(void)spi;
-	(void)protocol;
-	(void)ip;
-}
-
 struct sa *sad_lookup(const struct ipsec *ips, uint32_t spi, uint8_t protocol, const uint8_t *ip)
 {
 	(void)ips;
@@ -207,6 +199,12 @@ struct sa *sad_lookup(const struct ipsec *ips, uint32_t spi, uint8_t protocol, c
 		if (fake.inbound[i] && fake.inbound[i]->spi == spi)
 			return fake.inbound[i];
 	return NULL;
+}
+
+void sad_lookup_burst(const struct ipsec *ips, const struct sad_question *questions, uint16_t n, struct sa **ret_sas)
+{
+	for (uint16_t i = 0; i < n; i++)
+		ret_sas[i] = sad_lookup(ips, questions[i].spi, questions[i].protocol, questions[i].ip);
 }
 
 uint8_t sad_bucket_worker(const struct ipsec *ips, uint32_t spi)
@@ -252,6 +250,17 @@ struct sa *tunnel_lookup(const struct ipsec *ips, uint32_t slot)
 {
 	(void)ips;
 	return slot < FAKE_SLOTS ? fake.tunnels[slot] : NULL;
+}
+
+void tunnel_lookup_burst(const struct ipsec *ips, uint8_t worker, const struct tunnel_question *questions, uint16_t n,
+	struct sa **ret_sas)
+{
+	for (uint16_t i = 0; i < n; i++) {
+		struct sa *sa = tunnel_lookup(ips, questions[i].slot);
+		bool takes = sa && !fake.moving_reads && sa->owner == worker && !sa->outside &&
+			     questions[i].bytes <= sa->inner_mtu;
+		ret_sas[questions[i].place] = takes ? sa : NULL;
+	}
 }
 
 struct sa *tunnel_select(struct sa *sa, const struct flow *flow)

@@ -12,15 +12,14 @@ static struct decision decide(const struct probe *p, uint16_t port, enum origin 
 {
 	struct worker *w = rig.dp->workers[0];
 	struct rte_mbuf *m = rig_packet(p);
-	struct decision d;
-	struct flow f;
+	struct deciding d;
 
 	m->port = port;
 	w->snapshot = rig.dp->snapshot;
 	w->epoch = w->snapshot->epoch;
-	decide_burst(w, &m, 1, origin, &f, &d);
+	decide_burst(w, &m, 1, origin, &d);
 	rte_pktmbuf_free(m);
-	return d;
+	return d.decisions[0];
 }
 
 static bool same(const struct decision *a, const struct decision *b)

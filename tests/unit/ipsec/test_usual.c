@@ -1,0 +1,146 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* The short way of the usual packet against the SA's own functions: whatever comes, both say the same, leave the same
+ * bytes and count the same. */
+#include <rte_random.h>
+#include <stdlib.h>
+
+#include "harness.h"
+#include "rig.h"
+#include "usual_priv.h"
+
+#define ROUNDS 20000
+
+/* One gateway goes the short way, the other never does; keys and IVs are the same. */
+struct twins {
+	struct rig_pair shorter, plain;
+};
+
+static void twins_open(struct twins *t, const struct rig_options *o)
+{
+	rig_pair_open(&t->shorter, o);
+	rig_pair_open(&t->plain, o);
+	t->plain.out->iv_base = t->shorter.out->iv_base;
+	t->plain.out->traits &= (uint8_t)~SA_USUAL;
+	t->plain.in->traits &= (uint8_t)~SA_USUAL;
+}
+
+static void twins_close(struct twins *t)
+{
+	rig_pair_close(&t->plain);
+	rig_pair_close(&t->shorter);
+}
+
+static bool same_packet(const struct rte_mbuf *a, const struct rte_mbuf *b)
+{
+	return a->data_len == b->data_len && a->pkt_len == b->pkt_len &&
+	       !memcmp(rte_pktmbuf_mtod(a, void *), rte_pktmbuf_mtod(b, void *), a->data_len);
+}
+
+static bool same_account(const struct sa *a, const struct sa *b)
+{
+	return count_read(&a->packets) == count_read(&b->packets) && count_read(&a->bytes) == count_read(&b->bytes) &&
+	       count_read(&a->sequence) == count_read(&b->sequence) &&
+	       replay_top(&a->replay) == replay_top(&b->replay) && !memcmp(a->drops, b->drops, sizeof(a->drops));
+}
+
+/* Mostly what a host sends; else something in its header that is rare or wrong. */
+static struct rte_mbuf *any_packet(void)
+{
+	struct rte_mbuf *m = rig_packet((uint16_t)(20 + rand() % 200), (uint8_t)rand());
+	struct rte_ipv4_hdr *ip = rte_pktmbuf_mtod(m, struct rte_ipv4_hdr *);
+
+	ip->type_of_service = (uint8_t)(rand() % 3 ? 0 : rand());
+	ip->fragment_offset = RTE_BE16(RTE_IPV4_HDR_DF_FLAG);
+	if (rand() % 4 == 0)
+		((uint8_t *)ip)[rand() % 20] = (uint8_t)rand();
+	rig_checksum(ip);
+	return m;
+}
+
+/* On its way: as it is, or with one bit changed, but not in the SPI, by which the SA was found. */
+static void on_the_wire(struct rte_mbuf *m)
+{
+	uint32_t at = (uint32_t)rand() % m->data_len;
+
+	if (rand() % 4 == 0 && (at < IPV4_BYTES || at >= IPV4_BYTES + sizeof(uint32_t)))
+		rte_pktmbuf_mtod(m, uint8_t *)[at] ^= (uint8_t)(1 << rand() % 8);
+}
+
+static unsigned one_differs(struct twins *t)
+{
+	struct rte_mbuf *m = any_packet(), *n = rig_copy(m), *again = NULL;
+	enum drop_reason sealed = rig_out(&t->shorter, m);
+	unsigned wrong = rig_out(&t->plain, n) != sealed || (!sealed && !same_packet(m, n));
+
+	if (!sealed) {
+		on_the_wire(m);
+		rte_pktmbuf_free(n);
+		n = rig_copy(m);
+		again = rig_copy(m);
+		enum drop_reason opened = rig_in(&t->shorter, m);
+		wrong += rig_in(&t->plain, n) != opened || (!opened && !same_packet(m, n));
+		rte_pktmbuf_free(n);
+		n = rig_copy(again);
+		wrong += rig_in(&t->shorter, again) != rig_in(&t->plain, n);
+	}
+	wrong += !same_account(t->shorter.out, t->plain.out) || !same_account(t->shorter.in, t->plain.in);
+	rte_pktmbuf_free(m);
+	rte_pktmbuf_free(n);
+	rte_pktmbuf_free(again);
+	return wrong;
+}
+
+static unsigned differences(const struct rig_options *o)
+{
+	struct twins t;
+	unsigned wrong = 0;
+
+	twins_open(&t, o);
+	CU_ASSERT_TRUE(t.shorter.out->traits & SA_USUAL);
+	CU_ASSERT_TRUE(t.shorter.in->traits & SA_USUAL);
+	for (int i = 0; i < ROUNDS; i++)
+		wrong += one_differs(&t);
+	twins_close(&t);
+	return wrong;
+}
+
+static void test_usual_way_does_what_the_functions_of_the_sa_do(void)
+{
+	static const struct rig_options kinds[] = {
+		{ .key_bits = 128 },
+		{ .key_bits = 256, .replay_window = -1 },
+		{ .header = { .df = DF_SET, .dscp_set = true, .dscp = 46 } },
+		{ .lifetime_out = { .hard_packets = 15000 }, .lifetime_in = { .hard_packets = 9000 } },
+		{ .local = "10.1.0.0/29", .remote = "10.2.0.0/29" },
+	};
+
+	for (size_t i = 0; i < ARRAY_LEN(kinds); i++)
+		CU_ASSERT_EQUAL(differences(&kinds[i]), 0);
+}
+
+static void test_usual_is_not_what_looks_closer(void)
+{
+	static const struct rig_options kinds[] = {
+		{ .esn = true },
+		{ .udp = true, .natt = true },
+		{ .inner6 = true, .local = RIG_LOCAL6, .remote = RIG_REMOTE6 },
+	};
+	struct rig_pair p;
+
+	for (size_t i = 0; i < ARRAY_LEN(kinds); i++) {
+		rig_pair_open(&p, &kinds[i]);
+		CU_ASSERT_FALSE(p.in->traits & SA_USUAL);
+		rig_pair_close(&p);
+	}
+}
+
+int main(int argc, char **argv)
+{
+	static const struct test tests[] = {
+		TEST(test_usual_way_does_what_the_functions_of_the_sa_do),
+		TEST(test_usual_is_not_what_looks_closer),
+	};
+
+	rig_eal();
+	return test_main("ipsec_usual", tests, ARRAY_LEN(tests), argc, argv);
+}
