@@ -122,7 +122,7 @@ def go(pairs):
         secrets = ["manual_keys:", *(cells.secret(p, False) for p in pairs)]
         program = table.build_dir() / "app/sallyportd/sallyportd"
         with gateway.Gateway(namespace, work, program, lines, secrets) as running:
-            run, free = Run(running, Traffic(namespace)), running.free_buffers()
+            run, free = Run(running, Traffic(namespace)), running.all_buffers()
             for pair in pairs:
                 for at, sample in enumerate(SAMPLES[pair.combination.outer]):
                     run.sample(pair, 2 * at, sample)

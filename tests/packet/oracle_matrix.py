@@ -56,7 +56,7 @@ class Run:
                 self.drive(running)
 
     def drive(self, running):
-        free = running.free_buffers()
+        free = running.all_buffers()
         self.traffic = Traffic(running.namespace)
         self.traffic.run(self.in_sending_order())
         check(f"matrix/no_unexpected_drops_{self.key}", self.no_drops, running)

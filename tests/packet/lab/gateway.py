@@ -121,10 +121,13 @@ class Gateway:
     def free_buffers(self):
         return self.counters()["mbufs"]["free"]
 
+    def all_buffers(self):
+        return self.counters()["mbufs"]["size"]
+
     def wait_free_buffers(self, wanted, seconds=5):
-        """Buffers may stay a moment with a port; true when they are all back, with one that discovery had before."""
+        """Buffers may stay a moment with a port; true when they are all back."""
         end = time.monotonic() + seconds
-        while self.free_buffers() < wanted:
+        while self.free_buffers() != wanted:
             if time.monotonic() > end:
                 return False
             time.sleep(0.05)
