@@ -114,6 +114,7 @@ struct port {
 struct policies {
 	uint32_t holders;
 	struct spd *spd;         /* NULL: no rules, nothing matches */
+	bool protects;           /* some rule does */
 	bool protects_both_ways; /* a packet may match protect rules leaving and arriving */
 	bool needs_ports;        /* some rule asks for ports: it cannot judge fragments (RFC 4301 7) */
 };
@@ -215,12 +216,11 @@ struct worker {
 	struct list own_clear, own_tunnel; /* answers made in this loop, before their policy verdict */
 	struct burst_item protect[BURST];
 	uint16_t protect_count;
-	uint8_t protect_origin;
 	struct list tx[DATAPATH_PORTS_MAX];
 	struct list *handoff; /* one per worker */
 	struct parked parked;
 	struct bucket icmp_errors[2][PORT_ROWS]; /* packet too big; all others */
-	struct bucket icmp_reports, echo_replies, spi_events, sa_events;
+	struct bucket icmp_reports, echo_replies, spi_events, sa_events, no_sa_events;
 	struct bucket punts[PUNT_CLASSES][PORT_ROWS];
 	struct bucket link_sources[2][LINK_BUCKETS]; /* answers; questions */
 	struct bucket ike_sources[2][IKE_BUCKETS];   /* IKE_SA_INIT requests; all others */

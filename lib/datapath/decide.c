@@ -212,6 +212,9 @@ static struct decision decide_clear(const struct worker *w, const struct rte_mbu
 {
 	enum drop_reason reason = DROP_NONE;
 
+	/* nobody speaks in our name to others, who would charge us */
+	if (origin == ORIGIN_CLEAR && source_own(w->dp, m))
+		return drop_decision(DROP_MARTIAN);
 	if (!is_protect(leaving))
 		return decide_unprotected(w, m, leaving, arriving, origin);
 	if (origin == ORIGIN_CLEAR)

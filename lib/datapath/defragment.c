@@ -282,20 +282,39 @@ static struct rte_mbuf *fragment_insert(
 	return NULL;
 }
 
-struct rte_mbuf *defragment_inner(struct worker *w, struct rte_mbuf *m, uint32_t spi)
+struct rte_mbuf *defragment_inner(struct worker *w, struct rte_mbuf *m, const struct sa *sa)
 {
 	struct fragment f;
 	enum drop_reason reason = w->reassembly ? fragment_read(m, &f) : DROP_FRAGMENT;
 
-	if (!reason)
-		return fragment_insert(w, m, &f, FRAGMENT_INNER, spi);
+	if (!reason) {
+		f.key.slot = sa_tunnel_slot(sa);
+		return fragment_insert(w, m, &f, FRAGMENT_INNER, sa_spi(sa));
+	}
 	worker_drop(w, m, reason);
 	return NULL;
 }
 
+static bool may_be_icmp(const struct rte_mbuf *m)
+{
+	const uint8_t *ip = rte_pktmbuf_mtod(m, const uint8_t *);
+	uint16_t at, named_at;
+
+	if (!packet_is_ip6(m))
+		return packet_ip(m)->next_proto_id == IPPROTO_ICMP;
+	return fragment6_find(ip, m->data_len, &at, &named_at) &&
+	       (ip[at] == IPPROTO_ICMPV6 || ip6_is_extension(ip[at]));
+}
+
+/* To be judged, rules with ports need those (RFC 4301 7), and an ICMP error what it quotes (6.1.1). */
+static bool clear_joins(const struct policies *p, const struct rte_mbuf *m)
+{
+	return p->needs_ports || (p->protects && may_be_icmp(m));
+}
+
 bool defragment_push(struct worker *w, struct rte_mbuf *m, enum fragment_context kind)
 {
-	if (!w->reassembly || (kind == FRAGMENT_CLEAR && !w->snapshot->policies->needs_ports))
+	if (!w->reassembly || (kind == FRAGMENT_CLEAR && !clear_joins(w->snapshot->policies, m)))
 		return false;
 	packet_note(m)->fragment = (uint8_t)kind;
 	list_push(&w->fragments, m);

@@ -37,7 +37,7 @@ static enum drop_reason echo4_reply(struct rte_mbuf *m)
 
 	if (ip->next_proto_id != IPPROTO_ICMP)
 		return DROP_LOCAL_UNHANDLED;
-	/* reassembly is not this gateway's yet */
+	/* what could be put together has been */
 	if (ip_is_fragment(ip))
 		return DROP_FRAGMENT;
 	if (icmp_bytes < sizeof(*icmp) || icmp->icmp_type != ICMP_ECHO_REQUEST)

@@ -7,6 +7,9 @@
 #define SPI_EVENT_RATE  100 /* unknown SPIs a second and worker */
 #define SPI_EVENT_BURST 20
 
+#define NO_SA_EVENT_RATE  1000 /* packets without an SA a second and worker */
+#define NO_SA_EVENT_BURST 64
+
 void event_signal(struct datapath *dp)
 {
 	const uint64_t one = 1;
@@ -26,7 +29,6 @@ static void event_push(struct worker *w, const struct datapath_event *e)
 		event_signal(w->dp);
 }
 
-/* Once a second and slot; two slots that share a memory cell may be reported more often. */
 static struct endpoint flow_end(const struct flow *f, const uint32_t *addr_be, uint16_t port_be)
 {
 	struct endpoint end = { .addr = { .family = f->family }, .port = rte_be_to_cpu_16(port_be) };
@@ -35,6 +37,8 @@ static struct endpoint flow_end(const struct flow *f, const uint32_t *addr_be, u
 	return end;
 }
 
+/* Once a second and slot; two slots that share a memory cell may be reported more often, and all together within a
+ * limit: whoever sends to many tunnels in turn leaves room for what else control is to hear. */
 void event_no_sa(struct worker *w, uint32_t tunnel_slot, const struct flow *flow)
 {
 	struct datapath_event e = { .kind = DATAPATH_NO_SA, .tunnel_slot = tunnel_slot };
@@ -42,6 +46,8 @@ void event_no_sa(struct worker *w, uint32_t tunnel_slot, const struct flow *flow
 
 	if (w->no_sa[cell].cycles && w->no_sa[cell].slot == tunnel_slot &&
 		w->now_cycles - w->no_sa[cell].cycles < w->dp->cycles_per_s)
+		return;
+	if (!bucket_take(&w->no_sa_events, w->now_cycles, w->dp->cycles_per_s, NO_SA_EVENT_RATE, NO_SA_EVENT_BURST))
 		return;
 	w->no_sa[cell].slot = tunnel_slot;
 	w->no_sa[cell].cycles = w->now_cycles;

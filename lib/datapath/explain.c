@@ -251,7 +251,9 @@ static void walk_clear(const struct explain_facts *f, struct explain_probe *p, s
 		walk_local(p, f->query, local_verdict(&e->arriving), false, &e->clear);
 		return;
 	}
-	if (is_protect(&e->leaving))
+	if (!e->local && source_own(f->dp, &p->m))
+		reason = DROP_MARTIAN;
+	else if (is_protect(&e->leaving))
 		reason = e->local ? DROP_NONE : protect_fault(f, e);
 	else if (e->local)
 		reason = own_verdict(&e->leaving, ORIGIN_OWN_CLEAR);
@@ -265,16 +267,27 @@ static void walk_clear(const struct explain_facts *f, struct explain_probe *p, s
 		walk_forward(f, &e->clear);
 }
 
+/* What came out of the tunnel and no other rule takes. */
+static enum drop_reason tunnelled_fault(const struct explain_facts *f, const struct datapath_explanation *e)
+{
+	const struct route *r = snapshot_route(f->snap, f->leaving.table_id, &f->query->dst);
+	uint32_t from = tunnel_child_lookup(f->dp->ips, e->arriving.tunnel_slot, &e->arriving_flow);
+	const struct sa *sa = tunnel_lookup(f->dp->ips, from);
+
+	if (is_protect(&e->leaving))
+		return claimed_back_verdict(
+			r, tunnel_lookup(f->dp->ips, tunnel_child_lookup(f->dp->ips, e->leaving.tunnel_slot, &f->leaving)));
+	if (!e->leaving.matched && sa && returns_in_clear(r->kind, r->port, sa_path(sa)->port))
+		return DROP_NO_POLICY;
+	return tunnelled_verdict(&e->leaving);
+}
+
 static void walk_tunnelled(const struct explain_facts *f, struct explain_probe *p, struct datapath_explanation *e)
 {
 	uint32_t from = e->arriving.tunnel_slot;
-	uint32_t slot = tunnel_child_lookup(f->dp->ips, from, &f->leaving);
-	enum drop_reason reason = tunnelled_verdict(&e->leaving);
+	enum drop_reason reason = tunnelled_fault(f, e);
 	bool between = is_between_peers(f->dp->ips, from, &f->leaving, &e->arriving_flow);
 
-	if (is_protect(&e->leaving) && e->leaving.tunnel_slot == from)
-		reason = claimed_back_verdict(
-			snapshot_route(f->snap, f->leaving.table_id, &f->query->dst), tunnel_lookup(f->dp->ips, slot));
 	if (is_unusable(f->dp, e->port, &f->query->dst))
 		end_drop(&e->tunnelled, DROP_ADDRESS_UNUSABLE);
 	else if (source_own(f->dp, &p->m))

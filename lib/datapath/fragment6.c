@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* IPv6 fragmentation at the source, of packets this gateway itself makes, by copy into fresh buffers, which every later
- * stage needs in one piece. RFC 8200 4.5. Packets that are only forwarded never come here (RFC 8200 5). */
+ * stage needs in one piece. RFC 8200 4.5. What is only forwarded never comes here (RFC 8200 5), but for what was put
+ * together to be judged (fragment.c). */
 #include "stages_priv.h"
 
 #include <errno.h>

@@ -146,7 +146,7 @@ static struct rte_mbuf *inner_join(struct worker *w, struct rte_mbuf *m, struct 
 {
 	struct flow f;
 
-	m = defragment_inner(w, m, sa_spi(sa));
+	m = defragment_inner(w, m, sa);
 	if (!m)
 		return NULL;
 	if (packet_is_ip6(m) && classify_extensions(m)) {

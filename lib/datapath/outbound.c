@@ -303,6 +303,12 @@ static inline bool is_claimed_back(const struct worker *w, struct deciding *deci
 	       !goes_to_another_peer(w, w->inner.m[i], deciding_flow(w, deciding, w->inner.m[i], i), d->tunnel);
 }
 
+static inline bool is_sent_back(const struct rte_mbuf *m, const struct decision *d)
+{
+	return unlikely(d->port == m->port) && d->kind == DECISION_FORWARD && d->reason == DROP_NO_POLICY &&
+	       returns_in_clear((enum route_kind)d->route_kind, d->port, m->port);
+}
+
 void outbound_tunnelled(struct worker *w)
 {
 	struct deciding deciding;
@@ -319,6 +325,10 @@ void outbound_tunnelled(struct worker *w)
 		trace_decisions(w, w->inner.m, deciding.decisions, n);
 	for (uint16_t i = 0; i < n; i++) {
 		const struct decision *d = &deciding.decisions[i];
+		if (unlikely(is_sent_back(w->inner.m[i], d))) {
+			worker_drop(w, w->inner.m[i], DROP_NO_POLICY);
+			continue;
+		}
 		if (likely(deciding_plain(&deciding, i) && forward_usual(w, w->inner.m[i], d, ORIGIN_TUNNEL)))
 			continue;
 		if (unlikely(is_claimed_back(w, &deciding, i)))

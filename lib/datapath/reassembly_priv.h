@@ -19,12 +19,13 @@ struct reassembly_key {
 	uint8_t source[16], destination[16]; /* IPv4 in the first four bytes */
 	uint32_t identification;
 	uint32_t context; /* of enum fragment_context: the port, the SA's SPI, or the table_id */
+	uint32_t slot;    /* out of an SA: its rule's, as manual SAs may have an SPI in common */
 	uint8_t kind;     /* enum fragment_context */
 	uint8_t family;   /* 4 or 6 */
 	uint8_t protocol; /* IPv4; 0 in IPv6 (RFC 8200 4.5) */
 	uint8_t zero;
 };
-static_assert(sizeof(struct reassembly_key) == 44, "no padding");
+static_assert(sizeof(struct reassembly_key) == 48, "no padding");
 
 /* Fragments of different contexts never meet. Those for us have one: the ways to us may differ, and ESP and AH have an
  * ICV that says whose the whole is. */

@@ -243,6 +243,14 @@ static bool protects_both_ways(const struct datapath_snapshot *s)
 	return count > 1 || overlap;
 }
 
+static bool protects(const struct datapath_snapshot *s)
+{
+	for (size_t i = 0; i < s->rule_count; i++)
+		if (s->rules[i].action == SPD_PROTECT)
+			return true;
+	return false;
+}
+
 static bool asks_for_ports(const struct selector_list *l)
 {
 	for (int i = 0; i < l->count; i++)
@@ -285,6 +293,7 @@ struct policies *policies_create(const struct datapath_snapshot *s, const char *
 			return NULL;
 		}
 	}
+	p->protects = protects(s);
 	p->protects_both_ways = protects_both_ways(s);
 	p->needs_ports = needs_ports(s);
 	return p;

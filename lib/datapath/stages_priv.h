@@ -41,9 +41,8 @@ struct rte_mempool *defragment_pool_create(const struct datapath_reassembly *s, 
 bool defragment_push(struct worker *w, struct rte_mbuf *m, enum fragment_context kind);
 /* The stage: the list `fragments` into the table or to another worker. */
 void defragment_burst(struct worker *w);
-/* Takes a fragment out of an SA, whose owner this worker is. The whole datagram when this was what it missed, or NULL.
- */
-struct rte_mbuf *defragment_inner(struct worker *w, struct rte_mbuf *m, uint32_t spi);
+/* Takes a fragment out of sa, whose owner this worker is. The whole datagram when this was what it missed, or NULL. */
+struct rte_mbuf *defragment_inner(struct worker *w, struct rte_mbuf *m, const struct sa *sa);
 /* Another assignment: what waits here and is now another worker's goes there, so that no rest of it is left to meet a
  * later datagram of the same identification. */
 void defragment_part(struct worker *w);

@@ -75,10 +75,17 @@ static inline bool tunnelled_protects(const struct spd_verdict *leaving, uint32_
 	return is_protect(leaving) && leaving->tunnel_slot != from_slot;
 }
 
-/* ... and else in clear unless a rule forbids it (RFC 4301 5.1). */
+/* ... and else in clear unless a rule forbids it (RFC 4301 5.1), but see returns_in_clear. */
 static inline enum drop_reason tunnelled_verdict(const struct spd_verdict *leaving)
 {
 	return leaving->matched && leaving->action == SPD_DISCARD ? DROP_DISCARD : DROP_NONE;
+}
+
+/* That no rule speaks of, and a router on the side it came from would have. What the tunnel is for is on another side, or
+ * a host on the link; that the rest leaves in clear takes a rule. */
+static inline bool returns_in_clear(enum route_kind kind, uint16_t port, uint16_t arrival)
+{
+	return port == arrival && kind == ROUTE_VIA;
 }
 
 /* The rule of the tunnel a packet came from claims it again: one whose sides overlap matches both ways, and the route

@@ -151,6 +151,38 @@ static void test_decide_own_answers_are_not_remembered(void)
 	rig_close();
 }
 
+/* RFC 1812 5.3.8: what says that it comes from us does not, whatever rule would let it by. */
+static void test_decide_nobody_speaks_in_our_name(void)
+{
+	const struct probe p = { .src = WAN_OWN, .dst = WAN_PEER, .sport = 500, .dport = 500 };
+	const struct probe p6 = { .src = WAN_OWN6, .dst = WAN_PEER6 };
+
+	rig_open(1);
+	RIG_POLICY("bypass 0.0.0.0/0 0.0.0.0/0", "bypass ::/0 ::/0");
+	for (int i = 0; i < 2; i++) {
+		CU_ASSERT(dropped_as(LAN, &p, DROP_MARTIAN));
+		CU_ASSERT(dropped_as(LAN, &p6, DROP_MARTIAN));
+	}
+	rig_close();
+}
+
+/* Two tunnels whose packets are reported in the same cell of memory, in turn: control hears of them within a limit. */
+static void test_decide_packets_without_an_sa_are_reported_within_a_limit(void)
+{
+	const struct probe one = { .src = LAN_HOST, .dst = FAR_HOST }, two = { .src = LAN_HOST, .dst = "10.3.0.2" };
+
+	rig_open(1);
+	RIG_POLICY("protect 3 10.1.0.0/24 10.2.0.0/24", "protect 259 10.1.0.0/24 10.3.0.0/24");
+	static_assert(256 % NO_SA_MEMORY == 0, "both in one cell");
+	for (int i = 0; i < 100; i++) {
+		CU_ASSERT(dropped_as(LAN, &one, DROP_NO_SA));
+		CU_ASSERT(dropped_as(LAN, &two, DROP_NO_SA));
+	}
+	rig_poll();
+	CU_ASSERT(rig.event_count >= 2 && rig.event_count < 150);
+	rig_close();
+}
+
 static struct sa tunnel_sa, child_sa;
 
 /* A child that came does not change what was decided about others; one that goes is looked for once more. */
@@ -231,6 +263,8 @@ int main(int argc, char **argv)
 		TEST(test_decide_where_it_came_from_counts),
 		TEST(test_decide_overlapping_sides_are_asked_each_time),
 		TEST(test_decide_own_answers_are_not_remembered),
+		TEST(test_decide_nobody_speaks_in_our_name),
+		TEST(test_decide_packets_without_an_sa_are_reported_within_a_limit),
 		TEST(test_decide_children_come_and_go),
 		TEST(test_decide_child_of_a_tunnel_without_an_sa),
 	};

@@ -412,6 +412,32 @@ static void test_defragment_clear_before_rules_with_ports(void)
 	rig_close();
 }
 
+/* RFC 4301 6.1.1: an error about protected traffic is judged by what it quotes, which fragments do not show. */
+static void test_defragment_clear_icmp_where_something_is_protected(void)
+{
+	uint16_t largest;
+	uint32_t id;
+
+	rig_open_reassembly(1);
+	RIG_POLICY("bypass 10.1.0.0/24 0.0.0.0/0");
+	send_in_fragments(LAN, big_packet(LAN_HOST, WAN_PEER, IPPROTO_ICMP, 3000), 700);
+	CU_ASSERT_EQUAL(rig_counter(DP_C_REASSEMBLED), 0);
+	CU_ASSERT_EQUAL(received_join(WAN, joined, &largest, &id), 3000);
+	RIG_POLICY("protect 3 10.1.0.0/24 10.2.0.0/24", "bypass 10.1.0.0/24 0.0.0.0/0", "bypass 2001:db8:1::/64 ::/0");
+	send_in_fragments(LAN, big_packet(LAN_HOST, WAN_PEER, IPPROTO_ICMP, 3000), 700);
+	CU_ASSERT_EQUAL(rig_counter(DP_C_REASSEMBLED), 1);
+	CU_ASSERT_EQUAL(received_join(WAN, joined, &largest, &id), 3000);
+	CU_ASSERT(largest <= 700);
+	send_in_fragments(LAN, big_packet(LAN_HOST, WAN_PEER, IPPROTO_UDP, 3000), 700);
+	CU_ASSERT_EQUAL(rig_counter(DP_C_REASSEMBLED), 1);
+	CU_ASSERT_EQUAL(received_join(WAN, joined, &largest, &id), 3000);
+	/* whatever it is that stands behind options */
+	send_in_fragments(LAN, echo_behind_options(LAN_HOST6, WAN_PEER6, 2000), 1280);
+	CU_ASSERT_EQUAL(rig_counter(DP_C_REASSEMBLED), 2);
+	CU_ASSERT(rig_sent(WAN) > 1);
+	rig_close();
+}
+
 static void test_defragment_clear_ipv6_goes_on_as_it_was_cut(void)
 {
 	uint16_t largest;
@@ -711,6 +737,7 @@ int main(int argc, char **argv)
 		TEST(test_defragment_late_fragment_follows),
 		TEST(test_defragment_inner_ends_when_its_sa_moves),
 		TEST(test_defragment_clear_before_rules_with_ports),
+		TEST(test_defragment_clear_icmp_where_something_is_protected),
 		TEST(test_defragment_clear_ipv6_goes_on_as_it_was_cut),
 		TEST(test_defragment_clear_ipv6_that_came_too_large_is_told),
 		TEST(test_defragment_clear_fragments_of_two_ports_do_not_mix),

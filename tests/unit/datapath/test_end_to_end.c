@@ -125,11 +125,12 @@ static bool is_back(struct rte_mbuf *m, bool six, uint16_t n, uint16_t bytes)
 #define COUNT 200
 
 /* The packets come back to the gateway that sent them, whose own rule would call that a loop: it now has that of the
- * far end. */
+ * far end, with its hosts on the port where the packets arrive. */
 static void policy_turn(void)
 {
 	RIG_POLICY("protect 3 10.2.0.0/24 10.1.0.0/24", "protect 3 2001:db8:2::/64 2001:db8:1::/64",
-		"bypass 10.2.0.0/24 10.3.0.0/24");
+		"bypass 10.2.0.0/24 10.3.0.0/24", "bypass 10.1.0.0/24 10.2.0.0/24",
+		"bypass 2001:db8:1::/64 2001:db8:2::/64");
 }
 
 static void there_and_back(uint16_t workers, const struct shape *shape)

@@ -170,6 +170,15 @@ static void test_explain_reverse_path_and_loops(void)
 	CU_ASSERT_EQUAL(e.tunnelled.reason, DROP_TUNNEL_LOOP);
 	e = ask(FAR_HOST, LAN_HOST, WAN);
 	CU_ASSERT_EQUAL(e.tunnelled.end, DATAPATH_END_CLEAR);
+	/* no rule takes it, and in clear it would leave by the port it came by */
+	RIG_POLICY("protect 3 10.0.0.0/9 10.2.0.0/24");
+	e = ask(FAR_HOST, "10.99.0.1", WAN);
+	CU_ASSERT(e.brought);
+	CU_ASSERT_EQUAL(e.tunnelled.reason, DROP_NO_POLICY);
+	CU_ASSERT_EQUAL(ask(FAR_HOST, LAN_HOST, WAN).tunnelled.end, DATAPATH_END_CLEAR);
+	/* in our name */
+	RIG_POLICY("bypass 0.0.0.0/0 0.0.0.0/0");
+	CU_ASSERT(explains_drop(LAN, WAN_OWN, WAN_PEER, DROP_MARTIAN));
 	tunnel_close();
 	rig_close();
 }

@@ -285,6 +285,35 @@ static void test_inbound_packet_for_its_own_tunnel_is_a_loop(void)
 	rig_close();
 }
 
+/* What the SA's selectors let through is not yet on our side: where the route leads back to a router beyond the port it
+ * came by, it leaves in clear when a rule says so only. A host on that link is where it should be. */
+static void test_inbound_does_not_leave_in_clear_by_the_port_it_came_by(void)
+{
+	const struct probe astray = { .src = FAR_HOST, .dst = "10.99.0.1" }, to_link = { .src = FAR_HOST, .dst = WAN_PEER };
+	const struct probe astray6 = { .src = FAR_HOST6, .dst = "2001:db8:99::1" };
+	uint8_t payload[512];
+
+	inbound_open();
+	in_sa.tunnel_slot = 3;
+	RIG_POLICY("protect 3 10.0.0.0/9 10.2.0.0/24", "protect 3 2001:db8::/34 2001:db8:2::/64");
+	struct probe outer = outer_of(payload, esp_make(payload, SPI, &astray));
+	CU_ASSERT(dropped_as(WAN, &outer, DROP_NO_POLICY));
+	/* and from memory */
+	CU_ASSERT(dropped_as(WAN, &outer, DROP_NO_POLICY));
+	outer = outer_of(payload, esp_make(payload, SPI, &astray6));
+	CU_ASSERT(dropped_as(WAN, &outer, DROP_NO_POLICY));
+	outer = outer_of(payload, esp_make(payload, SPI, &to_link));
+	rig_send(WAN, &outer);
+	rig_step();
+	CU_ASSERT_EQUAL(rig_sent(WAN), 1);
+	RIG_POLICY("protect 3 10.0.0.0/9 10.2.0.0/24", "bypass 10.2.0.0/24 0.0.0.0/0");
+	outer = outer_of(payload, esp_make(payload, SPI, &astray));
+	rig_send(WAN, &outer);
+	rig_step();
+	CU_ASSERT_EQUAL(rig_sent(WAN), 1);
+	rig_close();
+}
+
 /* Two gateways that lead a destination to each other: each hop takes one from the TTL, makes one packet of one, and the
  * last one answers through the tunnel of the sender. */
 static void test_inbound_loop_over_two_tunnels_ends_by_ttl(void)
@@ -630,6 +659,7 @@ int main(int argc, char **argv)
 		TEST(test_inbound_ike_inside_a_tunnel_is_not_taken),
 		TEST(test_inbound_goes_on_under_the_policy_of_what_leaves),
 		TEST(test_inbound_packet_for_its_own_tunnel_is_a_loop),
+		TEST(test_inbound_does_not_leave_in_clear_by_the_port_it_came_by),
 		TEST(test_inbound_loop_over_two_tunnels_ends_by_ttl),
 		TEST(test_inbound_error_about_tunnelled_packet_never_leaves_in_clear),
 		TEST(test_inbound_inner_header_is_checked),
