@@ -25,6 +25,9 @@ static const struct word boolean_words[] = {
 static const struct word idle_words[] = {
 	{ "poll", IDLE_POLL, NULL },
 	{ "adaptive", IDLE_ADAPTIVE, NULL },
+	{ "pause", IDLE_PAUSE, NULL },
+	{ "monitor", IDLE_MONITOR, NULL },
+	{ "interrupt", IDLE_INTERRUPT, NULL },
 	{ 0 },
 };
 static const struct word rpf_words[] = {
@@ -328,7 +331,11 @@ static const struct row system_rows[] = {
 		.words = idle_words,
 		FIELD(struct config_system, idle),
 		.fallback = "adaptive",
-		.help = "what a worker without packets does: `poll` spins, `adaptive` pauses and then sleeps shortly" },
+		.help = "what a worker without packets does: `poll` spins, `adaptive` pauses and then sleeps shortly, "
+			"`interrupt` sleeps "
+			"until a device has a packet, `pause` rests by the CPU's TPAUSE, `monitor` by its UMWAIT until "
+			"a device has one. "
+			"The last three are refused where CPU or driver cannot do it" },
 	{ .key = "flow_rules",
 		.type = &type_word,
 		.words = boolean_words,

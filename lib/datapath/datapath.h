@@ -11,7 +11,9 @@
 
 struct datapath;
 
-enum datapath_idle { DATAPATH_POLL, DATAPATH_ADAPTIVE };
+/* What a worker does without packets: spin; pause, yield, sleep shortly; the CPU's pause of some microseconds; the same
+ * until a descriptor changes; sleep until a device interrupts. */
+enum datapath_idle { DATAPATH_POLL, DATAPATH_ADAPTIVE, DATAPATH_PAUSE, DATAPATH_MONITOR, DATAPATH_INTERRUPT };
 
 /* Reverse-path check of what comes in clear (RFC 3704): none; some route but the default one leads to the source; the
  * route to the source leads back through the port. */
@@ -72,8 +74,8 @@ struct datapath_config {
  * ips. */
 struct datapath *datapath_create(
 	struct ipsec *ips, const struct datapath_config *config, char *ret_reason, size_t reason_capacity);
-/* Starts ports and workers. 0 or -errno. */
-int datapath_start(struct datapath *dp);
+/* Starts ports and workers. 0 or -errno with text in ret_reason. */
+int datapath_start(struct datapath *dp, char *ret_reason, size_t reason_capacity);
 /* Ends the workers (injected packets are sent first), stops the ports. */
 void datapath_stop(struct datapath *dp);
 void datapath_free(struct datapath *dp);

@@ -5,6 +5,7 @@
 #include <assert.h>
 #include <pthread.h>
 #include <rte_ethdev.h>
+#include <rte_interrupts.h>
 #include <rte_mbuf.h>
 #include <rte_ring.h>
 #include <stdatomic.h>
@@ -236,6 +237,14 @@ struct worker {
 	struct rte_ring *punt[PUNT_CLASSES]; /* worker -> control */
 	struct rte_ring *events;             /* worker -> control */
 	struct rte_ring *records;            /* worker -> control: of traces */
+
+	/* of DATAPATH_INTERRUPT */
+	int wake_fd;         /* constant after create; -1: in the other ways nobody needs to wake it */
+	_Atomic bool asleep; /* W: owner worker; R: who puts something into its rings */
+	int epoll_fd;        /* this and the next: owner worker only */
+	struct rte_epoll_event wake_event;
+	uint16_t armed_count; /* queues whose interrupts are on */
+	struct rx_queue armed[DATAPATH_PORTS_MAX * PORT_QUEUES_MAX];
 
 	/* W: owner worker; R: control, relaxed */
 	_Atomic uint64_t records_lost;
@@ -516,6 +525,18 @@ void worker_detach(struct worker *w);
 /* One loop: rings, ports, stages, TX, quiescent report. Returns the packets it handled. */
 uint32_t worker_step(struct worker *w);
 int worker_main(void *worker);
+
+/* idle.c. Whoever has put something into a ring that leads to a worker: wakes it, should it sleep. */
+void idle_wake_slow(struct worker *to);
+static inline void idle_wake(struct worker *to)
+{
+	if (likely(to->wake_fd < 0))
+		return;
+	/* pairs with the one of the worker that falls asleep */
+	atomic_thread_fence(memory_order_seq_cst);
+	if (atomic_load_explicit(&to->asleep, memory_order_relaxed))
+		idle_wake_slow(to);
+}
 
 /* port.c. Fills the port of this index from the configuration, and configures its device when it is the first of those
  * that share it. 0 or -errno with text in ret_reason. */
