@@ -88,7 +88,7 @@ def churn_marks(found):
     """too few rekeys, or a wrong packet, fail it too"""
     marks = []
     for row in found:
-        value = row["cycles_used"] / row["cycles_rest"]
+        value = row["ratio_used"]
         enough = row["rekeys_per_second"] > 0.98 * CHURN_RATE
         marks += [Mark("10,000 rekeys/s: the worker's cycles", row["cycles_used"], row["cycles_rest"], None, value, CHURN_MOST,
                        value <= CHURN_MOST and enough and not row["wrong"])]

@@ -19,6 +19,7 @@ import rounds
 import secgw
 import systems
 import verify
+import workers
 from sallyport import Sallyport
 
 
@@ -101,6 +102,7 @@ def measure_parts(o, run):
     try:
         return {"micro": extras.micro(run.lab, run.exclusive), "churn": extras.churn(run.lab, run.exclusive),
                 "latency": latency.measure(run.lab, run.hz, run.exclusive),
+                "workers": workers.measure(run.lab, run.hz, run.exclusive),
                 "ike": extras.ike(run.lab, run.exclusive, "ecp256", counts), "daemons": extras.daemons(o.repo, run.exclusive)}
     finally:
         run.exclusive.release()
@@ -115,6 +117,7 @@ def finish(o, run, rows, problems, parts):
         extras.print_micro(parts["micro"])
         extras.print_churn(parts["churn"])
         latency.print_latency(parts["latency"])
+        workers.print_workers(parts["workers"])
         extras.print_ike(parts["ike"])
         extras.print_daemons(parts["daemons"])
     report.print_marks(judged)
