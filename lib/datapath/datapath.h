@@ -241,12 +241,15 @@ uint64_t datapath_next_deadline(const struct datapath *dp);
 #define DATAPATH_COUNTER_ENUM(name, keyword) name,
 enum datapath_counter { DATAPATH_COUNTERS(DATAPATH_COUNTER_ENUM) DATAPATH_COUNTER_COUNT };
 const char *datapath_counter_name(enum datapath_counter c);
+const char *datapath_stage_name(enum cycle_stage s);
 
 struct datapath_worker_stats {
 	uint16_t lcore, cpu;
 	uint16_t rx_queues, buckets; /* that it polls; of SPIs whose SAs it owns */
 	uint64_t loops, busy_cycles, idle_cycles;
 	uint64_t packets, bursts; /* taken from ports and rings, in so many portions */
+	/* of the loops that were measured, with the packets these handled */
+	uint64_t stage_cycles[CYCLE_STAGE_COUNT], measured_loops, measured_packets;
 	uint64_t counters[DATAPATH_COUNTER_COUNT];
 	uint64_t drops[DROP_REASON_COUNT];
 };

@@ -210,6 +210,9 @@ struct worker {
 	bool own6_unusable;              /* in this loop some address of ours is tentative or a duplicate */
 	struct capture *capture;         /* of this loop; NULL: none runs */
 	struct trace *trace;             /* of this loop; NULL: none runs */
+	struct stage_clock *clock;       /* of this loop; NULL: it is not measured */
+	struct stage_clock stages;       /* of the loop that is */
+	uint32_t unmeasured;             /* loops with packets until the next one is */
 	struct trace_state sampling;
 	uint32_t generation; /* of the assignment that rx, tx_queue and active come from */
 	uint16_t active;     /* workers 0 to active - 1 take part */
@@ -258,6 +261,7 @@ struct worker {
 	/* W: owner worker; R: control, relaxed */
 	_Atomic uint64_t records_lost;
 	_Atomic uint64_t loops, busy_cycles, idle_cycles, packets, bursts;
+	_Atomic uint64_t stage_cycles[CYCLE_STAGE_COUNT], measured_loops, measured_packets;
 	_Atomic uint64_t counters[DATAPATH_COUNTER_COUNT];
 	_Atomic uint64_t drops[DROP_REASON_COUNT];
 	_Atomic uint64_t port_drops[DATAPATH_PORTS_MAX][DROP_REASON_COUNT]; /* the same by the port a packet came from

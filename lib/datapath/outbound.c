@@ -21,6 +21,7 @@ void outbound_flush(struct worker *w)
 {
 	uint16_t n = w->protect_count, good;
 
+	stage_lap(w->clock, CYCLES_FORWARD);
 	if (!n)
 		return;
 	w->protect_count = 0;
@@ -44,6 +45,7 @@ void outbound_flush(struct worker *w)
 	for (uint16_t i = good; i < n; i++)
 		protected_drop(w, &w->protect[i]);
 	worker_count(w, DP_C_ENCAP, good);
+	stage_lap(w->clock, CYCLES_FORWARD);
 }
 
 static inline void protect_push(struct worker *w, struct rte_mbuf *m, struct sa *sa)
@@ -254,6 +256,7 @@ static inline void decisions_act(
 	struct sa *sas[BURST];
 
 	plain_sas_find(w, pkts, n, d, sas);
+	stage_lap(w->clock, CYCLES_FIND_SA);
 	for (uint16_t i = 0; i < n; i++)
 		if (unlikely(!protect_usual(w, pkts[i], sas[i], origin) &&
 			     !(deciding_plain(d, i) && forward_usual(w, pkts[i], &d->decisions[i], origin))))
@@ -271,6 +274,7 @@ void outbound_clear(struct worker *w, struct list *l, enum origin origin)
 	if (unlikely(w->trace != NULL))
 		trace_packets(w, l->m, n, TRACE_CLEAR, (uint16_t)origin);
 	decide_burst(w, l->m, n, origin, &deciding);
+	stage_lap(w->clock, CYCLES_DECIDE);
 	if (unlikely(w->trace != NULL))
 		trace_decisions(w, l->m, deciding.decisions, n);
 	decisions_act(w, l->m, n, origin, &deciding);
@@ -317,6 +321,7 @@ void outbound_tunnelled(struct worker *w)
 	if (unlikely(w->trace != NULL))
 		trace_inner(w, w->inner.m, w->inner_slot, n);
 	decide_burst(w, w->inner.m, n, ORIGIN_TUNNEL, &deciding);
+	stage_lap(w->clock, CYCLES_DECIDE);
 	if (unlikely(w->trace != NULL))
 		trace_decisions(w, w->inner.m, deciding.decisions, n);
 	for (uint16_t i = 0; i < n; i++) {

@@ -17,11 +17,16 @@
 #define SLEEP_MIN_NS  5000
 #define SLEEP_MAX_NS  100000
 #define SLEEP_GROW_NS 5000
+/* Of the loops with packets one in about MEASURE_EVERY + MEASURE_SPREAD / 2 is measured; by chance, or traffic with the
+ * same beat would show one side of itself only. */
+#define MEASURE_EVERY  48
+#define MEASURE_SPREAD 32 /* a power of two */
 
 /* Only the own lists may fill during the last stages: answers are packets too, but none is answered. */
 static void worker_stages(struct worker *w)
 {
 	defragment_burst(w);
+	stage_lap(w->clock, CYCLES_OTHER);
 	inbound_sealed(w);
 	outbound_tunnelled(w);
 	if (unlikely(w->dp->reverse_path)) {
@@ -30,6 +35,7 @@ static void worker_stages(struct worker *w)
 	}
 	local_burst(w, &w->tunnelled, ORIGIN_TUNNEL);
 	local_burst(w, &w->local, ORIGIN_CLEAR);
+	stage_lap(w->clock, CYCLES_OTHER);
 	outbound_clear(w, &w->clear, ORIGIN_CLEAR);
 	outbound_clear(w, &w->own_clear, ORIGIN_OWN_CLEAR);
 	outbound_clear(w, &w->own_tunnel, ORIGIN_OWN_TUNNEL);
@@ -42,7 +48,9 @@ static uint32_t ring_stage(struct worker *w, struct rte_ring *ring)
 
 	if (!n)
 		return 0;
+	stage_lap(w->clock, CYCLES_RECEIVE);
 	handoff_sort(w, pkts, (uint16_t)n);
+	stage_lap(w->clock, CYCLES_CLASSIFY);
 	worker_stages(w);
 	tally(&w->bursts, 1);
 	return n;
@@ -67,7 +75,9 @@ static uint32_t rx_stage(struct worker *w)
 		uint16_t n = rte_eth_rx_burst(w->rx[i].id, w->rx[i].queue, frames, BURST);
 		if (!n)
 			continue;
+		stage_lap(w->clock, CYCLES_RECEIVE);
 		classify_burst(w, w->rx[i].device, frames, n);
+		stage_lap(w->clock, CYCLES_CLASSIFY);
 		worker_stages(w);
 		tally(&w->bursts, 1);
 		total += n;
@@ -157,13 +167,48 @@ static inline void snapshot_take(struct worker *w)
 		assignment_take(w, w->snapshot->assignment);
 }
 
+static __rte_noinline void measure_begin(struct worker *w)
+{
+	w->stages = (struct stage_clock){ .last = w->now_cycles };
+	w->clock = &w->stages;
+	ipsec_worker_measure(w->crypto, w->clock);
+}
+
+/* A loop without packets tells nothing; the next one is measured instead. */
+static __rte_noinline void measure_end(struct worker *w, uint32_t packets)
+{
+	stage_lap(w->clock, CYCLES_OTHER);
+	ipsec_worker_measure(w->crypto, NULL);
+	w->clock = NULL;
+	if (!packets)
+		return;
+	for (int i = 0; i < CYCLE_STAGE_COUNT; i++)
+		tally(&w->stage_cycles[i], w->stages.cycles[i]);
+	tally(&w->measured_packets, packets);
+	tally(&w->measured_loops, 1);
+	w->unmeasured = MEASURE_EVERY + (uint32_t)rte_rand_max(MEASURE_SPREAD);
+}
+
+/* What this loop has cost, and by stage when it was measured. */
+static inline void loop_account(struct worker *w, uint32_t packets)
+{
+	if (unlikely(w->clock != NULL))
+		measure_end(w, packets);
+	else if (packets)
+		w->unmeasured--;
+	tally(&w->loops, 1);
+	tally(&w->packets, packets);
+	tally(packets ? &w->busy_cycles : &w->idle_cycles, rte_rdtsc() - w->now_cycles);
+}
+
 uint32_t worker_step(struct worker *w)
 {
-	uint64_t start = rte_rdtsc();
 	uint32_t n, injected;
 
 	assert_worker(w);
-	w->now_cycles = start;
+	w->now_cycles = rte_rdtsc();
+	if (unlikely(!w->unmeasured))
+		measure_begin(w);
 	snapshot_take(w);
 	watch_take(w);
 	addresses_take(w);
@@ -182,6 +227,7 @@ uint32_t worker_step(struct worker *w)
 	if (n) {
 		forward_flush(w);
 		handoff_flush(w);
+		stage_lap(w->clock, CYCLES_TRANSMIT);
 	}
 	if (unlikely(moving))
 		w->moving = queues_turn(w) || w->snapshot->assignment->passing;
@@ -189,9 +235,7 @@ uint32_t worker_step(struct worker *w)
 	w->capture = NULL;
 	w->trace = NULL;
 	ipsec_worker_quiescent(w->crypto);
-	tally(&w->loops, 1);
-	tally(&w->packets, n);
-	tally(n ? &w->busy_cycles : &w->idle_cycles, rte_rdtsc() - start);
+	loop_account(w, n);
 	if (unlikely(moving))
 		event_signal(w->dp); /* the next step is control's, and it waits for this loop */
 	return n;

@@ -205,6 +205,14 @@ gw_sa() {
 	gw_json "$1" show sas | jq -r "[.. | objects | select(has(\"spi\") and .direction == \"$2\")][-1].$3 // empty"
 }
 
+# path_mtu_learnt NAME MTU: that of its newest SA is known
+path_mtu_learnt() { [ "$(gw_sa "$1" out path_mtu.learnt)" = "$2" ]; }
+
+# neighbour_state NAME ADDRESS: "none" if the gateway knows no such neighbour
+neighbour_state() {
+	gw_json "$1" show neighbours | jq -r --arg a "$2" '[.neighbours[] | select(.address == $a)][0].state // "none"'
+}
+
 # gw_spi NAME in|out: 8 hexadecimal digits
 gw_spi() { gw_sa "$1" "$2" spi | sed 's/^0x//' | awk '{ printf "%8s", tolower($0) }' | tr ' ' 0; }
 

@@ -268,10 +268,15 @@ static void test_render_workers_over_two_spans(void)
 {
 	static const char workers[] =
 		"{\"workers\":[{\"worker\":0,\"rx_queues\":2,\"buckets\":256,\"last_second\":{\"busy_percent\":12.5,"
-		"\"packets\":10,\"cycles_per_packet\":900.0},\"since_start\":{\"busy_percent\":null,\"packets\":0}}]}";
+		"\"packets\":10,\"cycles_per_packet\":900.0,\"measured\":{\"loops\":2,\"packets\":9,\"all\":850.5,"
+		"\"cycles_per_packet\":{\"receive\":20.5,\"crypto\":310.0}}},\"since_start\":{\"busy_percent\":null,"
+		"\"packets\":0}}]}";
 
 	CU_ASSERT_TRUE(shows(COMMAND_SHOW_WORKERS, workers, false, "last second    12.5"));
 	CU_ASSERT_TRUE(shows(COMMAND_SHOW_WORKERS, workers, false, "since start       -"));
+	CU_ASSERT_TRUE(shows(COMMAND_SHOW_WORKERS, workers, false, "MEASURED  RECEIVE"));
+	CU_ASSERT_TRUE(shows(COMMAND_SHOW_WORKERS, workers, false, "last second         9     20.5"));
+	CU_ASSERT_TRUE(shows(COMMAND_SHOW_WORKERS, workers, false, "850.5"));
 }
 
 static void test_render_counters_of_each_worker(void)

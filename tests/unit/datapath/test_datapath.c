@@ -483,6 +483,47 @@ static void test_datapath_workers_count_packets_bursts_and_what_they_own(void)
 	rig_close();
 }
 
+static uint64_t stages_sum(const struct datapath_worker_stats *s)
+{
+	uint64_t sum = 0;
+
+	for (int i = 0; i < CYCLE_STAGE_COUNT; i++)
+		sum += s->stage_cycles[i];
+	return sum;
+}
+
+/* One in so many loops with packets, by stage; loops without do not count. */
+static void test_datapath_workers_measure_some_loops_by_stage(void)
+{
+	const struct probe p = { .src = LAN_HOST, .dst = FAR_HOST };
+	struct datapath_worker_stats s;
+
+	rig_open(1);
+	rig.dp->workers[0]->unmeasured = 0;
+	rig_step();
+	datapath_worker_stats_read(rig.dp, 0, &s);
+	CU_ASSERT_EQUAL(s.measured_loops, 0);
+	CU_ASSERT_EQUAL(stages_sum(&s), 0);
+	for (int loop = 0; loop < 2; loop++) {
+		for (int i = 0; i < 3; i++)
+			rig_send(LAN, &p);
+		rig_step();
+	}
+	datapath_worker_stats_read(rig.dp, 0, &s);
+	CU_ASSERT_EQUAL(s.measured_loops, 1);
+	CU_ASSERT_EQUAL(s.measured_packets, 3);
+	CU_ASSERT(s.stage_cycles[CYCLES_RECEIVE] && s.stage_cycles[CYCLES_CLASSIFY] && s.stage_cycles[CYCLES_DECIDE]);
+	CU_ASSERT_EQUAL(s.stage_cycles[CYCLES_CRYPTO], 0);
+	CU_ASSERT(stages_sum(&s) <= s.busy_cycles);
+	rig_close();
+}
+
+static void test_datapath_stages_have_names(void)
+{
+	CU_ASSERT_STRING_EQUAL(datapath_stage_name(CYCLES_RECEIVE), "receive");
+	CU_ASSERT_STRING_EQUAL(datapath_stage_name(CYCLE_STAGE_COUNT), "unknown");
+}
+
 int main(int argc, char **argv)
 {
 	static const struct test tests[] = {
@@ -505,6 +546,8 @@ int main(int argc, char **argv)
 		TEST(test_datapath_port_of_one_family),
 		TEST(test_datapath_drops_are_counted_by_port_too),
 		TEST(test_datapath_workers_count_packets_bursts_and_what_they_own),
+		TEST(test_datapath_workers_measure_some_loops_by_stage),
+		TEST(test_datapath_stages_have_names),
 	};
 
 	rig_eal();
