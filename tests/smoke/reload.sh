@@ -89,14 +89,14 @@ hangup_takes_over() {
 
 # workers go and come back while numbered packets pass, all of them once and in order
 workers_come_and_go() {
-	local i
+	local i changes rc=0
 	(for i in 1 2 1 2 1 2 1 2; do
 		edit_reloads gw-a "s/workers: 2/workers: $i/" && edit_reloads gw-b "s/workers: 2/workers: $i/" || exit 1
 		sleep 0.2
 	done) &
-	udp_numbers ha 10.1.0.2 hb 10.2.0.2 4000
-	local rc=$?
-	wait $! || because "a reload failed: $(cat "$work/reload.out")" || return 1
+	changes=$!
+	udp_numbers ha 10.1.0.2 hb 10.2.0.2 4000 || rc=1
+	wait $changes || because "a reload failed: $(cat "$work/reload.out")" || return 1
 	[ $rc = 0 ] || return 1
 	grep -q ' 0 late' "$work/udp-receiver.log" || because "$(tail -n 1 "$work/udp-receiver.log")"
 }
