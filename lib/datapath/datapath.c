@@ -87,6 +87,7 @@ static void worker_drain(struct worker *w)
 		ring_drain(w->handoff_from[from]);
 	defragment_flush(w);
 	parked_flush(w);
+	await_flush(w);
 	for (int i = 0; i < PUNT_CLASSES; i++)
 		ring_drain(w->punt[i]);
 }

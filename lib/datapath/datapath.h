@@ -235,6 +235,9 @@ uint64_t datapath_next_deadline(const struct datapath *dp);
 	X(DP_C_PUNT_MLD, "punted_mld")                                                                                 \
 	X(DP_C_REASSEMBLED, "reassembled")                                                                             \
 	X(DP_C_HELD, "held_for_neighbour")                                                                             \
+	X(DP_C_AWAIT, "held_for_sa")                                                                                   \
+	X(DP_C_AWAIT_FULL, "held_for_sa_full")                                                                         \
+	X(DP_C_AWAIT_TIMEOUT, "held_for_sa_timeout")                                                                   \
 	X(DP_C_INJECTED, "injected")
 
 #define DATAPATH_COUNTER_ENUM(name, keyword) name,
@@ -425,6 +428,7 @@ uint64_t datapath_capture_lost(const struct datapath *dp);
 	X(TRACE_REFUSE, "refuse", "reason", "")                                                                        \
 	X(TRACE_HANDED, "handed", "worker", "")                                                                        \
 	X(TRACE_PARKED, "parked", "", "")                                                                              \
+	X(TRACE_AWAITS, "awaits_sa", "slot", "")                                                                       \
 	X(TRACE_ENCRYPTED, "encrypted", "", "spi")                                                                     \
 	X(TRACE_OPENED, "opened", "", "spi")                                                                           \
 	X(TRACE_NEXT_HOP, "next_hop", "port", "")                                                                      \

@@ -101,6 +101,19 @@ static uint32_t parked_stage(struct worker *w)
 	return total;
 }
 
+/* Packets whose SA has come. */
+static uint32_t await_stage(struct worker *w)
+{
+	struct rte_mbuf *pkts[BURST];
+	uint16_t n = await_take(w, pkts, BURST);
+
+	if (!n)
+		return 0;
+	handoff_sort(w, pkts, n);
+	worker_stages(w);
+	return n;
+}
+
 /* The one it sends to a device with, or QUEUE_NONE. */
 static uint16_t tx_queue_of(const struct worker *w, const struct assignment *a, uint16_t device)
 {
@@ -196,6 +209,7 @@ uint32_t worker_step(struct worker *w)
 	if (unlikely(moving))
 		queues_poll(w);
 	n = unlikely(w->parked.count) ? parked_stage(w) : 0;
+	n += unlikely(w->awaiting.count) ? await_stage(w) : 0;
 	n += expire_stage(w);
 	injected = ring_stage(w, w->inject);
 	worker_count(w, DP_C_INJECTED, injected);
