@@ -275,8 +275,8 @@ static enum drop_reason tunnelled_fault(const struct explain_facts *f, const str
 	const struct sa *sa = tunnel_lookup(f->dp->ips, from);
 
 	if (is_protect(&e->leaving))
-		return claimed_back_verdict(
-			r, tunnel_lookup(f->dp->ips, tunnel_child_lookup(f->dp->ips, e->leaving.tunnel_slot, &f->leaving)));
+		return claimed_back_verdict(r, tunnel_lookup(f->dp->ips, tunnel_child_lookup(f->dp->ips,
+										 e->leaving.tunnel_slot, &f->leaving)));
 	if (!e->leaving.matched && sa && returns_in_clear(r->kind, r->port, sa_path(sa)->port))
 		return DROP_NO_POLICY;
 	return tunnelled_verdict(&e->leaving);

@@ -6,8 +6,8 @@
 #include "packet_priv.h"
 #include "reassembly_priv.h"
 
-#define UNIT            8 /* of offsets, and bytes of a fragment header */
-#define DATAGRAM_MAX    65535
+#define UNIT         8 /* of offsets, and bytes of a fragment header */
+#define DATAGRAM_MAX 65535
 
 /* Bytes of upper header that the first fragment has to show: all that a policy or a receiver decides on. */
 static uint16_t upper_bytes_least(uint8_t protocol)

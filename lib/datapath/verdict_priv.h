@@ -81,8 +81,8 @@ static inline enum drop_reason tunnelled_verdict(const struct spd_verdict *leavi
 	return leaving->matched && leaving->action == SPD_DISCARD ? DROP_DISCARD : DROP_NONE;
 }
 
-/* That no rule speaks of, and a router on the side it came from would have. What the tunnel is for is on another side, or
- * a host on the link; that the rest leaves in clear takes a rule. */
+/* That no rule speaks of, and a router on the side it came from would have. What the tunnel is for is on another side,
+ * or a host on the link; that the rest leaves in clear takes a rule. */
 static inline bool returns_in_clear(enum route_kind kind, uint16_t port, uint16_t arrival)
 {
 	return port == arrival && kind == ROUTE_VIA;

@@ -289,7 +289,8 @@ static void test_inbound_packet_for_its_own_tunnel_is_a_loop(void)
  * came by, it leaves in clear when a rule says so only. A host on that link is where it should be. */
 static void test_inbound_does_not_leave_in_clear_by_the_port_it_came_by(void)
 {
-	const struct probe astray = { .src = FAR_HOST, .dst = "10.99.0.1" }, to_link = { .src = FAR_HOST, .dst = WAN_PEER };
+	const struct probe astray = { .src = FAR_HOST, .dst = "10.99.0.1" },
+			   to_link = { .src = FAR_HOST, .dst = WAN_PEER };
 	const struct probe astray6 = { .src = FAR_HOST6, .dst = "2001:db8:99::1" };
 	uint8_t payload[512];
 
