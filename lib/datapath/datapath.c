@@ -64,7 +64,9 @@ static int worker_links(struct worker *w, unsigned instance)
 	w->records = ring_make(
 		instance, w->id, "records", sizeof(struct datapath_trace_record), TRACE_RING_SIZE, single);
 	w->handoff = rte_zmalloc("handoff", w->dp->worker_count * sizeof(*w->handoff), RTE_CACHE_LINE_SIZE);
-	if (!w->inject || !w->events || !w->records || !w->handoff || handoff_links(w, instance))
+	w->sealed_shares = rte_zmalloc(
+		"sealed_shares", w->dp->worker_count * sizeof(*w->sealed_shares), RTE_CACHE_LINE_SIZE);
+	if (!w->inject || !w->events || !w->records || !w->handoff || !w->sealed_shares || handoff_links(w, instance))
 		return -ENOMEM;
 	for (int i = 0; i < PUNT_CLASSES; i++)
 		if (!w->punt[i])
@@ -109,6 +111,7 @@ static void worker_free(struct worker *w)
 	for (int i = 0; i < PUNT_CLASSES; i++)
 		rte_ring_free(w->punt[i]);
 	rte_free(w->handoff);
+	rte_free(w->sealed_shares);
 	rte_free(w);
 }
 

@@ -43,6 +43,8 @@
 #define IKE_BUCKETS         1024 /* of the per-source rate limit; sources that hash alike share one */
 #define LINK_BUCKETS        256  /* of the limit per neighbour; likewise */
 #define PORT_ROWS           (DATAPATH_PORTS_MAX + 1) /* of what is limited by port; the last: what came from none */
+#define SEALED_SHARES       64                       /* among as many all SPIs are spread */
+#define SEALED_SHARE        8                        /* packets */
 #define NO_SA_MEMORY        256                      /* tunnel slots a worker remembers to have reported */
 #define AWAITING_MAX        128                      /* packets of a worker that wait for an SA */
 #define AWAITING_TUNNEL_MAX 4 /* ... of one tunnel slot; slots that share a memory cell share these */
@@ -158,6 +160,12 @@ struct list {
 };
 
 /* Refills with time, a token a packet. Owner thread only. */
+/* What was handed to a worker since less than half of its ring was free, by a hash of the SPI; at most SEALED_SHARE. */
+struct sealed_shares {
+	uint8_t handed[SEALED_SHARES];
+	bool used;
+};
+
 struct bucket {
 	uint64_t last_cycles;
 	uint32_t tokens_milli;
@@ -238,7 +246,8 @@ struct worker {
 	struct burst_item protect[BURST];
 	uint16_t protect_count;
 	struct list tx[DATAPATH_PORTS_MAX];
-	struct list *handoff; /* one per worker */
+	struct list *handoff;                /* one per worker */
+	struct sealed_shares *sealed_shares; /* one per worker */
 	struct parked parked;
 	struct awaiting awaiting;
 	struct bucket icmp_errors[2][PORT_ROWS]; /* packet too big; all others */

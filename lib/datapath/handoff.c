@@ -42,6 +42,28 @@ void handoff_push_unproven(struct worker *w, struct rte_mbuf *m, uint16_t to, co
 		worker_drop(w, m, DROP_HANDOFF_FULL);
 }
 
+/* Whoever has seen an SPI can send to it in any number, and only the owner finds out. While more than half of the ring
+ * is taken, each SPI has a few packets; all together they leave room for what is not sealed. */
+static void sealed_push(struct worker *w, struct rte_mbuf *m, uint16_t to, const struct note *note, uint32_t spi)
+{
+	struct sealed_shares *s = &w->sealed_shares[to];
+	uint8_t *share = &s->handed[spi * 0x9e3779b1u >> 26];
+
+	static_assert(SEALED_SHARES == 1 << 6, "bits of the hash above");
+	static_assert(SEALED_SHARES * SEALED_SHARE <= HANDOFF_SIZE / 4, "a quarter is left to others");
+	if (likely(receiver_has_room(w, to))) {
+		if (unlikely(s->used))
+			memset(s, 0, sizeof(*s));
+	} else if (*share < SEALED_SHARE) {
+		(*share)++;
+		s->used = true;
+	} else {
+		worker_drop(w, m, DROP_HANDOFF_FULL);
+		return;
+	}
+	handoff_push(w, m, to, note);
+}
+
 static uint64_t *filter_word(struct parked *p, uint32_t what)
 {
 	return &p->filter[what / 64 % ARRAY_LEN(p->filter)];
@@ -98,6 +120,14 @@ static void packet_park(struct worker *w, struct rte_mbuf *m, const struct note 
 	p->what[at] = what;
 	p->count++;
 	*filter_word(p, what) |= 1ull << what % 64;
+}
+
+void handoff_sealed(struct worker *w, struct rte_mbuf *m, uint8_t turn, const struct note *note, uint32_t spi)
+{
+	if (turn == WORKER_MOVING)
+		packet_park(w, m, note, parked_for_bucket(spi));
+	else
+		sealed_push(w, m, turn, note, spi);
 }
 
 void handoff_turn(struct worker *w, struct rte_mbuf *m, uint8_t turn, const struct note *note, uint32_t what)

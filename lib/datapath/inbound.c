@@ -53,7 +53,7 @@ static __rte_noinline void sealed_hand_on(
 	const struct note note = { .stage = STAGE_SEALED };
 
 	if (sad_lookup(w->ips, question->spi, question->protocol, rte_pktmbuf_mtod(m, const uint8_t *)))
-		handoff_turn(w, m, turn, &note, parked_for_bucket(question->spi));
+		handoff_sealed(w, m, turn, &note, question->spi);
 	else
 		sealed_unknown(w, m, question->spi);
 }

@@ -231,6 +231,9 @@ bool mss_is_syn(const uint8_t *ip, uint16_t total_bytes);
 void handoff_push(struct worker *w, struct rte_mbuf *m, uint16_t to, const struct note *note);
 /* handoff.c: the same for what anyone can send in any number: half of the ring is left to other packets. */
 void handoff_push_unproven(struct worker *w, struct rte_mbuf *m, uint16_t to, const struct note *note);
+/* handoff.c: what came for an SA, to its owner, or to wait for one. While less than half of the ring is free, each SPI
+ * has a few packets. */
+void handoff_sealed(struct worker *w, struct rte_mbuf *m, uint8_t turn, const struct note *note, uint32_t spi);
 /* What packets wait for: the next owner of a bucket of inbound SAs, of a slot's outbound SA, of a port's TX queue. */
 static inline uint32_t parked_for_bucket(uint32_t spi)
 {

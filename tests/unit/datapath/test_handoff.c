@@ -163,6 +163,34 @@ static void test_handoff_unproven_packets_leave_half_of_the_ring(void)
 	two_close();
 }
 
+/* One SA's flood, which only its owner could tell from what its peer sends, leaves room for other SAs and for clear
+ * packets. */
+static void test_handoff_flood_to_one_spi_leaves_room(void)
+{
+	const unsigned half = (HANDOFF_SIZE - 1) / 2;
+	struct sa other = { .spi = 0x1002 };
+
+	two_open(0);
+	fake.inbound[1] = &other;
+	sealed_arrive(0x1001, 2 * HANDOFF_SIZE);
+	uint64_t dropped = rig_drops(DROP_HANDOFF_FULL);
+	CU_ASSERT_EQUAL(dropped, 2 * HANDOFF_SIZE - half - SEALED_SHARE);
+	sealed_arrive(0x1002, SEALED_SHARE);
+	CU_ASSERT_EQUAL(rig_drops(DROP_HANDOFF_FULL), dropped);
+	for (int i = 0; i < 80; i++) {
+		worker_step(rig.dp->workers[0]);
+		rig_sent(LAN);
+	}
+	/* there is room again */
+	sealed_arrive(0x1001, 100);
+	CU_ASSERT_EQUAL(rig_drops(DROP_HANDOFF_FULL), dropped);
+	for (int i = 0; i < 80; i++) {
+		worker_step(rig.dp->workers[0]);
+		rig_sent(LAN);
+	}
+	two_close();
+}
+
 static void test_handoff_full_ring_is_counted(void)
 {
 	const struct probe p = { .src = LAN_HOST, .dst = FAR_HOST };
@@ -217,6 +245,7 @@ int main(int argc, char **argv)
 		TEST(test_handoff_inbound_by_bucket_before_the_sa),
 		TEST(test_handoff_unknown_spi_ends_where_it_arrives),
 		TEST(test_handoff_unproven_packets_leave_half_of_the_ring),
+		TEST(test_handoff_flood_to_one_spi_leaves_room),
 		TEST(test_handoff_full_ring_is_counted),
 		TEST(test_handoff_port_takes_no_more_is_counted),
 		TEST(test_handoff_sa_gone_meanwhile_is_dropped),
