@@ -480,6 +480,13 @@ static inline bool destination_own(const struct datapath *dp, const struct rte_m
 				: address_own(dp, table_id, packet_ip(m)->dst_addr);
 }
 
+/* The same of a packet whose addresses classify_addresses6 has let pass: a link-local destination is ours then. */
+static inline bool destination_for_us(const struct datapath *dp, const struct rte_mbuf *m)
+{
+	return (packet_is_ip6(m) && unlikely(ipv6_link_local(ip6_destination(packet_ip6(m))))) ||
+	       destination_own(dp, m);
+}
+
 static inline bool source_own(const struct datapath *dp, const struct rte_mbuf *m)
 {
 	uint16_t table_id = packet_table_id(dp, m);

@@ -118,11 +118,6 @@ void forward_egress(struct worker *w, struct rte_mbuf *m, uint16_t port, uint32_
 	egress(w, m, port, neighbour, on_link, ORIGIN_CONTROL);
 }
 
-void forward_link_local(struct worker *w, struct rte_mbuf *m)
-{
-	forward_egress(w, m, m->port, packet_neighbour(w, m, m->port), true);
-}
-
 static void route_egress(struct worker *w, struct rte_mbuf *m, const struct route *r, enum origin origin)
 {
 	bool on_link = r->kind == ROUTE_CONNECTED;
@@ -138,6 +133,17 @@ static __rte_noinline void forward_too_big(
 
 	for (uint16_t i = 0; i < n; i++)
 		route_egress(w, fragments[i], r, origin);
+}
+
+void forward_link_local(struct worker *w, struct rte_mbuf *m)
+{
+	const struct route link = { .kind = ROUTE_CONNECTED, .port = m->port };
+	uint16_t mtu = w->ports[m->port].mtu;
+
+	if (unlikely(m->data_len > mtu))
+		forward_too_big(w, m, &link, ORIGIN_CONTROL, mtu);
+	else
+		route_egress(w, m, &link, ORIGIN_CONTROL);
 }
 
 static __rte_noinline void unroutable(struct worker *w, struct rte_mbuf *m, const struct route *r, enum origin origin)
