@@ -657,6 +657,8 @@ uint32_t resolve_ensure(struct datapath *dp, uint16_t port, const struct addr *a
 bool resolve_is_asked(const struct datapath *dp, uint32_t index);
 /* The neighbour answered a question of ours. */
 void resolve_answered(struct datapath *dp, uint32_t index, const uint8_t mac[6], uint64_t now_ns);
+/* The operator says what its MAC is. */
+void resolve_given(struct datapath *dp, uint32_t index, const uint8_t mac[6]);
 /* The neighbour named its MAC unasked: used, not trusted for longer than it takes to ask. */
 void resolve_heard(struct datapath *dp, uint32_t index, const uint8_t mac[6], uint64_t now_ns);
 /* What was proven is in doubt. */

@@ -149,13 +149,16 @@ static inline uint32_t packet_neighbour(const struct worker *w, const struct rte
 				: neighbour_lookup(w->neighbours, port, packet_ip(m)->dst_addr);
 }
 
-/* forward.c: sends an IP packet to a neighbour of a port. on_link: it is the packet's destination (NEIGHBOUR_NONE: to
- * be resolved); else one that a path or route pins. */
+/* forward.c: sends an IP packet that policy is not asked about (any more) to a neighbour of a port. on_link: it is the
+ * packet's destination (NEIGHBOUR_NONE: to be resolved); else one that a path or route pins. */
 void forward_egress(struct worker *w, struct rte_mbuf *m, uint16_t port, uint32_t neighbour, bool on_link);
+/* forward.c: the same for one that this loop's policy lets leave in clear. */
+void forward_egress_as(
+	struct worker *w, struct rte_mbuf *m, uint16_t port, uint32_t neighbour, bool on_link, enum origin origin);
 /* forward.c: what we say to a link-local address, on the link of m->port: no route and no policy leads there. */
 void forward_link_local(struct worker *w, struct rte_mbuf *m);
-/* forward.c: a complete frame to its port. */
-void forward_frame(struct worker *w, struct rte_mbuf *m, uint16_t port);
+/* forward.c: a complete frame to its port; of which origin the packet in it is. */
+void forward_frame(struct worker *w, struct rte_mbuf *m, uint16_t port, enum origin origin);
 /* forward.c: gives a port what was collected for it. Returns packets sent. */
 uint32_t forward_port_flush(struct worker *w, uint16_t port);
 /* forward.c: gives the ports what was collected. Returns packets sent. */
