@@ -67,6 +67,8 @@ void ipsec_worker_free(struct ipsec_worker *w);
 void ipsec_worker_quiescent(struct ipsec_worker *w); /* once a loop, holding no SA, path or snapshot pointer */
 void ipsec_worker_offline(struct ipsec_worker *w);   /* before sleeping */
 void ipsec_worker_online(struct ipsec_worker *w);
+/* Worker: a number that nobody can guess, of the crypto engine's stream. False: the engine failed. */
+bool ipsec_worker_random(struct ipsec_worker *w, uint32_t *ret_number);
 
 /* ---- paths ------------------------------------------------------------------------------------------------------ */
 

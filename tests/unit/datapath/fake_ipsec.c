@@ -66,6 +66,15 @@ void reclaim_later(struct ipsec *ips, void (*free_fn)(void *object), void *objec
 	fake.deferred = ips->count;
 }
 
+/* 1, 2, 3 */
+bool ipsec_worker_random(struct ipsec_worker *w, uint32_t *ret_number)
+{
+	(void)w;
+	if (!fake.no_random)
+		*ret_number = ++fake.random;
+	return !fake.no_random;
+}
+
 struct ipsec_worker *ipsec_worker_create(struct ipsec *ips, uint16_t worker)
 {
 	struct ipsec_worker *w = calloc(1, sizeof(*w));

@@ -145,6 +145,12 @@ static void test_defragment_big_ipv6_echo_is_answered_in_fragments(void)
 	CU_ASSERT_EQUAL(received_join(LAN, joined, &largest, &id), 4008);
 	CU_ASSERT_EQUAL(joined[0], 129);
 	CU_ASSERT(largest > 1400 && largest <= 1500);
+	/* of the engine's random numbers (RFC 7739); without one it is not sent */
+	CU_ASSERT(id == 1 && fake.random == 1);
+	fake.no_random = true;
+	send_in_fragments(LAN, big_packet(LAN_HOST6, LAN_OWN6, IPPROTO_ICMPV6, 4008), 1300);
+	CU_ASSERT_EQUAL(rig_sent(LAN), 0);
+	CU_ASSERT_EQUAL(rig_drops(DROP_CRYPTO), 1);
 	rig_close();
 }
 
