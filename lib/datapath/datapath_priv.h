@@ -78,8 +78,9 @@ struct device {
 	_Atomic uint8_t pollers[PORT_QUEUES_MAX];
 	/* control only */
 	struct rss rss;
-	bool steers;      /* has not refused a rule by SPI */
-	uint32_t steered; /* rules it has */
+	bool steers;          /* has not refused a rule by SPI */
+	uint32_t steered;     /* rules it has */
+	uint64_t kernel_lost; /* as far as the kernel was asked: kernel_ring_lost */
 } __rte_cache_aligned;
 
 /* An interface: a device, or one VLAN of it. */
@@ -634,6 +635,10 @@ void mld_start(struct datapath *dp);
 /* Control: a port's groups are reported once more. */
 void mld_report(struct datapath *dp, uint16_t port);
 void mld_tick(struct datapath *dp, uint64_t now_ns);
+
+/* kernel_ring.c, control: frames that the sockets of this process bound to a kernel interface had no room for, since
+ * it was last asked. */
+uint64_t kernel_ring_lost(unsigned if_index);
 
 /* True when an address is one that this port itself answers to, global or link-local. */
 static inline bool port_has6(const struct port *p, const uint8_t addr[16])
