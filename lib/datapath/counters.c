@@ -23,6 +23,17 @@ const char *datapath_counter_name(enum datapath_counter c)
 	return (unsigned)c < DATAPATH_COUNTER_COUNT ? counter_names[c] : "unknown";
 }
 
+static const char *const stage_names[] = {
+#define STAGE_NAME(name, keyword) [name] = keyword,
+	CYCLE_STAGES(STAGE_NAME)
+#undef STAGE_NAME
+};
+
+const char *datapath_stage_name(enum cycle_stage s)
+{
+	return (unsigned)s < CYCLE_STAGE_COUNT ? stage_names[s] : "unknown";
+}
+
 uint16_t datapath_worker_count(const struct datapath *dp)
 {
 	return dp->worker_count;
@@ -91,7 +102,11 @@ void datapath_worker_stats_read(const struct datapath *dp, uint16_t worker, stru
 		.idle_cycles = tallied(&w->idle_cycles),
 		.packets = tallied(&w->packets),
 		.bursts = tallied(&w->bursts),
+		.measured_loops = tallied(&w->measured_loops),
+		.measured_packets = tallied(&w->measured_packets),
 	};
+	for (int i = 0; i < CYCLE_STAGE_COUNT; i++)
+		ret_stats->stage_cycles[i] = tallied(&w->stage_cycles[i]);
 	for (int i = 0; i < DATAPATH_COUNTER_COUNT; i++)
 		ret_stats->counters[i] = tallied(&w->counters[i]);
 	for (int i = 0; i < DROP_REASON_COUNT; i++)

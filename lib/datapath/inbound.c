@@ -230,6 +230,7 @@ void inbound_sealed(struct worker *w)
 	if (!w->sealed.n)
 		return;
 	n = items_collect(w, items);
+	stage_lap(w->clock, CYCLES_FIND_SA);
 	if (!n)
 		return;
 	if (unlikely(w->capture != NULL))
@@ -245,6 +246,7 @@ void inbound_sealed(struct worker *w)
 		else
 			inner_sort(w, items[i].m, items[i].sa);
 	}
+	stage_lap(w->clock, CYCLES_INNER);
 	for (uint16_t i = good; i < n; i++) {
 		if (items[i].drop == DROP_EXPIRED)
 			event_sa_flags(w, sa_spi(items[i].sa));

@@ -9,6 +9,7 @@
 #include "base.h"
 #include "drop.h"
 #include "model.h"
+#include "stage_clock.h"
 
 #define IPSEC_WORKERS_MAX 64
 #define SA_BUCKETS        256 /* low 8 bits of an SPI */
@@ -67,6 +68,8 @@ void ipsec_worker_free(struct ipsec_worker *w);
 void ipsec_worker_quiescent(struct ipsec_worker *w); /* once a loop, holding no SA, path or snapshot pointer */
 void ipsec_worker_offline(struct ipsec_worker *w);   /* before sleeping */
 void ipsec_worker_online(struct ipsec_worker *w);
+/* Bursts count their stages on this clock from now on; NULL: on none. Borrowed. */
+void ipsec_worker_measure(struct ipsec_worker *w, struct stage_clock *clock);
 
 /* ---- paths ------------------------------------------------------------------------------------------------------ */
 
@@ -284,6 +287,7 @@ enum spd_action { SPD_DISCARD, SPD_BYPASS, SPD_PROTECT };
 struct spd_rule {
 	enum spd_action action;
 	uint32_t tunnel_slot; /* of PROTECT */
+	bool awaits;          /* of PROTECT: packets without an SA ask for one and may wait for it */
 	struct selector_list local, remote;
 };
 

@@ -96,6 +96,12 @@ void ipsec_worker_online(struct ipsec_worker *w)
 	(void)w;
 }
 
+void ipsec_worker_measure(struct ipsec_worker *w, struct stage_clock *clock)
+{
+	(void)w;
+	(void)clock;
+}
+
 struct path *path_create(const struct path_spec *spec, uint16_t mtu, uint16_t port, uint32_t neighbour)
 {
 	struct path *p = calloc(1, sizeof(*p));
