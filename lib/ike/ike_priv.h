@@ -161,7 +161,7 @@ struct outbox {
 	uint8_t peer_hash[HASH_BYTES]; /* SHA-1 of the request the response answers */
 };
 
-/* Child SAs of one IKE SA, with those that are on their way out. */
+/* Child SAs of one IKE SA, with those that are on their way out and those that are being made (child_has_room). */
 #define CHILD_SAS_MAX 64
 
 /* Packets that were under way when a Child SA was deleted still get in for so long. */
@@ -603,6 +603,8 @@ struct child_sa *child_lookup(const struct ike_engine *e, uint32_t spi_in);
 struct child_sa *child_of_spi(const struct ike_sa *sa, uint32_t spi_in);
 /* The one of an index that is up and not replaced; NULL: none. */
 struct child_sa *child_of_index(const struct ike_sa *sa, uint32_t index);
+/* Another one may be begun: those that are being made have their place already. */
+bool child_has_room(const struct ike_sa *sa);
 /* The peer has it, as far as we can know. */
 bool child_is_known(const struct ike_engine *e, const struct child_sa *child);
 /* A new one in no list yet. NULL without memory. */

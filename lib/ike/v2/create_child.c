@@ -231,6 +231,7 @@ static void send_request(struct ike_engine *e, struct ike_sa *sa, struct create 
 
 static void begin(struct ike_engine *e, struct ike_sa *sa, uint8_t kind, uint32_t index, uint32_t old_spi)
 {
+	bool room = child_has_room(sa);
 	struct create *x = sa->ours = create_new(e, kind, true);
 
 	if (!x) {
@@ -249,7 +250,9 @@ static void begin(struct ike_engine *e, struct ike_sa *sa, uint8_t kind, uint32_
 	x->reserved = e->host.spi_reserve(e->host.context, &sa->local.addr, &sa->remote.addr);
 	struct proposal_list offer = child_proposals(sa, CREATE_CHILD_SA, index, 0);
 	x->group = alg_lookup(TRANSFORM_KE, proposals_first_group(&offer), 0);
-	if (!x->reserved)
+	if (!room)
+		give_up(e, sa, "too many Child SAs");
+	else if (!x->reserved)
 		give_up(e, sa, "no inbound SPI is free");
 	else if (!modes_pass_nat(sa, offer.items[0].protocol))
 		give_up(e, sa, modes_no_nat);

@@ -194,7 +194,8 @@ static void wish_child(struct wishes *w, struct child_sa *child)
 	for (uint8_t i = 0; i < w->count; i++)
 		if (w->children[i] == child)
 			return;
-	w->children[w->count++] = child;
+	if (w->count < CHILD_SAS_MAX)
+		w->children[w->count++] = child;
 }
 
 static void wish_delete(const struct ike_sa *sa, const struct payload *p, struct wishes *w)
