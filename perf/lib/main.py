@@ -10,6 +10,7 @@ import traceback
 
 import captures
 import extras
+import latency
 import marks
 import plan
 import plots
@@ -18,6 +19,7 @@ import rounds
 import secgw
 import systems
 import verify
+import workers
 from sallyport import Sallyport
 
 
@@ -98,19 +100,24 @@ def measure_parts(o, run):
     if not counts or o.only:
         return {}
     try:
-        return {"micro": extras.micro(run.lab, run.exclusive), "ike": extras.ike(run.lab, run.exclusive, "ecp256", counts),
-                "daemons": extras.daemons(o.repo, run.exclusive)}
+        return {"micro": extras.micro(run.lab, run.exclusive), "churn": extras.churn(run.lab, run.exclusive),
+                "latency": latency.measure(run.lab, run.hz, run.exclusive),
+                "workers": workers.measure(run.lab, run.hz, run.exclusive),
+                "ike": extras.ike(run.lab, run.exclusive, "ecp256", counts), "daemons": extras.daemons(o.repo, run.exclusive)}
     finally:
         run.exclusive.release()
 
 
 def finish(o, run, rows, problems, parts):
-    judged = marks.judged(rows) + extras.ike_marks(parts.get("ike", []))
+    judged = marks.judged(rows) + extras.churn_marks(parts.get("churn", [])) + extras.ike_marks(parts.get("ike", []))
     report.print_commands(rows)
     report.print_rows(rows, run.hz, captures.IMIX)
     report.print_engines(marks.engines(rows))
     if parts:
         extras.print_micro(parts["micro"])
+        extras.print_churn(parts["churn"])
+        latency.print_latency(parts["latency"])
+        workers.print_workers(parts["workers"])
         extras.print_ike(parts["ike"])
         extras.print_daemons(parts["daemons"])
     report.print_marks(judged)
