@@ -118,7 +118,52 @@ static void test_our_own_child_has_its_place_among_all(void)
 	CU_ASSERT_TRUE(wire_done(&w));
 }
 
+/* ---- many IKE SAs ---- */
+
+static void ask_for_ike_sa(struct wire *w, uint32_t id, uint64_t spi)
+{
+	static const uint8_t nonce[32] = { 1 }, key[32] = { 9 };
+	struct proposal_list offer = w->a.profiles[0].proposals;
+	struct message m;
+
+	protect_init_message(node_sa(&w->b), CREATE_CHILD_SA, false, id, &m);
+	proposals_address(&offer, 8, spi);
+	message_add_sa(&m, &offer);
+	message_add(&m, PAYLOAD_NONCE)->nonce = BYTES_OF(nonce);
+	struct payload *ke = message_add(&m, PAYLOAD_KE);
+	ke->ke.group = KE_CURVE25519;
+	ke->ke.data = BYTES_OF(key);
+	say(w, &m);
+	wire_run(w, MS);
+}
+
+/* A's own rekeying is never answered, and B begins one after the other of the same IKE SA (RFC 7296 2.8.2). */
+static void test_rekeyings_beside_our_own_are_few(void)
+{
+	struct wire w;
+	struct ike_actions out = { 0 };
+
+	wire_init(&w, 2);
+	wire_start(&w);
+	CU_ASSERT_TRUE_FATAL(wire_run_until_up(&w, 5 * S));
+	wire_run(&w, 100 * MS);
+	w.b.dead = true;
+	w.a.engine->now_ns = w.now_ns;
+	w.a.engine->out = &out;
+	rekey_ike_on_timer(w.a.engine, node_sa(&w.a));
+	w.a.engine->out = NULL;
+	node_carry_out(&w.a, &out);
+	wire_run(&w, 10 * MS);
+	for (uint32_t i = 0; i < 20; i++)
+		ask_for_ike_sa(&w, i, 0x1000 + i);
+	CU_ASSERT_EQUAL(ike_sa_count(w.a.engine), 5);
+	wire_run(&w, 60 * S);
+	CU_ASSERT_EQUAL(w.a.events[IKE_EV_PHASE1_DOWN], 1);
+	CU_ASSERT_TRUE(wire_done(&w));
+}
+
 static const struct test tests[] = {
+	TEST(test_rekeyings_beside_our_own_are_few),
 	TEST(test_our_own_child_has_its_place_among_all),
 };
 

@@ -16,6 +16,9 @@
 /* What it refuses to rekey is tried again so much later, until its life is over. */
 #define REFUSED_PAUSE_NS (10 * SECOND_NS)
 
+/* IKE SAs that a peer may leave behind in rekeying. */
+#define LEFTOVERS_MAX 4
+
 /* ---- the object ---- */
 
 static struct create *create_new(struct ike_engine *e, uint8_t kind, bool initiator)
@@ -509,6 +512,17 @@ static void step_back(struct ike_engine *e, struct ike_sa *sa, const struct chil
 	drop_ours(e, sa);
 }
 
+/* One that the peer has rekeyed stays for minutes, one of a race for half of one: as long as some of these wait for its
+ * Delete it makes no more. */
+static bool has_many_leftovers(const struct ike_sa *sa)
+{
+	unsigned count = 0;
+
+	for (const struct ike_sa *other = sa->tunnel->sas; other; other = other->sibling)
+		count += other->state == ST_REPLACED || other->state == ST_INHERITING;
+	return count >= LEFTOVERS_MAX;
+}
+
 /* 0: it is to be answered. */
 static uint16_t judge(struct ike_engine *e, struct ike_sa *sa, const struct message *m, struct child_sa **ret_old)
 {
@@ -520,6 +534,8 @@ static uint16_t judge(struct ike_engine *e, struct ike_sa *sa, const struct mess
 
 	*ret_old = rekey && !ike ? rekeyed_child(sa, rekey) : NULL;
 	step_back(e, sa, *ret_old, ike);
+	if (ike && has_many_leftovers(sa))
+		return NOTIFY_TEMPORARY_FAILURE;
 	enum peer_asks asks = ike ? ASKS_REKEY_IKE : rekey ? ASKS_REKEY_CHILD : ASKS_CREATE_CHILD;
 	enum verdict v = collision_judge(asks, doing_of(sa), child_doing_of(*ret_old));
 	return v < ARRAY_LEN(notifies) ? notifies[v] : 0;
