@@ -157,6 +157,7 @@ struct outbox {
 	uint32_t peer_request_id;             /* the one expected next */
 	uint32_t tries;                       /* transmissions of the outstanding request */
 	uint64_t first_ns;                    /* its first */
+	bool scattered;                       /* it went to several addresses of the peer */
 	uint8_t request_exchange;
 	uint8_t peer_hash[HASH_BYTES]; /* SHA-1 of the request the response answers */
 };
@@ -540,7 +541,7 @@ void outbox_push_response(
 	struct ike_engine *e, struct ike_sa *sa, const struct ike_datagram *d, uint8_t *bytes, size_t len);
 /* The outstanding request goes out anew at once, as if it had not been sent before: the path is another one. */
 void outbox_send_anew(struct ike_engine *e, struct ike_sa *sa);
-/* It went out on other paths, too. */
+/* It goes out on other paths, too. */
 bool outbox_probing(const struct ike_sa *sa);
 /* True when d is byte for byte the request answered last; it is answered again from the cache. */
 bool outbox_answer_again(struct ike_engine *e, struct ike_sa *sa, const struct ike_datagram *d);

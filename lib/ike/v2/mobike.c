@@ -197,7 +197,9 @@ static bool take_addresses(struct ike_sa *sa, const struct message *m)
 	return true;
 }
 
-/* ---- what has been proven ---- */
+/* ---- what has been proven ----
+ * RFC 4555 3.7: the answer to a request that went to several addresses does not say at which of them the peer is, and
+ * its own source may be forged. A new request is then sent to the one in question. */
 
 static bool is_proven(const struct mobike *m, const struct addr *a)
 {
@@ -557,7 +559,8 @@ static void accepted(struct ike_engine *e, struct ike_sa *sa, const struct input
 	struct mobike *m = sa->mobike;
 	bool waited = m->waiting, udp = natd_udp_encap(sa), nat = sa->local_nat;
 
-	prove(m, &sa->remote.addr);
+	if (!sa->outbox.scattered)
+		prove(m, &sa->remote.addr);
 	if (message_find_notify(in->m, NOTIFY_NAT_DETECTION_SOURCE_IP))
 		natd_evaluate(e, sa, in->m, in->d);
 	seen_changes(sa, in->m);
@@ -577,6 +580,8 @@ enum step mobike_updated(struct ike_engine *e, struct ike_sa *sa, const struct t
 		return STEP_STAY;
 	if (refused)
 		on_refusal(e, sa, refused->notify.type);
+	else if (sa->outbox.scattered && sa->mobike->waiting)
+		sa->wants |= TASK_BIT(TASK_UPDATE_ADDRESSES);
 	else
 		accepted(e, sa, in);
 	return STEP_STAY;
@@ -697,7 +702,7 @@ void mobike_fill_check(struct ike_engine *e, struct ike_sa *sa, const struct tas
 	add_cookie(e, sa, m);
 }
 
-/* Who answers from another address than the new one, where the request went as well, is not at the new one. */
+/* Where the request went to several addresses, who answers from another one than the new one is not at the new one. */
 enum step mobike_checked(struct ike_engine *e, struct ike_sa *sa, const struct task *t, const struct input *in)
 {
 	struct mobike *m = sa->mobike;
@@ -705,12 +710,16 @@ enum step mobike_checked(struct ike_engine *e, struct ike_sa *sa, const struct t
 	(void)t;
 	if (!cookie_right(e, sa, in->m) || m->stale || !m->waiting || sa->state != ST_ESTABLISHED)
 		return STEP_STAY;
-	prove(m, &in->d->remote.addr);
-	if (!addr_equal(&in->d->remote.addr, &sa->remote.addr)) {
+	if (sa->outbox.scattered && !addr_equal(&in->d->remote.addr, &sa->remote.addr)) {
 		refuse_move(e, sa, &sa->local.addr, &sa->remote.addr, "the peer does not answer there");
 		sa->local = in->d->local;
 		sa->remote = in->d->remote;
 	}
+	if (sa->outbox.scattered && !is_proven(m, &sa->remote.addr)) {
+		sa->wants |= TASK_BIT(TASK_CHECK_PATH);
+		return STEP_STAY;
+	}
+	prove(m, &sa->remote.addr);
 	children_follow(e, sa, "the peer has moved, and answers there");
 	tell_news(e, sa);
 	return STEP_STAY;
