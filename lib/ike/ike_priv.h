@@ -327,7 +327,7 @@ struct create {
 	struct proposal chosen;  /* responder: to be answered */
 	struct ts_pair offer;    /* initiator: selectors of a Child SA that are asked for */
 	struct agreement agreed; /* of a Child SA */
-	uint8_t *held;           /* responder: the request that waits for its answer; owned */
+	uint8_t *held;           /* responder: the request that waits for its answer; owned; NULL: answered */
 	size_t held_len;
 	struct endpoint held_local, held_remote;
 	/* The peer began one about the same SA meanwhile, and that is over: what it made, and the lower one of its

@@ -574,6 +574,9 @@ static void answer(struct ike_engine *e, struct ike_sa *sa, struct bytes shared)
 		sa_fail(e, sa);
 		return;
 	}
+	/* it waits no longer: when the IKE SA goes now, nothing is left to be refused */
+	free(x->held);
+	x->held = NULL;
 	if (good)
 		take_place(e, sa, x, &made);
 	drop_theirs(e, sa);
@@ -597,7 +600,7 @@ static void refuse_held(struct ike_engine *e, struct ike_sa *sa, uint16_t notify
 
 void create_child_refuse_held(struct ike_engine *e, struct ike_sa *sa)
 {
-	if (sa->theirs)
+	if (sa->theirs && sa->theirs->held)
 		refuse_held(e, sa, NOTIFY_TEMPORARY_FAILURE);
 }
 
