@@ -441,6 +441,8 @@ static bool ends_with_sa(const struct ike_sa *sa, const struct create *x)
 enum step create_child_on_response(struct ike_engine *e, struct ike_sa *sa, const struct input *in)
 {
 	outbox_answered(e, sa);
+	if (informational_peer_gave_up(e, sa, in->m))
+		return STEP_STAY;
 	if (!sa->ours || ends_with_sa(sa, sa->ours))
 		drop_ours(e, sa);
 	else if (message_find(in->m, PAYLOAD_SA))

@@ -525,13 +525,6 @@ static bool seen_changes(struct ike_sa *sa, const struct message *m)
 	return changed;
 }
 
-static const struct payload *refusal(const struct message *m)
-{
-	const struct payload *p = message_find_notify(m, NOTIFY_UNACCEPTABLE_ADDRESSES);
-
-	return p ? p : message_find_notify(m, NOTIFY_UNEXPECTED_NAT_DETECTED);
-}
-
 /* RFC 4555 3.5, 3.9: back to the path before when it is still there, else the IKE SA has no path. */
 static void on_refusal(struct ike_engine *e, struct ike_sa *sa, uint16_t notify)
 {
@@ -573,7 +566,8 @@ static void accepted(struct ike_engine *e, struct ike_sa *sa, const struct input
 
 enum step mobike_updated(struct ike_engine *e, struct ike_sa *sa, const struct task *t, const struct input *in)
 {
-	const struct payload *refused = refusal(in->m);
+	/* UNACCEPTABLE_ADDRESSES, UNEXPECTED_NAT_DETECTED; or any other error (RFC 7296 3.10.1) */
+	const struct payload *refused = message_find_error(in->m);
 
 	(void)t;
 	if (!cookie_right(e, sa, in->m) || sa->mobike->stale || sa->state != ST_ESTABLISHED)
