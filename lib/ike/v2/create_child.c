@@ -618,7 +618,7 @@ bool create_child_unwanted(struct ike_engine *e, struct ike_sa *sa, uint32_t ind
 	if (is_about(sa->ours, index) && !sa->ours->sent)
 		drop_ours(e, sa);
 	/* RFC 7296 2.25.1: as if its request to rekey had come behind our Delete */
-	if (is_about(sa->theirs, index))
+	if (is_about(sa->theirs, index) && sa->theirs->held)
 		refuse_held(
 			e, sa, sa->theirs->kind == CREATE_NEW ? NOTIFY_NO_ADDITIONAL_SAS : NOTIFY_TEMPORARY_FAILURE);
 	if (sa->state != ST_ESTABLISHED)
