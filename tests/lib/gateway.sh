@@ -192,7 +192,7 @@ gw_phase1() { gw_tunnel "$1" '.phase1 | if type == "object" then .state else . e
 
 gw_phase2() { gw_tunnel "$1" '.phase2 | if type == "array" then .[0].state elif type == "object" then .state else . end'; }
 
-gw_up() { [ "$(gw_phase1 "$1")" = up ] && [ "$(gw_phase2 "$1")" = up ]; }
+gw_up() { [ "$(gw_tunnel "$1" '"\(.phase1.state) \(.phase2[0].state)"')" = "up up" ]; }
 
 gw_not_up() { ! gw_up "$1"; }
 
