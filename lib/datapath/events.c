@@ -39,16 +39,16 @@ static struct endpoint flow_end(const struct flow *f, const uint32_t *addr_be, u
 
 /* Once a second and slot; two slots that share a memory cell may be reported more often, and all together within a
  * limit: whoever sends to many tunnels in turn leaves room for what else control is to hear. */
-void event_no_sa(struct worker *w, uint32_t tunnel_slot, const struct flow *flow)
+bool event_no_sa(struct worker *w, uint32_t tunnel_slot, const struct flow *flow)
 {
 	struct datapath_event e = { .kind = DATAPATH_NO_SA, .tunnel_slot = tunnel_slot };
 	uint32_t cell = tunnel_slot % NO_SA_MEMORY;
 
 	if (w->no_sa[cell].cycles && w->no_sa[cell].slot == tunnel_slot &&
 		w->now_cycles - w->no_sa[cell].cycles < w->dp->cycles_per_s)
-		return;
+		return false;
 	if (!bucket_take(&w->no_sa_events, w->now_cycles, w->dp->cycles_per_s, NO_SA_EVENT_RATE, NO_SA_EVENT_BURST))
-		return;
+		return false;
 	w->no_sa[cell].slot = tunnel_slot;
 	w->no_sa[cell].cycles = w->now_cycles;
 	e.local = flow_end(flow, flow->local_be, flow->local_port_be);
@@ -56,6 +56,7 @@ void event_no_sa(struct worker *w, uint32_t tunnel_slot, const struct flow *flow
 	e.protocol = flow->protocol;
 	e.has_ports = flow->has_ports;
 	event_push(w, &e);
+	return true;
 }
 
 void event_unknown_spi(struct worker *w, uint32_t spi, const struct rte_mbuf *m)
