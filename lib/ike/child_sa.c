@@ -40,6 +40,16 @@ struct child_sa *child_of_index(const struct ike_sa *sa, uint32_t index)
 	return NULL;
 }
 
+static bool makes_child(const struct create *x)
+{
+	return x && x->kind != CREATE_REKEY_IKE;
+}
+
+bool child_has_room(const struct ike_sa *sa)
+{
+	return sa->child_count + makes_child(sa->ours) + makes_child(sa->theirs) < CHILD_SAS_MAX;
+}
+
 static int selectors_store(struct child_sa *child, const struct agreement *a)
 {
 	const struct selector_list *local = &a->ts.local, *remote = &a->ts.remote;
@@ -116,7 +126,7 @@ void child_free(struct ike_engine *e, struct child_sa *child)
 }
 
 /* Both stand for the same traffic of the same peer: only one of them is sent on. */
-static bool same_place(const struct child_sa *a, const struct child_sa *b)
+bool child_same_place(const struct child_sa *a, const struct child_sa *b)
 {
 	if (a->index != b->index || !identity_equal(&a->sa->remote_id, &b->sa->remote_id))
 		return false;
@@ -137,7 +147,7 @@ static struct child_sa *next_in_place(const struct child_sa *child, struct child
 		other = TAILQ_FIRST(&sa->children);
 	while (sa) {
 		for (; other; other = TAILQ_NEXT(other, siblings))
-			if (other != child && same_place(child, other))
+			if (other != child && child_same_place(child, other))
 				return other;
 		sa = sa->sibling;
 		other = sa ? TAILQ_FIRST(&sa->children) : NULL;
@@ -152,7 +162,7 @@ static int carrier_rank(const struct child_sa *child)
 		return 0;
 	if (child->sa->state != ST_ESTABLISHED && child->sa->state != ST_REPLACED)
 		return 0;
-	return 1 + !child->replaced + 2 * (child->state == CHILD_UP) + 4 * child->sending;
+	return 1 + !child->replaced + 2 * (child->state == CHILD_UP) + 4 * (child->sending || child->confirmed);
 }
 
 static struct child_sa *best_carrier(const struct child_sa *child, const struct ike_sa *except)

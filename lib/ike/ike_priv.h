@@ -157,11 +157,12 @@ struct outbox {
 	uint32_t peer_request_id;             /* the one expected next */
 	uint32_t tries;                       /* transmissions of the outstanding request */
 	uint64_t first_ns;                    /* its first */
+	bool scattered;                       /* it went to several addresses of the peer */
 	uint8_t request_exchange;
 	uint8_t peer_hash[HASH_BYTES]; /* SHA-1 of the request the response answers */
 };
 
-/* Child SAs of one IKE SA, with those that are on their way out. */
+/* Child SAs of one IKE SA, with those that are on their way out and those that are being made (child_has_room). */
 #define CHILD_SAS_MAX 64
 
 /* Packets that were under way when a Child SA was deleted still get in for so long. */
@@ -201,6 +202,7 @@ struct child_sa {
 	bool initiated; /* we began the exchange that made it */
 	bool confirmed; /* the peer has shown that it has the SA */
 	bool asked_early; /* what was asked about it last was asked before that */
+	bool surplus;     /* lost a simultaneous rekey: it is to be deleted once the peer has the one that stays */
 	bool claimed;     /* its remote addresses are its peer's alone */
 	bool piece;       /* carries less than policy wants: others may carry the rest */
 	uint16_t wants;   /* DELETE_CHILD, REKEY_CHILD */
@@ -326,7 +328,7 @@ struct create {
 	struct proposal chosen;  /* responder: to be answered */
 	struct ts_pair offer;    /* initiator: selectors of a Child SA that are asked for */
 	struct agreement agreed; /* of a Child SA */
-	uint8_t *held;           /* responder: the request that waits for its answer; owned */
+	uint8_t *held;           /* responder: the request that waits for its answer; owned; NULL: answered */
 	size_t held_len;
 	struct endpoint held_local, held_remote;
 	/* The peer began one about the same SA meanwhile, and that is over: what it made, and the lower one of its
@@ -540,7 +542,7 @@ void outbox_push_response(
 	struct ike_engine *e, struct ike_sa *sa, const struct ike_datagram *d, uint8_t *bytes, size_t len);
 /* The outstanding request goes out anew at once, as if it had not been sent before: the path is another one. */
 void outbox_send_anew(struct ike_engine *e, struct ike_sa *sa);
-/* It went out on other paths, too. */
+/* It goes out on other paths, too. */
 bool outbox_probing(const struct ike_sa *sa);
 /* True when d is byte for byte the request answered last; it is answered again from the cache. */
 bool outbox_answer_again(struct ike_engine *e, struct ike_sa *sa, const struct ike_datagram *d);
@@ -613,6 +615,8 @@ struct child_sa *child_lookup(const struct ike_engine *e, uint32_t spi_in);
 struct child_sa *child_of_spi(const struct ike_sa *sa, uint32_t spi_in);
 /* The one of an index that is up and not replaced; NULL: none. */
 struct child_sa *child_of_index(const struct ike_sa *sa, uint32_t index);
+/* Another one may be begun: those that are being made have their place already. */
+bool child_has_room(const struct ike_sa *sa);
 /* The peer has it, as far as we can know. */
 bool child_is_known(const struct ike_engine *e, const struct child_sa *child);
 /* A new one in no list yet. NULL without memory. */
@@ -622,6 +626,8 @@ void child_free(struct ike_engine *e, struct child_sa *child);
 int child_claim(struct child_sa *child);
 /* The host has it from now on. */
 void child_insert(struct ike_engine *e, struct child_sa *child);
+/* Both stand for the same traffic of the same peer. */
+bool child_same_place(const struct child_sa *a, const struct child_sa *b);
 /* Another one that can carry its traffic; NULL: none. */
 struct child_sa *child_twin(const struct child_sa *child);
 /* The same when its IKE SA ends: one of another IKE SA. */
@@ -657,6 +663,8 @@ void tunnel_link(struct tunnel *t, struct ike_sa *sa);
 void tunnel_unlink(struct ike_engine *e, struct ike_sa *sa);
 /* An IKE SA that is to take this one's place is up, or on its way. */
 bool tunnel_renews(const struct ike_sa *old);
+/* Another IKE SA of the tunnel and of the same peer is up beside this one. */
+bool tunnel_has_another(const struct ike_sa *sa);
 /* The children that start by themselves, in bits, without those that the operator terminated. */
 uint8_t tunnel_autostart(const struct tunnel *t);
 /* All children of the profile. */
@@ -671,6 +679,10 @@ void tunnel_pursue_later(struct ike_engine *e, struct tunnel *t);
 struct ike_sa *tunnel_home(const struct tunnel *t);
 /* After an IKE SA ended, or came up without its child. */
 void tunnel_follow_up(struct ike_engine *e, struct tunnel *t, enum afterwards afterwards);
+/* The children that are still to be asked for on this IKE SA, in bits; and when it has ended: they are asked for on
+ * another one, if there is one. */
+uint8_t tunnel_wishes_of(const struct ike_sa *sa);
+void tunnel_pass_on(struct ike_engine *e, struct tunnel *t, uint8_t wishes);
 /* The peer is dead; it had these children. */
 void tunnel_peer_dead(struct ike_engine *e, struct tunnel *t, uint8_t children);
 /* The operator wants these children, or an IKE SA is up: what the peer's death left is over. */
