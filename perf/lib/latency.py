@@ -5,7 +5,7 @@ import os
 
 from extras import lines_of
 from sallyport import Sallyport
-from systems import CORE, Failed, Lab, Point, eal, stop
+from systems import CORE, Failed, Lab, Point, eal, forget, stop
 
 SECONDS = 1.0
 WAIT_SECONDS = 60
@@ -37,6 +37,8 @@ def lost_in_front(counters):
 
 
 def measure_size(lab, gateway, size):
+    for device in range(2):
+        forget(lab.socket(device))
     try:
         gateway.start(lab, Point(size=size))
         mac = next(p["mac"] for p in gateway.ask(lab, "show", "ports")["ports"] if p["name"] == "lan")

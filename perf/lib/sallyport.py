@@ -142,11 +142,12 @@ class Sallyport:
             t0, n0 = self.sent(lab, point)
             time.sleep(lab.seconds)
             t1, n1 = self.sent(lab, point)
+            measured = self.ask(lab, "show", "workers")["workers"][0]["since_start"]["measured"]
         finally:
             stop(self.process)
         if n1 == n0:
             raise Failed(f"sallyportd forwards nothing: {tail(self.log)}")
-        return Sample((n1 - n0) / (t1 - t0), self.hz, " ".join(self.command(lab)))
+        return Sample((n1 - n0) / (t1 - t0), self.hz, " ".join(self.command(lab)), measured["cycles_per_packet"])
 
     def pass_through(self, lab, point):
         """until all of a capture that does not repeat has left"""
