@@ -42,47 +42,75 @@ suite_rows() { echo "$suites" | grep -v '^$'; }
 
 # ---- running programs and counting their lines ----
 
-child=""
+declare -A children=() # process -> name of the program
 suite_log=""
 
-# An interrupted run ends its current program first, so that it can clean up after itself.
+# An interrupted run ends its current programs first, so that they can clean up after themselves.
 interrupted() {
-	[ -z "$child" ] || { kill -TERM "$child" && wait "$child"; } 2>/dev/null
+	[ ${#children[@]} = 0 ] || { kill -TERM "${!children[@]}" && wait "${!children[@]}"; } 2>/dev/null
 	exit 130
 }
 trap interrupted INT TERM HUP
 
-# supervise OUT ERR COMMAND...: runs it with a time limit and no terminal; returns its exit code
-supervise() {
-	local out=$1 err=$2 rc
-	shift 2
+# start NAME OUT ERR COMMAND...: begins it with a time limit and no terminal
+start() {
+	local name=$1 out=$2 err=$3
+	shift 3
 	timeout -k 20 "$program_seconds" "$@" >"$out" 2>"$err" </dev/null &
-	child=$!
-	wait "$child"
-	rc=$?
-	child=""
+	children[$!]=$name
+}
+
+ended="" # the program `reap` saw ending
+
+# Waits until one of those started ends; returns its exit code.
+reap() {
+	local pid rc=0
+	wait -n -p pid "${!children[@]}" || rc=$?
+	ended=${children[$pid]}
+	unset "children[$pid]"
 	return $rc
 }
+
+# supervise OUT ERR COMMAND...: starts it and waits for it
+supervise() { start command "$@" && reap; }
 
 # result LINE: one counted line of the suite itself
 result() { echo "$*" | tee -a "$suite_log" | grep -E '^(FAIL|SKIP) ' || true; }
 
-# run_program NAME COMMAND...: its result lines count; ending badly or silently counts as one failure
-run_program() {
-	local name=$1 rc=0 fails
-	shift
-	local log=$logs/$suite.${name//\//.}
-	supervise "$log.out" "$log.err" "$@" || rc=$?
+log_of() { echo "$logs/$suite.${1//\//.}"; }
+
+start_program() {
+	local log
+	log=$(log_of "$1")
+	start "$1" "$log.out" "$log.err" "${@:2}"
+}
+
+# report_program NAME CODE: its result lines count; ending badly or silently counts as one failure
+report_program() {
+	local name=$1 rc=$2 fails log
+	log=$(log_of "$name")
 	grep -E '^(PASS|FAIL|SKIP) ' "$log.out" >>"$suite_log"
 	grep -E '^(FAIL|SKIP|interop:|demo:|coverage:|packet matrix:|#) ' "$log.out"
 	fails=$(grep -c '^FAIL ' "$log.out")
 	if [ "$rc" != 0 ] && [ "$fails" = 0 ]; then
-		result "FAIL $name ended with code $rc$([ $rc != 124 ] || echo " (over $program_seconds s)")"
+		result "FAIL $name ended with code $rc$([ "$rc" != 124 ] || echo " (over $program_seconds s)")"
 	elif [ "$rc" = 0 ] && ! grep -Eq '^(PASS|FAIL|SKIP) ' "$log.out"; then
 		result "FAIL $name printed no result"
 		rc=1
 	fi
 	[ "$rc$fails" = 00 ] || show_log "$log.out" "$log.err"
+}
+
+reap_program() {
+	local rc=0
+	reap || rc=$?
+	report_program "$ended" $rc
+}
+
+# run_program NAME COMMAND...
+run_program() {
+	start_program "$@"
+	reap_program
 }
 
 show_log() {
@@ -132,7 +160,7 @@ build_tsan() {
 build_pure() { build_in pure -Dbuildtype=release -Ddatapath=disabled || build_failed; }
 
 build_fuzz() {
-	CC=$(clang) build_in fuzz -Dbuildtype=debugoptimized -Db_sanitize=address,undefined -Db_lundef=false \
+	CC=$(clang) targets=fuzzers build_in fuzz -Dbuildtype=debugoptimized -Db_sanitize=address,undefined -Db_lundef=false \
 		-Dfuzzers=true -Dc_args="-fprofile-instr-generate -fcoverage-mapping" \
 		-Dc_link_args=-fprofile-instr-generate || build_failed
 }
@@ -142,16 +170,20 @@ build_failed() {
 	return 1
 }
 
-# run_meson_tests BUILD FOLDER...: the test programs that live below these folders of tests/
+# run_meson_tests BUILD FOLDER...: the test programs that live below these folders of tests/, one on each core
 run_meson_tests() {
 	local dir=$build/$1 name command folders
 	shift
 	folders=$(printf '|%s' "$@")
 	while IFS=$'\t' read -r name command; do
+		[ ${#children[@]} -lt "$(nproc)" ] || reap_program
 		# shellcheck disable=SC2086
-		run_program "$name" $command
+		start_program "$name" $command
 	done < <(meson introspect --tests "$dir" | jq -r '.[] | [.name, (.cmd | join(" "))] | @tsv' |
 		grep -E "/tests/(${folders#|})/")
+	while [ ${#children[@]} -gt 0 ]; do
+		reap_program
+	done
 }
 
 # ---- suites ----

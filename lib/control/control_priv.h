@@ -34,6 +34,7 @@ enum {
 /* What a worker had counted at some moment, or in between two. */
 struct worker_sample {
 	uint64_t busy_cycles, idle_cycles, packets, bursts;
+	uint64_t stage_cycles[CYCLE_STAGE_COUNT], measured_loops, measured_packets;
 };
 
 /* Of the last two sweeps. */

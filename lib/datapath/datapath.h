@@ -11,7 +11,9 @@
 
 struct datapath;
 
-enum datapath_idle { DATAPATH_POLL, DATAPATH_ADAPTIVE };
+/* What a worker does without packets: spin; pause, yield, sleep shortly; the CPU's pause of some microseconds; the same
+ * until a descriptor changes; sleep until a device interrupts. */
+enum datapath_idle { DATAPATH_POLL, DATAPATH_ADAPTIVE, DATAPATH_PAUSE, DATAPATH_MONITOR, DATAPATH_INTERRUPT };
 
 /* Reverse-path check of what comes in clear (RFC 3704): none; some route but the default one leads to the source; the
  * route to the source leads back through the port. */
@@ -72,8 +74,8 @@ struct datapath_config {
  * ips. */
 struct datapath *datapath_create(
 	struct ipsec *ips, const struct datapath_config *config, char *ret_reason, size_t reason_capacity);
-/* Starts ports and workers. 0 or -errno. */
-int datapath_start(struct datapath *dp);
+/* Starts ports and workers. 0 or -errno with text in ret_reason. */
+int datapath_start(struct datapath *dp, char *ret_reason, size_t reason_capacity);
 /* Ends the workers (injected packets are sent first), stops the ports. */
 void datapath_stop(struct datapath *dp);
 void datapath_free(struct datapath *dp);
@@ -233,17 +235,23 @@ uint64_t datapath_next_deadline(const struct datapath *dp);
 	X(DP_C_PUNT_MLD, "punted_mld")                                                                                 \
 	X(DP_C_REASSEMBLED, "reassembled")                                                                             \
 	X(DP_C_HELD, "held_for_neighbour")                                                                             \
+	X(DP_C_AWAIT, "held_for_sa")                                                                                   \
+	X(DP_C_AWAIT_FULL, "held_for_sa_full")                                                                         \
+	X(DP_C_AWAIT_TIMEOUT, "held_for_sa_timeout")                                                                   \
 	X(DP_C_INJECTED, "injected")
 
 #define DATAPATH_COUNTER_ENUM(name, keyword) name,
 enum datapath_counter { DATAPATH_COUNTERS(DATAPATH_COUNTER_ENUM) DATAPATH_COUNTER_COUNT };
 const char *datapath_counter_name(enum datapath_counter c);
+const char *datapath_stage_name(enum cycle_stage s);
 
 struct datapath_worker_stats {
 	uint16_t lcore, cpu;
 	uint16_t rx_queues, buckets; /* that it polls; of SPIs whose SAs it owns */
 	uint64_t loops, busy_cycles, idle_cycles;
 	uint64_t packets, bursts; /* taken from ports and rings, in so many portions */
+	/* of the loops that were measured, with the packets these handled */
+	uint64_t stage_cycles[CYCLE_STAGE_COUNT], measured_loops, measured_packets;
 	uint64_t counters[DATAPATH_COUNTER_COUNT];
 	uint64_t drops[DROP_REASON_COUNT];
 };
@@ -290,7 +298,8 @@ void datapath_worker_stats_read(const struct datapath *dp, uint16_t worker, stru
 uint16_t datapath_port_count(const struct datapath *dp);
 /* Control: whether the link of a port has a carrier. */
 bool datapath_link_up(const struct datapath *dp, uint16_t port);
-void datapath_port_stats_read(const struct datapath *dp, uint16_t port, struct datapath_port_stats *ret_stats);
+/* Control: asks the device, too. */
+void datapath_port_stats_read(struct datapath *dp, uint16_t port, struct datapath_port_stats *ret_stats);
 /* Fills up to capacity entries; returns how many exist. */
 size_t datapath_neighbours_read(const struct datapath *dp, struct datapath_neighbour *ret_neighbours, size_t capacity);
 /* Where packets to this address go next: the neighbour, its port and state (NEIGHBOUR_FREE: nothing is known of it).
@@ -420,6 +429,7 @@ uint64_t datapath_capture_lost(const struct datapath *dp);
 	X(TRACE_REFUSE, "refuse", "reason", "")                                                                        \
 	X(TRACE_HANDED, "handed", "worker", "")                                                                        \
 	X(TRACE_PARKED, "parked", "", "")                                                                              \
+	X(TRACE_AWAITS, "awaits_sa", "slot", "")                                                                       \
 	X(TRACE_ENCRYPTED, "encrypted", "", "spi")                                                                     \
 	X(TRACE_OPENED, "opened", "", "spi")                                                                           \
 	X(TRACE_NEXT_HOP, "next_hop", "port", "")                                                                      \

@@ -5,6 +5,7 @@
 #include <assert.h>
 #include <pthread.h>
 #include <rte_ethdev.h>
+#include <rte_interrupts.h>
 #include <rte_mbuf.h>
 #include <rte_ring.h>
 #include <stdatomic.h>
@@ -30,19 +31,21 @@
 #define PARKED_MAX       2048 /* packets a worker keeps while an owner changes; a power of two */
 /* Of a buffer behind a packet: Ethernet, VLAN tags, ESP trailer; and net_af_packet's framesz=9216 fits an MTU of 9000.
  */
-#define ENCAP_ROOM_BYTES 256
-#define QUEUE_NONE       0xffff
-#define RSS_KEY_MAX      64
-#define SLOT_NONE        UINT32_MAX
-#define NS_IN_S          1000000000ull
-#define NS_IN_MS         1000000ull
-#define PORT_GROUPS_MAX  4
-#define PORT_NONE        0xff
-#define VLANS_MAX        4096
-#define IKE_BUCKETS      1024                     /* of the per-source rate limit; sources that hash alike share one */
-#define LINK_BUCKETS     256                      /* of the limit per neighbour; likewise */
-#define PORT_ROWS        (DATAPATH_PORTS_MAX + 1) /* of what is limited by port; the last: what came from none */
-#define NO_SA_MEMORY     256                      /* tunnel slots a worker remembers to have reported */
+#define ENCAP_ROOM_BYTES    256
+#define QUEUE_NONE          0xffff
+#define RSS_KEY_MAX         64
+#define SLOT_NONE           UINT32_MAX
+#define NS_IN_S             1000000000ull
+#define NS_IN_MS            1000000ull
+#define PORT_GROUPS_MAX     4
+#define PORT_NONE           0xff
+#define VLANS_MAX           4096
+#define IKE_BUCKETS         1024 /* of the per-source rate limit; sources that hash alike share one */
+#define LINK_BUCKETS        256  /* of the limit per neighbour; likewise */
+#define PORT_ROWS           (DATAPATH_PORTS_MAX + 1) /* of what is limited by port; the last: what came from none */
+#define NO_SA_MEMORY        256                      /* tunnel slots a worker remembers to have reported */
+#define AWAITING_MAX        128                      /* packets of a worker that wait for an SA */
+#define AWAITING_TUNNEL_MAX 4 /* ... of one tunnel slot; slots that share a memory cell share these */
 
 /* Rings to control by class: a flood of one does not starve another. */
 /* In the order in which control takes them: a flood of beginnings does not hold up what established peers say. */
@@ -78,8 +81,9 @@ struct device {
 	_Atomic uint8_t pollers[PORT_QUEUES_MAX];
 	/* control only */
 	struct rss rss;
-	bool steers;      /* has not refused a rule by SPI */
-	uint32_t steered; /* rules it has */
+	bool steers;          /* has not refused a rule by SPI */
+	uint32_t steered;     /* rules it has */
+	uint64_t kernel_lost; /* as far as the kernel was asked: kernel_ring_lost */
 } __rte_cache_aligned;
 
 /* An interface: a device, or one VLAN of it. */
@@ -116,6 +120,8 @@ struct policies {
 	struct spd *spd;         /* NULL: no rules, nothing matches */
 	bool protects_both_ways; /* a packet may match protect rules leaving and arriving */
 	bool needs_ports;        /* some rule asks for ports: it cannot judge fragments (RFC 4301 7) */
+	uint64_t *awaits;        /* a bit per tunnel slot: a rule that awaits leads to it */
+	uint32_t awaits_slots;
 };
 
 #define TABLE_IDS     1 /* of routes; what is keyed by an address has one in its key */
@@ -173,6 +179,22 @@ struct parked {
 	uint32_t what[PARKED_MAX]; /* PARKED_*: what each waits for */
 };
 
+/* A packet whose SA is being asked for. */
+struct awaiting_packet {
+	struct rte_mbuf *m;
+	uint64_t until_cycles;
+	uint32_t tunnel; /* slot */
+	uint8_t reason;  /* enum drop_reason: how it ends without one */
+	struct flow flow;
+};
+
+struct awaiting {
+	uint32_t count;
+	uint64_t looked_cycles;
+	uint8_t by_cell[NO_SA_MEMORY];              /* how many of the tunnel slots of a memory cell wait */
+	struct awaiting_packet items[AWAITING_MAX]; /* as they came */
+};
+
 struct worker {
 	/* constant after create */
 	struct datapath *dp;
@@ -190,6 +212,9 @@ struct worker {
 	bool own6_unusable;              /* in this loop some address of ours is tentative or a duplicate */
 	struct capture *capture;         /* of this loop; NULL: none runs */
 	struct trace *trace;             /* of this loop; NULL: none runs */
+	struct stage_clock *clock;       /* of this loop; NULL: it is not measured */
+	struct stage_clock stages;       /* of the loop that is */
+	uint32_t unmeasured;             /* loops with packets until the next one is */
 	struct trace_state sampling;
 	uint32_t generation; /* of the assignment that rx, tx_queue and active come from */
 	uint16_t active;     /* workers 0 to active - 1 take part */
@@ -216,6 +241,7 @@ struct worker {
 	struct list tx[DATAPATH_PORTS_MAX];
 	struct list *handoff; /* one per worker */
 	struct parked parked;
+	struct awaiting awaiting;
 	struct bucket icmp_errors[2][PORT_ROWS]; /* packet too big; all others */
 	struct bucket icmp_reports, echo_replies, spi_events, sa_events;
 	struct bucket punts[PUNT_CLASSES][PORT_ROWS];
@@ -234,9 +260,18 @@ struct worker {
 	struct rte_ring *events;             /* worker -> control */
 	struct rte_ring *records;            /* worker -> control: of traces */
 
+	/* of DATAPATH_INTERRUPT */
+	int wake_fd;         /* constant after create; -1: in the other ways nobody needs to wake it */
+	_Atomic bool asleep; /* W: owner worker; R: who puts something into its rings */
+	int epoll_fd;        /* this and the next: owner worker only */
+	struct rte_epoll_event wake_event;
+	uint16_t armed_count; /* queues whose interrupts are on */
+	struct rx_queue armed[DATAPATH_PORTS_MAX * PORT_QUEUES_MAX];
+
 	/* W: owner worker; R: control, relaxed */
 	_Atomic uint64_t records_lost;
 	_Atomic uint64_t loops, busy_cycles, idle_cycles, packets, bursts;
+	_Atomic uint64_t stage_cycles[CYCLE_STAGE_COUNT], measured_loops, measured_packets;
 	_Atomic uint64_t counters[DATAPATH_COUNTER_COUNT];
 	_Atomic uint64_t drops[DROP_REASON_COUNT];
 	_Atomic uint64_t port_drops[DATAPATH_PORTS_MAX][DROP_REASON_COUNT]; /* the same by the port a packet came from
@@ -480,6 +515,13 @@ static inline bool destination_own(const struct datapath *dp, const struct rte_m
 				: address_own(dp, table_id, packet_ip(m)->dst_addr);
 }
 
+/* The same of a packet whose addresses classify_addresses6 has let pass: a link-local destination is ours then. */
+static inline bool destination_for_us(const struct datapath *dp, const struct rte_mbuf *m)
+{
+	return (packet_is_ip6(m) && unlikely(ipv6_link_local(ip6_destination(packet_ip6(m))))) ||
+	       destination_own(dp, m);
+}
+
 static inline bool source_own(const struct datapath *dp, const struct rte_mbuf *m)
 {
 	uint16_t table_id = packet_table_id(dp, m);
@@ -512,6 +554,18 @@ void worker_detach(struct worker *w);
 /* One loop: rings, ports, stages, TX, quiescent report. Returns the packets it handled. */
 uint32_t worker_step(struct worker *w);
 int worker_main(void *worker);
+
+/* idle.c. Whoever has put something into a ring that leads to a worker: wakes it, should it sleep. */
+void idle_wake_slow(struct worker *to);
+static inline void idle_wake(struct worker *to)
+{
+	if (likely(to->wake_fd < 0))
+		return;
+	/* pairs with the one of the worker that falls asleep */
+	atomic_thread_fence(memory_order_seq_cst);
+	if (atomic_load_explicit(&to->asleep, memory_order_relaxed))
+		idle_wake_slow(to);
+}
 
 /* port.c. Fills the port of this index from the configuration, and configures its device when it is the first of those
  * that share it. 0 or -errno with text in ret_reason. */
@@ -628,6 +682,10 @@ void mld_start(struct datapath *dp);
 void mld_report(struct datapath *dp, uint16_t port);
 void mld_tick(struct datapath *dp, uint64_t now_ns);
 
+/* kernel_ring.c, control: frames that the sockets of this process bound to a kernel interface had no room for, since
+ * it was last asked. */
+uint64_t kernel_ring_lost(unsigned if_index);
+
 /* True when an address is one that this port itself answers to, global or link-local. */
 static inline bool port_has6(const struct port *p, const uint8_t addr[16])
 {
@@ -650,6 +708,8 @@ uint32_t resolve_ensure(struct datapath *dp, uint16_t port, const struct addr *a
 bool resolve_is_asked(const struct datapath *dp, uint32_t index);
 /* The neighbour answered a question of ours. */
 void resolve_answered(struct datapath *dp, uint32_t index, const uint8_t mac[6], uint64_t now_ns);
+/* The operator says what its MAC is. */
+void resolve_given(struct datapath *dp, uint32_t index, const uint8_t mac[6]);
 /* The neighbour named its MAC unasked: used, not trusted for longer than it takes to ask. */
 void resolve_heard(struct datapath *dp, uint32_t index, const uint8_t mac[6], uint64_t now_ns);
 /* What was proven is in doubt. */

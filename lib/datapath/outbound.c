@@ -21,6 +21,7 @@ void outbound_flush(struct worker *w)
 {
 	uint16_t n = w->protect_count, good;
 
+	stage_lap(w->clock, CYCLES_FORWARD);
 	if (!n)
 		return;
 	w->protect_count = 0;
@@ -44,6 +45,7 @@ void outbound_flush(struct worker *w)
 	for (uint16_t i = good; i < n; i++)
 		protected_drop(w, &w->protect[i]);
 	worker_count(w, DP_C_ENCAP, good);
+	stage_lap(w->clock, CYCLES_FORWARD);
 }
 
 static inline void protect_push(struct worker *w, struct rte_mbuf *m, struct sa *sa)
@@ -109,12 +111,20 @@ static inline struct sa *decided_sa(struct worker *w, const struct flow *flow, s
 	return decided_again(w, flow, d, sa, ret_fits);
 }
 
+/* unfit: an SA of this worker that is there, but not for this flow; NULL: none is. */
 static __rte_noinline void no_sa(struct worker *w, struct rte_mbuf *m, const struct flow *flow,
-	const struct decision *d, enum drop_reason reason)
+	const struct decision *d, struct sa *unfit, enum origin origin)
 {
-	if (d->reason != DROP_NO_SA)
+	const struct await_note note = { .origin = (uint8_t)origin, .reason = unfit ? DROP_SELECTOR_OUT : DROP_NO_SA };
+
+	if (d->reason != DROP_NO_SA) {
 		event_no_sa(w, d->tunnel, flow);
-	refuse(w, m, d->tunnel, reason);
+		if (await_push(w, m, flow, d->tunnel, &note))
+			return;
+	}
+	if (unfit)
+		sa_count_drop(unfit, DROP_SELECTOR_OUT);
+	refuse(w, m, d->tunnel, (enum drop_reason)note.reason);
 }
 
 /* An SA that is not this worker's: true when it is from now on, else the packet has gone to its owner. */
@@ -142,15 +152,14 @@ static inline struct sa *sa_for(
 	struct sa *sa = decided_sa(w, flow, d, &fits);
 
 	if (unlikely(!sa)) {
-		no_sa(w, m, flow, d, DROP_NO_SA);
+		no_sa(w, m, flow, d, NULL, origin);
 		return NULL;
 	}
 	uint8_t owner = sa_owner(sa);
 	if (unlikely(owner != w->id || w->parked.count) && !sa_claim_or_hand_on(w, m, sa, owner, d->slot, origin))
 		return NULL;
 	if (unlikely(!fits)) {
-		sa_count_drop(sa, DROP_SELECTOR_OUT);
-		no_sa(w, m, flow, d, DROP_SELECTOR_OUT);
+		no_sa(w, m, flow, d, sa, origin);
 		return NULL;
 	}
 	return sa;
@@ -247,6 +256,7 @@ static inline void decisions_act(
 	struct sa *sas[BURST];
 
 	plain_sas_find(w, pkts, n, d, sas);
+	stage_lap(w->clock, CYCLES_FIND_SA);
 	for (uint16_t i = 0; i < n; i++)
 		if (unlikely(!protect_usual(w, pkts[i], sas[i], origin) &&
 			     !(deciding_plain(d, i) && forward_usual(w, pkts[i], &d->decisions[i], origin))))
@@ -264,6 +274,7 @@ void outbound_clear(struct worker *w, struct list *l, enum origin origin)
 	if (unlikely(w->trace != NULL))
 		trace_packets(w, l->m, n, TRACE_CLEAR, (uint16_t)origin);
 	decide_burst(w, l->m, n, origin, &deciding);
+	stage_lap(w->clock, CYCLES_DECIDE);
 	if (unlikely(w->trace != NULL))
 		trace_decisions(w, l->m, deciding.decisions, n);
 	decisions_act(w, l->m, n, origin, &deciding);
@@ -310,6 +321,7 @@ void outbound_tunnelled(struct worker *w)
 	if (unlikely(w->trace != NULL))
 		trace_inner(w, w->inner.m, w->inner_slot, n);
 	decide_burst(w, w->inner.m, n, ORIGIN_TUNNEL, &deciding);
+	stage_lap(w->clock, CYCLES_DECIDE);
 	if (unlikely(w->trace != NULL))
 		trace_decisions(w, w->inner.m, deciding.decisions, n);
 	for (uint16_t i = 0; i < n; i++) {

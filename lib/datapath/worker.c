@@ -1,27 +1,25 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* The worker's loop: inject ring, handoff ring, RX queues, the fixed list of stages, TX, quiescent report; and what it
- * does when there is nothing to do. */
-#include "stages_priv.h"
+/* The worker's loop: inject ring, handoff ring, RX queues, the fixed list of stages, TX, quiescent report. What it
+ * does when there is nothing to do is in idle.c. */
+#include "idle_priv.h"
 
 #include <errno.h>
 #include <rte_cycles.h>
 #include <rte_lcore.h>
-#include <rte_pause.h>
 #include <rte_random.h>
 #include <sched.h>
 #include <sys/prctl.h>
-#include <time.h>
 
-#define IDLE_PAUSES   256  /* loops without a packet before the worker yields */
-#define IDLE_YIELDS   1024 /* ... and before it sleeps */
-#define SLEEP_MIN_NS  5000
-#define SLEEP_MAX_NS  100000
-#define SLEEP_GROW_NS 5000
+/* Of the loops with packets one in about MEASURE_EVERY + MEASURE_SPREAD / 2 is measured; by chance, or traffic with the
+ * same beat would show one side of itself only. */
+#define MEASURE_EVERY  48
+#define MEASURE_SPREAD 32 /* a power of two */
 
 /* Only the own lists may fill during the last stages: answers are packets too, but none is answered. */
 static void worker_stages(struct worker *w)
 {
 	defragment_burst(w);
+	stage_lap(w->clock, CYCLES_OTHER);
 	inbound_sealed(w);
 	outbound_tunnelled(w);
 	if (unlikely(w->dp->reverse_path)) {
@@ -30,9 +28,21 @@ static void worker_stages(struct worker *w)
 	}
 	local_burst(w, &w->tunnelled, ORIGIN_TUNNEL);
 	local_burst(w, &w->local, ORIGIN_CLEAR);
+	stage_lap(w->clock, CYCLES_OTHER);
 	outbound_clear(w, &w->clear, ORIGIN_CLEAR);
 	outbound_clear(w, &w->own_clear, ORIGIN_OWN_CLEAR);
 	outbound_clear(w, &w->own_tunnel, ORIGIN_OWN_TUNNEL);
+}
+
+/* They come from another core's cache: fetched together, not one by one as the stages get to them. */
+static void ring_prefetch(struct rte_mbuf **pkts, uint32_t n)
+{
+	for (uint32_t i = 0; i < n; i++) {
+		rte_prefetch0(pkts[i]);
+		rte_prefetch0(packet_note(pkts[i]));
+	}
+	for (uint32_t i = 0; i < n; i++)
+		rte_prefetch0(rte_pktmbuf_mtod(pkts[i], const uint8_t *));
 }
 
 static uint32_t ring_stage(struct worker *w, struct rte_ring *ring)
@@ -42,7 +52,10 @@ static uint32_t ring_stage(struct worker *w, struct rte_ring *ring)
 
 	if (!n)
 		return 0;
+	ring_prefetch(pkts, n);
+	stage_lap(w->clock, CYCLES_RECEIVE);
 	handoff_sort(w, pkts, (uint16_t)n);
+	stage_lap(w->clock, CYCLES_CLASSIFY);
 	worker_stages(w);
 	tally(&w->bursts, 1);
 	return n;
@@ -67,7 +80,9 @@ static uint32_t rx_stage(struct worker *w)
 		uint16_t n = rte_eth_rx_burst(w->rx[i].id, w->rx[i].queue, frames, BURST);
 		if (!n)
 			continue;
+		stage_lap(w->clock, CYCLES_RECEIVE);
 		classify_burst(w, w->rx[i].device, frames, n);
+		stage_lap(w->clock, CYCLES_CLASSIFY);
 		worker_stages(w);
 		tally(&w->bursts, 1);
 		total += n;
@@ -96,6 +111,19 @@ static uint32_t parked_stage(struct worker *w)
 		worker_stages(w);
 	}
 	return total;
+}
+
+/* Packets whose SA has come. */
+static uint32_t await_stage(struct worker *w)
+{
+	struct rte_mbuf *pkts[BURST];
+	uint16_t n = await_take(w, pkts, BURST);
+
+	if (!n)
+		return 0;
+	handoff_sort(w, pkts, n);
+	worker_stages(w);
+	return n;
 }
 
 /* The one it sends to a device with, or QUEUE_NONE. */
@@ -144,13 +172,48 @@ static inline void snapshot_take(struct worker *w)
 		assignment_take(w, w->snapshot->assignment);
 }
 
+static __rte_noinline void measure_begin(struct worker *w)
+{
+	w->stages = (struct stage_clock){ .last = w->now_cycles };
+	w->clock = &w->stages;
+	ipsec_worker_measure(w->crypto, w->clock);
+}
+
+/* A loop without packets tells nothing; the next one is measured instead. */
+static __rte_noinline void measure_end(struct worker *w, uint32_t packets)
+{
+	stage_lap(w->clock, CYCLES_OTHER);
+	ipsec_worker_measure(w->crypto, NULL);
+	w->clock = NULL;
+	if (!packets)
+		return;
+	for (int i = 0; i < CYCLE_STAGE_COUNT; i++)
+		tally(&w->stage_cycles[i], w->stages.cycles[i]);
+	tally(&w->measured_packets, packets);
+	tally(&w->measured_loops, 1);
+	w->unmeasured = MEASURE_EVERY + (uint32_t)rte_rand_max(MEASURE_SPREAD);
+}
+
+/* What this loop has cost, and by stage when it was measured. */
+static inline void loop_account(struct worker *w, uint32_t packets)
+{
+	if (unlikely(w->clock != NULL))
+		measure_end(w, packets);
+	else if (packets)
+		w->unmeasured--;
+	tally(&w->loops, 1);
+	tally(&w->packets, packets);
+	tally(packets ? &w->busy_cycles : &w->idle_cycles, rte_rdtsc() - w->now_cycles);
+}
+
 uint32_t worker_step(struct worker *w)
 {
-	uint64_t start = rte_rdtsc();
 	uint32_t n, injected;
 
 	assert_worker(w);
-	w->now_cycles = start;
+	w->now_cycles = rte_rdtsc();
+	if (unlikely(!w->unmeasured))
+		measure_begin(w);
 	snapshot_take(w);
 	watch_take(w);
 	addresses_take(w);
@@ -158,6 +221,7 @@ uint32_t worker_step(struct worker *w)
 	if (unlikely(moving))
 		queues_poll(w);
 	n = unlikely(w->parked.count) ? parked_stage(w) : 0;
+	n += unlikely(w->awaiting.count) ? await_stage(w) : 0;
 	n += expire_stage(w);
 	injected = ring_stage(w, w->inject);
 	worker_count(w, DP_C_INJECTED, injected);
@@ -168,6 +232,7 @@ uint32_t worker_step(struct worker *w)
 	if (n) {
 		forward_flush(w);
 		handoff_flush(w);
+		stage_lap(w->clock, CYCLES_TRANSMIT);
 	}
 	if (unlikely(moving))
 		w->moving = queues_turn(w) || w->snapshot->assignment->passing;
@@ -175,9 +240,7 @@ uint32_t worker_step(struct worker *w)
 	w->capture = NULL;
 	w->trace = NULL;
 	ipsec_worker_quiescent(w->crypto);
-	tally(&w->loops, 1);
-	tally(&w->packets, n);
-	tally(n ? &w->busy_cycles : &w->idle_cycles, rte_rdtsc() - start);
+	loop_account(w, n);
 	if (unlikely(moving))
 		event_signal(w->dp); /* the next step is control's, and it waits for this loop */
 	return n;
@@ -200,29 +263,6 @@ void worker_detach(struct worker *w)
 	w->crypto = NULL;
 }
 
-static void worker_sleep(struct worker *w, uint32_t idle_loops)
-{
-	uint64_t ns = SLEEP_MIN_NS + (uint64_t)(idle_loops - IDLE_YIELDS) * SLEEP_GROW_NS;
-	struct timespec t = { .tv_nsec = (long)RTE_MIN(ns, (uint64_t)SLEEP_MAX_NS) };
-	uint64_t start = rte_rdtsc();
-
-	ipsec_worker_offline(w->crypto);
-	nanosleep(&t, NULL);
-	ipsec_worker_online(w->crypto);
-	tally(&w->idle_cycles, rte_rdtsc() - start);
-}
-
-/* Less and less eager: a CPU may be shared with control and other workers. */
-static void worker_idle(struct worker *w, uint32_t idle_loops)
-{
-	if (idle_loops < IDLE_PAUSES)
-		rte_pause();
-	else if (idle_loops < IDLE_YIELDS)
-		sched_yield();
-	else
-		worker_sleep(w, idle_loops);
-}
-
 static void worker_loop(struct worker *w)
 {
 	uint32_t idle_loops = 0;
@@ -230,10 +270,8 @@ static void worker_loop(struct worker *w)
 	while (!atomic_load_explicit(&w->dp->stop, memory_order_relaxed)) {
 		if (worker_step(w) || w->moving)
 			idle_loops = 0;
-		else if (w->dp->idle == DATAPATH_ADAPTIVE || w->id >= w->active)
-			worker_idle(w, idle_loops++);
 		else
-			rte_pause();
+			idle_rest(w, idle_loops++);
 	}
 }
 
@@ -266,7 +304,7 @@ int worker_main(void *worker)
 	w->cpu = (uint16_t)sched_getcpu();
 	/* the kernel would stretch short sleeps by its default slack of 50 us */
 	prctl(PR_SET_TIMERSLACK, 1000);
-	if (worker_attach(w)) {
+	if (worker_attach(w) || idle_attach(w)) {
 		atomic_store_explicit(&w->state, WORKER_FAILED, memory_order_release);
 		return -ENOMEM;
 	}
@@ -275,6 +313,7 @@ int worker_main(void *worker)
 	atomic_store_explicit(&w->state, WORKER_RUNNING, memory_order_release);
 	worker_loop(w);
 	worker_drain_injected(w);
+	idle_detach(w);
 	/* release: pairs with datapath_stop */
 	atomic_store_explicit(&w->state, WORKER_STOPPED, memory_order_release);
 	return 0;

@@ -74,6 +74,7 @@ struct child_sa *child_create(struct ike_engine *e, struct ike_sa *sa, const str
 	child->spi_out = a->spi_out;
 	child->protocol = a->protocol;
 	child->transport = a->transport;
+	child->renamed = a->transport && a->original_remote.family != ADDR_NONE;
 	child->udp_encap = natd_udp_encap(sa);
 	child->up_since_ns = e->now_ns;
 	child->ends_ns = UINT64_MAX;
@@ -115,7 +116,7 @@ void child_free(struct ike_engine *e, struct child_sa *child)
 }
 
 /* Both stand for the same traffic of the same peer: only one of them is sent on. */
-static bool same_place(const struct child_sa *a, const struct child_sa *b)
+bool child_same_place(const struct child_sa *a, const struct child_sa *b)
 {
 	if (a->index != b->index || !identity_equal(&a->sa->remote_id, &b->sa->remote_id))
 		return false;
@@ -136,7 +137,7 @@ static struct child_sa *next_in_place(const struct child_sa *child, struct child
 		other = TAILQ_FIRST(&sa->children);
 	while (sa) {
 		for (; other; other = TAILQ_NEXT(other, siblings))
-			if (other != child && same_place(child, other))
+			if (other != child && child_same_place(child, other))
 				return other;
 		sa = sa->sibling;
 		other = sa ? TAILQ_FIRST(&sa->children) : NULL;
@@ -151,7 +152,7 @@ static int carrier_rank(const struct child_sa *child)
 		return 0;
 	if (child->sa->state != ST_ESTABLISHED && child->sa->state != ST_REPLACED)
 		return 0;
-	return 1 + !child->replaced + 2 * (child->state == CHILD_UP) + 4 * child->sending;
+	return 1 + !child->replaced + 2 * (child->state == CHILD_UP) + 4 * (child->sending || child->confirmed);
 }
 
 static struct child_sa *best_carrier(const struct child_sa *child, const struct ike_sa *except)

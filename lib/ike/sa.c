@@ -397,6 +397,15 @@ static void tell_up(struct ike_engine *e, struct ike_sa *sa)
 	}
 }
 
+/* The child of IKE_AUTH may have been terminated meanwhile. */
+static void check_wanted(struct ike_engine *e, struct ike_sa *sa)
+{
+	for (struct child_sa *child = TAILQ_FIRST(&sa->children), *next; child; child = next) {
+		next = TAILQ_NEXT(child, siblings);
+		child_check_wanted(e, child);
+	}
+}
+
 /* The wish to end it came while IKE_AUTH was out; or others make way, and children are still missing. */
 static void look_around(struct ike_engine *e, struct ike_sa *sa, bool initial_contact)
 {
@@ -410,6 +419,7 @@ static void look_around(struct ike_engine *e, struct ike_sa *sa, bool initial_co
 	}
 	timers_clear(&e->timers, &t->retry);
 	tunnel_replace(e, sa, initial_contact);
+	check_wanted(e, sa);
 	missing = (uint8_t)(t->wanted & ~sa_children(sa, true));
 	/* RFC 7296 1.2 keeps an IKE SA whose first child was refused: that is asked for again, with growing pauses */
 	if (missing & first && sa->initiator)
@@ -525,10 +535,22 @@ void sa_heard(struct ike_engine *e, struct ike_sa *sa)
 	tunnel_replace(e, sa, false);
 }
 
+/* Those that the new path does not carry end; where they are wanted they are asked for anew. */
+static void end_misplaced(struct ike_engine *e, struct ike_sa *sa)
+{
+	for (struct child_sa *child = TAILQ_FIRST(&sa->children), *next; child; child = next) {
+		const char *fault = modes_path_fault(child);
+		next = TAILQ_NEXT(child, siblings);
+		if (fault && child->state == CHILD_UP)
+			child_expire(e, child, fault);
+	}
+}
+
 void sa_repath(struct ike_engine *e, struct ike_sa *sa)
 {
 	struct child_sa *child;
 
+	end_misplaced(e, sa);
 	TAILQ_FOREACH (child, &sa->children, siblings) {
 		/* RFC 4555 1.2: in transport mode the addresses are those of the traffic itself, and stay */
 		if (!child->installed || child->transport)
@@ -548,6 +570,7 @@ void sa_move_remote(struct ike_engine *e, struct ike_sa *sa, const struct endpoi
 	if (!sa->remote_nat || sa->local_nat || sa->mobike || endpoint_equal(&sa->remote, remote))
 		return;
 	sa->remote = *remote;
+	end_misplaced(e, sa);
 	TAILQ_FOREACH (child, &sa->children, siblings) {
 		if (child->installed)
 			action_child(e, IKE_UPDATE, child);

@@ -33,11 +33,47 @@ uint8_t tunnel_autostart(const struct tunnel *t)
 	return (uint8_t)((bits | t->restart) & ~t->held & ~t->resting);
 }
 
+static void place_add(struct tunnel *t, const struct addr *remote)
+{
+	for (uint8_t i = 0; i < t->place_count; i++)
+		if (addr_equal(t->places[i].remote, remote))
+			return;
+	t->places[t->place_count++] = (struct tunnel_place){ .tunnel = t, .remote = remote };
+}
+
+/* Gives a tunnel its places; returns those behind. A peer that may be anywhere is not looked for at an address. */
+static struct tunnel_place *places_make(struct ike_engine *e, struct tunnel *t, struct tunnel_place *places)
+{
+	const struct tunnel_profile *p = t->profile;
+
+	t->places = places;
+	place_add(t, &p->remote_addr);
+	for (uint8_t i = 0; p->remote_addr.family != ADDR_NONE && i < p->remote_more.count; i++)
+		place_add(t, &p->remote_more.items[i]);
+	for (uint8_t i = 0; i < t->place_count; i++)
+		table_insert(&e->by_address, &places[i].by_address, address_hash(places[i].remote));
+	return places + t->place_count;
+}
+
+static size_t places_most(const struct tunnel_profile *profiles, size_t count)
+{
+	size_t n = 1;
+
+	for (size_t i = 0; i < count; i++)
+		n += 1u + profiles[i].remote_more.count;
+	return n;
+}
+
 int tunnels_init(struct ike_engine *e, const struct tunnel_profile *profiles, size_t count)
 {
+	size_t places = places_most(profiles, count);
+
 	e->tunnels = calloc(count ? count : 1, sizeof(*e->tunnels));
-	if (!e->tunnels || table_init(&e->by_address, count + 1) || timers_reserve(&e->timers, (uint32_t)count))
+	e->places = calloc(places, sizeof(*e->places));
+	if (!e->tunnels || !e->places || table_init(&e->by_address, places) ||
+		timers_reserve(&e->timers, (uint32_t)count))
 		return -ENOMEM;
+	struct tunnel_place *free_place = e->places;
 	e->tunnel_count = count;
 	/* from the last to the first: chains are then in the order of the configuration */
 	for (size_t i = count; i-- > 0;) {
@@ -47,7 +83,7 @@ int tunnels_init(struct ike_engine *e, const struct tunnel_profile *profiles, si
 		TAILQ_INIT(&t->peers);
 		t->retry.kind = TIMER_RETRY;
 		t->retry.owner = t;
-		table_insert(&e->by_address, &t->by_address, address_hash(&profiles[i].remote_addr));
+		free_place = places_make(e, t, free_place);
 	}
 	for (size_t i = 0; i < count; i++) {
 		e->tunnels[i].wanted = tunnel_autostart(&e->tunnels[i]);
@@ -66,18 +102,28 @@ void tunnels_done(struct ike_engine *e)
 		pieces_forget(&e->tunnels[i]);
 	}
 	free(e->tunnels);
+	free(e->places);
 	table_done(&e->by_address);
 }
 
 static struct tunnel *chain_match(struct link *l, const struct addr *local, const struct addr *remote)
 {
 	for (; l; l = table_next(l)) {
-		struct tunnel *t = CONTAINER_OF(l, struct tunnel, by_address);
+		const struct tunnel_place *at = CONTAINER_OF(l, struct tunnel_place, by_address);
+		struct tunnel *t = at->tunnel;
 		bool here = addr_is_any(&t->profile->local_addr) || addr_equal(&t->profile->local_addr, local) ||
 			    mobike_local(t->profile, local);
-		if (here && addr_equal(&t->profile->remote_addr, remote))
+		if (here && addr_equal(at->remote, remote))
 			return t;
 	}
+	return NULL;
+}
+
+static const struct tunnel_place *place_of(const struct tunnel *t, const struct addr *remote)
+{
+	for (uint8_t i = 0; i < t->place_count; i++)
+		if (addr_equal(t->places[i].remote, remote))
+			return &t->places[i];
 	return NULL;
 }
 
@@ -85,16 +131,18 @@ struct tunnel *tunnel_candidate(
 	const struct ike_engine *e, const struct addr *local, const struct addr *remote, const struct tunnel *previous)
 {
 	static const struct addr any = { 0 };
-	bool exact = !previous || previous->profile->remote_addr.family != ADDR_NONE;
+	const struct tunnel_place *before = previous ? place_of(previous, remote) : NULL;
+	bool exact = !previous || before;
 	struct tunnel *t = NULL;
 
 	if (exact)
-		t = chain_match(previous ? table_next(&previous->by_address)
-					 : table_first(&e->by_address, address_hash(remote)),
+		t = chain_match(
+			before ? table_next(&before->by_address) : table_first(&e->by_address, address_hash(remote)),
 			local, remote);
 	if (t)
 		return t;
-	return chain_match(exact ? table_first(&e->by_address, address_hash(&any)) : table_next(&previous->by_address),
+	return chain_match(
+		exact ? table_first(&e->by_address, address_hash(&any)) : table_next(&previous->places[0].by_address),
 		local, &any);
 }
 
@@ -162,6 +210,14 @@ bool tunnel_renews(const struct ike_sa *old)
 		if (sa->initiator && sa->state < ST_ESTABLISHED && !(sa->wants & TASK_BIT(TASK_DELETE_IKE)))
 			return true;
 		else if (sa->state == ST_ESTABLISHED && sa->created_order > old->established_order)
+			return true;
+	return false;
+}
+
+bool tunnel_has_another(const struct ike_sa *sa)
+{
+	for (const struct ike_sa *other = sa->tunnel->sas; other; other = other->sibling)
+		if (other != sa && other->state == ST_ESTABLISHED && identity_equal(&other->remote_id, &sa->remote_id))
 			return true;
 	return false;
 }
@@ -291,6 +347,31 @@ static void forget_older(struct ike_engine *e, struct ike_sa *fresh)
 	}
 }
 
+uint8_t tunnel_wishes_of(const struct ike_sa *sa)
+{
+	bool asking = sa->asking.kind == TASK_CREATE_CHILD;
+
+	return (uint8_t)(sa->creates | (asking ? 1u << sa->asking.child_index : 0));
+}
+
+void tunnel_pass_on(struct ike_engine *e, struct tunnel *t, uint8_t wishes)
+{
+	if (!tunnel_home(t))
+		return;
+	t->wanted |= wishes & (uint8_t)~t->held;
+	if (!t->retry.place)
+		tunnel_pursue_later(e, t);
+}
+
+static void give_way(struct ike_engine *e, struct ike_sa *sa, const char *reason)
+{
+	struct tunnel *t = sa->tunnel;
+	uint8_t wishes = tunnel_wishes_of(sa);
+
+	sa_terminate(e, sa, AFTER_NOTHING, reason);
+	tunnel_pass_on(e, t, wishes);
+}
+
 /* The old one carries the traffic until the peer has shown that it has the fresh one: the message that brings it up on
  * the peer's side may still be under way. */
 static void replace(struct ike_engine *e, struct ike_sa *old, struct ike_sa *fresh)
@@ -300,17 +381,17 @@ static void replace(struct ike_engine *e, struct ike_sa *old, struct ike_sa *fre
 		return;
 	}
 	event_emit(e, IKE_EV_REPLACED, old->tunnel, old, "a newer IKE SA is up");
-	sa_terminate(e, old, AFTER_NOTHING, "replaced by a newer IKE SA");
+	give_way(e, old, "replaced by a newer IKE SA");
 }
 
-/* Every child of the old one is there, on the peer's side too. */
-static bool covers(const struct ike_engine *e, const struct ike_sa *fresh, const struct ike_sa *old)
+/* Every child of the old one is there, and the peer has shown that it has it. */
+static bool covers(const struct ike_sa *fresh, const struct ike_sa *old)
 {
 	const struct child_sa *child;
 	uint8_t known = 0;
 
 	TAILQ_FOREACH (child, &fresh->children, siblings) {
-		if (child->state == CHILD_UP && child_is_known(e, child))
+		if (child->state == CHILD_UP && child->confirmed)
 			known |= (uint8_t)(1u << child->index);
 	}
 	return !(sa_children(old, false) & ~known) && !pieces_waiting(fresh);
@@ -342,7 +423,7 @@ void tunnel_replace(struct ike_engine *e, struct ike_sa *fresh, bool initial_con
 		else if (!younger(fresh, sa) || !identity_equal(&sa->remote_id, &fresh->remote_id))
 			continue;
 		/* one that came up without a child replaces none that has one */
-		else if (covers(e, fresh, sa))
+		else if (covers(fresh, sa))
 			replace(e, sa, fresh);
 		else if (fresh->began && sa_children(fresh, false))
 			ask_for_the_rest(e, fresh, sa);
@@ -357,16 +438,6 @@ static bool stays(const struct ike_sa *a, const struct ike_sa *b)
 	if (full != other_full)
 		return full > other_full;
 	return a->spi_i < b->spi_i;
-}
-
-/* What was still to be asked for on it is asked for on the other. */
-static void drop_double(struct ike_engine *e, struct ike_sa *sa)
-{
-	struct tunnel *t = sa->tunnel;
-
-	sa_terminate(e, sa, AFTER_NOTHING, "both sides began at once");
-	if (!t->retry.place)
-		tunnel_pursue_later(e, t);
 }
 
 void tunnel_settle(struct ike_engine *e, struct tunnel *t)
@@ -389,8 +460,8 @@ void tunnel_settle(struct ike_engine *e, struct tunnel *t)
 			continue;
 		if (!best->proven)
 			task_want(e, best, TASK_LIVENESS);
-		else if (covers(e, best, sa))
-			drop_double(e, sa);
+		else if (covers(best, sa))
+			give_way(e, sa, "both sides began at once");
 		else
 			ask_for_the_rest(e, best, sa);
 	}

@@ -56,8 +56,8 @@ static inline void item_drop(struct burst_item *item, enum drop_reason reason)
 	sa_count_drop(item->sa, reason);
 }
 
-/* Good packets first, in their order. Returns how many. */
-static uint16_t burst_partition(struct burst_item *items, uint16_t n)
+/* Good packets first, in their order. */
+static void burst_partition(struct burst_item *items, uint16_t n)
 {
 	struct burst_item bad[IPSEC_BURST];
 	uint16_t good = 0, bad_count = 0;
@@ -69,7 +69,6 @@ static uint16_t burst_partition(struct burst_item *items, uint16_t n)
 			bad[bad_count++] = items[i];
 	}
 	memcpy(&items[good], bad, bad_count * sizeof(bad[0]));
-	return good;
 }
 
 /* The short way of a direction (usual_priv.h). */
@@ -178,12 +177,18 @@ static __rte_always_inline uint16_t burst_run(
 	if (!n)
 		return 0;
 	w->udp6 = 0;
+	stage_lap(w->clock, CYCLES_PREFETCH);
 	burst_prepare(w, items, n, prepare, &plan);
+	stage_lap(w->clock, CYCLES_PREPARE);
 	good = plan.ops;
 	failed = ops_run(w, items, &plan);
+	stage_lap(w->clock, CYCLES_CRYPTO);
 	if (plan.finish || unlikely(failed || w->udp6))
 		good = burst_finish(w, items, plan.ops, finish);
-	return likely(good == n) ? n : burst_partition(items, n);
+	if (unlikely(good != n))
+		burst_partition(items, n);
+	stage_lap(w->clock, CYCLES_FINISH);
+	return good;
 }
 
 /* The SA's lines, its path's, and the packet's around which headers go. */
@@ -238,4 +243,13 @@ const uint8_t *iv_pool_pull(struct ipsec_worker *w, uint16_t n)
 	}
 	w->iv_left -= n;
 	return w->iv_pool + w->iv_left;
+}
+
+bool ipsec_worker_random(struct ipsec_worker *w, uint32_t *ret_number)
+{
+	const uint8_t *at = iv_pool_pull(w, sizeof(*ret_number));
+
+	if (at)
+		memcpy(ret_number, at, sizeof(*ret_number));
+	return at;
 }

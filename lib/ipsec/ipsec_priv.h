@@ -54,6 +54,7 @@ struct ipsec_worker {
 	void *manager;
 	const struct crypto_engine *engine;
 	struct ipsec *ips;
+	struct stage_clock *clock; /* NULL: this loop is not measured */
 	uint16_t worker;
 	uint16_t key_line_count;
 	uint16_t key_lines[CRYPTO_LINES];

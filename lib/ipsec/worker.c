@@ -55,3 +55,8 @@ void ipsec_worker_online(struct ipsec_worker *w)
 {
 	rte_rcu_qsbr_thread_online(w->ips->reclaim.qsbr, w->worker);
 }
+
+void ipsec_worker_measure(struct ipsec_worker *w, struct stage_clock *clock)
+{
+	w->clock = clock;
+}

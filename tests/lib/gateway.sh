@@ -205,6 +205,14 @@ gw_sa() {
 	gw_json "$1" show sas | jq -r "[.. | objects | select(has(\"spi\") and .direction == \"$2\")][-1].$3 // empty"
 }
 
+# path_mtu_learnt NAME MTU: that of its newest SA is known
+path_mtu_learnt() { [ "$(gw_sa "$1" out path_mtu.learnt)" = "$2" ]; }
+
+# neighbour_state NAME ADDRESS: "none" if the gateway knows no such neighbour
+neighbour_state() {
+	gw_json "$1" show neighbours | jq -r --arg a "$2" '[.neighbours[] | select(.address == $a)][0].state // "none"'
+}
+
 # gw_spi NAME in|out: 8 hexadecimal digits
 gw_spi() { gw_sa "$1" "$2" spi | sed 's/^0x//' | awk '{ printf "%8s", tolower($0) }' | tr ' ' 0; }
 
@@ -213,6 +221,16 @@ gw_sa_count() { gw_json "$1" show sas | jq '[.. | objects | select(has("spi"))] 
 # gw_counter NAME COUNTER: a counter or drop reason of all workers, or of IKE (a name in both counts both)
 gw_counter() {
 	gw_json "$1" show counters | jq "[.totals.counters.$2, .totals.drops.$2, .ike.$2 | numbers] | add // 0"
+}
+
+# gw_missed NAME: frames that the kernel had for a gateway's interfaces and its ports did not take: the ring of
+# net_af_packet was full, which that driver counts nowhere
+gw_missed() {
+	local port taken total=0
+	while read -r port taken; do
+		total=$((total - taken + $(awk -v port="$port:" '$1 == port { print $3 }' "/proc/${pids[$1]}/net/dev")))
+	done < <(gw_json "$1" show ports | jq -r '.ports[] | "\(.name) \(.rx_packets)"')
+	echo $total
 }
 
 counter_above() { [ "$(gw_counter "$1" "$2")" -gt "$3" ]; }

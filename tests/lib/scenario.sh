@@ -4,6 +4,6 @@
 
 _lib=$(dirname "${BASH_SOURCE[0]}")
 # shellcheck source=/dev/null
-for _part in common netns gateway debian13 strongswan; do
+for _part in common netns hosts gateway debian13 strongswan; do
 	. "$_lib/$_part.sh"
 done

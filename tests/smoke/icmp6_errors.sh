@@ -7,14 +7,6 @@
 # shellcheck source=/dev/null
 . "$(dirname "$0")/../lib/scenario.sh"
 
-host_side() {
-	in_ns "$1" sysctl -qw net.ipv6.conf.all.disable_ipv6=0 net.ipv6.conf.eth0.disable_ipv6=0
-	address "$1" eth0 "$2/24"
-	ip -n "$(ns "$1")" addr add "$3/64" dev eth0 nodad || die "address $3 of $1"
-	default_via "$1" "$4"
-	ip -n "$(ns "$1")" -6 route add default via "$5" dev eth0 || die "default route of $1"
-}
-
 config_errors() {
 	cat >"$work/gw.yaml" <<-END
 		# SPDX-License-Identifier: BSD-3-Clause
@@ -65,8 +57,8 @@ link ha eth0 ga lan
 link ga wan hb eth0
 config_errors
 gateway_start gw ga
-host_side ha 10.1.0.2 2001:db8:1::2 10.1.0.1 2001:db8:1::1
-host_side hb 192.0.2.2 2001:db8:f::2 192.0.2.1 2001:db8:f::1
+host_of_both ha 10.1.0.2/24 2001:db8:1::2 10.1.0.1 2001:db8:1::1
+host_of_both hb 192.0.2.2/24 2001:db8:f::2 192.0.2.1 2001:db8:f::1
 
 check icmp6_errors/time_exceeded counts gw ttl_exceeded hears_ttl
 check icmp6_errors/no_route counts gw no_route hears_no_route

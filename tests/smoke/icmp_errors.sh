@@ -38,13 +38,6 @@ config() {
 	manual_secret gw-b to-a $manual_key_ab $manual_key_ba
 }
 
-ping_says() {
-	local key=$1 pattern=$2 out
-	shift 2
-	out=$(in_ns "$key" ping -n -W 2 -c 1 "$@" 2>&1)
-	echo "$out" | grep -Eq "$pattern" || because "ping $*: $(echo "$out" | sed -n 2p)"
-}
-
 nothing_clear() { [ "$(wan_count clear)" = "$clear_before" ] || because "$(wan_count clear) clear packets on the WAN"; }
 
 # the host must not hear of it

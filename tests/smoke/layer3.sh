@@ -9,15 +9,6 @@
 # Outer 1500 - IPv4 20 - ESP header 8 - IV 8 - ICV 16 leaves 1448, of which pad length and next header take 2.
 inner_mtu=1446
 
-ping_says() {
-	local key=$1 pattern=$2 out
-	shift 2
-	out=$(in_ns "$key" ping -n -W 2 -c 1 "$@" 2>&1)
-	echo "$out" | grep -Eq "$pattern" || because "ping $*: $(echo "$out" | sed -n 2p)"
-}
-
-forget_mtu() { ip -n "$(ns ha)" route flush cache; }
-
 arp_answered() {
 	local mac neighbour
 	ip -n "$(ns ha)" neigh flush dev eth0

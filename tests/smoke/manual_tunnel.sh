@@ -35,6 +35,21 @@ shows() {
 	done
 }
 
+# of the loops that were measured: more of them with more traffic, their stages add up to their sum, which is not far from
+# what all loops took; crypto and the ports are in it
+stages_add_up() {
+	local before after
+	before=$(gw_json gw-a show workers | jq '[.workers[].since_start.measured.packets] | add')
+	udp_rate=2000 udp_numbers ha 10.1.0.2 hb 10.2.0.2 400 || return 1
+	after=$(gw_json gw-a show workers)
+	jq -e --argjson before "$before" '[.workers[].since_start | select(.measured.packets > 0)] as $w
+		| ([$w[].measured.packets] | add) > $before and ($w | all(
+			([.measured.cycles_per_packet[]] | add) as $sum | $sum > .measured.all * 0.99 and $sum < .measured.all * 1.01
+			and .measured.all > .cycles_per_packet / 20 and .measured.all < .cycles_per_packet * 20
+			and .measured.cycles_per_packet.crypto > 0 and .measured.cycles_per_packet.transmit > 0))' <<<"$after" >/dev/null ||
+		because "$before measured before; $(jq -c '[.workers[].since_start]' <<<"$after")"
+}
+
 # policy does not name this destination
 other_traffic_discarded() {
 	local before
@@ -68,6 +83,7 @@ check manual_tunnel/udp_every_number_once udp_numbers ha 10.1.0.2 hb 10.2.0.2
 check manual_tunnel/sa_counters_agree both_agree
 check manual_tunnel/iperf_tcp tcp_ok hb ha 10.2.0.2 2
 check manual_tunnel/nothing_clear_on_wan nothing_clear
+check manual_tunnel/stages_of_measured_loops_add_up stages_add_up
 check manual_tunnel/show_commands_answer shows
 check manual_tunnel/unmatched_traffic_discarded other_traffic_discarded
 check manual_tunnel/clear_from_wan_dropped clear_from_wan_dropped

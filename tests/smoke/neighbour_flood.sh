@@ -26,22 +26,11 @@ config() {
 	END
 }
 
-# host_side KEY IPV4/LENGTH IPV6 GATEWAY4 GATEWAY6
-host_side() {
-	in_ns "$1" sysctl -qw net.ipv6.conf.all.disable_ipv6=0 net.ipv6.conf.eth0.disable_ipv6=0
-	address "$1" eth0 "$2"
-	ip -n "$(ns "$1")" addr add "$3/64" dev eth0 nodad || die "address $3 of $1"
-	default_via "$1" "$4"
-	ip -n "$(ns "$1")" -6 route add default via "$5" dev eth0 || die "default route of $1"
-}
-
-state_of() { gw_json gw show neighbours | jq -r --arg a "$1" '[.neighbours[] | select(.address == $a)][0].state // "none"'; }
-
 # nobody of these was ever given up, or waits for an answer that does not come
 all_there() {
 	local address
 	for address in "$@"; do
-		[[ "reachable stale probe" == *"$(state_of "$address")"* ]] || because "$address is $(state_of "$address")" || return 1
+		[[ "reachable stale probe" == *"$(neighbour_state gw "$address")"* ]] || because "$address is $(neighbour_state gw "$address")" || return 1
 	done
 }
 
@@ -66,8 +55,8 @@ link ha eth0 ga lan
 link ga wan hb eth0
 config
 gateway_start gw ga
-host_side ha 10.1.0.2/16 2001:db8:1::2 10.1.0.1 2001:db8:1::1
-host_side hb 192.0.2.2/24 2001:db8:f::2 192.0.2.1 2001:db8:f::1
+host_of_both ha 10.1.0.2/16 2001:db8:1::2 10.1.0.1 2001:db8:1::1
+host_of_both hb 192.0.2.2/24 2001:db8:f::2 192.0.2.1 2001:db8:f::1
 # the kernel asks as seldom as it can: what is tested are the gateway's questions
 check neighbour_flood/before ping_ok ha 192.0.2.2 3
 check neighbour_flood/before_ipv6 ping_ok ha 2001:db8:f::2 3

@@ -7,15 +7,6 @@
 # shellcheck source=/dev/null
 . "$(dirname "$0")/../lib/scenario.sh"
 
-# host_side KEY IPV4 IPV6 GATEWAY4 GATEWAY6
-host_side() {
-	in_ns "$1" sysctl -qw net.ipv6.conf.all.disable_ipv6=0 net.ipv6.conf.eth0.disable_ipv6=0
-	address "$1" eth0 "$2/24"
-	ip -n "$(ns "$1")" addr add "$3/64" dev eth0 nodad || die "address $3 of $1"
-	default_via "$1" "$4"
-	ip -n "$(ns "$1")" -6 route add default via "$5" dev eth0 || die "default route of $1"
-}
-
 # config_links WAN_ADDRESS6: neighbours are asked often, so that it takes seconds until one is given up
 config_links() {
 	cat >"$work/gw.yaml" <<-END
@@ -70,17 +61,15 @@ query_answered() {
 	[ "$(gw_counter gw mld_invalid)" = 0 ] || because "mld_invalid: $(gw_counter gw mld_invalid)"
 }
 
-state_of() { gw_json gw show neighbours | jq -r --arg a "$1" '[.neighbours[] | select(.address == $a)][0].state // "none"'; }
-
-state_is() { [[ " $2 " == *" $(state_of "$1") "* ]]; }
+state_is() { [[ " $2 " == *" $(neighbour_state gw "$1") "* ]]; }
 
 # vanishes ADDRESS TEXT: the neighbour stops answering; it is asked, given up, and who sends to it hears of that
 vanishes() {
 	ping_ok ha "$1" 3 || return 1
-	state_is "$1" "reachable stale probe" || because "$1 is $(state_of "$1")" || return 1
+	state_is "$1" "reachable stale probe" || because "$1 is $(neighbour_state gw "$1")" || return 1
 	ip -n "$(ns hb)" addr del "$1/$3" dev eth0
 	spawn pings ip netns exec "$(ns ha)" ping -n -i 0.2 -w 10 "$1"
-	wait_for 8 state_is "$1" "incomplete none" || because "$1 is still $(state_of "$1")" || return 1
+	wait_for 8 state_is "$1" "incomplete none" || because "$1 is still $(neighbour_state gw "$1")" || return 1
 	wait_for 5 log_has pings "$2" || because "ping: $(tail -n 2 "$work/pings.log")" || return 1
 	# it fails, as nobody answered
 	stop pings INT || true
@@ -115,8 +104,8 @@ link ga wan hb eth0
 switch_make
 config_links 2001:db8:f::1
 gateway_start gw ga
-host_side ha 10.1.0.2 2001:db8:1::2 10.1.0.1 2001:db8:1::1
-host_side hb 192.0.2.2 2001:db8:f::2 192.0.2.1 2001:db8:f::1
+host_of_both ha 10.1.0.2/24 2001:db8:1::2 10.1.0.1 2001:db8:1::1
+host_of_both hb 192.0.2.2/24 2001:db8:f::2 192.0.2.1 2001:db8:f::1
 
 check neighbours/snooping_switch_knows_our_groups switch_knows
 check neighbours/query_of_the_switch_is_answered query_answered

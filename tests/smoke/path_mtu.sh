@@ -18,21 +18,10 @@ pair_config() {
 	sed -i "/name: wan/s/mtu: 1500/mtu: $link_mtu/" "$work/gw-b.yaml"
 }
 
-ping_says() {
-	local key=$1 pattern=$2 out
-	shift 2
-	out=$(in_ns "$key" ping -n -W 1 -c 1 "$@" 2>&1)
-	echo "$out" | grep -Eq "$pattern" || because "ping $*: $(echo "$out" | sed -n 2p)"
-}
-
-forget_mtu() { ip -n "$(ns ha)" route flush cache; }
-
-learnt_is() { [ "$(gw_sa gw-a out path_mtu.learnt)" = "$1" ]; }
-
 # the router drops the first large packet and says so; the second one meets the new MTU at the gateway
 learnt_from_the_router() {
 	in_ns ha ping -n -W 1 -c 1 -M 'do' -s 1400 10.2.0.2 >/dev/null 2>&1
-	wait_for 3 learnt_is $link_mtu || because "path_mtu of the SA: $(gw_sa gw-a out path_mtu)" || return 1
+	wait_for 3 path_mtu_learnt gw-a $link_mtu || because "path_mtu of the SA: $(gw_sa gw-a out path_mtu)" || return 1
 	[ "$(gw_sa gw-a out inner_mtu)" = $inner_mtu ] || because "inner_mtu $(gw_sa gw-a out inner_mtu)" || return 1
 	grep -q "path-mtu to-b spi-out 00001002 peer 198.51.100.1: 1300 bytes says 192.0.2.254" "$work/gw-a.log" ||
 		because "no line in the log: $(grep path-mtu "$work/gw-a.log")"
@@ -49,7 +38,7 @@ ptb() { in_ns wan python3 "$repo/tests/smoke/icmp_error.py" frag-needed 192.0.2.
 
 unchanged_after() {
 	counts gw-a "$1" ptb "$2" "$3" "$4" || return 1
-	learnt_is $link_mtu || because "path_mtu of the SA: $(gw_sa gw-a out path_mtu)"
+	path_mtu_learnt gw-a $link_mtu || because "path_mtu of the SA: $(gw_sa gw-a out path_mtu)"
 }
 
 mss_clamped() {
@@ -104,6 +93,6 @@ check path_mtu/fragments_before_the_sa fragments_are before 2 0
 gw_system=""
 check path_mtu/restarts_with_fragments_after restart_pair "fragment: after"
 check path_mtu/small_path_is_learnt_again ptb 0x1002 198.51.100.1 $link_mtu
-check path_mtu/learnt wait_for 3 learnt_is $link_mtu
+check path_mtu/learnt wait_for 3 path_mtu_learnt gw-a $link_mtu
 check path_mtu/fragments_after_the_sa fragments_are after 0 2
 check path_mtu/mss_clamped_to_the_path mss_clamped

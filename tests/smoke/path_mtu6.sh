@@ -47,20 +47,9 @@ router6() {
 	ip -n "$(ns wan)" link set dev b mtu $link_mtu
 }
 
-ping_says() {
-	local key=$1 pattern=$2 out
-	shift 2
-	out=$(in_ns "$key" ping -n -W 1 -c 1 "$@" 2>&1)
-	echo "$out" | grep -Eq "$pattern" || because "ping $*: $(echo "$out" | sed -n 2p)"
-}
-
-forget_mtu() { ip -n "$(ns ha)" route flush cache; }
-
-learnt_is() { [ "$(gw_sa gw-a out path_mtu.learnt)" = "$1" ]; }
-
 learnt_from_the_router() {
 	in_ns ha ping -n -W 1 -c 1 -M 'do' -s 1350 10.2.0.2 >/dev/null 2>&1
-	wait_for 3 learnt_is $link_mtu || because "path_mtu of the SA: $(gw_sa gw-a out path_mtu)" || return 1
+	wait_for 3 path_mtu_learnt gw-a $link_mtu || because "path_mtu of the SA: $(gw_sa gw-a out path_mtu)" || return 1
 	[ "$(gw_sa gw-a out inner_mtu)" = $inner_mtu ] || because "inner_mtu $(gw_sa gw-a out inner_mtu)"
 }
 
@@ -74,7 +63,7 @@ ptb() { in_ns wan python3 "$repo/tests/smoke/icmp_error.py" too-big 2001:db8:a::
 
 unchanged_after() {
 	counts gw-a "$1" ptb "$2" "$3" "$4" || return 1
-	learnt_is $link_mtu || because "path_mtu of the SA: $(gw_sa gw-a out path_mtu)"
+	path_mtu_learnt gw-a $link_mtu || because "path_mtu of the SA: $(gw_sa gw-a out path_mtu)"
 }
 
 # as packets of ours leave: whole and one by one, or in IPv6 fragments
@@ -109,5 +98,5 @@ check path_mtu6/below_1280_is_not_believed unchanged_after pmtu_floor 0x1002 200
 check path_mtu6/fragments_before_the_sa fragments_are before 2 0
 check path_mtu6/restarts_with_fragments_after restart_pair "fragment: after"
 check path_mtu6/small_path_is_learnt_again ptb 0x1002 2001:db8:b::1 $link_mtu
-check path_mtu6/learnt wait_for 3 learnt_is $link_mtu
+check path_mtu6/learnt wait_for 3 path_mtu_learnt gw-a $link_mtu
 check path_mtu6/fragments_after_the_sa fragments_are after 0 2

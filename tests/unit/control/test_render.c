@@ -57,6 +57,17 @@ static void test_render_tunnels_tells_both_phases(void)
 	CU_ASSERT_TRUE(shows(COMMAND_SHOW_TUNNELS, tunnels, false, "NAT in front of the peer"));
 }
 
+static void test_render_tunnels_lists_every_child_of_an_entry(void)
+{
+	const char *json =
+		"{\"tunnels\":[{\"name\":\"a\",\"phase1\":{},\"phase2\":[{\"name\":\"net\",\"state\":\"up\",\"spi_in\":"
+		"\"0x1\",\"spi_out\":\"0x2\",\"others\":[{\"name\":\"net\",\"state\":\"up\",\"spi_in\":\"0x3\","
+		"\"spi_out\":\"0x4\"}]}],\"last_failure\":null,\"events\":[]}]}";
+
+	CU_ASSERT_TRUE(shows(COMMAND_SHOW_TUNNELS, json, false, "SPI in 0x1 out 0x2"));
+	CU_ASSERT_TRUE(shows(COMMAND_SHOW_TUNNELS, json, false, "SPI in 0x3 out 0x4"));
+}
+
 static void test_render_tunnels_marks_the_mismatch(void)
 {
 	CU_ASSERT_TRUE(shows(COMMAND_SHOW_TUNNELS, tunnels, false,
@@ -117,6 +128,8 @@ static void test_render_sas_names_drops(void)
 	CU_ASSERT_TRUE(shows(COMMAND_SHOW_SAS,
 		"{\"sas\":[{\"name\":\"net\",\"drops\":{\"replayed\":4,\"bad_icv\":2},\"flags\":[]}]}", false,
 		"replayed 4, bad_icv 2"));
+	CU_ASSERT_TRUE(
+		shows(COMMAND_SHOW_SAS, "{\"sas\":[{\"peer_id\":\"ann@example.net\"}]}", false, "ann@example.net"));
 }
 
 static const char rig_sas[] =
@@ -255,10 +268,15 @@ static void test_render_workers_over_two_spans(void)
 {
 	static const char workers[] =
 		"{\"workers\":[{\"worker\":0,\"rx_queues\":2,\"buckets\":256,\"last_second\":{\"busy_percent\":12.5,"
-		"\"packets\":10,\"cycles_per_packet\":900.0},\"since_start\":{\"busy_percent\":null,\"packets\":0}}]}";
+		"\"packets\":10,\"cycles_per_packet\":900.0,\"measured\":{\"loops\":2,\"packets\":9,\"all\":850.5,"
+		"\"cycles_per_packet\":{\"receive\":20.5,\"crypto\":310.0}}},\"since_start\":{\"busy_percent\":null,"
+		"\"packets\":0}}]}";
 
 	CU_ASSERT_TRUE(shows(COMMAND_SHOW_WORKERS, workers, false, "last second    12.5"));
 	CU_ASSERT_TRUE(shows(COMMAND_SHOW_WORKERS, workers, false, "since start       -"));
+	CU_ASSERT_TRUE(shows(COMMAND_SHOW_WORKERS, workers, false, "MEASURED  RECEIVE"));
+	CU_ASSERT_TRUE(shows(COMMAND_SHOW_WORKERS, workers, false, "last second         9     20.5"));
+	CU_ASSERT_TRUE(shows(COMMAND_SHOW_WORKERS, workers, false, "850.5"));
 }
 
 static void test_render_counters_of_each_worker(void)
@@ -306,6 +324,7 @@ static const struct test tests[] = {
 	TEST(test_render_workers_over_two_spans),
 	TEST(test_render_counters_of_each_worker),
 	TEST(test_render_tunnels_tells_both_phases),
+	TEST(test_render_tunnels_lists_every_child_of_an_entry),
 	TEST(test_render_tunnels_marks_the_mismatch),
 	TEST(test_render_tunnels_gives_events_for_one_tunnel_only),
 	TEST(test_render_no_tunnels_points_to_manual_sas),

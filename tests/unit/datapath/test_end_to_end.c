@@ -183,6 +183,35 @@ static void test_end_to_end_every_family_in_every_family(void)
 		there_and_back(1, &(struct shape){ .outer6 = i & 1, .inner6 = i & 2, .udp = i & 4 });
 }
 
+/* A measured loop of the real bursts has cycles in each of their stages. */
+static void test_end_to_end_stages_are_measured(void)
+{
+	static const enum cycle_stage out[] = { CYCLES_RECEIVE, CYCLES_CLASSIFY, CYCLES_DECIDE, CYCLES_FIND_SA,
+		CYCLES_PREFETCH, CYCLES_PREPARE, CYCLES_CRYPTO, CYCLES_FORWARD, CYCLES_TRANSMIT };
+	static const enum cycle_stage in[] = { CYCLES_FINISH, CYCLES_INNER };
+	const struct probe p = { .src = LAN_HOST, .dst = FAR_HOST };
+	struct datapath_worker_stats s;
+
+	shaped_open(1, &(struct shape){ 0 });
+	rig.dp->workers[0]->unmeasured = 0;
+	rig_send(LAN, &p);
+	rig_step();
+	datapath_worker_stats_read(rig.dp, 0, &s);
+	for (size_t i = 0; i < ARRAY_LEN(out); i++)
+		CU_ASSERT(s.stage_cycles[out[i]] > 0);
+	CU_ASSERT_EQUAL(s.stage_cycles[CYCLES_INNER], 0);
+	policy_turn();
+	rig.dp->workers[0]->unmeasured = 0;
+	rig_send_mbuf(WAN, esp_turned());
+	rig_step();
+	CU_ASSERT_EQUAL(rig_sent(WAN), 1);
+	datapath_worker_stats_read(rig.dp, 0, &s);
+	for (size_t i = 0; i < ARRAY_LEN(in); i++)
+		CU_ASSERT(s.stage_cycles[in[i]] > 0);
+	CU_ASSERT_EQUAL(s.measured_loops, 2);
+	rig_close();
+}
+
 static void test_end_to_end_two_workers(void)
 {
 	for (int i = 0; i < 4; i++)
@@ -348,6 +377,7 @@ int main(int argc, char **argv)
 		TEST(test_end_to_end_raw),
 		TEST(test_end_to_end_udp_encapsulated),
 		TEST(test_end_to_end_every_family_in_every_family),
+		TEST(test_end_to_end_stages_are_measured),
 		TEST(test_end_to_end_two_workers),
 		TEST(test_end_to_end_transport_echo_is_answered_through_the_sa),
 		TEST(test_end_to_end_transport_echo_in_clear_is_dropped),
