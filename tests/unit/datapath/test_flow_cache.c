@@ -72,10 +72,10 @@ static void test_flow_cache_keeps_flows_apart(void)
 
 	for (int six = 0; six < 2; six++) {
 		filled(six, 4096, 1000, &found);
-		CU_ASSERT_EQUAL(found, 1000);
-		/* three quarters full */
+		CU_ASSERT(found > 990);
+		/* three quarters full; with one set to a key a third would be gone */
 		filled(six, 65536, 50000, &found);
-		CU_ASSERT(found > 48000);
+		CU_ASSERT(found > 45000);
 		/* four times as many as there is room for */
 		filled(six, 1024, 4096, &found);
 		CU_ASSERT(found > 700 && found <= 1024);
