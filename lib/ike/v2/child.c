@@ -344,7 +344,7 @@ uint16_t child_agree(struct ike_engine *e, const struct ike_sa *sa, const struct
 		return refuse_more(exchange, "another host behind the same NAT has these selectors", ret_failure);
 	if (rival_claims(sa, exchange, false, ret, ret_failure))
 		return NOTIFY_TS_UNACCEPTABLE;
-	if (sa->child_count >= CHILD_SAS_MAX)
+	if (!child_has_room(sa))
 		return refuse_more(exchange, "too many Child SAs", ret_failure);
 	ret->spi_in = e->host.spi_reserve(e->host.context, &sa->local.addr, &sa->remote.addr);
 	return ret->spi_in ? 0 : refuse_more(exchange, "no inbound SPI is free", ret_failure);
