@@ -320,21 +320,19 @@ static void check_source(struct sa_pair *pair, uint32_t flags, struct sa_facts *
 /* Expiry flags stay set: the SA is over for good, and show sas should say why. */
 void sa_pair_check(struct sa_pair *pair, struct sa_facts *facts)
 {
-	struct sa_stats stats;
+	uint32_t flags = sa_flags_read(pair->in);
 
-	sa_stats_read(pair->out, &stats);
-	uint64_t sent = stats.packets;
-	check_expiry(pair, SA_OUT, stats.flags, facts);
-	sa_stats_read(pair->in, &stats);
-	check_expiry(pair, SA_IN, stats.flags, facts);
+	check_expiry(pair, SA_OUT, sa_flags_read(pair->out), facts);
+	check_expiry(pair, SA_IN, flags, facts);
 	if (pair->tunnel < 0)
 		return;
-	if (stats.packets != pair->packets_seen[SA_IN] && facts_push(facts, IKE_USED, pair, NULL))
-		pair->packets_seen[SA_IN] = stats.packets;
+	uint64_t sent = sa_packets_read(pair->out), received = sa_packets_read(pair->in);
+	if (received != pair->packets_seen[SA_IN] && facts_push(facts, IKE_USED, pair, NULL))
+		pair->packets_seen[SA_IN] = received;
 	/* traffic both ways is told of once */
 	else if (sent != pair->packets_seen[SA_OUT] && facts_push(facts, IKE_SENT, pair, NULL))
 		pair->packets_seen[SA_OUT] = sent;
-	check_source(pair, stats.flags, facts);
+	check_source(pair, flags, facts);
 }
 
 void sa_registry_sweep(struct sa_registry *r, uint64_t now_ns, struct sa_facts *facts)

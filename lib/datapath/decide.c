@@ -8,8 +8,9 @@
 /* The packets of a burst the cache did not know, by their place in it. */
 struct misses {
 	uint16_t n;
+	bool remembered; /* what is decided about them goes into the cache */
 	uint8_t place[BURST];
-	void *set[BURST]; /* where the decision goes; NULL: nowhere */
+	uint64_t hash[BURST]; /* of their keys, when remembered */
 };
 
 /* ---- the cache ---- */
@@ -20,34 +21,43 @@ static inline uint8_t context_of(const struct rte_mbuf *m, enum origin origin)
 }
 
 static void remember(
-	struct worker *w, void *set, const struct flow *f, uint8_t context, const struct decision *decision)
+	struct worker *w, uint64_t hash, const struct flow *f, uint8_t context, const struct decision *decision)
 {
 	if (f->family != ADDR_IPV6) {
 		struct flow_key4 k = flow_key4_of(f, context);
-		flow_insert4(&w->flows, set, &k, w->epoch, decision);
+		flow_insert4(&w->flows, hash, &k, w->epoch, decision);
 	} else {
 		struct flow_key6 k = flow_key6_of(f, context);
-		flow_insert6(&w->flows, set, &k, w->epoch, decision);
+		flow_insert6(&w->flows, hash, &k, w->epoch, decision);
 	}
 }
 
-/* Where a flow's decision would be, and what it is found by: of IPv6, whose keys are longer, that is read again. */
+/* Where a flow's decision would be first, and what it is found by: of IPv6, whose keys are longer, that is read again.
+ */
 struct question {
-	void *set;
+	const void *set;
+	uint64_t hash;
 	struct flow_key4 key;
 };
 
-static inline void question_prefetch(
+/* A set the question's flow may be in is on its way. */
+static inline void choice_prefetch(const struct flow_cache *c, struct question *q, bool ip6, unsigned choice)
+{
+	q->set = ip6 ? (const void *)flow_set6(c, q->hash, choice) : (const void *)flow_set4(c, q->hash, choice);
+	rte_prefetch0(q->set);
+}
+
+static inline void question_make(
 	const struct flow_cache *c, const struct flow *f, uint8_t context, struct question *ret_question)
 {
 	if (likely(f->family != ADDR_IPV6)) {
 		ret_question->key = flow_key4_of(f, context);
-		ret_question->set = flow_set4(c, flow_key4_hash(c, &ret_question->key));
+		ret_question->hash = flow_key4_hash(c, &ret_question->key);
 	} else {
 		struct flow_key6 k = flow_key6_of(f, context);
-		ret_question->set = flow_set6(c, flow_key6_hash(c, &k));
+		ret_question->hash = flow_key6_hash(c, &k);
 	}
-	rte_prefetch0(ret_question->set);
+	choice_prefetch(c, ret_question, f->family == ADDR_IPV6, 0);
 }
 
 static __rte_noinline const struct decision *cached6(
@@ -83,7 +93,7 @@ static inline uint64_t plain_base(const struct worker *w, const struct rte_mbuf 
 	return flow_rest(&f, context_of(m, origin));
 }
 
-/* The sets of all are on their way before the first is looked at. */
+/* The first sets of all are on their way before one is looked at. */
 static void questions_prefetch(struct worker *w, struct rte_mbuf **pkts, uint16_t n, enum origin origin,
 	struct deciding *d, struct question *ret_questions)
 {
@@ -99,11 +109,11 @@ static void questions_prefetch(struct worker *w, struct rte_mbuf **pkts, uint16_
 		}
 		if (likely(plain_key(pkts[i], base, &q->key))) {
 			plain |= 1ull << i;
-			q->set = flow_set4(&cache, flow_key4_hash(&cache, &q->key));
-			rte_prefetch0(q->set);
+			q->hash = flow_key4_hash(&cache, &q->key);
+			choice_prefetch(&cache, q, false, 0);
 		} else {
 			packet_flow(w->dp, pkts[i], true, &d->flows[i]);
-			question_prefetch(&w->flows, &d->flows[i], context_of(pkts[i], origin), q);
+			question_make(&w->flows, &d->flows[i], context_of(pkts[i], origin), q);
 		}
 	}
 	d->plain = plain;
@@ -117,22 +127,47 @@ static inline const struct decision *question_ask(const struct worker *w, const 
 	return cached6(q->set, &d->flows[i], context_of(m, origin), w->epoch);
 }
 
+/* What was not in its first set; in a cache with room these are few. */
+static __rte_noinline void cache_ask_second(struct worker *w, struct rte_mbuf **pkts, enum origin origin,
+	struct deciding *d, struct question *questions, struct misses *missed)
+{
+	uint16_t asked = missed->n;
+
+	missed->n = 0;
+	for (uint16_t a = 0; a < asked; a++) {
+		uint16_t i = missed->place[a];
+		bool ip6 = !deciding_plain(d, i) && d->flows[i].family == ADDR_IPV6;
+		choice_prefetch(&w->flows, &questions[i], ip6, 1);
+	}
+	for (uint16_t a = 0; a < asked; a++) {
+		uint16_t i = missed->place[a];
+		const struct decision *known = question_ask(w, pkts[i], origin, d, i, &questions[i]);
+		if (known) {
+			d->decisions[i] = *known;
+			continue;
+		}
+		deciding_flow(w, d, pkts[i], i);
+		missed->hash[missed->n] = questions[i].hash;
+		missed->place[missed->n++] = (uint8_t)i;
+	}
+}
+
 static void cache_ask(struct worker *w, struct rte_mbuf **pkts, uint16_t n, enum origin origin, struct deciding *d,
 	struct misses *ret_misses)
 {
 	struct question questions[BURST];
 
+	ret_misses->remembered = true;
 	questions_prefetch(w, pkts, n, origin, d, questions);
 	for (uint16_t i = 0; i < n; i++) {
 		const struct decision *known = question_ask(w, pkts[i], origin, d, i, &questions[i]);
-		if (likely(known != NULL)) {
+		if (likely(known != NULL))
 			d->decisions[i] = *known;
-			continue;
-		}
-		deciding_flow(w, d, pkts[i], i);
-		ret_misses->place[ret_misses->n] = (uint8_t)i;
-		ret_misses->set[ret_misses->n++] = questions[i].set;
+		else
+			ret_misses->place[ret_misses->n++] = (uint8_t)i;
 	}
+	if (unlikely(ret_misses->n))
+		cache_ask_second(w, pkts, origin, d, questions, ret_misses);
 }
 
 static void all_miss(
@@ -142,7 +177,6 @@ static void all_miss(
 	for (uint16_t i = 0; i < n; i++) {
 		packet_flow(w->dp, pkts[i], true, &d->flows[i]);
 		ret_misses->place[i] = (uint8_t)i;
-		ret_misses->set[i] = NULL;
 	}
 }
 
@@ -279,8 +313,8 @@ static void policy_ask(struct worker *w, struct rte_mbuf **pkts, enum origin ori
 		struct decision *d = &ret_decisions[missed->place[i]];
 		*d = origin == ORIGIN_TUNNEL ? decide_tunnelled(w, m, f, &leaving[i])
 					     : decide_clear(w, m, f, &leaving[i], &arriving[i], origin);
-		if (missed->set[i] && is_lasting(&leaving[i], &arriving[i]))
-			remember(w, missed->set[i], f, context_of(m, origin), d);
+		if (missed->remembered && is_lasting(&leaving[i], &arriving[i]))
+			remember(w, missed->hash[i], f, context_of(m, origin), d);
 	}
 }
 

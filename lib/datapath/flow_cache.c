@@ -35,24 +35,39 @@ void flow_cache_done(struct flow_cache *c)
 	c->six = NULL;
 }
 
-void flow_insert4(struct flow_cache *c, struct flow_entry4 *set, const struct flow_key4 *k, uint32_t epoch,
-	const struct decision *d)
+/* In the order in which places are filled: so that a key is never found twice. */
+static struct flow_entry4 *place4(struct flow_cache *c, uint64_t hash, const struct flow_key4 *k, uint32_t epoch)
 {
-	struct flow_entry4 *victim = &set[c->turn++ % FLOW_WAYS];
-
-	for (int i = 0; i < FLOW_WAYS; i++)
-		if (set[i].epoch != epoch || !memcmp(&set[i].key, k, sizeof(*k)))
-			victim = &set[i];
-	*victim = (struct flow_entry4){ .key = *k, .epoch = epoch, .decision = *d };
+	for (unsigned choice = 0; choice < FLOW_CHOICES; choice++) {
+		struct flow_entry4 *set = flow_set4(c, hash, choice);
+		for (int i = 0; i < FLOW_WAYS; i++)
+			if (set[i].epoch != epoch || !memcmp(&set[i].key, k, sizeof(*k)))
+				return &set[i];
+	}
+	c->turn++;
+	return &flow_set4(c, hash, c->turn / FLOW_WAYS % FLOW_CHOICES)[c->turn % FLOW_WAYS];
 }
 
-void flow_insert6(struct flow_cache *c, struct flow_entry6 *set, const struct flow_key6 *k, uint32_t epoch,
-	const struct decision *d)
+static struct flow_entry6 *place6(struct flow_cache *c, uint64_t hash, const struct flow_key6 *k, uint32_t epoch)
 {
-	struct flow_entry6 *victim = &set[c->turn++ % FLOW_WAYS];
+	for (unsigned choice = 0; choice < FLOW_CHOICES; choice++) {
+		struct flow_entry6 *set = flow_set6(c, hash, choice);
+		for (int i = 0; i < FLOW_WAYS; i++)
+			if (set[i].epoch != epoch || !memcmp(&set[i].key, k, sizeof(*k)))
+				return &set[i];
+	}
+	c->turn++;
+	return &flow_set6(c, hash, c->turn / FLOW_WAYS % FLOW_CHOICES)[c->turn % FLOW_WAYS];
+}
 
-	for (int i = 0; i < FLOW_WAYS; i++)
-		if (set[i].epoch != epoch || !memcmp(&set[i].key, k, sizeof(*k)))
-			victim = &set[i];
-	*victim = (struct flow_entry6){ .key = *k, .epoch = epoch, .decision = *d };
+void flow_insert4(
+	struct flow_cache *c, uint64_t hash, const struct flow_key4 *k, uint32_t epoch, const struct decision *d)
+{
+	*place4(c, hash, k, epoch) = (struct flow_entry4){ .key = *k, .epoch = epoch, .decision = *d };
+}
+
+void flow_insert6(
+	struct flow_cache *c, uint64_t hash, const struct flow_key6 *k, uint32_t epoch, const struct decision *d)
+{
+	*place6(c, hash, k, epoch) = (struct flow_entry6){ .key = *k, .epoch = epoch, .decision = *d };
 }

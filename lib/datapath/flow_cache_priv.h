@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* What was decided about a flow, kept by the worker that decided it: one cache line for a look-up, in front of policy
- * and routes. An entry holds indexes and an epoch, never a pointer; of another epoch it is not there. Owner worker
- * only, lossy: any entry may be gone, and then the decision is made again (decide.c). */
+/* What was decided about a flow, kept by the worker that decided it: one cache line for a look-up, rarely two, in front
+ * of policy and routes. An entry holds indexes and an epoch, never a pointer; of another epoch it is not there. Owner
+ * worker only, lossy: any entry may be gone, and then the decision is made again (decide.c). */
 #pragma once
 
 #include <rte_branch_prediction.h>
@@ -60,14 +60,15 @@ struct flow_entry6 {
 };
 static_assert(sizeof(struct flow_entry6) == 64, "an entry to a cache line");
 
-#define FLOW_WAYS 2 /* entries a key may be in */
+#define FLOW_WAYS    2 /* entries of a set */
+#define FLOW_CHOICES 2 /* sets a key may be in: the first one that has room */
 
 struct flow_cache {
 	struct flow_entry4 *four; /* sets of FLOW_WAYS; NULL: no cache */
 	struct flow_entry6 *six;
 	uint32_t sets4, sets6; /* powers of two */
 	uint64_t seeds[6];     /* so that nobody outside can choose flows that push each other out */
-	uint32_t turn;         /* which of a full set's entries is replaced */
+	uint32_t turn;         /* which entry of full sets is replaced */
 };
 
 /* Entries of each family, 0: none at all. 0 or -ENOMEM. On the worker's lcore. */
@@ -116,15 +117,15 @@ static inline uint64_t flow_key6_hash(const struct flow_cache *c, const struct f
 	       flow_mix(k->rest ^ c->seeds[4], c->seeds[5]);
 }
 
-/* First entry of the set, to be prefetched and looked through. */
-static inline struct flow_entry4 *flow_set4(const struct flow_cache *c, uint64_t hash)
+/* First entry of a set, to be prefetched and looked through. Each half of the hash names one. */
+static inline struct flow_entry4 *flow_set4(const struct flow_cache *c, uint64_t hash, unsigned choice)
 {
-	return &c->four[(hash & (c->sets4 - 1)) * FLOW_WAYS];
+	return &c->four[(hash >> 32 * choice & (c->sets4 - 1)) * FLOW_WAYS];
 }
 
-static inline struct flow_entry6 *flow_set6(const struct flow_cache *c, uint64_t hash)
+static inline struct flow_entry6 *flow_set6(const struct flow_cache *c, uint64_t hash, unsigned choice)
 {
-	return &c->six[(hash & (c->sets6 - 1)) * FLOW_WAYS];
+	return &c->six[(hash >> 32 * choice & (c->sets6 - 1)) * FLOW_WAYS];
 }
 
 /* The decision, or NULL. */
@@ -146,8 +147,8 @@ static inline const struct decision *flow_lookup6(
 	return NULL;
 }
 
-/* Takes the place of the same key, of what is over, or of one of the two in turn. */
-void flow_insert4(struct flow_cache *c, struct flow_entry4 *set, const struct flow_key4 *k, uint32_t epoch,
-	const struct decision *d);
-void flow_insert6(struct flow_cache *c, struct flow_entry6 *set, const struct flow_key6 *k, uint32_t epoch,
-	const struct decision *d);
+/* Takes the place of the same key, or the first one of what is over, or of any in turn. */
+void flow_insert4(
+	struct flow_cache *c, uint64_t hash, const struct flow_key4 *k, uint32_t epoch, const struct decision *d);
+void flow_insert6(
+	struct flow_cache *c, uint64_t hash, const struct flow_key6 *k, uint32_t epoch, const struct decision *d);

@@ -134,6 +134,10 @@ struct sa_stats {
 
 /* Control: reads an SA's counters (relaxed atomics). */
 void sa_stats_read(const struct sa *sa, struct sa_stats *ret_stats);
+/* Control: of these what is asked of every SA again and again; nothing else of it has to come into the cache, out of
+ * which it would push what packets need. */
+uint32_t sa_flags_read(const struct sa *sa);
+uint64_t sa_packets_read(const struct sa *sa);
 /* Control: raises the flags of lifetimes in time that are over; the first call starts their clock. After the hard one
  * workers drop packets of the SA as expired. */
 void sa_age(struct sa *sa, uint64_t now_ns);

@@ -250,16 +250,26 @@ static uint8_t owner_shown(const struct sa *sa)
 	return owner < WORKER_MOVING ? owner & ~WORKER_LEAVING : WORKER_NONE;
 }
 
-void sa_stats_read(const struct sa *sa, struct sa_stats *ret_stats)
+uint32_t sa_flags_read(const struct sa *sa)
 {
 	/* acquire: pairs with sa_flag */
-	uint32_t flags = atomic_load_explicit(&sa->flags, memory_order_acquire);
+	return atomic_load_explicit(&sa->flags, memory_order_acquire) & ~SA_OVER;
+}
+
+uint64_t sa_packets_read(const struct sa *sa)
+{
+	return count_read(&sa->packets);
+}
+
+void sa_stats_read(const struct sa *sa, struct sa_stats *ret_stats)
+{
+	uint32_t flags = sa_flags_read(sa); /* first: what was changed before a flag was raised is seen */
 
 	*ret_stats = (struct sa_stats){
-		.packets = count_read(&sa->packets),
+		.packets = sa_packets_read(sa),
 		.bytes = count_read(&sa->bytes),
 		.sequence = sa->outbound ? count_read(&sa->sequence) : replay_top(&sa->replay),
-		.flags = flags & ~SA_OVER,
+		.flags = flags,
 		.owner = owner_shown(sa),
 		.source = source_read(&sa->source),
 	};

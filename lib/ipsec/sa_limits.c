@@ -42,8 +42,8 @@ void sa_limits_build(struct sa *sa, const struct sa_spec *spec)
 
 void sa_flag(struct sa *sa, uint32_t flags)
 {
-	/* a locked instruction only when the flag is new. release: pairs with sa_stats_read, which then sees the source
-	 */
+	/* a locked instruction only when the flag is new. release: pairs with sa_flags_read, behind which the source is
+	 * seen */
 	if (!(atomic_load_explicit(&sa->flags, memory_order_relaxed) & flags))
 		atomic_fetch_or_explicit(&sa->flags, flags, memory_order_release);
 }

@@ -76,7 +76,8 @@ struct sa *tunnel_lookup(const struct ipsec *ips, uint32_t slot)
 	return tunnel_find(ips, slot);
 }
 
-/* What the checks read, and later stages begin with: where each SA is, then its lines, then its path's. */
+/* What the checks read, and later stages begin with: where each SA is, then its lines, then its path's (into the second
+ * level as in sa_prefetch). */
 static inline void outbound_prefetch(
 	const struct ipsec *ips, const struct tunnel_question *questions, uint16_t n, struct sa **ret_sas)
 {
@@ -91,8 +92,8 @@ static inline void outbound_prefetch(
 		before = ret_sas[i];
 		if (unlikely(!before))
 			continue;
-		rte_prefetch0(before);
-		rte_prefetch0(before->selectors);
+		rte_prefetch1(before);
+		rte_prefetch1(before->selectors);
 	}
 	before = NULL;
 	for (uint16_t i = 0; i < n; i++) {
@@ -100,7 +101,7 @@ static inline void outbound_prefetch(
 			continue;
 		before = ret_sas[i];
 		if (likely(before != NULL))
-			rte_prefetch0(atomic_load_explicit(&before->path, memory_order_relaxed));
+			rte_prefetch1(atomic_load_explicit(&before->path, memory_order_relaxed));
 	}
 }
 

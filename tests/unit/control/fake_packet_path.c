@@ -103,6 +103,16 @@ void sa_stats_read(const struct sa *sa, struct sa_stats *ret_stats)
 	*ret_stats = fake.stats[sa->direction];
 }
 
+uint32_t sa_flags_read(const struct sa *sa)
+{
+	return fake.stats[sa->direction].flags;
+}
+
+uint64_t sa_packets_read(const struct sa *sa)
+{
+	return fake.stats[sa->direction].packets;
+}
+
 void sa_flags_acknowledge(struct sa *sa, uint32_t flags)
 {
 	(void)sa;

@@ -15,7 +15,7 @@ struct fake {
 	bool no_sa;               /* sa_create fails */
 	bool apart;               /* selectors of two SAs have nothing in common */
 	int insert_result;        /* of sad_insert */
-	struct sa_stats stats[2]; /* what sa_stats_read answers, by direction; sa_age raises its flags here */
+	struct sa_stats stats[2]; /* what sa_stats_read and its like answer, by direction; sa_age raises its flags here */
 	uint16_t tfc_bytes[2];    /* of the last SA made, by direction */
 	struct header_rules header[2];
 	uint16_t path_mtu; /* of the last path published */
