@@ -9,14 +9,15 @@
 #define FAKE_FIRST_CHILD 8
 
 struct fake {
-	char calls[1024];         /* "out:2002 in:1001 publish:3=2002 ..." */
-	size_t sas, paths;        /* alive */
-	bool no_route;            /* datapath_path_create answers -EHOSTUNREACH */
-	bool no_sa;               /* sa_create fails */
-	bool apart;               /* selectors of two SAs have nothing in common */
-	int insert_result;        /* of sad_insert */
-	struct sa_stats stats[2]; /* what sa_stats_read and its like answer, by direction; sa_age raises its flags here */
-	uint16_t tfc_bytes[2];    /* of the last SA made, by direction */
+	char calls[1024];  /* "out:2002 in:1001 publish:3=2002 ..." */
+	size_t sas, paths; /* alive */
+	bool no_route;     /* datapath_path_create answers -EHOSTUNREACH */
+	bool no_sa;        /* sa_create fails */
+	bool apart;        /* selectors of two SAs have nothing in common */
+	int insert_result; /* of sad_insert */
+	struct sa_stats
+		stats[2];      /* what sa_stats_read and its like answer, by direction; sa_age raises its flags here */
+	uint16_t tfc_bytes[2]; /* of the last SA made, by direction */
 	struct header_rules header[2];
 	uint16_t path_mtu; /* of the last path published */
 	uint32_t acknowledged;
