@@ -266,8 +266,8 @@ void punt_push(struct worker *w, struct rte_mbuf *m, enum punt_class class);
  * proven themselves. Frames with their Ethernet header. */
 void punt_arp(struct worker *w, struct rte_mbuf *m);
 void punt_nd(struct worker *w, struct rte_mbuf *m);
-/* punt.c: true when the source may have another IKE packet punted now. */
-bool punt_ike_allowed(struct worker *w, const struct rte_mbuf *m, enum punt_class class);
+/* punt.c: true when another message of the IKE SA in this place, or of the source, may go to control now. */
+bool punt_ike_allowed(struct worker *w, const struct rte_mbuf *m, enum punt_class class, uint32_t place);
 
 /* events.c: hints to control, rate-limited. */
 void event_no_sa(struct worker *w, uint32_t tunnel_slot, const struct flow *flow);

@@ -12,6 +12,13 @@ struct ike_engine;
 
 /* ---- what the host gives ------------------------------------------------------------------------------------- */
 
+/* What an IKE SA of ours is to whoever receives for us. */
+enum ike_sa_news {
+	IKE_SA_GONE,
+	IKE_SA_OPENING, /* messages to it may come; the peer has not proved who it is */
+	IKE_SA_UP,
+};
+
 /* Functions the engine calls; all return at once. */
 struct ike_host {
 	void *context;
@@ -32,6 +39,9 @@ struct ike_host {
 	void (*lease_give_back)(void *context, const struct address_pool *pool, const struct addr *addr);
 	/* The address is ours and, unless remote is NULL, a route leads from it there. NULL: every one is. */
 	bool (*path_usable)(void *context, const struct addr *local, const struct addr *remote);
+	/* An IKE SA by our SPI of it: the host may have a better place for its messages than for those of strangers.
+	 * All are gone with the engine. NULL: it has not. */
+	void (*sa_news)(void *context, uint64_t spi, enum ike_sa_news news);
 };
 
 struct ike_settings {
