@@ -12,7 +12,7 @@ usage: perf/run.sh [--quick|--smoke|--core] [OPTION...]     (as root)
   --quick            what the marks need, at most 20 minutes     --smoke  seconds: does the harness run
   --core             64 and 1420 bytes both ways, minutes
   --rounds N         instead of the profile's                    --seconds S  of each measurement
-  --only REGEX       only "DIRECTION SIZE ... SYSTEM" that match
+  --only REGEX       only "DIRECTION SIZE ... SYSTEM" and "part NAME" that match
   --out FILE         instead of perf/results/<date>-<cpu>.json
   --no-peer          without ipsec-secgw, whose source has to be fetched and built once; no mark against it
   --exclusive CMD    run measurements under CMD, which waits for its turn on a machine that others measure on too

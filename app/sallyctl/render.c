@@ -16,6 +16,7 @@ static const struct column sa_columns[] = {
 	{ "SPI", "spi", false },
 	{ "LOCAL", "local", false },
 	{ "REMOTE", "remote", false },
+	{ "PEER", "peer_id", false },
 	{ "ENCAP", "encap", false },
 	{ "SUITE", "suite", false },
 	{ "ESN", "esn", false },

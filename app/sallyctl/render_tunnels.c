@@ -83,6 +83,19 @@ static void print_phase2(FILE *out, const json_t *phase)
 			text_of(phase, "spi_in"), text_of(phase, "spi_out"));
 }
 
+/* An entry, and where its peer carries it on several Child SAs all of these. */
+static void print_entry(FILE *out, const json_t *entry)
+{
+	const json_t *others = json_object_get(entry, "others"), *other;
+	size_t i;
+
+	print_phase2(out, entry);
+	json_array_foreach(others, i, other)
+	{
+		print_phase2(out, other);
+	}
+}
+
 static void print_detail(FILE *out, const json_t *failure, const char *key, const char *mark)
 {
 	if (has_text(failure, key))
@@ -140,7 +153,7 @@ static void print_phases(FILE *out, const json_t *of)
 	print_phase1(out, json_object_get(of, "phase1"));
 	json_array_foreach(json_object_get(of, "phase2"), i, child)
 	{
-		print_phase2(out, child);
+		print_entry(out, child);
 	}
 }
 

@@ -5,7 +5,7 @@
 #include "render_priv.h"
 
 #define CELL_MAX    256
-#define COLUMNS_MAX 16
+#define COLUMNS_MAX 20
 
 static const char *number_text(const json_t *value, char *ret_text, size_t capacity)
 {

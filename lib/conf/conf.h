@@ -12,7 +12,7 @@
 #define CONFIG_PATH_MAX   256
 #define CONFIG_SOCKET_MAX 108 /* sun_path */
 
-enum idle_mode { IDLE_POLL, IDLE_ADAPTIVE };
+enum idle_mode { IDLE_POLL, IDLE_ADAPTIVE, IDLE_PAUSE, IDLE_MONITOR, IDLE_INTERRUPT };
 
 /* What is believed of ICMP errors about our own SAs. */
 struct config_icmp {

@@ -18,6 +18,34 @@ static size_t walk_push(struct walk *w, const char *key)
 	return former;
 }
 
+/* The setting of a map that differs, when it is one of known name; one level is enough to find it. */
+static void walk_setting(struct walk *w, const struct row *list, const struct node *a, const struct node *b)
+{
+	for (size_t i = 0; i < list->row_count; i++) {
+		if (node_equal(map_get(a, list->rows[i].key), map_get(b, list->rows[i].key)))
+			continue;
+		walk_push(w, list->rows[i].key);
+		return;
+	}
+}
+
+/* The first item of a list that is another one, by its name, and its first setting. Where items came or went, or have
+ * other names, the list itself is what differs. */
+static void walk_item(struct walk *w, const struct row *list, const struct node *a, const struct node *b)
+{
+	size_t i = 0;
+
+	if (!list->rows || !a || !b || a->kind != NODE_LIST || b->kind != NODE_LIST || a->count != b->count)
+		return;
+	while (i < a->count && node_equal(a->items[i], b->items[i]))
+		i++;
+	const struct node *name = i < a->count ? map_get(a->items[i], "name") : NULL;
+	if (!name || !node_equal(name, map_get(b->items[i], "name")))
+		return;
+	walk_push(w, name->text);
+	walk_setting(w, list, a->items[i], b->items[i]);
+}
+
 /* True with the path at the first difference that no running gateway takes over. */
 static bool rows_differ(struct walk *w, struct row_table t, const struct node *a, const struct node *b)
 {
@@ -29,6 +57,8 @@ static bool rows_differ(struct walk *w, struct row_table t, const struct node *a
 		if (row->reload == RELOAD_LIVE || node_equal(x, y))
 			continue;
 		former = walk_push(w, row->key);
+		if (row->kind == ROW_LIST)
+			walk_item(w, row, x, y);
 		if (row->kind != ROW_MAP || rows_differ(w, (struct row_table){ row->rows, row->row_count }, x, y))
 			return true;
 		w->path[former] = '\0';

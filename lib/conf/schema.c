@@ -25,6 +25,9 @@ static const struct word boolean_words[] = {
 static const struct word idle_words[] = {
 	{ "poll", IDLE_POLL, NULL },
 	{ "adaptive", IDLE_ADAPTIVE, NULL },
+	{ "pause", IDLE_PAUSE, NULL },
+	{ "monitor", IDLE_MONITOR, NULL },
+	{ "interrupt", IDLE_INTERRUPT, NULL },
 	{ 0 },
 };
 static const struct word rpf_words[] = {
@@ -328,7 +331,11 @@ static const struct row system_rows[] = {
 		.words = idle_words,
 		FIELD(struct config_system, idle),
 		.fallback = "adaptive",
-		.help = "what a worker without packets does: `poll` spins, `adaptive` pauses and then sleeps shortly" },
+		.help = "what a worker without packets does: `poll` spins, `adaptive` pauses and then sleeps shortly, "
+			"`interrupt` sleeps "
+			"until a device has a packet, `pause` rests by the CPU's TPAUSE, `monitor` by its UMWAIT until "
+			"a device has one. "
+			"The last three are refused where CPU or driver cannot do it" },
 	{ .key = "flow_rules",
 		.type = &type_word,
 		.words = boolean_words,
@@ -419,7 +426,8 @@ static const struct row interface_rows[] = {
 		.family = ADDR_IPV4,
 		FIELD(struct config_interface, address),
 		.help = "our IPv4 address and the length of the connected subnet, such as 192.0.2.1/24. At least one "
-			"of `address`, `address6` and `link_local` is needed" },
+			"of `address`, `address6` and `link_local` is needed. Addresses that come and go while the "
+			"gateway runs are `addresses`" },
 	{ .key = "address6",
 		.type = &type_prefix,
 		.family = ADDR_IPV6,
@@ -795,8 +803,8 @@ static const struct row remote_rows[] = {
 		.type = &type_more_addresses,
 		FIELD(struct tunnel_profile, remote_more),
 		.max = ADDRESS_LIST_MAX,
-		.help = "further addresses of the peer, tried when it does not answer; by MOBIKE it may tell us "
-			"others" },
+		.help = "further addresses of the peer, tried when it does not answer, and from which it may begin; by "
+			"MOBIKE it may tell us others" },
 	{ .key = "move_to",
 		.type = &type_selectors,
 		FIELD(struct tunnel_profile, move_to),
@@ -1065,8 +1073,9 @@ static const struct row phase2_rows[] = {
 		FIELD(struct child_profile, start),
 		.fallback = "trap",
 		.help = "`initiate` at once and again after a failure, `trap` when the first packet needs it, "
-			"`respond`: "
-			"wait for the peer" },
+			"`respond`: wait for the peer. The first four packets wait up to 3 s for the Child SA that "
+			"they "
+			"ask for; with `respond`, as nothing is asked for, none does" },
 };
 
 static const struct row tunnel_rows[] = {

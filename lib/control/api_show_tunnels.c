@@ -119,13 +119,35 @@ static json_t *events(const struct history *h)
 	return array;
 }
 
-static json_t *children(
-	const struct control *c, const struct tunnel_profile *profile, const struct ike_tunnel_status *s)
+/* Those of a phase2 entry that its peer carries on several Child SAs. */
+static json_t *others(
+	const struct control *c, uint32_t index, const struct identity *peer, const struct ike_child_status *shown)
 {
+	const struct child_profile *profile = &c->config->tunnels[index].children[shown->index];
+	size_t count = ike_child_others(c->engine, index, peer, shown, NULL, 0);
+	struct ike_child_status *items = count ? calloc(count, sizeof(*items)) : NULL;
 	json_t *list = json_array();
 
-	for (uint8_t i = 0; i < profile->child_count; i++)
-		json_array_append_new(list, phase2(c, &profile->children[i], &s->children[i]));
+	if (items)
+		ike_child_others(c->engine, index, peer, shown, items, count);
+	for (size_t i = 0; items && i < count; i++)
+		json_array_append_new(list, phase2(c, profile, &items[i]));
+	free(items);
+	return list;
+}
+
+/* Of each entry the newest Child SA, and under it the others that it has. */
+static json_t *children(
+	const struct control *c, uint32_t index, const struct identity *peer, const struct ike_tunnel_status *s)
+{
+	const struct tunnel_profile *profile = &c->config->tunnels[index];
+	json_t *list = json_array();
+
+	for (uint8_t i = 0; i < profile->child_count; i++) {
+		json_t *child = phase2(c, &profile->children[i], &s->children[i]);
+		json_object_set_new(child, "others", others(c, index, peer, &s->children[i]));
+		json_array_append_new(list, child);
+	}
 	return list;
 }
 
@@ -141,7 +163,7 @@ static json_t *peers(const struct control *c, uint32_t index, const struct ident
 		if (!ike_peer_status(c->engine, index, peer, s))
 			json_array_append_new(
 				list, json_pack("{s:o,s:o,s:o}", "id", json_text(identity_format(peer, id)), "phase1",
-					      phase1(c, profile, s), "phase2", children(c, profile, s)));
+					      phase1(c, profile, s), "phase2", children(c, index, peer, s)));
 	return list;
 }
 
@@ -157,7 +179,7 @@ static json_t *tunnel(const struct control *c, uint32_t index, const struct iden
 		return NULL;
 	}
 	result = json_pack("{s:s,s:o,s:o,s:o,s:o}", "name", profile->name, "phase1", phase1(c, profile, s), "phase2",
-		children(c, profile, s), "last_failure", failure(c, &c->histories[index], &s->failure), "events",
+		children(c, index, NULL, s), "last_failure", failure(c, &c->histories[index], &s->failure), "events",
 		events(&c->histories[index]));
 	json_object_set_new(
 		result, "peers_max", profile_serves_many(profile) ? json_integer(profile->peers_max) : json_null());

@@ -192,6 +192,14 @@ static int fill_ports(const struct config *config, struct datapath_config *dc, c
 	return 0;
 }
 
+static const enum datapath_idle idle_ways[] = {
+	[IDLE_POLL] = DATAPATH_POLL,
+	[IDLE_ADAPTIVE] = DATAPATH_ADAPTIVE,
+	[IDLE_PAUSE] = DATAPATH_PAUSE,
+	[IDLE_MONITOR] = DATAPATH_MONITOR,
+	[IDLE_INTERRUPT] = DATAPATH_INTERRUPT,
+};
+
 static int create_datapath(struct control *c, char *ret_reason, size_t reason_capacity)
 {
 	const struct config_system *s = &c->config->system;
@@ -202,7 +210,7 @@ static int create_datapath(struct control *c, char *ret_reason, size_t reason_ca
 		return -ENOMEM;
 	dc->workers = c->eal.workers;
 	dc->active = (uint16_t)s->workers;
-	dc->idle = s->idle == IDLE_POLL ? DATAPATH_POLL : DATAPATH_ADAPTIVE;
+	dc->idle = idle_ways[s->idle];
 	dc->mbufs = s->mbufs;
 	dc->mss_clamp = s->mss_clamp;
 	dc->flow_entries = s->flow_cache;
@@ -363,11 +371,7 @@ static int start_sources(struct control *c, char *ret_reason, size_t reason_capa
 
 static int start_workers(struct control *c, char *ret_reason, size_t reason_capacity)
 {
-	int rc = datapath_start(c->dp);
-
-	if (rc)
-		snprintf(ret_reason, reason_capacity, "ports and workers do not start: %s", strerror(-rc));
-	return rc;
+	return datapath_start(c->dp, ret_reason, reason_capacity);
 }
 
 /* Policy before workers: the first packet a worker sees finds complete rules, or is dropped. */

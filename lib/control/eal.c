@@ -136,7 +136,8 @@ static void push_lcores(const struct config_system *s, const struct eal_facts *f
 	uint32_t lcores = (s->workers ? s->workers : 1) + 1;
 	char text[8192], all[4096] = "0";
 	size_t len = 0;
-	bool floating = s->idle == IDLE_ADAPTIVE && lcores >= f->cpu_count;
+	bool sleeps = s->idle == IDLE_ADAPTIVE || s->idle == IDLE_INTERRUPT;
+	bool floating = sleeps && lcores >= f->cpu_count;
 
 	if (given(s, "lcores", 'l') || given(s, "coremask", 'c') || !f->cpu_count)
 		return;

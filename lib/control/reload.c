@@ -39,12 +39,21 @@ static int load_file(struct reload_run *r)
 	return rc;
 }
 
+/* What is a reload's to change beside the setting that takes a restart. */
+static const char *live_instead(const char *path)
+{
+	const char *last = strrchr(path, '.');
+	bool address = !strncmp(path, "interfaces.", 11) && last && !strncmp(last, ".address", 8);
+
+	return address ? "; further addresses come and go with a reload: `addresses`" : "";
+}
+
 static int check_live(struct reload_run *r)
 {
 	char path[128];
 
 	if (config_needs_restart(r->c->config, r->next, path, sizeof(path)))
-		return refuse(r, -EINVAL, "%s: a change of it takes a restart", path);
+		return refuse(r, -EINVAL, "%s: a change of it takes a restart%s", path, live_instead(path));
 	if (r->next->system.workers > datapath_worker_count(r->c->dp))
 		return refuse(r, -EINVAL, "system.workers: %u, and only %u were made at the start",
 			r->next->system.workers, datapath_worker_count(r->c->dp));

@@ -182,10 +182,13 @@ static struct spd_rule *rule_add(const struct config *config, struct policy *p, 
 static void add_protect(const struct config *config, struct policy *p, uint32_t slot, const struct config_policy *entry)
 {
 	const struct selector_list *local, *remote;
+	const struct slot_owner *o = &p->slots[slot];
 	struct spd_rule *rule = rule_add(config, p, entry);
 
-	slot_selectors(config, &p->slots[slot], &local, &remote);
-	*rule = (struct spd_rule){ .action = SPD_PROTECT, .tunnel_slot = slot };
+	slot_selectors(config, o, &local, &remote);
+	*rule = (struct spd_rule){ .action = SPD_PROTECT,
+		.tunnel_slot = slot,
+		.awaits = o->tunnel >= 0 && config->tunnels[o->tunnel].children[o->child].start != START_RESPOND };
 	rule->local = entry && entry->local.count ? entry->local : *local;
 	rule->remote = entry && entry->remote.count ? entry->remote : *remote;
 }

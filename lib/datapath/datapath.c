@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* The object: creation, start, stop, and what control publishes into it. All control. */
-#include "stages_priv.h"
+#include "idle_priv.h"
 
 #include <errno.h>
 #include <rte_cycles.h>
@@ -88,6 +88,7 @@ static void worker_drain(struct worker *w)
 		ring_drain(w->handoff_from[from]);
 	defragment_flush(w);
 	parked_flush(w);
+	await_flush(w);
 	for (int i = 0; i < PUNT_CLASSES; i++)
 		ring_drain(w->punt[i]);
 }
@@ -97,6 +98,8 @@ static void worker_free(struct worker *w)
 	if (!w)
 		return;
 	worker_drain(w);
+	if (w->wake_fd >= 0)
+		close(w->wake_fd);
 	defragment_free(w);
 	rte_ring_free(w->inject);
 	for (uint16_t from = 0; w->handoff_from && from < w->dp->worker_count; from++)
@@ -135,6 +138,7 @@ static struct worker *worker_create(struct datapath *dp, uint16_t id, uint32_t m
 	w->neighbours = dp->neighbours;
 	w->id = id;
 	w->lcore = (uint16_t)lcore;
+	w->wake_fd = dp->idle == DATAPATH_INTERRUPT ? eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC) : -1;
 	w->ike_places = calloc(IKE_SPI_PLACES, sizeof(*w->ike_places));
 	if (!w->ike_places || worker_links(w, instance) || defragment_create(w, mbufs)) {
 		worker_free(w);
@@ -303,31 +307,61 @@ static int workers_wait(const struct datapath *dp)
 	return -ETIMEDOUT;
 }
 
-int datapath_start(struct datapath *dp)
+static void devices_stop(struct datapath *dp, uint16_t count)
 {
-	int error = lcore_of(dp->worker_count - 1u) == LCORE_ID_ANY ? -EINVAL : 0;
+	while (count--)
+		device_stop(dp, count);
+}
 
-	uint16_t devices = 0;
+/* All of them, or none. */
+static int devices_start(struct datapath *dp, char *ret_reason, size_t reason_capacity)
+{
+	uint16_t started = 0;
+	int error = 0;
 
-	while (!error && devices < dp->device_count) {
-		error = device_start(dp, devices);
-		devices += !error;
+	while (!error && started < dp->device_count) {
+		error = device_start(dp, started);
+		started += !error;
 	}
-	if (error) {
-		while (devices--)
-			device_stop(dp, devices);
+	if (error)
+		snprintf(ret_reason, reason_capacity, "device %s does not start: %s", dp->devices[started].name,
+			strerror(-error));
+	else
+		error = idle_refuse(dp, ret_reason, reason_capacity);
+	if (error)
+		devices_stop(dp, started);
+	return error;
+}
+
+static int workers_start(struct datapath *dp)
+{
+	int error = 0;
+
+	for (uint16_t i = 0; !error && i < dp->worker_count; i++)
+		error = rte_eal_remote_launch(worker_main, dp->workers[i], dp->workers[i]->lcore);
+	return error ? error : workers_wait(dp);
+}
+
+int datapath_start(struct datapath *dp, char *ret_reason, size_t reason_capacity)
+{
+	int error;
+
+	if (lcore_of(dp->worker_count - 1u) == LCORE_ID_ANY) {
+		snprintf(ret_reason, reason_capacity, "%u workers, but fewer lcores", dp->worker_count);
+		return -EINVAL;
+	}
+	error = devices_start(dp, ret_reason, reason_capacity);
+	if (error)
 		return error;
-	}
 	atomic_store_explicit(&dp->stop, false, memory_order_relaxed);
 	dp->started = true;
 	mld_start(dp);
 	dad_start(dp);
-	for (uint16_t i = 0; !error && i < dp->worker_count; i++)
-		error = rte_eal_remote_launch(worker_main, dp->workers[i], dp->workers[i]->lcore);
+	error = workers_start(dp);
 	if (!error)
-		error = workers_wait(dp);
-	if (error)
-		datapath_stop(dp);
+		return 0;
+	snprintf(ret_reason, reason_capacity, "workers do not start: %s", strerror(-error));
+	datapath_stop(dp);
 	return error;
 }
 

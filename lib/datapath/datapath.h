@@ -11,7 +11,9 @@
 
 struct datapath;
 
-enum datapath_idle { DATAPATH_POLL, DATAPATH_ADAPTIVE };
+/* What a worker does without packets: spin; pause, yield, sleep shortly; the CPU's pause of some microseconds; the same
+ * until a descriptor changes; sleep until a device interrupts. */
+enum datapath_idle { DATAPATH_POLL, DATAPATH_ADAPTIVE, DATAPATH_PAUSE, DATAPATH_MONITOR, DATAPATH_INTERRUPT };
 
 /* Reverse-path check of what comes in clear (RFC 3704): none; some route but the default one leads to the source; the
  * route to the source leads back through the port. */
@@ -72,8 +74,8 @@ struct datapath_config {
  * ips. */
 struct datapath *datapath_create(
 	struct ipsec *ips, const struct datapath_config *config, char *ret_reason, size_t reason_capacity);
-/* Starts ports and workers. 0 or -errno. */
-int datapath_start(struct datapath *dp);
+/* Starts ports and workers. 0 or -errno with text in ret_reason. */
+int datapath_start(struct datapath *dp, char *ret_reason, size_t reason_capacity);
 /* Ends the workers (injected packets are sent first), stops the ports. */
 void datapath_stop(struct datapath *dp);
 void datapath_free(struct datapath *dp);
@@ -245,6 +247,9 @@ uint64_t datapath_next_deadline(const struct datapath *dp);
 	X(DP_C_PUNT_MLD, "punted_mld")                                                                                 \
 	X(DP_C_REASSEMBLED, "reassembled")                                                                             \
 	X(DP_C_HELD, "held_for_neighbour")                                                                             \
+	X(DP_C_AWAIT, "held_for_sa")                                                                                   \
+	X(DP_C_AWAIT_FULL, "held_for_sa_full")                                                                         \
+	X(DP_C_AWAIT_TIMEOUT, "held_for_sa_timeout")                                                                   \
 	X(DP_C_INJECTED, "injected")
 
 #define DATAPATH_COUNTER_ENUM(name, keyword) name,
@@ -435,6 +440,7 @@ uint64_t datapath_capture_lost(const struct datapath *dp);
 	X(TRACE_REFUSE, "refuse", "reason", "")                                                                        \
 	X(TRACE_HANDED, "handed", "worker", "")                                                                        \
 	X(TRACE_PARKED, "parked", "", "")                                                                              \
+	X(TRACE_AWAITS, "awaits_sa", "slot", "")                                                                       \
 	X(TRACE_ENCRYPTED, "encrypted", "", "spi")                                                                     \
 	X(TRACE_OPENED, "opened", "", "spi")                                                                           \
 	X(TRACE_NEXT_HOP, "next_hop", "port", "")                                                                      \

@@ -5,6 +5,7 @@
 #include <assert.h>
 #include <pthread.h>
 #include <rte_ethdev.h>
+#include <rte_interrupts.h>
 #include <rte_mbuf.h>
 #include <rte_ring.h>
 #include <stdatomic.h>
@@ -31,19 +32,21 @@
 #define PARKED_MAX       2048 /* packets a worker keeps while an owner changes; a power of two */
 /* Of a buffer behind a packet: Ethernet, VLAN tags, ESP trailer; and net_af_packet's framesz=9216 fits an MTU of 9000.
  */
-#define ENCAP_ROOM_BYTES 256
-#define QUEUE_NONE       0xffff
-#define RSS_KEY_MAX      64
-#define SLOT_NONE        UINT32_MAX
-#define NS_IN_S          1000000000ull
-#define NS_IN_MS         1000000ull
-#define PORT_GROUPS_MAX  4
-#define PORT_NONE        0xff
-#define VLANS_MAX        4096
-#define IKE_BUCKETS      1024                     /* of the per-source rate limit; sources that hash alike share one */
-#define LINK_BUCKETS     256                      /* of the limit per neighbour; likewise */
-#define PORT_ROWS        (DATAPATH_PORTS_MAX + 1) /* of what is limited by port; the last: what came from none */
-#define NO_SA_MEMORY     256                      /* tunnel slots a worker remembers to have reported */
+#define ENCAP_ROOM_BYTES    256
+#define QUEUE_NONE          0xffff
+#define RSS_KEY_MAX         64
+#define SLOT_NONE           UINT32_MAX
+#define NS_IN_S             1000000000ull
+#define NS_IN_MS            1000000ull
+#define PORT_GROUPS_MAX     4
+#define PORT_NONE           0xff
+#define VLANS_MAX           4096
+#define IKE_BUCKETS         1024 /* of the per-source rate limit; sources that hash alike share one */
+#define LINK_BUCKETS        256  /* of the limit per neighbour; likewise */
+#define PORT_ROWS           (DATAPATH_PORTS_MAX + 1) /* of what is limited by port; the last: what came from none */
+#define NO_SA_MEMORY        256                      /* tunnel slots a worker remembers to have reported */
+#define AWAITING_MAX        128                      /* packets of a worker that wait for an SA */
+#define AWAITING_TUNNEL_MAX 4 /* ... of one tunnel slot; slots that share a memory cell share these */
 
 /* Rings to control by class: a flood of one does not starve another. */
 /* In the order in which control takes them: a flood of beginnings does not hold up what established peers say. */
@@ -119,6 +122,8 @@ struct policies {
 	struct spd *spd;         /* NULL: no rules, nothing matches */
 	bool protects_both_ways; /* a packet may match protect rules leaving and arriving */
 	bool needs_ports;        /* some rule asks for ports: it cannot judge fragments (RFC 4301 7) */
+	uint64_t *awaits;        /* a bit per tunnel slot: a rule that awaits leads to it */
+	uint32_t awaits_slots;
 };
 
 #define TABLE_IDS     1 /* of routes; what is keyed by an address has one in its key */
@@ -176,6 +181,22 @@ struct parked {
 	uint32_t what[PARKED_MAX]; /* PARKED_*: what each waits for */
 };
 
+/* A packet whose SA is being asked for. */
+struct awaiting_packet {
+	struct rte_mbuf *m;
+	uint64_t until_cycles;
+	uint32_t tunnel; /* slot */
+	uint8_t reason;  /* enum drop_reason: how it ends without one */
+	struct flow flow;
+};
+
+struct awaiting {
+	uint32_t count;
+	uint64_t looked_cycles;
+	uint8_t by_cell[NO_SA_MEMORY];              /* how many of the tunnel slots of a memory cell wait */
+	struct awaiting_packet items[AWAITING_MAX]; /* as they came */
+};
+
 struct worker {
 	/* constant after create */
 	struct datapath *dp;
@@ -222,6 +243,7 @@ struct worker {
 	struct list tx[DATAPATH_PORTS_MAX];
 	struct list *handoff; /* one per worker */
 	struct parked parked;
+	struct awaiting awaiting;
 	struct bucket icmp_errors[2][PORT_ROWS]; /* packet too big; all others */
 	struct bucket icmp_reports, echo_replies, spi_events, sa_events;
 	struct bucket punts[PUNT_CLASSES][PORT_ROWS];
@@ -240,6 +262,14 @@ struct worker {
 	struct rte_ring *punt[PUNT_CLASSES]; /* worker -> control */
 	struct rte_ring *events;             /* worker -> control */
 	struct rte_ring *records;            /* worker -> control: of traces */
+
+	/* of DATAPATH_INTERRUPT */
+	int wake_fd;         /* constant after create; -1: in the other ways nobody needs to wake it */
+	_Atomic bool asleep; /* W: owner worker; R: who puts something into its rings */
+	int epoll_fd;        /* this and the next: owner worker only */
+	struct rte_epoll_event wake_event;
+	uint16_t armed_count; /* queues whose interrupts are on */
+	struct rx_queue armed[DATAPATH_PORTS_MAX * PORT_QUEUES_MAX];
 
 	/* W: owner worker; R: control, relaxed */
 	_Atomic uint64_t records_lost;
@@ -522,6 +552,18 @@ void worker_detach(struct worker *w);
 /* One loop: rings, ports, stages, TX, quiescent report. Returns the packets it handled. */
 uint32_t worker_step(struct worker *w);
 int worker_main(void *worker);
+
+/* idle.c. Whoever has put something into a ring that leads to a worker: wakes it, should it sleep. */
+void idle_wake_slow(struct worker *to);
+static inline void idle_wake(struct worker *to)
+{
+	if (likely(to->wake_fd < 0))
+		return;
+	/* pairs with the one of the worker that falls asleep */
+	atomic_thread_fence(memory_order_seq_cst);
+	if (atomic_load_explicit(&to->asleep, memory_order_relaxed))
+		idle_wake_slow(to);
+}
 
 /* port.c. Fills the port of this index from the configuration, and configures its device when it is the first of those
  * that share it. 0 or -errno with text in ret_reason. */

@@ -12,6 +12,7 @@ static void receiver_flush(struct worker *w, uint16_t to)
 	for (unsigned i = sent; i < l->n; i++)
 		worker_drop(w, l->m[i], DROP_HANDOFF_FULL);
 	worker_count(w, DP_C_HANDOFF, sent);
+	idle_wake(w->dp->workers[to]);
 	l->n = 0;
 }
 

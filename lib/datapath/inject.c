@@ -29,8 +29,10 @@ void datapath_drop_count(struct datapath *dp, enum drop_reason reason)
 
 int inject_push(struct datapath *dp, uint16_t worker, struct rte_mbuf *m)
 {
-	if (!rte_ring_sp_enqueue(dp->workers[worker]->inject, m))
+	if (!rte_ring_sp_enqueue(dp->workers[worker]->inject, m)) {
+		idle_wake(dp->workers[worker]);
 		return 0;
+	}
 	control_drop(dp, m, DROP_HANDOFF_FULL);
 	return -ENOBUFS;
 }

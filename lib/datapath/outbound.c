@@ -111,12 +111,20 @@ static inline struct sa *decided_sa(struct worker *w, const struct flow *flow, s
 	return decided_again(w, flow, d, sa, ret_fits);
 }
 
+/* unfit: an SA of this worker that is there, but not for this flow; NULL: none is. */
 static __rte_noinline void no_sa(struct worker *w, struct rte_mbuf *m, const struct flow *flow,
-	const struct decision *d, enum drop_reason reason)
+	const struct decision *d, struct sa *unfit, enum origin origin)
 {
-	if (d->reason != DROP_NO_SA)
+	const struct await_note note = { .origin = (uint8_t)origin, .reason = unfit ? DROP_SELECTOR_OUT : DROP_NO_SA };
+
+	if (d->reason != DROP_NO_SA) {
 		event_no_sa(w, d->tunnel, flow);
-	refuse(w, m, d->tunnel, reason);
+		if (await_push(w, m, flow, d->tunnel, &note))
+			return;
+	}
+	if (unfit)
+		sa_count_drop(unfit, DROP_SELECTOR_OUT);
+	refuse(w, m, d->tunnel, (enum drop_reason)note.reason);
 }
 
 /* An SA that is not this worker's: true when it is from now on, else the packet has gone to its owner. */
@@ -144,15 +152,14 @@ static inline struct sa *sa_for(
 	struct sa *sa = decided_sa(w, flow, d, &fits);
 
 	if (unlikely(!sa)) {
-		no_sa(w, m, flow, d, DROP_NO_SA);
+		no_sa(w, m, flow, d, NULL, origin);
 		return NULL;
 	}
 	uint8_t owner = sa_owner(sa);
 	if (unlikely(owner != w->id || w->parked.count) && !sa_claim_or_hand_on(w, m, sa, owner, d->slot, origin))
 		return NULL;
 	if (unlikely(!fits)) {
-		sa_count_drop(sa, DROP_SELECTOR_OUT);
-		no_sa(w, m, flow, d, DROP_SELECTOR_OUT);
+		no_sa(w, m, flow, d, sa, origin);
 		return NULL;
 	}
 	return sa;

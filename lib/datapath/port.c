@@ -213,6 +213,7 @@ static int device_setup(struct datapath *dp, struct device *d, const struct data
 			c->device);
 	if (d->rx_queues > 1)
 		rss_choose(&info, &conf);
+	conf.intr_conf.rxq = dp->idle == DATAPATH_INTERRUPT;
 	mtu_choose(&info, device_mtu(config, c->device), &conf);
 	error = rte_eth_dev_configure(d->id, d->rx_queues, d->tx_queues, &conf);
 	if (!error)

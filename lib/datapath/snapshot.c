@@ -262,12 +262,26 @@ static bool needs_ports(const struct datapath_snapshot *s)
 	return needed;
 }
 
+/* 0 or -ENOMEM. */
+static int awaits_read(const struct datapath_snapshot *s, struct policies *p)
+{
+	for (size_t i = 0; i < s->rule_count; i++)
+		if (s->rules[i].awaits)
+			p->awaits_slots = RTE_MAX(p->awaits_slots, s->rules[i].tunnel_slot + 1);
+	p->awaits = calloc(p->awaits_slots / 64 + 1, sizeof(*p->awaits));
+	for (size_t i = 0; p->awaits && i < s->rule_count; i++)
+		if (s->rules[i].awaits)
+			p->awaits[s->rules[i].tunnel_slot / 64] |= 1ull << s->rules[i].tunnel_slot % 64;
+	return p->awaits ? 0 : -ENOMEM;
+}
+
 void policies_free(struct policies *p)
 {
 	if (!p)
 		return;
 	if (p->spd)
 		spd_free(p->spd);
+	free(p->awaits);
 	free(p);
 }
 
@@ -276,8 +290,10 @@ struct policies *policies_create(const struct datapath_snapshot *s, const char *
 	struct policies *p = calloc(1, sizeof(*p));
 
 	*ret_reason = "out of memory";
-	if (!p)
+	if (!p || awaits_read(s, p)) {
+		policies_free(p);
 		return NULL;
+	}
 	if (s->rule_count) {
 		p->spd = spd_create(s->rules, s->rule_count, ret_reason);
 		if (!p->spd) {

@@ -73,6 +73,12 @@ static inline void packet_flow(const struct datapath *dp, const struct rte_mbuf 
 	ret_flow->table_id = packet_table_id(dp, m);
 }
 
+/* Any thread: whether packets without an SA of this tunnel slot may wait for one. */
+static inline bool policies_awaits(const struct policies *p, uint32_t slot)
+{
+	return slot < p->awaits_slots && p->awaits[slot / 64] >> slot % 64 & 1;
+}
+
 /* outbound.c: verdicts of the snapshot of this loop; without rules nothing matches. */
 void policy_lookup(const struct worker *w, const struct flow *flows, uint16_t n, struct spd_verdict *ret_verdicts);
 
@@ -256,6 +262,17 @@ void parked_begin(struct parked *p);
 uint16_t parked_take(struct parked *p, struct rte_mbuf **ret_pkts, uint16_t max);
 /* handoff.c: ends all that wait; the worker has ended. */
 void parked_flush(struct worker *w);
+/* await.c: true when m waits now for the SA that its flow needs; else it stays the caller's. */
+struct await_note {
+	uint8_t origin; /* enum origin */
+	uint8_t reason; /* enum drop_reason: how it ends when no SA comes */
+};
+bool await_push(
+	struct worker *w, struct rte_mbuf *m, const struct flow *flow, uint32_t tunnel, const struct await_note *note);
+/* await.c: those whose SA has come, at most max, with their notes, for handoff_sort. Ends those that waited in vain. */
+uint16_t await_take(struct worker *w, struct rte_mbuf **ret_pkts, uint16_t max);
+/* await.c: ends all that wait; the worker has ended. */
+void await_flush(struct worker *w);
 void handoff_flush(struct worker *w);
 /* Sorts packets that came by ring into this worker's lists or sends them. */
 void handoff_sort(struct worker *w, struct rte_mbuf **pkts, uint16_t n);

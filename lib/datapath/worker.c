@@ -1,22 +1,15 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* The worker's loop: inject ring, handoff ring, RX queues, the fixed list of stages, TX, quiescent report; and what it
- * does when there is nothing to do. */
-#include "stages_priv.h"
+/* The worker's loop: inject ring, handoff ring, RX queues, the fixed list of stages, TX, quiescent report. What it
+ * does when there is nothing to do is in idle.c. */
+#include "idle_priv.h"
 
 #include <errno.h>
 #include <rte_cycles.h>
 #include <rte_lcore.h>
-#include <rte_pause.h>
 #include <rte_random.h>
 #include <sched.h>
 #include <sys/prctl.h>
-#include <time.h>
 
-#define IDLE_PAUSES   256  /* loops without a packet before the worker yields */
-#define IDLE_YIELDS   1024 /* ... and before it sleeps */
-#define SLEEP_MIN_NS  5000
-#define SLEEP_MAX_NS  100000
-#define SLEEP_GROW_NS 5000
 /* Of the loops with packets one in about MEASURE_EVERY + MEASURE_SPREAD / 2 is measured; by chance, or traffic with the
  * same beat would show one side of itself only. */
 #define MEASURE_EVERY  48
@@ -41,6 +34,17 @@ static void worker_stages(struct worker *w)
 	outbound_clear(w, &w->own_tunnel, ORIGIN_OWN_TUNNEL);
 }
 
+/* They come from another core's cache: fetched together, not one by one as the stages get to them. */
+static void ring_prefetch(struct rte_mbuf **pkts, uint32_t n)
+{
+	for (uint32_t i = 0; i < n; i++) {
+		rte_prefetch0(pkts[i]);
+		rte_prefetch0(packet_note(pkts[i]));
+	}
+	for (uint32_t i = 0; i < n; i++)
+		rte_prefetch0(rte_pktmbuf_mtod(pkts[i], const uint8_t *));
+}
+
 static uint32_t ring_stage(struct worker *w, struct rte_ring *ring)
 {
 	struct rte_mbuf *pkts[BURST];
@@ -48,6 +52,7 @@ static uint32_t ring_stage(struct worker *w, struct rte_ring *ring)
 
 	if (!n)
 		return 0;
+	ring_prefetch(pkts, n);
 	stage_lap(w->clock, CYCLES_RECEIVE);
 	handoff_sort(w, pkts, (uint16_t)n);
 	stage_lap(w->clock, CYCLES_CLASSIFY);
@@ -106,6 +111,19 @@ static uint32_t parked_stage(struct worker *w)
 		worker_stages(w);
 	}
 	return total;
+}
+
+/* Packets whose SA has come. */
+static uint32_t await_stage(struct worker *w)
+{
+	struct rte_mbuf *pkts[BURST];
+	uint16_t n = await_take(w, pkts, BURST);
+
+	if (!n)
+		return 0;
+	handoff_sort(w, pkts, n);
+	worker_stages(w);
+	return n;
 }
 
 /* The one it sends to a device with, or QUEUE_NONE. */
@@ -203,6 +221,7 @@ uint32_t worker_step(struct worker *w)
 	if (unlikely(moving))
 		queues_poll(w);
 	n = unlikely(w->parked.count) ? parked_stage(w) : 0;
+	n += unlikely(w->awaiting.count) ? await_stage(w) : 0;
 	n += expire_stage(w);
 	injected = ring_stage(w, w->inject);
 	worker_count(w, DP_C_INJECTED, injected);
@@ -244,29 +263,6 @@ void worker_detach(struct worker *w)
 	w->crypto = NULL;
 }
 
-static void worker_sleep(struct worker *w, uint32_t idle_loops)
-{
-	uint64_t ns = SLEEP_MIN_NS + (uint64_t)(idle_loops - IDLE_YIELDS) * SLEEP_GROW_NS;
-	struct timespec t = { .tv_nsec = (long)RTE_MIN(ns, (uint64_t)SLEEP_MAX_NS) };
-	uint64_t start = rte_rdtsc();
-
-	ipsec_worker_offline(w->crypto);
-	nanosleep(&t, NULL);
-	ipsec_worker_online(w->crypto);
-	tally(&w->idle_cycles, rte_rdtsc() - start);
-}
-
-/* Less and less eager: a CPU may be shared with control and other workers. */
-static void worker_idle(struct worker *w, uint32_t idle_loops)
-{
-	if (idle_loops < IDLE_PAUSES)
-		rte_pause();
-	else if (idle_loops < IDLE_YIELDS)
-		sched_yield();
-	else
-		worker_sleep(w, idle_loops);
-}
-
 static void worker_loop(struct worker *w)
 {
 	uint32_t idle_loops = 0;
@@ -274,10 +270,8 @@ static void worker_loop(struct worker *w)
 	while (!atomic_load_explicit(&w->dp->stop, memory_order_relaxed)) {
 		if (worker_step(w) || w->moving)
 			idle_loops = 0;
-		else if (w->dp->idle == DATAPATH_ADAPTIVE || w->id >= w->active)
-			worker_idle(w, idle_loops++);
 		else
-			rte_pause();
+			idle_rest(w, idle_loops++);
 	}
 }
 
@@ -310,7 +304,7 @@ int worker_main(void *worker)
 	w->cpu = (uint16_t)sched_getcpu();
 	/* the kernel would stretch short sleeps by its default slack of 50 us */
 	prctl(PR_SET_TIMERSLACK, 1000);
-	if (worker_attach(w)) {
+	if (worker_attach(w) || idle_attach(w)) {
 		atomic_store_explicit(&w->state, WORKER_FAILED, memory_order_release);
 		return -ENOMEM;
 	}
@@ -319,6 +313,7 @@ int worker_main(void *worker)
 	atomic_store_explicit(&w->state, WORKER_RUNNING, memory_order_release);
 	worker_loop(w);
 	worker_drain_injected(w);
+	idle_detach(w);
 	/* release: pairs with datapath_stop */
 	atomic_store_explicit(&w->state, WORKER_STOPPED, memory_order_release);
 	return 0;

@@ -74,6 +74,7 @@ struct child_sa *child_create(struct ike_engine *e, struct ike_sa *sa, const str
 	child->spi_out = a->spi_out;
 	child->protocol = a->protocol;
 	child->transport = a->transport;
+	child->renamed = a->transport && a->original_remote.family != ADDR_NONE;
 	child->udp_encap = natd_udp_encap(sa);
 	child->up_since_ns = e->now_ns;
 	child->ends_ns = UINT64_MAX;

@@ -226,6 +226,7 @@ const char *phase_state_name(enum phase_state s);
 
 struct ike_child_status {
 	enum phase_state state;
+	uint32_t index; /* of the profile's children */
 	uint32_t spi_in, spi_out;
 	struct selector_list local, remote; /* negotiated */
 	char suite[128];
@@ -261,6 +262,10 @@ int ike_tunnel_status(const struct ike_engine *e, uint32_t tunnel, struct ike_tu
 /* Of one of its peers. 0 or -ENOENT. */
 int ike_peer_status(
 	const struct ike_engine *e, uint32_t tunnel, const struct identity *peer, struct ike_tunnel_status *ret_status);
+/* Where one phase2 entry has several Child SAs: those beside the one of the tunnel's status (by its SPI). peer: as in
+ * ike_peer_status; NULL: as in ike_tunnel_status. Returns how many there are; at most capacity are written. */
+size_t ike_child_others(const struct ike_engine *e, uint32_t tunnel, const struct identity *peer,
+	const struct ike_child_status *shown, struct ike_child_status *ret_others, size_t capacity);
 /* The peers of a tunnel that serves many, by their identities, in the order they came; previous NULL: the first. NULL:
  * there is none. Borrowed, until the engine is entered again. */
 const struct identity *ike_peer_next(const struct ike_engine *e, uint32_t tunnel, const struct identity *previous);

@@ -192,6 +192,7 @@ struct child_sa {
 	uint8_t state;    /* enum child_state */
 	uint8_t protocol; /* PROTOCOL_ESP or PROTOCOL_AH */
 	bool transport;   /* else tunnel mode */
+	bool renamed;     /* ... and its peer is called what a NAT calls it */
 	bool udp_encap;
 	bool sending;   /* our traffic may go out on it: the peer has shown that it has the SA, or there is no other */
 	bool current;   /* our traffic goes out on it */
@@ -339,8 +340,14 @@ struct create {
 struct peer;
 
 /* The run-time half of a tunnel profile. Where a profile serves many, each peer has one as well (struct peer). */
-struct tunnel {
+/* A tunnel under one of its peer's addresses. */
+struct tunnel_place {
 	struct link by_address;
+	struct tunnel *tunnel;
+	const struct addr *remote;
+};
+
+struct tunnel {
 	const struct tunnel_profile *profile;
 	struct ike_sa *sas; /* ours, and those whose peer proved its identity */
 	struct timer retry;
@@ -359,7 +366,9 @@ struct tunnel {
 	/* those outside of what is up ask again then; the pause doubles while the peer does not want them */
 	uint64_t packets_after_ns, packets_pause_ns;
 	struct addr virtual[VIRTUAL_FAMILIES]; /* what a peer gave us last: asked for again */
-	struct tunnel *base;                   /* of a peer's: the one of the configuration; else NULL */
+	struct tunnel_place *places; /* among the engine's: of remote_addr, then of the peer's further addresses */
+	uint8_t place_count;
+	struct tunnel *base; /* of a peer's: the one of the configuration; else NULL */
 	/* of the configuration's, when it serves many: */
 	TAILQ_HEAD(, peer) peers; /* oldest first */
 	uint32_t peer_count;
@@ -384,6 +393,7 @@ struct ike_engine {
 	struct crypto *crypto;
 	struct tunnel *tunnels;
 	size_t tunnel_count;
+	struct tunnel_place *places; /* owned; of all tunnels */
 	struct table by_spi, by_init, by_identity, by_child, by_address, by_source, by_peer;
 	struct ike_sa *sas, *dead;
 	struct peer *idle_peers;       /* without IKE SAs; freed when the entry point returns */

@@ -534,10 +534,22 @@ void sa_heard(struct ike_engine *e, struct ike_sa *sa)
 	tunnel_replace(e, sa, false);
 }
 
+/* Those that the new path does not carry end; where they are wanted they are asked for anew. */
+static void end_misplaced(struct ike_engine *e, struct ike_sa *sa)
+{
+	for (struct child_sa *child = TAILQ_FIRST(&sa->children), *next; child; child = next) {
+		const char *fault = modes_path_fault(child);
+		next = TAILQ_NEXT(child, siblings);
+		if (fault && child->state == CHILD_UP)
+			child_expire(e, child, fault);
+	}
+}
+
 void sa_repath(struct ike_engine *e, struct ike_sa *sa)
 {
 	struct child_sa *child;
 
+	end_misplaced(e, sa);
 	TAILQ_FOREACH (child, &sa->children, siblings) {
 		/* RFC 4555 1.2: in transport mode the addresses are those of the traffic itself, and stay */
 		if (!child->installed || child->transport)
@@ -557,6 +569,7 @@ void sa_move_remote(struct ike_engine *e, struct ike_sa *sa, const struct endpoi
 	if (!sa->remote_nat || sa->local_nat || sa->mobike || endpoint_equal(&sa->remote, remote))
 		return;
 	sa->remote = *remote;
+	end_misplaced(e, sa);
 	TAILQ_FOREACH (child, &sa->children, siblings) {
 		if (child->installed)
 			action_child(e, IKE_UPDATE, child);

@@ -178,6 +178,7 @@ static void fill_child(const struct child_sa *child, struct ike_child_status *re
 	ret->state = child->sa->state == ST_CLOSING || child->state != CHILD_UP ? PHASE_CLOSING : PHASE_UP;
 	ret->spi_in = child->spi_in;
 	ret->spi_out = child->spi_out;
+	ret->index = child->index;
 	ret->local = child_selectors(child, true);
 	ret->remote = child_selectors(child, false);
 	snprintf(ret->suite, sizeof(ret->suite), "%.127s", suite_format(&child->suite, text));
@@ -232,6 +233,8 @@ static void fill_tunnel(const struct tunnel *t, struct ike_tunnel_status *ret_st
 
 	memset(ret_status, 0, sizeof(*ret_status));
 	ret_status->child_count = t->profile->child_count;
+	for (uint32_t i = 0; i < ret_status->child_count; i++)
+		ret_status->children[i].index = i;
 	ret_status->local.addr = t->profile->local_addr;
 	ret_status->remote.addr = t->profile->remote_addr;
 	if (sa)
@@ -258,6 +261,28 @@ int ike_peer_status(
 		return -ENOENT;
 	fill_tunnel(&p->tunnel, ret_status);
 	return 0;
+}
+
+size_t ike_child_others(const struct ike_engine *e, uint32_t tunnel, const struct identity *peer,
+	const struct ike_child_status *shown, struct ike_child_status *ret_others, size_t capacity)
+{
+	const struct tunnel *t = tunnel < e->tunnel_count ? &e->tunnels[tunnel] : NULL;
+	const struct peer *p = t && peer ? peer_lookup(e, t, peer) : NULL;
+	const struct ike_sa *sa = p ? tunnel_best_sa(&p->tunnel) : t && !peer ? tunnel_best_sa(t) : NULL;
+	const struct child_sa *child;
+	size_t n = 0;
+
+	if (!sa)
+		return 0;
+	TAILQ_FOREACH (child, &sa->children, siblings) {
+		if (child->index != shown->index || child->spi_in == shown->spi_in || !child->installed ||
+			child->state != CHILD_UP || child->replaced)
+			continue;
+		if (n < capacity)
+			fill_child(child, &ret_others[n]);
+		n++;
+	}
+	return n;
 }
 
 const struct identity *ike_peer_next(const struct ike_engine *e, uint32_t tunnel, const struct identity *previous)

@@ -33,11 +33,47 @@ uint8_t tunnel_autostart(const struct tunnel *t)
 	return (uint8_t)((bits | t->restart) & ~t->held & ~t->resting);
 }
 
+static void place_add(struct tunnel *t, const struct addr *remote)
+{
+	for (uint8_t i = 0; i < t->place_count; i++)
+		if (addr_equal(t->places[i].remote, remote))
+			return;
+	t->places[t->place_count++] = (struct tunnel_place){ .tunnel = t, .remote = remote };
+}
+
+/* Gives a tunnel its places; returns those behind. A peer that may be anywhere is not looked for at an address. */
+static struct tunnel_place *places_make(struct ike_engine *e, struct tunnel *t, struct tunnel_place *places)
+{
+	const struct tunnel_profile *p = t->profile;
+
+	t->places = places;
+	place_add(t, &p->remote_addr);
+	for (uint8_t i = 0; p->remote_addr.family != ADDR_NONE && i < p->remote_more.count; i++)
+		place_add(t, &p->remote_more.items[i]);
+	for (uint8_t i = 0; i < t->place_count; i++)
+		table_insert(&e->by_address, &places[i].by_address, address_hash(places[i].remote));
+	return places + t->place_count;
+}
+
+static size_t places_most(const struct tunnel_profile *profiles, size_t count)
+{
+	size_t n = 1;
+
+	for (size_t i = 0; i < count; i++)
+		n += 1u + profiles[i].remote_more.count;
+	return n;
+}
+
 int tunnels_init(struct ike_engine *e, const struct tunnel_profile *profiles, size_t count)
 {
+	size_t places = places_most(profiles, count);
+
 	e->tunnels = calloc(count ? count : 1, sizeof(*e->tunnels));
-	if (!e->tunnels || table_init(&e->by_address, count + 1) || timers_reserve(&e->timers, (uint32_t)count))
+	e->places = calloc(places, sizeof(*e->places));
+	if (!e->tunnels || !e->places || table_init(&e->by_address, places) ||
+		timers_reserve(&e->timers, (uint32_t)count))
 		return -ENOMEM;
+	struct tunnel_place *free_place = e->places;
 	e->tunnel_count = count;
 	/* from the last to the first: chains are then in the order of the configuration */
 	for (size_t i = count; i-- > 0;) {
@@ -47,7 +83,7 @@ int tunnels_init(struct ike_engine *e, const struct tunnel_profile *profiles, si
 		TAILQ_INIT(&t->peers);
 		t->retry.kind = TIMER_RETRY;
 		t->retry.owner = t;
-		table_insert(&e->by_address, &t->by_address, address_hash(&profiles[i].remote_addr));
+		free_place = places_make(e, t, free_place);
 	}
 	for (size_t i = 0; i < count; i++) {
 		e->tunnels[i].wanted = tunnel_autostart(&e->tunnels[i]);
@@ -66,18 +102,28 @@ void tunnels_done(struct ike_engine *e)
 		pieces_forget(&e->tunnels[i]);
 	}
 	free(e->tunnels);
+	free(e->places);
 	table_done(&e->by_address);
 }
 
 static struct tunnel *chain_match(struct link *l, const struct addr *local, const struct addr *remote)
 {
 	for (; l; l = table_next(l)) {
-		struct tunnel *t = CONTAINER_OF(l, struct tunnel, by_address);
+		const struct tunnel_place *at = CONTAINER_OF(l, struct tunnel_place, by_address);
+		struct tunnel *t = at->tunnel;
 		bool here = addr_is_any(&t->profile->local_addr) || addr_equal(&t->profile->local_addr, local) ||
 			    mobike_local(t->profile, local);
-		if (here && addr_equal(&t->profile->remote_addr, remote))
+		if (here && addr_equal(at->remote, remote))
 			return t;
 	}
+	return NULL;
+}
+
+static const struct tunnel_place *place_of(const struct tunnel *t, const struct addr *remote)
+{
+	for (uint8_t i = 0; i < t->place_count; i++)
+		if (addr_equal(t->places[i].remote, remote))
+			return &t->places[i];
 	return NULL;
 }
 
@@ -85,16 +131,18 @@ struct tunnel *tunnel_candidate(
 	const struct ike_engine *e, const struct addr *local, const struct addr *remote, const struct tunnel *previous)
 {
 	static const struct addr any = { 0 };
-	bool exact = !previous || previous->profile->remote_addr.family != ADDR_NONE;
+	const struct tunnel_place *before = previous ? place_of(previous, remote) : NULL;
+	bool exact = !previous || before;
 	struct tunnel *t = NULL;
 
 	if (exact)
-		t = chain_match(previous ? table_next(&previous->by_address)
-					 : table_first(&e->by_address, address_hash(remote)),
+		t = chain_match(
+			before ? table_next(&before->by_address) : table_first(&e->by_address, address_hash(remote)),
 			local, remote);
 	if (t)
 		return t;
-	return chain_match(exact ? table_first(&e->by_address, address_hash(&any)) : table_next(&previous->by_address),
+	return chain_match(
+		exact ? table_first(&e->by_address, address_hash(&any)) : table_next(&previous->places[0].by_address),
 		local, &any);
 }
 

@@ -287,6 +287,7 @@ enum spd_action { SPD_DISCARD, SPD_BYPASS, SPD_PROTECT };
 struct spd_rule {
 	enum spd_action action;
 	uint32_t tunnel_slot; /* of PROTECT */
+	bool awaits;          /* of PROTECT: packets without an SA ask for one and may wait for it */
 	struct selector_list local, remote;
 };
 

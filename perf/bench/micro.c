@@ -18,28 +18,15 @@
 
 #include "flow_cache_priv.h"
 #include "ipsec.h"
-#include "lab.h"
+#include "lab_sa.h"
 #include "replay.h"
 
 enum { BURST = 32, ROUNDS = 20000, SAS = 50000, SAD_SLOTS = 65536, RULES = 1000, FLOWS = 65536, SPI = 0x1001 };
 
-static void must(bool ok, const char *what)
-{
-	if (!ok)
-		rte_exit(1, "micro: %s\n", what);
-}
-
-static int compare(const void *a, const void *b)
-{
-	uint64_t x = *(const uint64_t *)a, y = *(const uint64_t *)b;
-
-	return x < y ? -1 : x > y;
-}
-
 /* The quartile that interrupts do not reach. Sorts the samples. */
 static void report(const char *name, uint64_t *samples, size_t n)
 {
-	qsort(samples, n, sizeof(*samples), compare);
+	qsort(samples, n, sizeof(*samples), lab_compare);
 	printf("{\"part\": \"%s\", \"cycles\": %.1f}\n", name, (double)samples[n / 4] / BURST);
 }
 
@@ -125,7 +112,8 @@ static void rule_fill(struct spd_rule *r, uint32_t n)
 		"selector");
 }
 
-static void policy(uint32_t rules, const char *name)
+/* first: of the flows; those from RULES on match no rule. */
+static void policy(uint32_t rules, uint32_t first, const char *name)
 {
 	struct spd_rule *list = calloc(rules, sizeof(*list));
 	struct spd_verdict verdicts[BURST];
@@ -139,12 +127,12 @@ static void policy(uint32_t rules, const char *name)
 	must(spd != NULL, reason);
 	for (size_t round = 0; round < ROUNDS; round++) {
 		for (uint32_t i = 0; i < BURST; i++)
-			flows[i] = flow_of((uint32_t)(round * BURST + i) % rules);
+			flows[i] = flow_of(first + (uint32_t)(round * BURST + i) % rules);
 		uint64_t start = rte_rdtsc_precise();
 		spd_lookup(spd, flows, BURST, verdicts);
 		samples[round] = rte_rdtsc_precise() - start;
 	}
-	must(verdicts[0].matched, "policy");
+	must(verdicts[0].matched == !first, "policy");
 	report(name, samples, ROUNDS);
 	spd_free(spd);
 	free(list);
@@ -152,59 +140,26 @@ static void policy(uint32_t rules, const char *name)
 
 /* ---- SAs ---- */
 
-static void spec_fill(struct sa_spec *s, enum sa_direction direction, uint32_t spi, uint32_t window)
+/* SPIs of our range in slots that hold none, or another generation. */
+static void sad_misses(const struct ipsec *ips)
 {
-	uint8_t key[LAB_KEY_BYTES_MAX];
+	const uint8_t ip[20] = { 0x45 };
+	uint64_t found = 0;
+	uint32_t spi = 0x40000000;
 
-	lab_key(spi, key);
-	memcpy(key + 16, lab_salt, LAB_SALT_BYTES);
-	*s = (struct sa_spec){ .name = "micro",
-		.direction = direction,
-		.mode = SA_MODE_TUNNEL,
-		.protocol = PROTOCOL_ESP,
-		.spi = spi,
-		.encr = alg_lookup(TRANSFORM_ENCR, ENCR_AES_GCM_16, 128),
-		.replay_window = direction == SA_IN ? window : 0,
-		.local.count = 1,
-		.remote.count = 1 };
-	must(!secret_copy(&s->encr_key, BYTES(key, 16 + LAB_SALT_BYTES)), "key");
-	must(!addr_parse("192.0.2.1", &s->path.local.addr) && !addr_parse("192.0.2.2", &s->path.remote.addr),
-		"address");
-	/* one process is both ends: the receiver's local side is the sender's remote one */
-	must(!selector_parse(direction == SA_OUT ? "10.1.0.0/16" : "10.2.0.0/16", &s->local.items[0]) &&
-			!selector_parse(direction == SA_OUT ? "10.2.0.0/16" : "10.1.0.0/16", &s->remote.items[0]),
-		"selectors");
-}
-
-static struct sa *sa_make(struct ipsec *ips, enum sa_direction direction, uint32_t spi, uint32_t window)
-{
-	const char *reason = "";
-	struct path *path = NULL;
-	struct sa_spec spec;
-	struct sa *sa;
-
-	spec_fill(&spec, direction, spi, window);
-	if (direction == SA_OUT)
-		path = path_create(&spec.path, 1600, 1, 2);
-	sa = sa_create(ips, &spec, path, &reason);
-	must(sa != NULL, reason);
-	sa_spec_done(&spec);
-	return sa;
-}
-
-static struct ipsec *ipsec_make(uint32_t slots)
-{
-	const struct ipsec_config config = { .workers = 1, .sad_slots = slots, .tunnel_slots = 4 };
-	const char *reason = "";
-	struct ipsec *ips = ipsec_create(&config, &reason);
-
-	must(ips != NULL, reason);
-	return ips;
+	for (size_t round = 0; round < ROUNDS; round++) {
+		uint64_t start = rte_rdtsc_precise();
+		for (int i = 0; i < BURST; i++)
+			found += sad_lookup(ips, spi += 0x10001, PROTOCOL_ESP, ip) != NULL;
+		samples[round] = rte_rdtsc_precise() - start;
+	}
+	must(found < ROUNDS, "SAD");
+	report("SAD: miss", samples, ROUNDS);
 }
 
 static void sad(uint32_t count, const char *name)
 {
-	struct ipsec *ips = ipsec_make(SAD_SLOTS);
+	struct ipsec *ips = ipsec_make(SAD_SLOTS, 4);
 	uint32_t *spis = calloc(count, sizeof(*spis));
 	const uint8_t ip[20] = { 0x45 };
 	uint64_t found = 0;
@@ -214,7 +169,7 @@ static void sad(uint32_t count, const char *name)
 		uint32_t j = (uint32_t)random() % (i + 1);
 		spis[i] = spis[j];
 		spis[j] = spi_reserve(ips, WORKER_NONE);
-		must(!sad_insert(ips, sa_make(ips, SA_IN, spis[j], 0)), "SAD");
+		must(!sad_insert(ips, sa_make(ips, SA_IN, spis[j], 0, 0)), "SAD");
 	}
 	for (size_t round = 0; round < ROUNDS; round++) {
 		uint64_t start = rte_rdtsc_precise();
@@ -224,6 +179,8 @@ static void sad(uint32_t count, const char *name)
 	}
 	must(found == (uint64_t)ROUNDS * BURST, "SAD");
 	report(name, samples, ROUNDS);
+	if (count > 1)
+		sad_misses(ips);
 	free(spis);
 	ipsec_free(ips);
 }
@@ -302,35 +259,55 @@ static void handoff_between_cores(struct rte_mbuf **m)
 
 static struct rte_mempool *pool;
 
-static struct rte_mbuf *packet(uint16_t bytes)
-{
-	struct rte_mbuf *m = rte_pktmbuf_alloc(pool);
-	struct rte_ipv4_hdr *ip = (struct rte_ipv4_hdr *)rte_pktmbuf_append(m, bytes);
-
-	memset(ip, 'x', bytes);
-	*ip = (struct rte_ipv4_hdr){ .version_ihl = RTE_IPV4_VHL_DEF,
-		.total_length = rte_cpu_to_be_16(bytes),
-		.time_to_live = 64,
-		.next_proto_id = IPPROTO_UDP,
-		.src_addr = rte_cpu_to_be_32(RTE_IPV4(10, 1, 0, 5)),
-		.dst_addr = rte_cpu_to_be_32(RTE_IPV4(10, 2, 0, 7)) };
-	ip->hdr_checksum = rte_ipv4_cksum(ip);
-	return m;
-}
-
 static void items_fill(struct burst_item *items, struct rte_mbuf **m, struct sa *sa)
 {
 	for (int i = 0; i < BURST; i++)
 		items[i] = (struct burst_item){ .m = m[i], .sa = sa };
 }
 
+/* What the bursts are made of, by their own clocks: building headers, the engine, what is left to do inbound. */
+static void esp_parts(struct ipsec_worker *out_worker, struct sa *out, struct ipsec_worker *in_worker, struct sa *in,
+	struct rte_mbuf **m, uint16_t bytes)
+{
+	static const struct {
+		enum cycle_stage stage;
+		bool inbound;
+		const char *name;
+	} parts[] = { { CYCLES_PREPARE, false, "ESP out: header build" }, { CYCLES_CRYPTO, false, "ESP out: engine" },
+		{ CYCLES_PREPARE, true, "ESP in: header and window" }, { CYCLES_CRYPTO, true, "ESP in: engine" },
+		{ CYCLES_FINISH, true, "ESP in: ICV, window, trailer, selectors" } };
+	static uint64_t found[RTE_DIM(parts)][ROUNDS];
+	struct burst_item items[BURST];
+	struct stage_clock clocks[2];
+	char name[64];
+
+	ipsec_worker_measure(out_worker, &clocks[0]);
+	ipsec_worker_measure(in_worker, &clocks[1]);
+	for (size_t round = 0; round < ROUNDS; round++) {
+		items_fill(items, m, out);
+		clocks[0] = (struct stage_clock){ .last = rte_rdtsc() };
+		must(burst_out(out_worker, items, BURST) == BURST, "encap");
+		items_fill(items, m, in);
+		clocks[1] = (struct stage_clock){ .last = rte_rdtsc() };
+		must(burst_in(in_worker, items, BURST) == BURST, "decap");
+		for (size_t i = 0; i < RTE_DIM(parts); i++)
+			found[i][round] = clocks[parts[i].inbound].cycles[parts[i].stage];
+	}
+	ipsec_worker_measure(out_worker, NULL);
+	ipsec_worker_measure(in_worker, NULL);
+	for (size_t i = 0; i < RTE_DIM(parts); i++) {
+		snprintf(name, sizeof(name), "%s, %u bytes", parts[i].name, bytes);
+		report(name, found[i], ROUNDS);
+	}
+}
+
 /* Packets go out and come back in, with rising sequence numbers. */
 static void esp(uint16_t bytes, uint32_t window)
 {
 	static uint64_t in_samples[ROUNDS];
-	struct ipsec *out_ips = ipsec_make(256), *in_ips = ipsec_make(256);
+	struct ipsec *out_ips = ipsec_make(256, 4), *in_ips = ipsec_make(256, 4);
 	struct ipsec_worker *out_worker = ipsec_worker_create(out_ips, 0), *in_worker = ipsec_worker_create(in_ips, 0);
-	struct sa *out = sa_make(out_ips, SA_OUT, SPI, 0), *in = sa_make(in_ips, SA_IN, SPI, window);
+	struct sa *out = sa_make(out_ips, SA_OUT, SPI, 0, 0), *in = sa_make(in_ips, SA_IN, SPI, window, 0);
 	struct burst_item items[BURST];
 	struct rte_mbuf *m[BURST];
 	char name[64];
@@ -339,7 +316,7 @@ static void esp(uint16_t bytes, uint32_t window)
 			!sad_insert(in_ips, in),
 		"SAs");
 	for (int i = 0; i < BURST; i++)
-		m[i] = packet(bytes);
+		m[i] = packet_make(pool, bytes);
 	for (size_t round = 0; round < ROUNDS; round++) {
 		items_fill(items, m, out);
 		uint64_t start = rte_rdtsc_precise();
@@ -350,6 +327,8 @@ static void esp(uint16_t bytes, uint32_t window)
 		must(burst_in(in_worker, items, BURST) == BURST, "decap");
 		in_samples[round] = rte_rdtsc_precise() - start;
 	}
+	if (window)
+		esp_parts(out_worker, out, in_worker, in, m, bytes);
 	snprintf(name, sizeof(name), "ESP out, %u bytes", bytes);
 	if (window)
 		report(name, samples, ROUNDS);
@@ -372,8 +351,9 @@ int main(int argc, char **argv)
 	must(pool && !rte_pktmbuf_alloc_bulk(pool, m, BURST), "packet buffers");
 	replay_rising();
 	flow_cache();
-	policy(1, "policy table: 1 rule");
-	policy(RULES, "policy table: 1000 rules");
+	policy(1, 0, "policy table: 1 rule");
+	policy(RULES, 0, "policy table: 1000 rules");
+	policy(RULES, RULES, "policy table: 1000 rules, miss");
 	sad(1, "SAD: 1 SA");
 	sad(SAS, "SAD: 50000 SAs, no prefetch");
 	handoff(m);

@@ -1,13 +1,16 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""The programs that measure parts rather than gateways: perf/bench/micro (single parts of the packet path) and
-perf/bench/bench_ike (a handshake at the responder, memory of an IKE SA)."""
+"""The programs that measure parts rather than gateways: perf/bench/micro (single parts of the packet path),
+perf/bench/churn (SAs replaced under traffic) and perf/bench/bench_ike (a handshake at the responder, memory of an IKE SA);
+latency.py has what a packet waits."""
 import json
 import os
 
 from marks import Mark
 from systems import CORE, Failed, eal, run
 
-MICRO_SECONDS = 120
+PARTS_SECONDS = 120
+CHURN_MOST = 1.02  # of the worker's cycles without
+CHURN_RATE = 10000
 IKE_SECONDS = 600
 IKE_US_MOST, IKE_KIB_MOST = 177.0, 6.0
 STRONGSWAN_US, STRONGSWAN_KIB = 530.0, 12.8  # 6.0.6, PSK over P-256, on an AMD EPYC at 2.6 GHz
@@ -20,9 +23,19 @@ def lines_of(name, command, seconds):
     return [json.loads(line) for line in output.splitlines() if line.startswith("{")]
 
 
-def micro(lab, exclusive):
+def parts(lab, name, exclusive, main_core):
     exclusive.take()
-    return lines_of("micro", [os.path.join(lab.bench, "micro"), *eal("1,0"), "--main-lcore", str(CORE), "--log-level", "error"], MICRO_SECONDS)
+    command = [os.path.join(lab.bench, name), *eal("1,0"), "--main-lcore", str(main_core), "--log-level", "error"]
+    return lines_of(name, command, PARTS_SECONDS)
+
+
+def micro(lab, exclusive):
+    return parts(lab, "micro", exclusive, CORE)
+
+
+def churn(lab, exclusive):
+    """the worker on the core that forwards, the rekeying beside it"""
+    return parts(lab, "churn", exclusive, 1 - CORE)
 
 
 def ike(lab, exclusive, group, counts):
@@ -56,12 +69,30 @@ def print_micro(found):
         print(f"{row['part']:48} {row['cycles']:9.1f}")
 
 
+def print_churn(found):
+    for row in found:
+        print(f"\n{row['rekeys_per_second']} rekeys/s under the packets of {row['tunnels']} tunnels: {row['wrong']} of {row['packets']} packets "
+              f"wrong; worker, cycles in and out again: {row['cycles_rest']:.1f} without, {row['cycles_aside']:.1f} of other SAs, "
+              f"{row['cycles_used']:.1f} of its own; control {row['us_per_rekey']:.1f} us a rekey")
+
+
 def print_ike(found):
     for row in found:
         print(f"\nresponder, PSK, {row['group']}, {row['handshakes']} IKE SAs: {row['us_per_handshake']:.1f} us a handshake, "
               f"{row['bytes_per_sa'] / 1024:.2f} KiB an IKE SA with one child")
         for step, us in row["us_by_step"].items():
             print(f"  {step:44} {us:8.1f} us")
+
+
+def churn_marks(found):
+    """too few rekeys, or a wrong packet, fail it too"""
+    marks = []
+    for row in found:
+        value = row["ratio_used"]
+        enough = row["rekeys_per_second"] > 0.98 * CHURN_RATE
+        marks += [Mark("10,000 rekeys/s: the worker's cycles", row["cycles_used"], row["cycles_rest"], None, value, CHURN_MOST,
+                       value <= CHURN_MOST and enough and not row["wrong"])]
+    return marks
 
 
 def ike_marks(found):

@@ -10,14 +10,17 @@ import traceback
 
 import captures
 import extras
+import latency
 import marks
 import plan
 import plots
+import replay
 import report
 import rounds
 import secgw
 import systems
 import verify
+import workers
 from sallyport import Sallyport
 
 
@@ -92,27 +95,41 @@ class Run:
         return problems
 
 
+# what is not a gateway at a point: (how it is measured, how it is printed)
+PARTS = {
+    "micro": (lambda o, run: extras.micro(run.lab, run.exclusive), extras.print_micro),
+    "churn": (lambda o, run: extras.churn(run.lab, run.exclusive), extras.print_churn),
+    "replay": (lambda o, run: replay.measure(run.lab, run.hz, run.exclusive), replay.print_replay),
+    "latency": (lambda o, run: latency.measure(run.lab, run.hz, run.exclusive), latency.print_latency),
+    "workers": (lambda o, run: workers.measure(run.lab, run.hz, run.exclusive), workers.print_workers),
+    "ike": (lambda o, run: extras.ike(run.lab, run.exclusive, "ecp256", plan.PROFILES[o.profile].ike_sas), extras.print_ike),
+    "daemons": (lambda o, run: extras.daemons(o.repo, run.exclusive), extras.print_daemons),
+}
+
+
 def measure_parts(o, run):
     """{} in profiles that are about the gateways alone"""
-    counts = plan.PROFILES[o.profile].ike_sas
-    if not counts or o.only:
+    if not plan.PROFILES[o.profile].ike_sas:
         return {}
+    found = {}
     try:
-        return {"micro": extras.micro(run.lab, run.exclusive), "ike": extras.ike(run.lab, run.exclusive, "ecp256", counts),
-                "daemons": extras.daemons(o.repo, run.exclusive)}
+        for name, (measure, _) in PARTS.items():
+            if re.search(o.only, f"part {name}"):
+                print(f"part {name}", flush=True)
+                found[name] = measure(o, run)
     finally:
         run.exclusive.release()
+    return found
 
 
 def finish(o, run, rows, problems, parts):
-    judged = marks.judged(rows) + extras.ike_marks(parts.get("ike", []))
+    judged = marks.judged(rows) + extras.churn_marks(parts.get("churn", [])) + extras.ike_marks(parts.get("ike", []))
     report.print_commands(rows)
     report.print_rows(rows, run.hz, captures.IMIX)
+    report.print_stages(rows)
     report.print_engines(marks.engines(rows))
-    if parts:
-        extras.print_micro(parts["micro"])
-        extras.print_ike(parts["ike"])
-        extras.print_daemons(parts["daemons"])
+    for name, found in parts.items():
+        PARTS[name][1](found)
     report.print_marks(judged)
     path = o.out or report.default_path(o.repo)
     report.write_json(path, report.machine(o.repo, run.hz), rows, judged, run.hz, {"profile": o.profile, "problems": problems, **parts})

@@ -28,6 +28,17 @@ def print_rows(rows, hz, imix):
               f"{'-' if steal is None else f'{steal:.1f} %':>7}  {row.mode}{row.failure}")
 
 
+def print_stages(rows):
+    """where sallyportd's cycles go, by its own clock, which is part of what it measures: a few cycles a packet in all"""
+    told = {task: row.stage_medians() for task, row in rows.items() if row.stages}
+    if not told:
+        return
+    names = list(next(iter(told.values())))
+    print(f"\n{'sallyportd, cycles by stage':32} " + " ".join(f"{name:>8}" for name in names))
+    for task, stages in told.items():
+        print(f"{task.point.name():32} " + " ".join(f"{stages[name]:8.1f}" for name in names))
+
+
 def print_marks(marks, title="mark", verdicts=("holds", "FAILS")):
     print(f"\n{title:48} {'measured':>9} {'floor':>9} {'peer':>9} {'value':>7} {'target':>7}")
     for m in marks:
@@ -66,7 +77,7 @@ def row_json(task, row, hz):
     return {
         "point": task.point.name(), "fields": vars(task.point), "system": task.system, "mode": row.mode,
         "cycles": row.median(), "spread": row.spread(), "samples": row.cycles, "steal_percent": row.steal,
-        "preempted": row.preempted,
+        "preempted": row.preempted, "stages": row.stage_medians(),
         "packets_per_second": hz / row.median() if row.median() else None, "command": row.command,
         "failure": row.failure,
     }

@@ -59,12 +59,18 @@ class Row:
     def __init__(self, task, mode=""):
         self.task, self.mode = task, mode
         self.cycles, self.steal, self.preempted, self.command, self.failure = [], [], [], "", ""
+        self.stages = []
 
     def add(self, sample, steal, preempted):
         self.cycles.append(sample.cycles())
         self.steal.append(steal)
         self.preempted.append(preempted)
         self.command = sample.command
+        self.stages += [sample.stages] if sample.stages else []
+
+    def stage_medians(self):
+        """{stage: cycles a packet}"""
+        return {name: statistics.median(s[name] for s in self.stages) for name in self.stages[0]} if self.stages else {}
 
     def median(self):
         return statistics.median(self.cycles) if self.cycles else None

@@ -14,8 +14,8 @@ UNUSED = 1 << 31  # number of an SA that no capture uses
 CONFIG = """\
 # SPDX-License-Identifier: BSD-3-Clause
 system:
-  eal_args: ["--no-pci", "--in-memory", "--lcores", "0@0,1@{core}"]
-  workers: 1
+  eal_args: ["--no-pci", "--in-memory", "--lcores", "{lcores}"]
+  workers: {workers}
   idle: poll
   mbufs: {mbufs}
 control: {{socket: {work}/gw.sock, log_level: warning}}
@@ -76,13 +76,15 @@ def keys_yaml(point, n):
     return f"  - {{name: sa{n}, {', '.join(words)}}}\n"
 
 
-def write_config(lab, point):
+def write_config(lab, point, rows=None, workers=(CORE,)):
+    """rows: the SAs, by default those of the point; workers: the CPU of each"""
     ends = lab.source(0, point), lab.sink(1)
     if point.direction == "decap":
         ends = ends[::-1]
-    rows = sa_rows(point)
+    rows = rows or sa_rows(point)
+    lcores = ",".join(f"{n}@{cpu}" for n, cpu in enumerate((1 - CORE, *workers)))
     with open(os.path.join(lab.work, "gw.yaml"), "w") as f:
-        f.write(CONFIG.format(core=CORE, work=lab.work, lan=ends[0], wan=ends[1], mbufs=MBUFS + point.packets))
+        f.write(CONFIG.format(lcores=lcores, workers=len(workers), work=lab.work, lan=ends[0], wan=ends[1], mbufs=MBUFS + point.packets))
         f.writelines(routes_yaml(point.routes))
         f.writelines(policies_yaml(point))
         f.write("manual_sas:\n")
@@ -118,8 +120,11 @@ class Sallyport:
         out = "wan" if point.direction == "encap" else "lan"
         return (before + after) / 2, next(p["tx_packets"] for p in ports if p["name"] == out)
 
-    def start(self, lab, point):
+    def configure(self, lab, point):
         write_config(lab, point)
+
+    def start(self, lab, point):
+        self.configure(lab, point)
         self.log = os.path.join(lab.work, "sallyportd.log")
         with open(self.log, "w") as f:
             self.process = start(self.command(lab), f)
@@ -137,11 +142,12 @@ class Sallyport:
             t0, n0 = self.sent(lab, point)
             time.sleep(lab.seconds)
             t1, n1 = self.sent(lab, point)
+            measured = self.ask(lab, "show", "workers")["workers"][0]["since_start"]["measured"]
         finally:
             stop(self.process)
         if n1 == n0:
             raise Failed(f"sallyportd forwards nothing: {tail(self.log)}")
-        return Sample((n1 - n0) / (t1 - t0), self.hz, " ".join(self.command(lab)))
+        return Sample((n1 - n0) / (t1 - t0), self.hz, " ".join(self.command(lab)), measured["cycles_per_packet"])
 
     def pass_through(self, lab, point):
         """until all of a capture that does not repeat has left"""

@@ -19,7 +19,7 @@ install_packages() {
 
 compile() {
 	[ -f "$build/build.ninja" ] || meson setup "$build" "$repo" -Dbuildtype=release || return 1
-	meson compile -C "$build" sallyportd sallyctl esp_loop crypto_alone micro bench_ike
+	meson compile -C "$build" sallyportd sallyctl esp_loop crypto_alone micro churn latency bench_ike
 }
 
 # The daemon is measured as it is installed, in a folder of this run.

@@ -54,6 +54,7 @@ class Sample:
     packets_per_second: float
     hz: float
     command: str
+    stages: dict | None = None  # cycles a packet, where the system itself tells
 
     def cycles(self):
         return self.hz / self.packets_per_second
@@ -138,6 +139,12 @@ def run(command, seconds):
     finally:
         stop(process)
     return process.returncode, output
+
+
+def forget(path):
+    """a socket that a killed process left"""
+    if os.path.exists(path):
+        os.unlink(path)
 
 
 def tail(path, lines=3):

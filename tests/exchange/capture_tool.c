@@ -211,6 +211,20 @@ static void go_on(struct tool *t, uint64_t duration_ns)
 		}
 }
 
+/* Of the third child, whose peer carries one pair of selectors and says that it would carry more (RFC 7296 2.9): the
+ * rest is asked for behind it. */
+static void need_third(struct tool *t)
+{
+	struct ike_command c = { .kind = IKE_ACQUIRE, .child = 2 };
+	struct ike_actions out = { 0 };
+
+	selector_parse("10.1.2.7", &c.packet_local);
+	selector_parse("10.2.3.7", &c.packet_remote);
+	ike_command(t->w.a.engine, &c, t->w.now_ns, &out);
+	node_carry_out(&t->w.a, &out);
+	ike_actions_done(&out);
+}
+
 static void tell_story(struct tool *t)
 {
 	go_on(t, 2 * S);
@@ -226,6 +240,8 @@ static void tell_story(struct tool *t)
 	rekey_ike_on_timer(t->w.a.engine, node_sa(&t->w.a));
 	t->w.a.engine->out = NULL;
 	node_carry_out(&t->w.a, &out);
+	go_on(t, 3 * S);
+	need_third(t);
 	go_on(t, 3 * S);
 	node_index_command(&t->w.b, IKE_TERMINATE, 0, 1);
 	go_on(t, 3 * S);
@@ -249,7 +265,12 @@ static void set_up(struct tool *t, bool nat, const char *ike, const char *esp)
 		p->children[1].start = START_RESPOND;
 		selectors_set(&p->children[1].local, i ? "10.2.1.0/24" : "10.1.1.0/24");
 		selectors_set(&p->children[1].remote, i ? "10.1.1.0/24" : "10.2.1.0/24");
+		p->children[p->child_count++] = p->children[1];
+		p->children[2].start = i ? START_RESPOND : START_TRAP;
+		selectors_set(&p->children[2].local, i ? "10.2.2.0/24,10.2.3.0/24" : "10.1.2.0/24");
+		selectors_set(&p->children[2].remote, i ? "10.1.2.0/24" : "10.2.2.0/24,10.2.3.0/24");
 	}
+	t->w.b.profiles[0].one_selector = true;
 	t->w.a.profiles[0].virtual_ip = VIRTUAL_IPV4;
 	t->w.b.profiles[0].pool = &t->pool;
 	selectors_set(&t->w.a.profiles[0].children[0].local, "0.0.0.0/0");

@@ -434,6 +434,34 @@ static void test_mobike_a_nat_comes_and_goes(void)
 	CU_ASSERT_TRUE(wire_done(&w));
 }
 
+/* RFC 3948 1: where the new path leads through a NAT the IKE SA goes, AH does not, and is there again afterwards. */
+static void test_mobike_ah_does_not_follow_behind_a_nat(void)
+{
+	struct wire w;
+
+	mobike_init(&w, 66);
+	put_nat(&w);
+	proposals_set(&w.a.profiles[0].children[0].proposals, PROTOCOL_AH, "sha256");
+	proposals_set(&w.b.profiles[0].children[0].proposals, PROTOCOL_AH, "sha256");
+	bring_up(&w);
+	lose_first(&w.a);
+	wire_run(&w, S);
+	CU_ASSERT_TRUE(node_status(&w.a, 0).local_nat && node_status(&w.b, 0).remote_nat);
+	CU_ASSERT_EQUAL(node_live_pairs(&w.a) + node_live_pairs(&w.b), 0);
+	CU_ASSERT_EQUAL(w.a.events[IKE_EV_PHASE2_DOWN], 1);
+	CU_ASSERT_EQUAL(w.b.events[IKE_EV_PHASE2_DOWN], 1);
+	wire_run(&w, 60 * S);
+	CU_ASSERT_STRING_EQUAL(w.a.failure.reason, modes_no_nat);
+	CU_ASSERT_EQUAL(w.b.installs, 1);
+	CU_ASSERT_EQUAL(w.a.events[IKE_EV_PHASE1_DOWN], 0);
+	w.a.gone = (struct addr){ 0 };
+	node_move(&w.a, "192.0.2.1", NULL);
+	wire_run(&w, 120 * S);
+	CU_ASSERT_TRUE(at_start(&w));
+	CU_ASSERT_EQUAL(node_pair(&w.b)->in.protocol, PROTOCOL_AH);
+	CU_ASSERT_TRUE(wire_done(&w));
+}
+
 static void test_mobike_a_nat_before_the_responder(void)
 {
 	struct wire w;
@@ -692,6 +720,33 @@ static void test_mobike_begins_with_the_peers_other_address_after_silence(void)
 	CU_ASSERT_TRUE(wire_done(&w));
 }
 
+/* Who begins from one of its further addresses is not taken for one that may be anywhere; whatever the list repeats. */
+static void test_mobike_a_peer_that_begins_at_a_further_address(void)
+{
+	struct wire w;
+
+	mobike_init(&w, 78);
+	struct tunnel_profile *p = w.b.profiles;
+	w.b.profile_count = 2;
+	p[1] = p[0];
+	p[0].remote_addr = (struct addr){ 0 };
+	identity_parse("somebody.example.net", &p[0].remote_id);
+	addr_parse("192.0.2.77", &p[1].remote_addr);
+	p[1].remote_more.count = 4;
+	p[1].remote_more.items[0] = p[1].remote_addr;
+	p[1].remote_more.items[1] = p[1].remote_more.items[3] = w.a.inside;
+	p[1].remote_more.items[2] = w.a.second;
+	bring_up(&w);
+	CU_ASSERT_EQUAL(node_status(&w.b, 1).phase1, PHASE_UP);
+	CU_ASSERT_EQUAL(node_status(&w.b, 0).phase1, PHASE_DOWN);
+	const struct tunnel *first = tunnel_candidate(w.b.engine, &w.b.inside, &w.a.inside, NULL);
+	CU_ASSERT_EQUAL_FATAL(first->index, 1);
+	const struct tunnel *next = tunnel_candidate(w.b.engine, &w.b.inside, &w.a.inside, first);
+	CU_ASSERT_EQUAL_FATAL(next->index, 0);
+	CU_ASSERT_PTR_NULL(tunnel_candidate(w.b.engine, &w.b.inside, &w.a.inside, next));
+	CU_ASSERT_TRUE(wire_done(&w));
+}
+
 static void test_mobike_transport_mode_stays(void)
 {
 	struct wire w;
@@ -738,6 +793,7 @@ static const struct test tests[] = {
 	TEST(test_mobike_a_dead_address_of_the_peer_is_left),
 	TEST(test_mobike_a_dead_peer_is_dead_on_every_path),
 	TEST(test_mobike_a_nat_comes_and_goes),
+	TEST(test_mobike_ah_does_not_follow_behind_a_nat),
 	TEST(test_mobike_a_nat_before_the_responder),
 	TEST(test_mobike_a_nat_is_refused_when_none_is_allowed),
 	TEST(test_mobike_a_nat_at_the_start_is_refused_when_none_is_allowed),
@@ -751,6 +807,7 @@ static const struct test tests[] = {
 	TEST(test_mobike_lists_of_addresses_are_bounded_and_checked),
 	TEST(test_mobike_begins_with_an_address_that_is_there),
 	TEST(test_mobike_begins_with_the_peers_other_address_after_silence),
+	TEST(test_mobike_a_peer_that_begins_at_a_further_address),
 	TEST(test_mobike_transport_mode_stays),
 	TEST(test_mobike_nothing_moves_without_a_reason),
 };

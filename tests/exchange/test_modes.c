@@ -306,6 +306,32 @@ static void test_transport_mode_both_behind_nats(void)
 	behind_nats(22, true, true);
 }
 
+/* The host is not where its name to us says: its Child SA ends, and it makes another one under its new name. */
+static void test_transport_mode_a_nat_with_another_address(void)
+{
+	struct wire w;
+
+	init_transport(&w, 24, SA_MODE_TRANSPORT);
+	put_nat(&w, &w.a, "10.0.0.1", "198.51.100.1", 20000);
+	wire_start(&w);
+	wire_run(&w, 2 * S);
+	check_hosts(&w);
+	w.a.port_offset = 21111;
+	struct endpoint moved = { w.a.outside, 4500 + 21111 };
+	node_child_command(&w.b, IKE_ADDRESS_CHANGED, node_pair(&w.b)->in.spi, &moved);
+	CU_ASSERT_EQUAL(w.b.updates, 1);
+	CU_ASSERT_EQUAL(w.b.events[IKE_EV_PHASE2_DOWN], 0);
+	addr_parse("198.51.100.77", &w.a.outside);
+	moved.addr = w.a.outside;
+	node_child_command(&w.b, IKE_ADDRESS_CHANGED, node_pair(&w.b)->in.spi, &moved);
+	CU_ASSERT_EQUAL(w.b.updates, 1);
+	CU_ASSERT_EQUAL(w.b.events[IKE_EV_PHASE2_DOWN], 1);
+	wire_run(&w, 30 * S);
+	check_hosts(&w);
+	CU_ASSERT_EQUAL(w.b.events[IKE_EV_PHASE1_DOWN], 0);
+	CU_ASSERT_TRUE(wire_done(&w));
+}
+
 /* RFC 3948 5.2: two hosts that look the same from here; the second one is refused and takes nothing of the first. */
 static void test_transport_mode_two_hosts_behind_one_nat(void)
 {
@@ -582,6 +608,7 @@ static const struct test tests[] = {
 	TEST(test_transport_mode_initiator_behind_a_nat),
 	TEST(test_transport_mode_responder_behind_a_nat),
 	TEST(test_transport_mode_both_behind_nats),
+	TEST(test_transport_mode_a_nat_with_another_address),
 	TEST(test_transport_mode_two_hosts_behind_one_nat),
 	TEST(test_ah_with_every_integrity_algorithm),
 	TEST(test_ah_in_transport_mode_is_rekeyed_and_deleted),

@@ -440,6 +440,63 @@ static void run_place(const struct place *place)
 	printf("# %s: %zu of %zu mutations, seed %llu\n", place->name, runs, total, (unsigned long long)seed);
 }
 
+/* ---- what a good message may say beside what it has to ---- */
+
+static bool chain_has_notify(const struct chain *c, uint16_t type)
+{
+	for (size_t i = 0; i < c->count; i++)
+		if (c->items[i].type == PAYLOAD_NOTIFY && load_be16(c->items[i].bytes + 6) == type)
+			return true;
+	return false;
+}
+
+static void add_fragments_wish(struct chain *c)
+{
+	struct item *i = &c->items[c->count++];
+	static const uint8_t notify[] = { 0, 0, 0, 8, 0, 0, NOTIFY_NON_FIRST_FRAGMENTS_ALSO >> 8,
+		NOTIFY_NON_FIRST_FRAGMENTS_ALSO & 0xff };
+
+	*i = (struct item){ .type = PAYLOAD_NOTIFY, .len = sizeof(notify) };
+	memcpy(i->bytes, notify, sizeof(notify));
+}
+
+/* RFC 7296 1.3.1: who does not repeat NON_FIRST_FRAGMENTS_ALSO takes the Child SA without it, and the peer sends no
+ * later fragments on it. We never ask for it, and do not agree to it; everything else goes on as without. */
+static void check_fragments_wish(const struct place *place, uint32_t installs)
+{
+	static struct wire w;
+	static struct tap t;
+	static struct chain c;
+	static uint8_t plain[2 * MESSAGE_MAX], data[2 * MESSAGE_MAX];
+	struct bytes answer;
+	uint8_t first;
+
+	reach(&w, &t, place);
+	tap_chain(&w, &t, &c);
+	CU_ASSERT_FALSE(chain_has_notify(&c, NOTIFY_NON_FIRST_FRAGMENTS_ALSO));
+	add_fragments_wish(&c);
+	t.listen = true;
+	size_t len = chain_write(&c, SIZE_MAX, &first, plain);
+	len = seal_raw(
+		&w.a, place->exchange, false, load_be32(t.data + 20), first, BYTES(plain, len), data, sizeof(data));
+	node_receive(&w.b, &t.local, &t.remote, BYTES(data, len));
+	wire_run(&w, 20 * MS);
+	CU_ASSERT_EQUAL(w.b.installs, installs);
+	CU_ASSERT_TRUE_FATAL(open_bytes(&w, &t, true, BYTES(t.answer, t.answer_len), &first, &answer));
+	chain_read(&c, first, answer);
+	CU_ASSERT_FALSE(chain_has_notify(&c, NOTIFY_NON_FIRST_FRAGMENTS_ALSO));
+	CU_ASSERT_TRUE(wire_run_until_up(&w, 5 * S));
+	CU_ASSERT_EQUAL(w.a.events[IKE_EV_FAILED] + w.b.events[IKE_EV_FAILED], 0);
+	check_end(&w);
+	secret_done(&t.sender.keys);
+}
+
+static void test_non_first_fragments_are_not_agreed_on(void)
+{
+	check_fragments_wish(&places[2], 1);
+	check_fragments_wish(&places[4], 2);
+}
+
 #define MUTATIONS(name, index)                                                                                         \
 	static void test_mutations_of_##name(void)                                                                     \
 	{                                                                                                              \
@@ -458,6 +515,7 @@ MUTATIONS(the_informational_response, 7)
 int main(int argc, char **argv)
 {
 	static const struct test tests[] = {
+		TEST(test_non_first_fragments_are_not_agreed_on),
 		TEST(test_mutations_of_the_sa_init_request),
 		TEST(test_mutations_of_the_sa_init_response),
 		TEST(test_mutations_of_the_auth_request),

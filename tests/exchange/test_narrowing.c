@@ -189,6 +189,23 @@ static void test_a_peer_that_carries_one_pair_says_so(void)
 	CU_ASSERT_TRUE(wire_done(&w));
 }
 
+/* The status has one of the four, and the other three are found by it. */
+static void check_others(const struct node *n)
+{
+	const struct ike_tunnel_status s = node_status(n, 0);
+	struct ike_child_status others[4];
+
+	CU_ASSERT_EQUAL_FATAL(ike_child_others(n->engine, 0, NULL, &s.children[0], others, 4), 3);
+	for (int i = 0; i < 3; i++) {
+		CU_ASSERT_EQUAL(others[i].state, PHASE_UP);
+		CU_ASSERT_NOT_EQUAL(others[i].spi_in, s.children[0].spi_in);
+		CU_ASSERT_NOT_EQUAL(others[i].spi_in, others[(i + 1) % 3].spi_in);
+	}
+	CU_ASSERT_EQUAL(ike_child_others(n->engine, 0, NULL, &s.children[0], others, 1), 3);
+	CU_ASSERT_EQUAL(ike_child_others(n->engine, 7, NULL, &s.children[0], others, 4), 0);
+	CU_ASSERT_EQUAL(ike_child_others(n->engine, 0, &n->profiles[0].remote_id, &s.children[0], others, 4), 0);
+}
+
 static void test_pairs_are_asked_for_one_by_one_by_setting(void)
 {
 	struct wire w;
@@ -200,6 +217,7 @@ static void test_pairs_are_asked_for_one_by_one_by_setting(void)
 	CU_ASSERT_TRUE(four_pairs(&w.a, "10.1", "10.2") && four_pairs(&w.b, "10.2", "10.1"));
 	CU_ASSERT_EQUAL(w.a.events[IKE_EV_FAILED] + w.b.events[IKE_EV_FAILED], 0);
 	CU_ASSERT_EQUAL(node_status(&w.a, 0).children[0].state, PHASE_UP);
+	check_others(&w.a);
 	CU_ASSERT_TRUE(wire_done(&w));
 }
 

@@ -5,7 +5,7 @@
 here=$(dirname "$0")
 export SALLYPORT_PEER=debian13
 rc=0
-for scenario in initiator responder rekey nat fragments config dpd; do
+for scenario in initiator responder rekey pfs children nat fragments config dpd; do
 	"$here/strongswan_$scenario.sh" || rc=1
 done
 exit $rc

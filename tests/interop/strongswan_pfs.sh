@@ -25,7 +25,7 @@ rekeyed() {
 
 retried() {
 	rekeyed "$@" || return 1
-	log_has charon 'DH group .* unacceptable|peer didn.t accept' || because "there was no INVALID_KE_PAYLOAD"
+	log_has charon ' unacceptable, requesting |peer didn.t accept' || because "there was no INVALID_KE_PAYLOAD"
 }
 
 by_us() { gw_ctl gw-a rekey peer net; }

@@ -223,6 +223,16 @@ gw_counter() {
 	gw_json "$1" show counters | jq "[.totals.counters.$2, .totals.drops.$2, .ike.$2 | numbers] | add // 0"
 }
 
+# gw_missed NAME: frames that the kernel had for a gateway's interfaces and its ports did not take: the ring of
+# net_af_packet was full, which that driver counts nowhere
+gw_missed() {
+	local port taken total=0
+	while read -r port taken; do
+		total=$((total - taken + $(awk -v port="$port:" '$1 == port { print $3 }' "/proc/${pids[$1]}/net/dev")))
+	done < <(gw_json "$1" show ports | jq -r '.ports[] | "\(.name) \(.rx_packets)"')
+	echo $total
+}
+
 counter_above() { [ "$(gw_counter "$1" "$2")" -gt "$3" ]; }
 
 # counts NAME COUNTER COMMAND...: the command makes this counter grow within 5 s

@@ -206,6 +206,8 @@ udp_numbers() {
 	spawn udp-receiver ip netns exec "$(ns "$3")" python3 "$repo/tests/lib/udpseq.py" receive "$4" 7007 "$count" 15
 	wait_for 5 log_has udp-receiver ready || because "the UDP receiver does not start" || return 1
 	in_ns "$1" python3 "$repo/tests/lib/udpseq.py" send "$2" "$4" 7007 "$count" $udp_rate 400
+	# what is lost is not waited for as long as what may still come
+	kill -USR1 "${pids[udp-receiver]}" 2>/dev/null
 	wait_for 16 dead udp-receiver
 	stop udp-receiver || because "UDP $1 to $3: $(tail -n 1 "$work/udp-receiver.log")"
 }

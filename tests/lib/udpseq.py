@@ -2,10 +2,12 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """Sequence-numbered UDP, paced: a receiver that accounts for every number and compares every byte, and its sender.
 
-usage: udpseq.py receive ADDRESS PORT COUNT SECONDS   prints "ready", then what came; 0 when all of it came as it was sent
+usage: udpseq.py receive ADDRESS PORT COUNT SECONDS   prints "ready", then what came; 0 when all of it came as it was sent;
+                       after a SIGUSR1 (all is sent) it waits for what is under way only
        udpseq.py send SOURCE ADDRESS PORT COUNT PACKETS_PER_SECOND BYTES   of up to BYTES each
 """
 import random
+import signal
 import socket
 import struct
 import sys
@@ -13,6 +15,7 @@ import time
 
 MAGIC = b"SEQ!"
 SO_RCVBUFFORCE = 33  # root is not bound to net.core.rmem_max
+UNDER_WAY_SECONDS = 4  # from the sender to us, on a busy machine
 SIZES = 64  # the lengths differ by less than this: all remainders of a cipher's block
 
 
@@ -25,14 +28,15 @@ def receive(address, port, count, seconds):
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as s:
         s.setsockopt(socket.SOL_SOCKET, SO_RCVBUFFORCE, 4 << 20)
         s.bind((address, port))
+        ends = [time.monotonic() + seconds]
+        signal.signal(signal.SIGUSR1, lambda *_: ends.append(time.monotonic() + UNDER_WAY_SECONDS))
         print("ready", flush=True)
-        end = time.monotonic() + seconds
-        while len(seen) < count and (left := end - time.monotonic()) > 0:
-            s.settimeout(left)
+        while len(seen) < count and (left := min(ends) - time.monotonic()) > 0:
+            s.settimeout(min(left, 0.2))
             try:
                 data = s.recv(65535)
             except socket.timeout:
-                break
+                continue
             if data[:4] != MAGIC:
                 continue
             number = struct.unpack("!I", data[4:8])[0]
@@ -41,6 +45,8 @@ def receive(address, port, count, seconds):
             late += number < highest
             highest = max(highest, number)
             seen.add(number)
+    # at its end the interpreter would give the signal its default back
+    signal.signal(signal.SIGUSR1, signal.SIG_IGN)
     print(f"received {len(seen)} of {count} distinct, {duplicate} duplicate, {late} late, {changed} changed", flush=True)
     return 0 if len(seen) == count and not duplicate and not changed else 1
 

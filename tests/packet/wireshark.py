@@ -20,7 +20,7 @@ PAYLOADS = {33: "SA", 34: "KE", 35: "IDi", 36: "IDr", 39: "AUTH", 40: "No", 41: 
             46: "SK", 47: "CP"}
 EXCHANGES = {34: "IKE_SA_INIT", 35: "IKE_AUTH", 36: "CREATE_CHILD_SA", 37: "INFORMATIONAL"}
 
-# RFC 7296 1.2, 1.3.1-1.3.3, 1.4.1, 2.19, 2.23; 3.10 lets notifies stand anywhere
+# RFC 7296 1.2, 1.3.1-1.3.3, 1.4.1, 2.9 (16386: ADDITIONAL_TS_POSSIBLE), 2.19, 2.23; 3.10 lets notifies stand anywhere
 STORY = """
 IKE_SA_INIT request SA KE No N(16388) N(16389) N(16430)
 IKE_SA_INIT response SA KE No N(16388) N(16389) N(16430)
@@ -40,13 +40,17 @@ CREATE_CHILD_SA request SK SA No KE
 CREATE_CHILD_SA response SK SA No KE
 INFORMATIONAL request SK D
 INFORMATIONAL response SK
+CREATE_CHILD_SA request SK SA TSi TSr No KE
+CREATE_CHILD_SA response SK SA TSi TSr N(16386) No KE
+CREATE_CHILD_SA request SK SA TSi TSr No KE
+CREATE_CHILD_SA response SK SA TSi TSr No KE
 INFORMATIONAL request SK D
 INFORMATIONAL response SK D
 INFORMATIONAL request SK D
 INFORMATIONAL response SK
 """.strip().split("\n")
 
-ESP_PACKETS = 2 + 4 * 4 + 2  # one each way on each child after each part of the story
+ESP_PACKETS = 2 + 5 * 4 + 2  # one each way on each child after each part of the story
 
 
 def tshark(folder, *arguments):

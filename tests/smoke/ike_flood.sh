@@ -3,6 +3,8 @@
 # Floods of IKE messages from forged sources at a gateway for anybody: IKE_SA_INIT, IKE_AUTH, fragments of it, from as
 # many sources and in the name of the peer that is up. The tunnel keeps its numbered traffic and rekeys; a peer that is
 # not up gets in through a cookie; memory stays bounded.
+# What a port's driver did not take in time, since others had the CPU, is no fault of the gateway's: of the numbers as many may
+# be missing, and one in a hundred at most.
 # SALLYPORT_LONG=1: 10^6 of each kind, else some 10^4.
 # shellcheck disable=SC2154,SC2034 # variables of tests/lib
 
@@ -26,6 +28,18 @@ flood_over() {
 
 rekeyed() { [ "$(gw_spi gw-a in)" != "$1" ] && gw_up gw-a && gw_up gw-b; }
 
+# numbers_pass FROM FROM_ADDRESS TO TO_ADDRESS: all of them, or as many less as the ports missed
+numbers_pass() {
+	local missed lost
+	missed=$(($(gw_missed gw-a) + $(gw_missed gw-b)))
+	udp_numbers "$@" $numbers && return 0
+	lost=$(sed -n 's/^received \([0-9]*\) of \([0-9]*\) distinct, 0 duplicate, .* 0 changed$/\2-\1/p' "$work/udp-receiver.log")
+	[ -n "$lost" ] || return 1
+	lost=$((lost)) missed=$(($(gw_missed gw-a) + $(gw_missed gw-b) - missed))
+	echo "# $1 to $3: $lost of $numbers numbers lost, $missed frames missed by the ports"
+	[ $lost -le $missed ] && [ $lost -le $((numbers / 100)) ] || because "$lost of $numbers lost, $missed missed by the ports"
+}
+
 # held_against KIND COUNTER [SOURCE]: a rekey before the flood of KIND that COUNTER counts is over, and the tunnel's traffic
 # until it is.
 held_against() {
@@ -37,8 +51,8 @@ held_against() {
 	gw_ctl gw-a rekey to-b || because "rekey is refused" || return 1
 	wait_for 10 rekeyed "$spi" || because "no rekey in 10 s of flood" || return 1
 	! dead flood || because "no rekey while the flood ran" || return 1
-	udp_numbers ha 10.1.0.2 hb 10.2.0.2 $numbers || return 1
-	udp_numbers hb 10.2.0.2 ha 10.1.0.2 $numbers || return 1
+	numbers_pass ha 10.1.0.2 hb 10.2.0.2 || return 1
+	numbers_pass hb 10.2.0.2 ha 10.1.0.2 || return 1
 	flood_over || return 1
 	echo "# $1: $(tail -n 1 "$work/flood.log"), $(($(gw_counter gw-b "$2") - before)) counted as $2"
 	[ $(($(gw_counter gw-b "$2") - before)) -gt $((count / 10)) ] || because "the flood did not arrive"
@@ -55,7 +69,7 @@ in_through_a_cookie() {
 	gw_ctl gw-a initiate to-b || because "initiate failed" || return 1
 	both_up 15 || return 1
 	[ "$(gw_counter gw-b cookie_valid)" -gt "$before" ] || because "in without a cookie" || return 1
-	ping_ok ha 10.2.0.2 3 || return 1
+	numbers_pass ha 10.1.0.2 hb 10.2.0.2 && numbers_pass hb 10.2.0.2 ha 10.1.0.2 || return 1
 	flood_over
 }
 

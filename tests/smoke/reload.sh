@@ -89,14 +89,14 @@ hangup_takes_over() {
 
 # workers go and come back while numbered packets pass, all of them once and in order
 workers_come_and_go() {
-	local i
+	local i changes rc=0
 	(for i in 1 2 1 2 1 2 1 2; do
 		edit_reloads gw-a "s/workers: 2/workers: $i/" && edit_reloads gw-b "s/workers: 2/workers: $i/" || exit 1
 		sleep 0.2
 	done) &
-	udp_numbers ha 10.1.0.2 hb 10.2.0.2 4000
-	local rc=$?
-	wait $! || because "a reload failed: $(cat "$work/reload.out")" || return 1
+	changes=$!
+	udp_numbers ha 10.1.0.2 hb 10.2.0.2 4000 || rc=1
+	wait $changes || because "a reload failed: $(cat "$work/reload.out")" || return 1
 	[ $rc = 0 ] || return 1
 	grep -q ' 0 late' "$work/udp-receiver.log" || because "$(tail -n 1 "$work/udp-receiver.log")"
 }
@@ -119,6 +119,8 @@ check reload/check_only_says check_only_says
 check reload/fault_changes_nothing refused 's/proposal: .*/proposal: aes257gcm16/' \
 	'gw-a.yaml:[0-9]+:[0-9]+: manual_sas.to-b.proposal: unknown "aes257gcm16"'
 check reload/restart_is_named refused 's/mbufs: 8192/mbufs: 4096/' 'system.mbufs: a change of it takes a restart'
+check reload/interface_address_takes_a_restart refused 's|address: 10.1.0.1/24|address: 10.1.0.3/24|' \
+	'interfaces.lan.address: a change of it takes a restart; further addresses come and go with a reload: .addresses.'
 check reload/too_many_workers_are_refused refused 's/workers: 2/workers: 3/' 'system.workers: 3, and only 2 were made'
 check reload/no_route_is_refused refused '/^routes:/,/via:/d' 'manual SA to-b: no route to the peer'
 check reload/removed_fails_closed removed_fails_closed

@@ -13,8 +13,9 @@ is_starting() { [ "$(gw_phase1 gw-a)" != down ]; }
 idle_at_first() { [ "$(gw_phase1 gw-a)" = down ] || because "Phase 1 is $(gw_phase1 gw-a) without traffic"; }
 
 first_packet_brings_up() {
-	wait_for 15 pings_once ha 10.2.0.2 || because "no ping came through" || return 1
-	both_up 5
+	in_ns ha ping -c 1 -W 10 10.2.0.2 >"$work/ping.log" || because "the first ping was not answered" || return 1
+	both_up 5 || return 1
+	[ "$(gw_counter gw-a held_for_sa)" = 1 ] || because "held_for_sa: $(gw_counter gw-a held_for_sa)"
 }
 
 # A router behind gateway A says that the far host was not reached. No host of the LAN has sent anything, and no selector

@@ -16,6 +16,16 @@ bool modes_pass_nat(const struct ike_sa *sa, uint8_t protocol)
 	return protocol != PROTOCOL_AH || !behind_nat(sa);
 }
 
+const char *modes_path_fault(const struct child_sa *child)
+{
+	if (!modes_pass_nat(child->sa, child->protocol))
+		return modes_no_nat;
+	/* the selectors are the host's name to us, and to whatever is sent to it */
+	if (child->renamed && !addr_equal(&child->selectors[child->local_count].low, &child->sa->remote.addr))
+		return "a NAT gives the peer another address, and transport mode's selectors name the one before";
+	return NULL;
+}
+
 bool modes_transport_asked(const struct message *m)
 {
 	return message_find_notify(m, NOTIFY_USE_TRANSPORT_MODE);

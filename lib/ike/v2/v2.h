@@ -142,6 +142,8 @@ bool child_on_auth_answer(struct ike_engine *e, struct ike_sa *sa, const struct 
 /* Why a Child SA of AH is refused where a NAT is on the way. */
 extern const char modes_no_nat[];
 bool modes_pass_nat(const struct ike_sa *sa, uint8_t protocol);
+/* Why the path of its IKE SA, which may have changed, does not carry a Child SA; NULL: it does. */
+const char *modes_path_fault(const struct child_sa *child);
 /* The message has USE_TRANSPORT_MODE. */
 bool modes_transport_asked(const struct message *m);
 /* A phase2 entry may become such a Child SA. */

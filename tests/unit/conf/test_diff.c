@@ -33,7 +33,7 @@ static void test_diff_settings_that_take_a_restart(void)
 	needs("  idle: poll\n", "  idle: poll\n  mbufs: 4096\n", "system.mbufs");
 	needs("--no-pci", "--no-telemetry", "system.eal_args");
 	needs("/run/t.sock", "/run/u.sock", "control.socket");
-	needs("mtu: 1400", "mtu: 1300", "interfaces");
+	needs("mtu: 1400", "mtu: 1300", "interfaces.wan.mtu");
 	needs("name: paris", "name: rome", "tunnels");
 }
 

@@ -240,7 +240,8 @@ static void test_duration_wrong(void)
 static void test_word_unknown(void)
 {
 	refused("idle: poll", "idle: pol", "gw.yaml:4:9: system.idle: unknown \"pol\"; did you mean \"poll\"?");
-	refused("idle: poll", "idle: busy", "gw.yaml:4:9: system.idle: unknown \"busy\"; known: poll, adaptive");
+	refused("idle: poll", "idle: busy",
+		"gw.yaml:4:9: system.idle: unknown \"busy\"; known: poll, adaptive, pause, monitor, interrupt");
 	refused("log_level: debug", "log_level: debuh",
 		"gw.yaml:5:43: control.log_level: unknown \"debuh\"; did you mean \"debug\"?");
 	refused("start: initiate", "start: now",
@@ -404,7 +405,7 @@ static void test_text_too_long(void)
 static void test_control_characters_do_not_reach_the_text(void)
 {
 	refused("idle: poll", "idle: \"\\e[2Jx\"",
-		"gw.yaml:4:9: system.idle: unknown \"?[2Jx\"; known: poll, adaptive");
+		"gw.yaml:4:9: system.idle: unknown \"?[2Jx\"; known: poll, adaptive, pause, monitor, interrupt");
 }
 
 static void test_selector_wrong(void)

@@ -57,6 +57,17 @@ static void test_render_tunnels_tells_both_phases(void)
 	CU_ASSERT_TRUE(shows(COMMAND_SHOW_TUNNELS, tunnels, false, "NAT in front of the peer"));
 }
 
+static void test_render_tunnels_lists_every_child_of_an_entry(void)
+{
+	const char *json =
+		"{\"tunnels\":[{\"name\":\"a\",\"phase1\":{},\"phase2\":[{\"name\":\"net\",\"state\":\"up\",\"spi_in\":"
+		"\"0x1\",\"spi_out\":\"0x2\",\"others\":[{\"name\":\"net\",\"state\":\"up\",\"spi_in\":\"0x3\","
+		"\"spi_out\":\"0x4\"}]}],\"last_failure\":null,\"events\":[]}]}";
+
+	CU_ASSERT_TRUE(shows(COMMAND_SHOW_TUNNELS, json, false, "SPI in 0x1 out 0x2"));
+	CU_ASSERT_TRUE(shows(COMMAND_SHOW_TUNNELS, json, false, "SPI in 0x3 out 0x4"));
+}
+
 static void test_render_tunnels_marks_the_mismatch(void)
 {
 	CU_ASSERT_TRUE(shows(COMMAND_SHOW_TUNNELS, tunnels, false,
@@ -117,6 +128,8 @@ static void test_render_sas_names_drops(void)
 	CU_ASSERT_TRUE(shows(COMMAND_SHOW_SAS,
 		"{\"sas\":[{\"name\":\"net\",\"drops\":{\"replayed\":4,\"bad_icv\":2},\"flags\":[]}]}", false,
 		"replayed 4, bad_icv 2"));
+	CU_ASSERT_TRUE(
+		shows(COMMAND_SHOW_SAS, "{\"sas\":[{\"peer_id\":\"ann@example.net\"}]}", false, "ann@example.net"));
 }
 
 static const char rig_sas[] =
@@ -311,6 +324,7 @@ static const struct test tests[] = {
 	TEST(test_render_workers_over_two_spans),
 	TEST(test_render_counters_of_each_worker),
 	TEST(test_render_tunnels_tells_both_phases),
+	TEST(test_render_tunnels_lists_every_child_of_an_entry),
 	TEST(test_render_tunnels_marks_the_mismatch),
 	TEST(test_render_tunnels_gives_events_for_one_tunnel_only),
 	TEST(test_render_no_tunnels_points_to_manual_sas),

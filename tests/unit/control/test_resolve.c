@@ -95,6 +95,23 @@ static void test_resolve_tunnels_and_manual_sas_stand_first(void)
 	policy_done(&f.policy);
 }
 
+/* Only where somebody asks for an SA there is something to wait for. */
+static void test_resolve_packets_await_what_is_asked_for(void)
+{
+	fixture_init();
+	add_tunnel("a", "10.1.0.0/24", "10.2.0.0/24");
+	add_tunnel("b", "10.1.0.0/24", "10.3.0.0/24");
+	add_tunnel("c", "10.1.0.0/24", "10.4.0.0/24");
+	add_manual("m", "10.1.0.0/24", "10.5.0.0/24");
+	f.tunnels[0].children[0].start = START_TRAP;
+	f.tunnels[1].children[0].start = START_RESPOND;
+	f.tunnels[2].children[0].start = START_INITIATE;
+	resolve();
+	CU_ASSERT(f.policy.rules[0].awaits && !f.policy.rules[1].awaits && f.policy.rules[2].awaits);
+	CU_ASSERT_FALSE(f.policy.rules[3].awaits);
+	policy_done(&f.policy);
+}
+
 static void test_resolve_named_target_stands_where_it_is_named(void)
 {
 	fixture_init();
@@ -270,6 +287,7 @@ static void test_resolve_same_name_of_another_kind_keeps_the_slot(void)
 
 static const struct test tests[] = {
 	TEST(test_resolve_tunnels_and_manual_sas_stand_first),
+	TEST(test_resolve_packets_await_what_is_asked_for),
 	TEST(test_resolve_named_target_stands_where_it_is_named),
 	TEST(test_resolve_target_may_be_named_twice),
 	TEST(test_resolve_entry_selectors_replace_those_of_the_sa),

@@ -210,6 +210,10 @@ static void rule_parse(const char *text, struct spd_rule *ret_rule)
 
 	if (sscanf(text, "protect %u %63s %63s", &ret_rule->tunnel_slot, a, b) == 3)
 		ret_rule->action = SPD_PROTECT;
+	else if (sscanf(text, "await %u %63s %63s", &ret_rule->tunnel_slot, a, b) == 3)
+		*ret_rule = (struct spd_rule){
+			.action = SPD_PROTECT, .tunnel_slot = ret_rule->tunnel_slot, .awaits = true
+		};
 	else if (sscanf(text, "%15s %63s %63s", action, a, b) == 3)
 		ret_rule->action = strcmp(action, "bypass") ? SPD_DISCARD : SPD_BYPASS;
 	else

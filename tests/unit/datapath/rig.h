@@ -63,7 +63,8 @@ void rig_forget_fragments(void);
 bool rig_done(void);
 #define rig_close() CU_ASSERT(rig_done())
 
-/* Rules so far are replaced by these; text "protect 0 10.1.0.0/24 10.2.0.0/24", "bypass ..", "discard ..". */
+/* Rules so far are replaced by these; text "protect 0 10.1.0.0/24 10.2.0.0/24", "await .." (packets wait for
+ * an SA), "bypass ..", "discard ..". */
 void rig_policy(const char *const *rules, size_t count);
 #define RIG_POLICY(...)                                                                                                \
 	do {                                                                                                           \

@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include "harness.h"
+#include "idle_priv.h"
 #include "rig.h"
 #include "fake_ipsec.h"
 
@@ -304,12 +305,13 @@ static void test_datapath_threads_start_forward_and_stop(void)
 	const struct probe p = { .src = LAN_HOST, .dst = LAN_OWN, .protocol = IPPROTO_ICMP };
 	const struct endpoint local = at(WAN_OWN, 500), remote = at(WAN_PEER, 500);
 	struct rte_mbuf *m = NULL;
+	char reason[128];
 
 	rig_open(2);
 	for (uint16_t i = 0; i < 2; i++)
 		worker_detach(rig.dp->workers[i]);
 	rig.dp->idle = DATAPATH_ADAPTIVE;
-	CU_ASSERT_EQUAL_FATAL(datapath_start(rig.dp), 0);
+	CU_ASSERT_EQUAL_FATAL(datapath_start(rig.dp, reason, sizeof(reason)), 0);
 	rig_send(LAN, &p);
 	for (long tries = 0; !m && tries < 100000000; tries++) {
 		m = echo_receive();
@@ -518,6 +520,35 @@ static void test_datapath_workers_measure_some_loops_by_stage(void)
 	rig_close();
 }
 
+/* What CPU or device cannot do is refused by name, and nothing runs. */
+static void test_datapath_start_refuses_an_idle_way_that_is_not_there(void)
+{
+	char reason[128] = "";
+
+	rig_open(1);
+	worker_detach(rig.dp->workers[0]);
+	rig.dp->idle = DATAPATH_INTERRUPT;
+	CU_ASSERT_EQUAL(datapath_start(rig.dp, reason, sizeof(reason)), -ENOTSUP);
+	CU_ASSERT_PTR_NOT_NULL(strstr(reason, "system.idle: interrupt: device net_ring_"));
+	CU_ASSERT_PTR_NOT_NULL(strstr(reason, " has no RX interrupts"));
+	if (idle_pause_fault()) {
+		rig.dp->idle = DATAPATH_PAUSE;
+		CU_ASSERT_EQUAL(datapath_start(rig.dp, reason, sizeof(reason)), -ENOTSUP);
+		CU_ASSERT_STRING_EQUAL(reason, "system.idle: pause: this CPU has no pause with an end (TPAUSE)");
+	}
+	if (idle_monitor_fault()) {
+		rig.dp->idle = DATAPATH_MONITOR;
+		CU_ASSERT_EQUAL(datapath_start(rig.dp, reason, sizeof(reason)), -ENOTSUP);
+		CU_ASSERT_PTR_NOT_NULL(strstr(reason, "system.idle: monitor: this CPU does not watch"));
+	}
+	CU_ASSERT_FALSE(rig.dp->started);
+	rig.dp->idle = DATAPATH_POLL;
+	worker_attach(rig.dp->workers[0]);
+	for (uint16_t i = 0; i < 2; i++)
+		device_start(rig.dp, i);
+	rig_close();
+}
+
 static void test_datapath_stages_have_names(void)
 {
 	CU_ASSERT_STRING_EQUAL(datapath_stage_name(CYCLES_RECEIVE), "receive");
@@ -547,6 +578,7 @@ int main(int argc, char **argv)
 		TEST(test_datapath_drops_are_counted_by_port_too),
 		TEST(test_datapath_workers_count_packets_bursts_and_what_they_own),
 		TEST(test_datapath_workers_measure_some_loops_by_stage),
+		TEST(test_datapath_start_refuses_an_idle_way_that_is_not_there),
 		TEST(test_datapath_stages_have_names),
 	};
 
