@@ -43,6 +43,7 @@
 #define VLANS_MAX           4096
 #define IKE_BUCKETS         1024 /* of the per-source rate limit; sources that hash alike share one */
 #define LINK_BUCKETS        256  /* of the limit per neighbour; likewise */
+#define PEER_BUCKETS        512  /* of the limit per peer; likewise */
 #define PORT_ROWS           (DATAPATH_PORTS_MAX + 1) /* of what is limited by port; the last: what came from none */
 #define NO_SA_MEMORY        256                      /* tunnel slots a worker remembers to have reported */
 #define AWAITING_MAX        128                      /* packets of a worker that wait for an SA */
@@ -249,6 +250,7 @@ struct worker {
 	struct bucket punts[PUNT_CLASSES][PORT_ROWS];
 	struct bucket link_sources[2][LINK_BUCKETS]; /* answers; questions */
 	struct bucket ike_sources[2][IKE_BUCKETS];   /* IKE_SA_INIT requests; what names no IKE SA that is here */
+	struct bucket held_peers[PEER_BUCKETS];      /* what came out of tunnels and waits for its neighbour */
 	struct bucket *ike_places;                   /* of the IKE SAs that are here, by their places in the table */
 	struct flow_cache flows;
 	struct {

@@ -15,6 +15,10 @@
 #define LINK_RATE  2000 /* a second, worker and port */
 #define LINK_BURST 400  /* less than the ring: a flood does not fill what other ports need */
 
+/* Of what all tunnels behind a port may have, a tenth. */
+#define PEER_RATE  (LINK_RATE / 10)
+#define PEER_BURST (LINK_BURST / 10)
+
 /* Of one neighbour that was asked, or has proven itself: it asks, and answers, a few times a second at most. */
 #define NEIGHBOUR_RATE  20
 #define NEIGHBOUR_BURST 20
@@ -73,6 +77,22 @@ bool punt_ike_allowed(struct worker *w, const struct rte_mbuf *m, enum punt_clas
 
 	return bucket_take(ike_bucket(w, m, class, place), w->now_cycles, w->dp->cycles_per_s, limits[class].rate,
 		limits[class].burst);
+}
+
+/* Who sent it out of a tunnel: the far end of the SA back, as the peer's inner addresses and Child SAs may be many. */
+static uint32_t peer_hash(const struct worker *w, const struct rte_mbuf *m)
+{
+	const struct sa *back = inbound_sa_back(w, m);
+	const struct endpoint *far = back ? &sa_path(back)->spec.remote : NULL;
+
+	return far ? rte_jhash(far->addr.bytes, sizeof(far->addr.bytes), w->dp->punt_seed + far->port)
+		   : source_hash(m, w->dp->punt_seed);
+}
+
+bool punt_peer_allowed(struct worker *w, const struct rte_mbuf *m)
+{
+	return bucket_take(&w->held_peers[peer_hash(w, m) % PEER_BUCKETS], w->now_cycles, w->dp->cycles_per_s,
+		PEER_RATE, PEER_BURST);
 }
 
 /* By the port it came from, whoever asks for what. */
