@@ -200,11 +200,12 @@ struct child_sa {
 	bool installed; /* the host has the pair */
 	bool initiated; /* we began the exchange that made it */
 	bool confirmed; /* the peer has shown that it has the SA */
-	bool asked_early; /* what was asked about it last was asked before that */
-	bool claimed;     /* its remote addresses are its peer's alone */
-	bool piece;       /* carries less than policy wants: others may carry the rest */
-	uint16_t wants;   /* DELETE_CHILD, REKEY_CHILD */
-	uint32_t index;   /* of the profile's children */
+	bool asked_early;  /* what was asked about it last was asked before that */
+	bool claimed;      /* its remote addresses are its peer's alone */
+	bool piece;        /* carries less than policy wants: others may carry the rest */
+	uint16_t wants;    /* DELETE_CHILD, REKEY_CHILD */
+	uint32_t prefixes; /* of a tunnel that serves many: that its remote addresses split into */
+	uint32_t index;    /* of the profile's children */
 	uint32_t spi_in, spi_out;
 	struct suite suite;
 	uint64_t up_since_ns;
