@@ -64,7 +64,7 @@ static json_t *port_json(const struct datapath_port_stats *s)
 
 json_t *show_ports(struct command_call *call)
 {
-	const struct datapath *dp = call->control->dp;
+	struct datapath *dp = call->control->dp;
 	struct datapath_port_stats stats;
 	json_t *list = json_array();
 

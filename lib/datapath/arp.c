@@ -58,7 +58,7 @@ static void arp_send(struct datapath *dp, uint16_t port, uint16_t operation, uin
 		writer_zero(&w, 6);
 	writer_bytes(&w, BYTES(&target_be, 4));
 	writer_zero(&w, FRAME_BYTES - w.len);
-	*packet_note(m) = (struct note){ .stage = STAGE_TX, .port = port };
+	*packet_note(m) = (struct note){ .stage = STAGE_TX, .origin = ORIGIN_CONTROL, .port = port };
 	inject_push(dp, ownership_sender(dp, port), m);
 }
 

@@ -84,9 +84,10 @@ static inline bool is_sealed(const struct rte_mbuf *m)
 	return m->data_len >= u.offset + 12 && load_be16(udp + 2) == PORT_NATT && load_be32(udp + 8) != 0;
 }
 
+/* No SA ends at a link-local address. */
 void classify_own(struct worker *w, struct rte_mbuf *m)
 {
-	if (!is_sealed(m))
+	if (!is_sealed(m) || unlikely(packet_is_ip6(m) && ipv6_link_local(ip6_destination(packet_ip6(m)))))
 		list_push(&w->local, m);
 	else if (likely(!packet_is_ip6(m) || !ip6_is_extension(packet_ip6(m)->proto)) ||
 		 !headers6_refuse(w, m, ORIGIN_CLEAR))
@@ -97,7 +98,7 @@ void classify_own(struct worker *w, struct rte_mbuf *m)
  * DROP_FRAGMENT when the packet can only be put together. */
 static __rte_noinline void fragment_sort(struct worker *w, struct rte_mbuf *m, enum drop_reason reason)
 {
-	bool own = destination_own(w->dp, m);
+	bool own = destination_for_us(w->dp, m);
 
 	if (defragment_push(w, m, own ? FRAGMENT_OWN : FRAGMENT_CLEAR))
 		return;
@@ -192,15 +193,6 @@ enum drop_reason classify_addresses6(const struct datapath *dp, const struct por
 	return DROP_NONE;
 }
 
-/* No SA ends at such an address, and what one link carries needs no fragments. */
-static void own_link_sort(struct worker *w, struct rte_mbuf *m)
-{
-	if (packet_is_fragment(m))
-		worker_drop(w, m, DROP_FRAGMENT);
-	else
-		list_push(&w->local, m);
-}
-
 /* whole: DROP_FRAGMENT when the packet can only be put together. */
 static inline void ip6_sort(struct worker *w, const struct port *p, struct rte_mbuf *m, enum drop_reason whole)
 {
@@ -212,11 +204,9 @@ static inline void ip6_sort(struct worker *w, const struct port *p, struct rte_m
 		reason = DROP_ADDRESS_UNUSABLE;
 	if (unlikely(reason))
 		worker_drop(w, m, reason);
-	else if (unlikely(ipv6_link_local(ip6_destination(ip))))
-		own_link_sort(w, m);
 	else if (unlikely(packet_is_fragment(m)))
 		fragment_sort(w, m, whole);
-	else if (address6_own(w->dp, p->table_id, ip6_destination(ip)))
+	else if (destination_for_us(w->dp, m))
 		classify_own(w, m);
 	else
 		list_push(&w->clear, m);

@@ -122,14 +122,24 @@ bool datapath_link_up(const struct datapath *dp, uint16_t port)
 	return !rte_eth_link_get_nowait(dp->ports[port].id, &link) && link.link_status == RTE_ETH_LINK_UP;
 }
 
-static void device_read(const struct port *p, struct datapath_port_stats *s)
+/* What the driver does not count. */
+static uint64_t kernel_lost(struct device *d, const struct rte_eth_dev_info *info)
+{
+	if (!strcmp(info->driver_name, "net_af_packet"))
+		d->kernel_lost += kernel_ring_lost(info->if_index);
+	return d->kernel_lost;
+}
+
+static void device_read(const struct port *p, struct device *d, struct datapath_port_stats *s)
 {
 	struct rte_eth_dev_info info;
 	struct rte_eth_stats stats;
 	struct rte_eth_link link;
 
-	if (!rte_eth_dev_info_get(p->id, &info))
+	if (!rte_eth_dev_info_get(p->id, &info)) {
 		snprintf(s->driver, sizeof(s->driver), "%s", info.driver_name);
+		s->rx_missed = kernel_lost(d, &info);
+	}
 	if (!rte_eth_link_get_nowait(p->id, &link))
 		s->link_up = link.link_status == RTE_ETH_LINK_UP;
 	if (rte_eth_stats_get(p->id, &stats))
@@ -138,7 +148,7 @@ static void device_read(const struct port *p, struct datapath_port_stats *s)
 	s->tx_packets = stats.opackets;
 	s->rx_bytes = stats.ibytes;
 	s->tx_bytes = stats.obytes;
-	s->rx_missed = stats.imissed;
+	s->rx_missed += stats.imissed;
 	s->rx_errors = stats.ierrors;
 	s->tx_errors = stats.oerrors;
 	s->rx_nombuf = stats.rx_nombuf;
@@ -153,10 +163,10 @@ static void port_drops_read(const struct datapath *dp, uint16_t port, struct dat
 	}
 }
 
-void datapath_port_stats_read(const struct datapath *dp, uint16_t port, struct datapath_port_stats *ret_stats)
+void datapath_port_stats_read(struct datapath *dp, uint16_t port, struct datapath_port_stats *ret_stats)
 {
 	const struct port *p = &dp->ports[port];
-	const struct device *d = &dp->devices[p->device];
+	struct device *d = &dp->devices[p->device];
 
 	*ret_stats = (struct datapath_port_stats){
 		.address = p->prefix,
@@ -172,7 +182,7 @@ void datapath_port_stats_read(const struct datapath *dp, uint16_t port, struct d
 	memcpy(ret_stats->name, p->name, sizeof(p->name));
 	memcpy(ret_stats->device, d->name, sizeof(d->name));
 	memcpy(ret_stats->mac, p->mac, sizeof(p->mac));
-	device_read(p, ret_stats);
+	device_read(p, d, ret_stats);
 	port_drops_read(dp, port, ret_stats);
 }
 

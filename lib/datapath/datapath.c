@@ -482,8 +482,7 @@ int datapath_neighbour_add(struct datapath *dp, uint16_t port, const struct addr
 	index = resolve_ensure(dp, port, a);
 	if (index == NEIGHBOUR_NONE)
 		return -ENOSPC;
-	neighbour_confirm(dp->neighbours, index, mac, NEIGHBOUR_STATIC, 0);
-	dp->neighbours->entries[index].next_ns = UINT64_MAX;
+	resolve_given(dp, index, mac);
 	return 0;
 }
 

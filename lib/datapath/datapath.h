@@ -310,7 +310,8 @@ void datapath_worker_stats_read(const struct datapath *dp, uint16_t worker, stru
 uint16_t datapath_port_count(const struct datapath *dp);
 /* Control: whether the link of a port has a carrier. */
 bool datapath_link_up(const struct datapath *dp, uint16_t port);
-void datapath_port_stats_read(const struct datapath *dp, uint16_t port, struct datapath_port_stats *ret_stats);
+/* Control: asks the device, too. */
+void datapath_port_stats_read(struct datapath *dp, uint16_t port, struct datapath_port_stats *ret_stats);
 /* Fills up to capacity entries; returns how many exist. */
 size_t datapath_neighbours_read(const struct datapath *dp, struct datapath_neighbour *ret_neighbours, size_t capacity);
 /* Where packets to this address go next: the neighbour, its port and state (NEIGHBOUR_FREE: nothing is known of it).

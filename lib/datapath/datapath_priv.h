@@ -85,8 +85,9 @@ struct device {
 	_Atomic uint8_t pollers[PORT_QUEUES_MAX];
 	/* control only */
 	struct rss rss;
-	bool steers;      /* has not refused a rule by SPI */
-	uint32_t steered; /* rules it has */
+	bool steers;          /* has not refused a rule by SPI */
+	uint32_t steered;     /* rules it has */
+	uint64_t kernel_lost; /* as far as the kernel was asked: kernel_ring_lost */
 } __rte_cache_aligned;
 
 /* An interface: a device, or one VLAN of it. */
@@ -522,6 +523,13 @@ static inline bool destination_own(const struct datapath *dp, const struct rte_m
 				: address_own(dp, table_id, packet_ip(m)->dst_addr);
 }
 
+/* The same of a packet whose addresses classify_addresses6 has let pass: a link-local destination is ours then. */
+static inline bool destination_for_us(const struct datapath *dp, const struct rte_mbuf *m)
+{
+	return (packet_is_ip6(m) && unlikely(ipv6_link_local(ip6_destination(packet_ip6(m))))) ||
+	       destination_own(dp, m);
+}
+
 static inline bool source_own(const struct datapath *dp, const struct rte_mbuf *m)
 {
 	uint16_t table_id = packet_table_id(dp, m);
@@ -682,6 +690,10 @@ void mld_start(struct datapath *dp);
 void mld_report(struct datapath *dp, uint16_t port);
 void mld_tick(struct datapath *dp, uint64_t now_ns);
 
+/* kernel_ring.c, control: frames that the sockets of this process bound to a kernel interface had no room for, since
+ * it was last asked. */
+uint64_t kernel_ring_lost(unsigned if_index);
+
 /* True when an address is one that this port itself answers to, global or link-local. */
 static inline bool port_has6(const struct port *p, const uint8_t addr[16])
 {
@@ -704,6 +716,8 @@ uint32_t resolve_ensure(struct datapath *dp, uint16_t port, const struct addr *a
 bool resolve_is_asked(const struct datapath *dp, uint32_t index);
 /* The neighbour answered a question of ours. */
 void resolve_answered(struct datapath *dp, uint32_t index, const uint8_t mac[6], uint64_t now_ns);
+/* The operator says what its MAC is. */
+void resolve_given(struct datapath *dp, uint32_t index, const uint8_t mac[6]);
 /* The neighbour named its MAC unasked: used, not trusted for longer than it takes to ask. */
 void resolve_heard(struct datapath *dp, uint32_t index, const uint8_t mac[6], uint64_t now_ns);
 /* What was proven is in doubt. */

@@ -35,8 +35,8 @@ static bool timeout_told(const struct worker *w, struct rte_mbuf *m, enum drop_r
 {
 	struct fragment f;
 
-	return reason == DROP_FRAGMENT_TIMEOUT && w->snapshot && destination_own(w->dp, m) && !fragment_read(m, &f) &&
-	       !f.piece.offset;
+	return reason == DROP_FRAGMENT_TIMEOUT && w->snapshot && destination_for_us(w->dp, m) &&
+	       !fragment_read(m, &f) && !f.piece.offset;
 }
 
 static void buffer_drop(void *worker, void *buffer, enum drop_reason reason)
@@ -336,6 +336,14 @@ static void fragment_refuse(struct worker *w, struct rte_mbuf *m, enum fragment_
 	icmp_error_send(w, m, ORIGIN_CLEAR, ICMP_ERROR_HEADER_FIELD, pointer, reason);
 }
 
+/* A link-local address is another one on each link. */
+static uint32_t fragment_context(const struct worker *w, const struct rte_mbuf *m, enum fragment_context kind)
+{
+	bool of_link = packet_is_ip6(m) && ipv6_link_local(ip6_destination(packet_ip6(m)));
+
+	return kind == FRAGMENT_CLEAR || of_link ? m->port : packet_table_id(w->dp, m);
+}
+
 static void fragment_dispatch(struct worker *w, struct rte_mbuf *m)
 {
 	enum fragment_context kind = (enum fragment_context)packet_note(m)->fragment;
@@ -348,7 +356,7 @@ static void fragment_dispatch(struct worker *w, struct rte_mbuf *m)
 	}
 	if (fragment_steer(w, m, &f, kind))
 		return;
-	m = fragment_insert(w, m, &f, kind, kind == FRAGMENT_CLEAR ? m->port : packet_table_id(w->dp, m));
+	m = fragment_insert(w, m, &f, kind, fragment_context(w, m, kind));
 	if (m && kind == FRAGMENT_OWN)
 		classify_own(w, m);
 	else if (m)

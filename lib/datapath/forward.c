@@ -32,9 +32,11 @@ uint32_t forward_flush(struct worker *w)
 }
 
 /* Kept apart, as all that is rare here: what is usual needs no registers saved for it. */
-static __rte_noinline void frame_elsewhere(struct worker *w, struct rte_mbuf *m, uint16_t port)
+static __rte_noinline void frame_elsewhere(struct worker *w, struct rte_mbuf *m, uint16_t port, enum origin origin)
 {
-	const struct note note = { .stage = STAGE_TX, .port = port };
+	const struct note note = {
+		.stage = STAGE_TX, .origin = (uint8_t)origin, .port = port, .epoch = w->snapshot->epoch
+	};
 	uint8_t owner = w->snapshot->assignment->tx[w->ports[port].device][0];
 
 	handoff_turn(w, m, owner_turn(owner, (uint8_t)w->id), &note, parked_for_port(port));
@@ -48,12 +50,12 @@ static __rte_noinline bool frame_tag(struct worker *w, struct rte_mbuf *m, uint1
 	return false;
 }
 
-static inline void frame_push(struct worker *w, struct rte_mbuf *m, uint16_t port)
+static inline void frame_push(struct worker *w, struct rte_mbuf *m, uint16_t port, enum origin origin)
 {
 	struct list *l = &w->tx[port];
 
 	if (unlikely(w->tx_queue[port] == QUEUE_NONE)) {
-		frame_elsewhere(w, m, port);
+		frame_elsewhere(w, m, port, origin);
 		return;
 	}
 	if (unlikely(w->ports[port].vlan) && !frame_tag(w, m, port))
@@ -63,9 +65,9 @@ static inline void frame_push(struct worker *w, struct rte_mbuf *m, uint16_t por
 		forward_port_flush(w, port);
 }
 
-void forward_frame(struct worker *w, struct rte_mbuf *m, uint16_t port)
+void forward_frame(struct worker *w, struct rte_mbuf *m, uint16_t port, enum origin origin)
 {
-	frame_push(w, m, port);
+	frame_push(w, m, port, origin);
 }
 
 /* Control resolves the neighbour and sends the packet on, or lets its sender know. What came out of tunnels came from
@@ -84,6 +86,7 @@ static __rte_noinline void egress_hold(
 		.neighbour = neighbour,
 		.turn = on_link ? 0 : neighbour_turn(w->neighbours, neighbour),
 		.on_link = on_link,
+		.epoch = w->snapshot->epoch,
 	};
 	punt_push(w, m, on_link ? PUNT_HOLD : PUNT_HOLD_VIA);
 }
@@ -115,17 +118,18 @@ static inline void egress(
 	/* two stores of eight bytes: the second one covers the state in the first */
 	memcpy(eth, &word, sizeof(word));
 	memcpy(eth + RTE_ETHER_ADDR_LEN, tail, sizeof(w->ports[port].source_tail[0]));
-	frame_push(w, m, port);
+	frame_push(w, m, port, origin);
+}
+
+void forward_egress_as(
+	struct worker *w, struct rte_mbuf *m, uint16_t port, uint32_t neighbour, bool on_link, enum origin origin)
+{
+	egress(w, m, port, neighbour, on_link, origin);
 }
 
 void forward_egress(struct worker *w, struct rte_mbuf *m, uint16_t port, uint32_t neighbour, bool on_link)
 {
 	egress(w, m, port, neighbour, on_link, ORIGIN_CONTROL);
-}
-
-void forward_link_local(struct worker *w, struct rte_mbuf *m)
-{
-	forward_egress(w, m, m->port, packet_neighbour(w, m, m->port), true);
 }
 
 static void route_egress(struct worker *w, struct rte_mbuf *m, const struct route *r, enum origin origin)
@@ -143,6 +147,17 @@ static __rte_noinline void forward_too_big(
 
 	for (uint16_t i = 0; i < n; i++)
 		route_egress(w, fragments[i], r, origin);
+}
+
+void forward_link_local(struct worker *w, struct rte_mbuf *m)
+{
+	const struct route link = { .kind = ROUTE_CONNECTED, .port = m->port };
+	uint16_t mtu = w->ports[m->port].mtu;
+
+	if (unlikely(m->data_len > mtu))
+		forward_too_big(w, m, &link, ORIGIN_CONTROL, mtu);
+	else
+		route_egress(w, m, &link, ORIGIN_CONTROL);
 }
 
 static __rte_noinline void unroutable(struct worker *w, struct rte_mbuf *m, const struct route *r, enum origin origin)

@@ -4,7 +4,6 @@
 #include "stages_priv.h"
 
 #include <errno.h>
-#include <rte_random.h>
 
 #define OPTION_END    0
 #define OPTION_NOP    1
@@ -114,11 +113,20 @@ static bool came_too_large(const struct worker *w, const struct rte_mbuf *m, enu
 static int fragments_make(
 	const struct worker *w, const struct rte_mbuf *m, uint16_t mtu, struct rte_mbuf **ret_fragments)
 {
-	uint32_t identification = m->ol_flags & w->dp->joined_flag ? m->hash.fdir.lo : (uint32_t)rte_rand();
+	uint32_t identification = m->hash.fdir.lo;
 
 	if (!packet_is_ip6(m))
 		return fragment_packet(w->dp->pool, m, mtu, ret_fragments, FRAGMENTS_MAX);
+	if (!packet_was_joined(w, m) && !ipsec_worker_random(w->crypto, &identification))
+		return -EIO;
 	return fragment6_packet(w->dp->pool, m, mtu, identification, ret_fragments, FRAGMENTS_MAX);
+}
+
+enum drop_reason fragment_fault(int error)
+{
+	if (error == -ENOBUFS)
+		return DROP_FRAGMENT_BUFFER;
+	return error == -EIO ? DROP_CRYPTO : DROP_TOO_BIG;
 }
 
 uint16_t fragment_or_answer(
@@ -134,7 +142,7 @@ uint16_t fragment_or_answer(
 		packet_ttl_decrement(m);
 	n = fragments_make(w, m, mtu, ret_fragments);
 	if (n < 0) {
-		worker_drop(w, m, DROP_TOO_BIG);
+		worker_drop(w, m, fragment_fault(n));
 		return 0;
 	}
 	for (int i = 0; unlikely(w->trace != NULL) && i < n; i++)

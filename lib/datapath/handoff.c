@@ -115,20 +115,6 @@ void handoff_flush(struct worker *w)
 			receiver_flush(w, to);
 }
 
-static void egress_again(struct worker *w, struct rte_mbuf *m, const struct note *note)
-{
-	uint32_t neighbour = note->neighbour;
-
-	if (note->on_link) {
-		neighbour = packet_neighbour(w, m, note->port);
-	} else if (unlikely(neighbour_turn(w->neighbours, neighbour) != note->turn)) {
-		/* the route or path it was sent by is gone, and so is its next hop */
-		worker_drop(w, m, DROP_NEIGHBOUR);
-		return;
-	}
-	forward_egress(w, m, note->port, neighbour, note->on_link);
-}
-
 static void sort_clear(struct worker *w, struct rte_mbuf *m, enum origin origin)
 {
 	switch (origin) {
@@ -137,6 +123,67 @@ static void sort_clear(struct worker *w, struct rte_mbuf *m, enum origin origin)
 	case ORIGIN_TUNNEL: inner_push(w, m, SLOT_NONE); break;
 	default: list_push(&w->clear, m); break;
 	}
+}
+
+/* What policy let leave in clear it may want to protect by now (RFC 4301 5.1). It is not asked about what is sealed and
+ * what control sends. */
+static inline bool verdict_is_stale(const struct worker *w, const struct note *note)
+{
+	return note->origin != ORIGIN_CONTROL && note->epoch != w->snapshot->epoch;
+}
+
+/* The tunnel that a packet came out of, as far as policy tells. */
+static uint32_t arrival_slot(const struct worker *w, const struct rte_mbuf *m)
+{
+	struct spd_verdict v;
+	struct flow f;
+
+	packet_flow(w->dp, m, false, &f);
+	policy_lookup(w, &f, 1, &v);
+	return v.action == SPD_PROTECT ? v.tunnel_slot : SLOT_NONE;
+}
+
+/* As if it had just come. A fragment alone does not show the ports a rule may ask for (RFC 4301 7). */
+static __rte_noinline void decide_again(struct worker *w, struct rte_mbuf *m, enum origin origin)
+{
+	if (packet_is_fragment(m) && w->snapshot->policies->needs_ports) {
+		worker_drop(w, m, DROP_FRAGMENT);
+		return;
+	}
+	if (origin_forwarded(origin))
+		packet_ttl_restore(m);
+	if (origin == ORIGIN_TUNNEL)
+		inner_push(w, m, arrival_slot(w, m));
+	else
+		sort_clear(w, m, origin);
+}
+
+static void egress_again(struct worker *w, struct rte_mbuf *m, const struct note *note)
+{
+	uint32_t neighbour = note->neighbour;
+
+	if (unlikely(verdict_is_stale(w, note))) {
+		decide_again(w, m, (enum origin)note->origin);
+		return;
+	}
+	if (note->on_link) {
+		neighbour = packet_neighbour(w, m, note->port);
+	} else if (unlikely(neighbour_turn(w->neighbours, neighbour) != note->turn)) {
+		/* the route or path it was sent by is gone, and so is its next hop */
+		worker_drop(w, m, DROP_NEIGHBOUR);
+		return;
+	}
+	forward_egress_as(w, m, note->port, neighbour, note->on_link, (enum origin)note->origin);
+}
+
+static void frame_again(struct worker *w, struct rte_mbuf *m, const struct note *note)
+{
+	if (likely(!verdict_is_stale(w, note))) {
+		forward_frame(w, m, note->port, (enum origin)note->origin);
+		return;
+	}
+	rte_pktmbuf_adj(m, RTE_ETHER_HDR_LEN);
+	decide_again(w, m, (enum origin)note->origin);
 }
 
 void handoff_sort(struct worker *w, struct rte_mbuf **pkts, uint16_t n)
@@ -151,7 +198,7 @@ void handoff_sort(struct worker *w, struct rte_mbuf **pkts, uint16_t n)
 		case STAGE_ROUTE: forward_packet(w, pkts[i], ORIGIN_CONTROL); break;
 		case STAGE_EGRESS: egress_again(w, pkts[i], note); break;
 		case STAGE_FRAGMENT: list_push(&w->fragments, pkts[i]); break;
-		case STAGE_TX: forward_frame(w, pkts[i], note->port); break;
+		case STAGE_TX: frame_again(w, pkts[i], note); break;
 		case STAGE_UNREACHABLE:
 			icmp_error_send(
 				w, pkts[i], (enum origin)note->origin, ICMP_ERROR_NO_NEIGHBOUR, 0, DROP_NEIGHBOUR);

@@ -52,7 +52,7 @@ static __rte_noinline void sealed_hand_on(
 {
 	const struct note note = { .stage = STAGE_SEALED };
 
-	if (sad_lookup(w->ips, question->spi, question->protocol, rte_pktmbuf_mtod(m, const uint8_t *)))
+	if (sad_lookup(w->ips, question))
 		handoff_turn(w, m, turn, &note, parked_for_bucket(question->spi));
 	else
 		sealed_unknown(w, m, question->spi);
@@ -67,6 +67,8 @@ static inline bool sealed_read(struct worker *w, struct rte_mbuf *m, struct sad_
 		worker_drop(w, m, reason);
 		return false;
 	}
+	ret_question->table_id = packet_table_id(w->dp, m);
+	ret_question->ip = rte_pktmbuf_mtod(m, const uint8_t *);
 	uint8_t turn = owner_turn(sad_bucket_worker(w->ips, ret_question->spi), (uint8_t)w->id);
 	if (packet_waits(w, parked_for_bucket(ret_question->spi)))
 		turn = WORKER_MOVING;
@@ -74,7 +76,6 @@ static inline bool sealed_read(struct worker *w, struct rte_mbuf *m, struct sad_
 		sealed_hand_on(w, m, ret_question, turn);
 		return false;
 	}
-	ret_question->ip = rte_pktmbuf_mtod(m, const uint8_t *);
 	return true;
 }
 

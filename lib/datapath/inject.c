@@ -4,7 +4,7 @@
 
 #include <errno.h>
 
-#include <rte_random.h>
+#include <sys/random.h>
 
 #define UDP_TTL               64
 #define UDP_DATA_MAX          (65535 - 20 - 8)
@@ -175,6 +175,17 @@ static bool is_sendable(const struct endpoint *local, const struct endpoint *rem
 	return local->addr.family != ADDR_NONE && local->addr.family == remote->addr.family && bytes <= UDP_DATA_MAX;
 }
 
+/* Nobody can guess those of IPv6, which are not spent on whole packets (RFC 7739 1, 5.2). False: no random number. */
+static bool identify(struct datapath *dp, struct datagram *d, uint16_t room)
+{
+	if (d->source.family == ADDR_IPV4)
+		d->identification = dp->ip_id++;
+	else if (d->len > room)
+		return getrandom(&d->identification, sizeof(d->identification), 0) ==
+		       (ssize_t)sizeof(d->identification);
+	return true;
+}
+
 int datapath_send_udp(struct datapath *dp, const struct endpoint *local, const struct endpoint *remote,
 	struct bytes data, bool non_esp_marker)
 {
@@ -183,10 +194,10 @@ int datapath_send_udp(struct datapath *dp, const struct endpoint *local, const s
 	assert_control(dp);
 	if (!is_sendable(local, remote, data.len + (non_esp_marker ? MARKER_BYTES : 0)))
 		return -EMSGSIZE;
-	/* nobody can guess those of IPv6, which are not spent on whole packets (RFC 7739 1) */
-	d.identification = local->addr.family == ADDR_IPV6 ? (uint32_t)rte_rand() : dp->ip_id++;
 	datagram_fill(&d, local, remote, data, non_esp_marker);
 	uint16_t room = room_of(&d, mtu_towards(dp, &remote->addr));
+	if (!identify(dp, &d, room))
+		return -EIO;
 	for (uint16_t at = 0; at < d.len;) {
 		uint16_t bytes = RTE_MIN(room, (uint16_t)(d.len - at));
 		struct rte_mbuf *m = packet_build(dp, &d, at, bytes);

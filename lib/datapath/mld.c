@@ -166,7 +166,7 @@ static void report_send(struct datapath *dp, uint16_t port, const uint8_t destin
 	sum = (sum & 0xffff) + (sum >> 16);
 	uint16_t checksum = (uint16_t) ~((sum & 0xffff) + (sum >> 16));
 	memcpy(icmp + 2, &checksum, sizeof(checksum));
-	*packet_note(m) = (struct note){ .stage = STAGE_TX, .port = port };
+	*packet_note(m) = (struct note){ .stage = STAGE_TX, .origin = ORIGIN_CONTROL, .port = port };
 	inject_push(dp, ownership_sender(dp, port), m);
 }
 

@@ -178,7 +178,7 @@ static void nd_send(struct datapath *dp, uint16_t port, const struct message *ms
 	uint16_t checksum = rte_ipv6_udptcp_cksum(
 		(const struct rte_ipv6_hdr *)(frame + RTE_ETHER_HDR_LEN), frame + HEADERS_BYTES);
 	memcpy(frame + HEADERS_BYTES + 2, &checksum, sizeof(checksum));
-	*packet_note(m) = (struct note){ .stage = STAGE_TX, .port = port };
+	*packet_note(m) = (struct note){ .stage = STAGE_TX, .origin = ORIGIN_CONTROL, .port = port };
 	inject_push(dp, ownership_sender(dp, port), m);
 }
 

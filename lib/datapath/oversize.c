@@ -8,7 +8,7 @@
  * transport mode, which has whole datagrams only (RFC 4303 3.3.4). */
 #include "stages_priv.h"
 
-#include <rte_random.h>
+#include <errno.h>
 
 bool oversize_sealed_whole(const struct worker *w, const struct rte_mbuf *m, const struct sa *sa, enum origin origin)
 {
@@ -27,9 +27,13 @@ bool oversize_sealed_whole(const struct worker *w, const struct rte_mbuf *m, con
 static int outer_fragments(
 	const struct worker *w, const struct rte_mbuf *m, uint16_t mtu, struct rte_mbuf *ret_fragments[FRAGMENTS_MAX])
 {
-	if (packet_is_ip6(m))
-		return fragment6_packet(w->dp->pool, m, mtu, (uint32_t)rte_rand(), ret_fragments, FRAGMENTS_MAX);
-	return fragment_packet(w->dp->pool, m, mtu, ret_fragments, FRAGMENTS_MAX);
+	uint32_t identification;
+
+	if (!packet_is_ip6(m))
+		return fragment_packet(w->dp->pool, m, mtu, ret_fragments, FRAGMENTS_MAX);
+	if (!ipsec_worker_random(w->crypto, &identification))
+		return -EIO;
+	return fragment6_packet(w->dp->pool, m, mtu, identification, ret_fragments, FRAGMENTS_MAX);
 }
 
 void oversize_send(struct worker *w, struct rte_mbuf *m, const struct path *path)
@@ -38,7 +42,7 @@ void oversize_send(struct worker *w, struct rte_mbuf *m, const struct path *path
 	int n = outer_fragments(w, m, path->mtu, fragments);
 
 	if (n < 0) {
-		worker_drop(w, m, DROP_TOO_BIG);
+		worker_drop(w, m, fragment_fault(n));
 		return;
 	}
 	worker_count(w, DP_C_OUTER_FRAGMENTED, 1);

@@ -48,7 +48,7 @@ struct note {
 			     * no path or route pins may have been freed meanwhile */
 	uint8_t fragment;   /* enum fragment_context; of packets in the list `fragments` and of STAGE_FRAGMENT */
 	uint16_t turn;      /* of the neighbour's index: another one, and it is not who was meant */
-	uint8_t reserved[4];
+	uint32_t epoch;     /* of the snapshot that let it leave in clear: STAGE_EGRESS and STAGE_TX */
 };
 static_assert(sizeof(struct note) % RTE_MBUF_PRIV_ALIGN == 0, "size of the private area of an mbuf");
 
@@ -217,6 +217,17 @@ static inline void packet_ttl_decrement(const struct rte_mbuf *m)
 		packet_ip6(m)->hop_limits--;
 	else
 		ip_ttl_decrement(packet_ip(m));
+}
+
+/* A hop that was counted and not made. */
+static inline void packet_ttl_restore(const struct rte_mbuf *m)
+{
+	if (packet_is_ip6(m)) {
+		packet_ip6(m)->hop_limits++;
+	} else {
+		packet_ip(m)->time_to_live++;
+		ip_checksum_set(packet_ip(m));
+	}
 }
 
 static inline struct addr packet_source(const struct rte_mbuf *m)

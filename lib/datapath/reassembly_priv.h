@@ -29,7 +29,7 @@ static_assert(sizeof(struct reassembly_key) == 44, "no padding");
 /* Fragments of different contexts never meet. Those for us have one: the ways to us may differ, and ESP and AH have an
  * ICV that says whose the whole is. */
 enum fragment_context {
-	FRAGMENT_OWN,   /* for one of our addresses, by its table_id */
+	FRAGMENT_OWN,   /* for one of our addresses, by its table_id, or port when it is link-local */
 	FRAGMENT_CLEAR, /* to go on, by the port they came from */
 	FRAGMENT_INNER, /* out of an SA, by its SPI */
 };

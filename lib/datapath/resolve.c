@@ -91,6 +91,13 @@ void resolve_answered(struct datapath *dp, uint32_t index, const uint8_t mac[6],
 	held_release(dp, index, true);
 }
 
+void resolve_given(struct datapath *dp, uint32_t index, const uint8_t mac[6])
+{
+	neighbour_confirm(dp->neighbours, index, mac, NEIGHBOUR_STATIC, 0);
+	dp->neighbours->entries[index].next_ns = UINT64_MAX;
+	held_release(dp, index, true);
+}
+
 void resolve_heard(struct datapath *dp, uint32_t index, const uint8_t mac[6], uint64_t now_ns)
 {
 	struct neighbour_table *t = dp->neighbours;

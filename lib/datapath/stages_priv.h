@@ -158,13 +158,16 @@ static inline uint32_t packet_neighbour(const struct worker *w, const struct rte
 				: neighbour_lookup(w->neighbours, port, packet_ip(m)->dst_addr);
 }
 
-/* forward.c: sends an IP packet to a neighbour of a port. on_link: it is the packet's destination (NEIGHBOUR_NONE: to
- * be resolved); else one that a path or route pins. */
+/* forward.c: sends an IP packet that policy is not asked about (any more) to a neighbour of a port. on_link: it is the
+ * packet's destination (NEIGHBOUR_NONE: to be resolved); else one that a path or route pins. */
 void forward_egress(struct worker *w, struct rte_mbuf *m, uint16_t port, uint32_t neighbour, bool on_link);
+/* forward.c: the same for one that this loop's policy lets leave in clear. */
+void forward_egress_as(
+	struct worker *w, struct rte_mbuf *m, uint16_t port, uint32_t neighbour, bool on_link, enum origin origin);
 /* forward.c: what we say to a link-local address, on the link of m->port: no route and no policy leads there. */
 void forward_link_local(struct worker *w, struct rte_mbuf *m);
-/* forward.c: a complete frame to its port. */
-void forward_frame(struct worker *w, struct rte_mbuf *m, uint16_t port);
+/* forward.c: a complete frame to its port; of which origin the packet in it is. */
+void forward_frame(struct worker *w, struct rte_mbuf *m, uint16_t port, enum origin origin);
 /* forward.c: gives a port what was collected for it. Returns packets sent. */
 uint32_t forward_port_flush(struct worker *w, uint16_t port);
 /* forward.c: gives the ports what was collected. Returns packets sent. */
@@ -179,16 +182,20 @@ int icmp6_error_build(struct rte_mbuf *m, const uint8_t source[16], enum icmp_er
 bool icmp4_error_forbidden(const struct rte_mbuf *m);
 bool icmp6_error_forbidden(const struct rte_mbuf *m, enum icmp_error error);
 
+/* Of one packet: more than the longest one makes in the smallest tunnel there is, over a path of 296 bytes (the least
+ * `system.icmp.floor`). */
+#define FRAGMENTS_MAX 512
 /* fragment.c: RFC 791 3.2. Copies m into at most `capacity` fresh mbufs of at most mtu bytes; m stays the caller's.
  * Returns how many, or -ENOBUFS / -EMSGSIZE. */
-#define FRAGMENTS_MAX BURST
 int fragment_packet(struct rte_mempool *pool, const struct rte_mbuf *m, uint16_t mtu, struct rte_mbuf **ret_fragments,
 	uint16_t capacity);
 /* fragment6.c: RFC 8200 4.5, for an IPv6 packet without a fragment header that this gateway makes; identification: of
- * all its fragments, not to be guessed (RFC 7739). Otherwise as fragment_packet; -EMSGSIZE also when the first fragment
- * would not show all headers. */
+ * all its fragments, not to be guessed (RFC 7739): ipsec_worker_random. Otherwise as fragment_packet; -EMSGSIZE also
+ * when the first fragment would not show all headers. */
 int fragment6_packet(struct rte_mempool *pool, const struct rte_mbuf *m, uint16_t mtu, uint32_t identification,
 	struct rte_mbuf **ret_fragments, uint16_t capacity);
+/* fragment.c: the name of why there are none; -EIO: no identification. */
+enum drop_reason fragment_fault(int error);
 /* fragment.c: whether this worker may cut the packet: IPv4 without DF; IPv6 made here, or put together here. */
 bool fragment_allowed(const struct worker *w, const struct rte_mbuf *m, enum origin origin);
 /* fragment.c: what becomes of a packet larger than mtu: where it may not be cut an ICMP error, else at most

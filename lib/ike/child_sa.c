@@ -117,7 +117,7 @@ void child_free(struct ike_engine *e, struct child_sa *child)
 }
 
 /* Both stand for the same traffic of the same peer: only one of them is sent on. */
-static bool same_place(const struct child_sa *a, const struct child_sa *b)
+bool child_same_place(const struct child_sa *a, const struct child_sa *b)
 {
 	if (a->index != b->index || !identity_equal(&a->sa->remote_id, &b->sa->remote_id))
 		return false;
@@ -138,7 +138,7 @@ static struct child_sa *next_in_place(const struct child_sa *child, struct child
 		other = TAILQ_FIRST(&sa->children);
 	while (sa) {
 		for (; other; other = TAILQ_NEXT(other, siblings))
-			if (other != child && same_place(child, other))
+			if (other != child && child_same_place(child, other))
 				return other;
 		sa = sa->sibling;
 		other = sa ? TAILQ_FIRST(&sa->children) : NULL;
@@ -153,7 +153,7 @@ static int carrier_rank(const struct child_sa *child)
 		return 0;
 	if (child->sa->state != ST_ESTABLISHED && child->sa->state != ST_REPLACED)
 		return 0;
-	return 1 + !child->replaced + 2 * (child->state == CHILD_UP) + 4 * child->sending;
+	return 1 + !child->replaced + 2 * (child->state == CHILD_UP) + 4 * (child->sending || child->confirmed);
 }
 
 static struct child_sa *best_carrier(const struct child_sa *child, const struct ike_sa *except)

@@ -146,7 +146,8 @@ static void receive_opened(struct ike_engine *e, struct ike_sa *sa, const struct
 		if (up && !response)
 			refuse_unexpected(e, sa, &in);
 	}
-	/* what waited for the peer */
+	/* what waited for the peer; not before it has said what becomes of the one or the other */
+	rekey_child_drop_surplus(e, sa);
 	task_flush(e, sa);
 }
 
@@ -474,19 +475,27 @@ static void terminate_tunnel(struct ike_engine *e, struct tunnel *t)
 	}
 }
 
+static void terminate_children(struct ike_engine *e, struct ike_sa *sa, uint32_t index)
+{
+	for (struct child_sa *child = TAILQ_FIRST(&sa->children), *next; child; child = next) {
+		next = TAILQ_NEXT(child, siblings);
+		if (child->index == index)
+			child_delete(e, child, "terminated");
+	}
+}
+
 /* The IKE SA stays, be it without children (RFC 7296 1.4.1). */
 static void terminate_child(struct ike_engine *e, struct tunnel *t, uint32_t index)
 {
 	t->held |= (uint8_t)(1u << index);
 	t->wanted &= (uint8_t) ~(1u << index);
+	pieces_unwanted(t, index);
 	for (struct ike_sa *sa = t->sas, *next; sa; sa = next) {
 		next = sa->sibling;
-		sa->creates &= (uint8_t) ~(1u << index);
-		for (struct child_sa *child = TAILQ_FIRST(&sa->children), *after; child; child = after) {
-			after = TAILQ_NEXT(child, siblings);
-			if (child->index == index && sa->state == ST_ESTABLISHED)
-				child_delete(e, child, "terminated");
-		}
+		if (sa->state < ST_ESTABLISHED)
+			sa_init_unwanted(e, sa, index);
+		else if (sa->state == ST_ESTABLISHED && create_child_unwanted(e, sa, index))
+			terminate_children(e, sa, index);
 	}
 }
 
@@ -584,6 +593,7 @@ static void child_command(struct ike_engine *e, const struct ike_command *c, str
 		child_passed(e, child);
 		sa_child_used(e, child);
 		sa_heard(e, sa);
+		rekey_child_drop_surplus(e, sa);
 		task_flush(e, sa);
 		break;
 	case IKE_SENT: child_passed(e, child); break;

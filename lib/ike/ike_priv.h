@@ -201,6 +201,7 @@ struct child_sa {
 	bool initiated; /* we began the exchange that made it */
 	bool confirmed; /* the peer has shown that it has the SA */
 	bool asked_early;  /* what was asked about it last was asked before that */
+	bool surplus;      /* lost a simultaneous rekey: it is to be deleted once the peer has the one that stays */
 	bool claimed;      /* its remote addresses are its peer's alone */
 	bool piece;        /* carries less than policy wants: others may carry the rest */
 	uint16_t wants;    /* DELETE_CHILD, REKEY_CHILD */
@@ -623,6 +624,8 @@ void child_free(struct ike_engine *e, struct child_sa *child);
 int child_claim(struct child_sa *child);
 /* The host has it from now on. */
 void child_insert(struct ike_engine *e, struct child_sa *child);
+/* Both stand for the same traffic of the same peer. */
+bool child_same_place(const struct child_sa *a, const struct child_sa *b);
 /* Another one that can carry its traffic; NULL: none. */
 struct child_sa *child_twin(const struct child_sa *child);
 /* The same when its IKE SA ends: one of another IKE SA. */
@@ -658,6 +661,8 @@ void tunnel_link(struct tunnel *t, struct ike_sa *sa);
 void tunnel_unlink(struct ike_engine *e, struct ike_sa *sa);
 /* An IKE SA that is to take this one's place is up, or on its way. */
 bool tunnel_renews(const struct ike_sa *old);
+/* Another IKE SA of the tunnel and of the same peer is up beside this one. */
+bool tunnel_has_another(const struct ike_sa *sa);
 /* The children that start by themselves, in bits, without those that the operator terminated. */
 uint8_t tunnel_autostart(const struct tunnel *t);
 /* All children of the profile. */
@@ -672,6 +677,10 @@ void tunnel_pursue_later(struct ike_engine *e, struct tunnel *t);
 struct ike_sa *tunnel_home(const struct tunnel *t);
 /* After an IKE SA ended, or came up without its child. */
 void tunnel_follow_up(struct ike_engine *e, struct tunnel *t, enum afterwards afterwards);
+/* The children that are still to be asked for on this IKE SA, in bits; and when it has ended: they are asked for on
+ * another one, if there is one. */
+uint8_t tunnel_wishes_of(const struct ike_sa *sa);
+void tunnel_pass_on(struct ike_engine *e, struct tunnel *t, uint8_t wishes);
 /* The peer is dead; it had these children. */
 void tunnel_peer_dead(struct ike_engine *e, struct tunnel *t, uint8_t children);
 /* The operator wants these children, or an IKE SA is up: what the peer's death left is over. */

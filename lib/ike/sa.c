@@ -405,6 +405,15 @@ static void tell_up(struct ike_engine *e, struct ike_sa *sa)
 	}
 }
 
+/* The child of IKE_AUTH may have been terminated meanwhile. */
+static void check_wanted(struct ike_engine *e, struct ike_sa *sa)
+{
+	for (struct child_sa *child = TAILQ_FIRST(&sa->children), *next; child; child = next) {
+		next = TAILQ_NEXT(child, siblings);
+		child_check_wanted(e, child);
+	}
+}
+
 /* The wish to end it came while IKE_AUTH was out; or others make way, and children are still missing. */
 static void look_around(struct ike_engine *e, struct ike_sa *sa, bool initial_contact)
 {
@@ -418,6 +427,7 @@ static void look_around(struct ike_engine *e, struct ike_sa *sa, bool initial_co
 	}
 	timers_clear(&e->timers, &t->retry);
 	tunnel_replace(e, sa, initial_contact);
+	check_wanted(e, sa);
 	missing = (uint8_t)(t->wanted & ~sa_children(sa, true));
 	/* RFC 7296 1.2 keeps an IKE SA whose first child was refused: that is asked for again, with growing pauses */
 	if (missing & first && sa->initiator)

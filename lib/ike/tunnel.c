@@ -214,6 +214,14 @@ bool tunnel_renews(const struct ike_sa *old)
 	return false;
 }
 
+bool tunnel_has_another(const struct ike_sa *sa)
+{
+	for (const struct ike_sa *other = sa->tunnel->sas; other; other = other->sibling)
+		if (other != sa && other->state == ST_ESTABLISHED && identity_equal(&other->remote_id, &sa->remote_id))
+			return true;
+	return false;
+}
+
 /* What is wanted is up, or on its way. */
 static bool tunnel_served(const struct tunnel *t)
 {
@@ -339,6 +347,31 @@ static void forget_older(struct ike_engine *e, struct ike_sa *fresh)
 	}
 }
 
+uint8_t tunnel_wishes_of(const struct ike_sa *sa)
+{
+	bool asking = sa->asking.kind == TASK_CREATE_CHILD;
+
+	return (uint8_t)(sa->creates | (asking ? 1u << sa->asking.child_index : 0));
+}
+
+void tunnel_pass_on(struct ike_engine *e, struct tunnel *t, uint8_t wishes)
+{
+	if (!tunnel_home(t))
+		return;
+	t->wanted |= wishes & (uint8_t)~t->held;
+	if (!t->retry.place)
+		tunnel_pursue_later(e, t);
+}
+
+static void give_way(struct ike_engine *e, struct ike_sa *sa, const char *reason)
+{
+	struct tunnel *t = sa->tunnel;
+	uint8_t wishes = tunnel_wishes_of(sa);
+
+	sa_terminate(e, sa, AFTER_NOTHING, reason);
+	tunnel_pass_on(e, t, wishes);
+}
+
 /* The old one carries the traffic until the peer has shown that it has the fresh one: the message that brings it up on
  * the peer's side may still be under way. */
 static void replace(struct ike_engine *e, struct ike_sa *old, struct ike_sa *fresh)
@@ -348,17 +381,17 @@ static void replace(struct ike_engine *e, struct ike_sa *old, struct ike_sa *fre
 		return;
 	}
 	event_emit(e, IKE_EV_REPLACED, old->tunnel, old, "a newer IKE SA is up");
-	sa_terminate(e, old, AFTER_NOTHING, "replaced by a newer IKE SA");
+	give_way(e, old, "replaced by a newer IKE SA");
 }
 
-/* Every child of the old one is there, on the peer's side too. */
-static bool covers(const struct ike_engine *e, const struct ike_sa *fresh, const struct ike_sa *old)
+/* Every child of the old one is there, and the peer has shown that it has it. */
+static bool covers(const struct ike_sa *fresh, const struct ike_sa *old)
 {
 	const struct child_sa *child;
 	uint8_t known = 0;
 
 	TAILQ_FOREACH (child, &fresh->children, siblings) {
-		if (child->state == CHILD_UP && child_is_known(e, child))
+		if (child->state == CHILD_UP && child->confirmed)
 			known |= (uint8_t)(1u << child->index);
 	}
 	return !(sa_children(old, false) & ~known) && !pieces_waiting(fresh);
@@ -390,7 +423,7 @@ void tunnel_replace(struct ike_engine *e, struct ike_sa *fresh, bool initial_con
 		else if (!younger(fresh, sa) || !identity_equal(&sa->remote_id, &fresh->remote_id))
 			continue;
 		/* one that came up without a child replaces none that has one */
-		else if (covers(e, fresh, sa))
+		else if (covers(fresh, sa))
 			replace(e, sa, fresh);
 		else if (fresh->began && sa_children(fresh, false))
 			ask_for_the_rest(e, fresh, sa);
@@ -405,16 +438,6 @@ static bool stays(const struct ike_sa *a, const struct ike_sa *b)
 	if (full != other_full)
 		return full > other_full;
 	return a->spi_i < b->spi_i;
-}
-
-/* What was still to be asked for on it is asked for on the other. */
-static void drop_double(struct ike_engine *e, struct ike_sa *sa)
-{
-	struct tunnel *t = sa->tunnel;
-
-	sa_terminate(e, sa, AFTER_NOTHING, "both sides began at once");
-	if (!t->retry.place)
-		tunnel_pursue_later(e, t);
 }
 
 void tunnel_settle(struct ike_engine *e, struct tunnel *t)
@@ -437,8 +460,8 @@ void tunnel_settle(struct ike_engine *e, struct tunnel *t)
 			continue;
 		if (!best->proven)
 			task_want(e, best, TASK_LIVENESS);
-		else if (covers(e, best, sa))
-			drop_double(e, sa);
+		else if (covers(best, sa))
+			give_way(e, sa, "both sides began at once");
 		else
 			ask_for_the_rest(e, best, sa);
 	}

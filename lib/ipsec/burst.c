@@ -243,3 +243,12 @@ const uint8_t *iv_pool_pull(struct ipsec_worker *w, uint16_t n)
 	w->iv_left -= n;
 	return w->iv_pool + w->iv_left;
 }
+
+bool ipsec_worker_random(struct ipsec_worker *w, uint32_t *ret_number)
+{
+	const uint8_t *at = iv_pool_pull(w, sizeof(*ret_number));
+
+	if (at)
+		memcpy(ret_number, at, sizeof(*ret_number));
+	return at;
+}

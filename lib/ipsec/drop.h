@@ -43,7 +43,8 @@
 	X(DROP_FRAGMENT_TIMEOUT, "fragment_timeout", "rest of the datagram did not come in time")                      \
 	X(DROP_FRAGMENT_EVICTED, "fragment_evicted",                                                                   \
 		"reassembly table or source over its share: the oldest made room")                                     \
-	X(DROP_FRAGMENT_BUFFER, "fragment_no_buffer", "no buffer for the whole datagram, or longer than a large one")  \
+	X(DROP_FRAGMENT_BUFFER, "fragment_no_buffer",                                                                  \
+		"no buffer for the whole datagram or its pieces, or longer than a large one")                          \
 	X(DROP_CHECKSUM, "checksum", "UDP or ICMP checksum of a packet for us wrong")                                  \
 	X(DROP_LOCAL_UNHANDLED, "local_unhandled", "for our own address, nothing listens")                             \
 	X(DROP_RATE_LIMIT, "rate_limit", "over a rate limit: IKE, answers of ours, ARP, ND, unresolved next hops")     \

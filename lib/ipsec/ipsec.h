@@ -68,6 +68,8 @@ void ipsec_worker_free(struct ipsec_worker *w);
 void ipsec_worker_quiescent(struct ipsec_worker *w); /* once a loop, holding no SA, path or snapshot pointer */
 void ipsec_worker_offline(struct ipsec_worker *w);   /* before sleeping */
 void ipsec_worker_online(struct ipsec_worker *w);
+/* Worker: a number that nobody can guess, of the crypto engine's stream. False: the engine failed. */
+bool ipsec_worker_random(struct ipsec_worker *w, uint32_t *ret_number);
 /* Bursts count their stages on this clock from now on; NULL: on none. Borrowed. */
 void ipsec_worker_measure(struct ipsec_worker *w, struct stage_clock *clock);
 
@@ -179,20 +181,21 @@ uint32_t spi_reserve(struct ipsec *ips, uint8_t worker);
 void spi_release(struct ipsec *ips, uint32_t spi);
 
 /* Control: publishes an inbound SA under its SPI (reserved, or foreign through the lock-free hash, where it differs
- * from others by SPI, protocol or destination). Takes it when the answer is 0; else -EEXIST, -ENOSPC. */
+ * from others by SPI, protocol, destination or its table_id). Takes it when the answer is 0; else -EEXIST, -ENOSPC,
+ * -ERANGE (a table_id above 255). */
 int sad_insert(struct ipsec *ips, struct sa *sa);
 /* Control: unpublishes; the SA is wiped and its SPI released after a grace period. */
 void sad_retire(struct ipsec *ips, struct sa *sa);
-/* Any worker, the SA's owner or not: the SA, or NULL. An SPI of ours is enough; a foreign one names an SA together with
- * protocol (enum security_protocol) and destination, read from the outer IP header (IPv4 or IPv6) at `ip`. Unicast
- * only: RFC 4301 4.1. Valid until the next quiescent report. */
-struct sa *sad_lookup(const struct ipsec *ips, uint32_t spi, uint8_t protocol, const uint8_t *ip);
-/* What names an inbound SA, read from a packet: the arguments of sad_lookup. */
+/* What names an inbound SA, read from a packet. Unicast only: RFC 4301 4.1. */
 struct sad_question {
 	uint32_t spi;
-	uint8_t protocol;
-	const uint8_t *ip;
+	uint8_t protocol;  /* enum security_protocol */
+	uint16_t table_id; /* of the destination */
+	const uint8_t *ip; /* the outer header, IPv4 or IPv6 */
 };
+/* Any worker, the SA's owner or not: the SA, or NULL. An SPI of ours is enough; a foreign one names an SA together with
+ * protocol, destination and table_id. Valid until the next quiescent report. */
+struct sa *sad_lookup(const struct ipsec *ips, const struct sad_question *question);
 /* Worker: the same for n packets (at most 64), whose memory accesses overlap. */
 void sad_lookup_burst(const struct ipsec *ips, const struct sad_question *questions, uint16_t n, struct sa **ret_sas);
 /* Any thread: who owns the bucket of an SPI, before touching the SA; see owner_turn. */

@@ -134,6 +134,7 @@ static void fields_build(struct sa *sa, const struct sa_spec *spec)
 	sa->spi = spec->spi;
 	sa->spi_be = rte_cpu_to_be_32(spec->spi);
 	sa->destination = spec->path.local.addr;
+	sa->table_id = spec->path.table_id;
 	source_words(&spec->path.remote, source);
 	source_write(&sa->source, source);
 	atomic_init(&sa->owner, WORKER_NONE);

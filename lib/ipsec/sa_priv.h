@@ -123,6 +123,7 @@ struct sa {
 	size_t size_bytes;       /* of the whole piece of memory */
 	uint32_t spi;            /* host order */
 	struct addr destination; /* inbound: where its packets are sent to */
+	uint16_t table_id;       /* of that address */
 	uint32_t policy_slot;    /* of the tunnel whose rule leads to it */
 	uint32_t foreign_place;  /* in the table of foreign SPIs */
 	bool foreign;            /* it is there */

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* Inbound SAs by SPI. An SPI of ours is an address: generation and slot. Control reserves, publishes and retires;
  * workers look up with two loads. Manually keyed SPIs that we did not choose are in a small lock-free hash, by
- * destination and protocol too (RFC 4301 4.1): each of our addresses has an SPI space of its own there. */
+ * protocol and destination with its table_id too (RFC 4301 4.1): each of our addresses has an SPI space of its own
+ * there. */
 #include "sad_priv.h"
 
 #include <errno.h>
@@ -67,13 +68,14 @@ static struct rte_hash *spi_counts_create(uint32_t entries)
 	return rte_hash_create(&p);
 }
 
-static inline struct foreign_key key_of_packet(uint32_t spi, uint8_t protocol, const uint8_t *ip)
+static inline struct foreign_key key_of_packet(const struct sad_question *q)
 {
+	const uint8_t *ip = q->ip;
 	bool ip6 = ip[0] >> 4 == 6;
 	const uint8_t *destination = ip6 ? ip6_destination((const struct rte_ipv6_hdr *)ip)
 					 : ip + offsetof(struct rte_ipv4_hdr, dst_addr);
 
-	return foreign_key_make(spi, protocol, ip6, destination);
+	return foreign_key_make(q->spi, q->protocol, q->table_id, ip6, destination);
 }
 
 int sad_init(struct sad *sad, uint32_t slots, uint16_t workers)
@@ -239,14 +241,14 @@ static inline struct sa *sad_find_own(const struct sad *sad, uint32_t spi)
 	return likely(sa_word_is(word, spi)) ? sa_word_sa(word) : NULL;
 }
 
-struct sa *sad_lookup(const struct ipsec *ips, uint32_t spi, uint8_t protocol, const uint8_t *ip)
+struct sa *sad_lookup(const struct ipsec *ips, const struct sad_question *question)
 {
 	const struct sad *sad = &ips->sad;
-	struct sa *sa = sad_find_own(sad, spi);
+	struct sa *sa = sad_find_own(sad, question->spi);
 
 	if (likely(sa != NULL))
 		return sa;
-	const struct foreign_key key = key_of_packet(spi, protocol, ip);
+	const struct foreign_key key = key_of_packet(question);
 	return foreign_find(&sad->foreign, &key);
 }
 
@@ -267,12 +269,12 @@ static void foreign_lookup_burst(
 	const struct foreign_line *lines[IPSEC_BURST];
 
 	for (uint16_t i = 0; i < n; i++) {
-		const struct foreign_key key = key_of_packet(questions[i].spi, questions[i].protocol, questions[i].ip);
+		const struct foreign_key key = key_of_packet(&questions[i]);
 		lines[i] = &f->lines[foreign_line_first(f, &key)];
 		rte_prefetch0(lines[i]);
 	}
 	for (uint16_t i = 0; i < n; i++) {
-		const struct foreign_key key = key_of_packet(questions[i].spi, questions[i].protocol, questions[i].ip);
+		const struct foreign_key key = key_of_packet(&questions[i]);
 		if (likely(!ret_sas[i]))
 			ret_sas[i] = foreign_find_from(f, lines[i], &key);
 	}

@@ -31,7 +31,7 @@ static struct foreign_key key_of_sa(const struct sa *sa)
 {
 	bool ip6 = sa->destination.family == ADDR_IPV6;
 
-	return foreign_key_make(sa->spi, sa->protocol, ip6, sa->destination.bytes);
+	return foreign_key_make(sa->spi, sa->protocol, sa->table_id, ip6, sa->destination.bytes);
 }
 
 /* Control: whether this key may be written there. A place that waits for its grace period serves at once for the key
@@ -77,6 +77,8 @@ int foreign_insert(struct foreign *f, struct sa *sa)
 	uint32_t place = place_find(f, &key);
 	struct foreign_entry *e;
 
+	if (sa->table_id >= FOREIGN_TABLES)
+		return -ERANGE;
 	if (foreign_find(f, &key))
 		return -EEXIST;
 	if (place == PLACE_NONE)

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* Inbound SAs whose SPI we did not choose, by SPI, destination and protocol (RFC 4301 4.1): each of our addresses has
- * an SPI space of its own. Control writes, workers look up without locks: a line of memory or two, and of an IPv4 SA
- * nothing else. Inline, burst path. */
+/* Inbound SAs whose SPI we did not choose, by SPI, protocol and destination with its table_id (RFC 4301 4.1): each of
+ * our addresses has an SPI space of its own. Control writes, workers look up without locks: a line of memory or two,
+ * and of an IPv4 SA nothing else. Inline, burst path. */
 #pragma once
 
 #include <errno.h>
@@ -11,12 +11,17 @@
 
 #define FOREIGN_WAYS     4
 #define FOREIGN_KIND_LSB SA_WORD_GENERATION_LSB
-#define FOREIGN_IPV6     0x100 /* in a kind, beside the protocol */
+/* A kind, which shares a word with the SA: what tells keys apart beside SPI and destination. */
+#define FOREIGN_IPV6      0x8 /* above the protocol */
+#define FOREIGN_TABLE_LSB 4   /* table_id */
+#define FOREIGN_TABLES    256 /* and no more */
+static_assert(PROTOCOL_ESP < FOREIGN_IPV6, "protocols of a kind");
+static_assert(FOREIGN_TABLES << FOREIGN_TABLE_LSB <= 1 << (64 - FOREIGN_KIND_LSB), "a kind fits the word");
 
 struct foreign_key {
 	uint32_t spi;           /* host order */
 	uint32_t destination;   /* IPv4 as in memory, IPv6 folded */
-	uint32_t kind;          /* enum security_protocol, FOREIGN_IPV6 */
+	uint32_t kind;          /* enum security_protocol, FOREIGN_IPV6, table_id */
 	const uint8_t *address; /* the whole destination */
 };
 
@@ -40,7 +45,7 @@ struct foreign {
 /* Control. For about so many SAs. 0 or -ENOMEM; foreign_done, which frees the SAs still there, in any case. */
 int foreign_init(struct foreign *f, uint32_t capacity);
 void foreign_done(struct foreign *f);
-/* 0, -EEXIST, -ENOSPC. */
+/* 0, -EEXIST, -ENOSPC, -ERANGE: there is no room for its table_id in a key. */
 int foreign_insert(struct foreign *f, struct sa *sa);
 /* It is found no longer; after a grace period its place (sa->foreign_place) is to be freed. */
 void foreign_remove(struct foreign *f, struct sa *sa);
@@ -52,9 +57,12 @@ static inline struct foreign_entry *foreign_entry_at(const struct foreign *f, ui
 	return &f->lines[place / FOREIGN_WAYS].ways[place % FOREIGN_WAYS];
 }
 
-static inline struct foreign_key foreign_key_make(uint32_t spi, uint8_t protocol, bool ip6, const uint8_t *address)
+static inline struct foreign_key foreign_key_make(
+	uint32_t spi, uint8_t protocol, uint16_t table_id, bool ip6, const uint8_t *address)
 {
-	struct foreign_key key = { .spi = spi, .kind = protocol, .address = address };
+	struct foreign_key key = {
+		.spi = spi, .kind = protocol | (uint32_t)table_id << FOREIGN_TABLE_LSB, .address = address
+	};
 	uint32_t words[4];
 
 	if (likely(!ip6)) {
@@ -69,7 +77,8 @@ static inline struct foreign_key foreign_key_make(uint32_t spi, uint8_t protocol
 
 static inline uint64_t foreign_hash(const struct foreign_key *key)
 {
-	return ((uint64_t)key->destination << 32 ^ key->spi) * 0x9e3779b97f4a7c15ull;
+	return ((uint64_t)key->destination << 32 ^ key->spi) * 0x9e3779b97f4a7c15ull +
+	       key->kind * 0xd1b54a32d192ed03ull;
 }
 
 static inline uint32_t foreign_line_first(const struct foreign *f, const struct foreign_key *key)

@@ -150,7 +150,7 @@ static void sad_misses(const struct ipsec *ips)
 	for (size_t round = 0; round < ROUNDS; round++) {
 		uint64_t start = rte_rdtsc_precise();
 		for (int i = 0; i < BURST; i++)
-			found += sad_lookup(ips, spi += 0x10001, PROTOCOL_ESP, ip) != NULL;
+			found += sad_lookup(ips, &(struct sad_question){ spi += 0x10001, PROTOCOL_ESP, 0, ip }) != NULL;
 		samples[round] = rte_rdtsc_precise() - start;
 	}
 	must(found < ROUNDS, "SAD");
@@ -174,7 +174,7 @@ static void sad(uint32_t count, const char *name)
 	for (size_t round = 0; round < ROUNDS; round++) {
 		uint64_t start = rte_rdtsc_precise();
 		for (int i = 0; i < BURST; i++, n = n + 1 == count ? 0 : n + 1)
-			found += sad_lookup(ips, spis[n], PROTOCOL_ESP, ip) != NULL;
+			found += sad_lookup(ips, &(struct sad_question){ spis[n], PROTOCOL_ESP, 0, ip }) != NULL;
 		samples[round] = rte_rdtsc_precise() - start;
 	}
 	must(found == (uint64_t)ROUNDS * BURST, "SAD");

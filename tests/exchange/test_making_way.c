@@ -82,7 +82,7 @@ static void finish(struct wire *w, unsigned children)
 /* Messages of this kind from this node are lost, or late, until then. */
 struct trouble {
 	const struct node *from;
-	uint8_t exchange;
+	uint8_t exchange; /* 0: any */
 	bool response;
 	uint64_t until_ns, late_ns;
 };
@@ -92,7 +92,8 @@ static bool make_trouble(struct wire *w, struct packet *p, void *argument)
 	const struct trouble *t = argument;
 	bool response = p->data[19] & IKE_FLAG_RESPONSE;
 
-	if (p->from != t->from || p->data[18] != t->exchange || response != t->response || w->now_ns >= t->until_ns)
+	if (p->spi || p->from != t->from || response != t->response || w->now_ns >= t->until_ns ||
+		(t->exchange && p->data[18] != t->exchange))
 		return true;
 	p->at_ns += t->late_ns;
 	return t->late_ns;
@@ -116,6 +117,30 @@ static void test_old_ike_sa_stays_until_the_peer_has_every_child(void)
 	start_two(&w, 1);
 	trouble_begin(&w, &t, 3 * S);
 	reauthenticate(&w.a);
+	finish(&w, 2);
+}
+
+/* B has begun anew and rekeyed the old IKE SA as well, and has heard of neither. A asks on the rekeyed one for a child,
+ * which goes without an answer. */
+static void test_child_is_asked_for_while_its_ike_sa_makes_way(void)
+{
+	struct wire w;
+	struct trouble t = { .from = &w.a, .response = true };
+
+	init_two(&w, 31);
+	w.a.profiles[0].children[1].start = START_RESPOND;
+	w.b.profiles[0].children[0].start = START_INITIATE;
+	w.a.profiles[0].dpd_timeout_ns = w.b.profiles[0].dpd_timeout_ns = 100 * S;
+	wire_start(&w);
+	wire_run(&w, 10 * S);
+	node_start_another(&w.b, 0);
+	wire_run(&w, 25 * MS);
+	trouble_begin(&w, &t, 3 * S);
+	rekey_ike(&w.b);
+	wire_run(&w, 100 * MS);
+	CU_ASSERT_EQUAL(w.a.events[IKE_EV_PHASE1_REKEYED], 1);
+	CU_ASSERT_EQUAL(w.b.events[IKE_EV_PHASE1_REKEYED], 0);
+	node_index_command(&w.a, IKE_INITIATE, 0, 1);
 	finish(&w, 2);
 }
 
@@ -190,6 +215,68 @@ static void test_child_that_both_sides_create_stays_once(void)
 		node_index_command(&w.a, IKE_INITIATE, 0, 1);
 		wire_run(&w, 20 * S);
 		w.traffic_lost = 0;
+		finish(&w, 2);
+	}
+}
+
+/* Time passes, and at no moment of it the child is down. */
+static void stays_up(struct wire *w, uint32_t child, uint64_t duration_ns)
+{
+	uint64_t end = w->now_ns + duration_ns;
+	bool up = true;
+
+	while (up && wire_step(w, end))
+		up = wire_child_up(w, child);
+	CU_ASSERT_TRUE(up);
+}
+
+/* Each side has asked the other one for the second child; the answers of this node are lost for long. That of the other
+ * one has come, so that the child is up; `first` has its request answered first. */
+static void create_twice(struct wire *w, struct trouble *t, bool lost_by_b, bool b_first)
+{
+	struct node *first = b_first ? &w->b : &w->a, *second = b_first ? &w->a : &w->b;
+
+	init_two(w, 40 + lost_by_b + 2 * b_first);
+	w->a.profiles[0].children[1].start = START_RESPOND;
+	start_up(w);
+	*t = (struct trouble){ .from = lost_by_b ? &w->b : &w->a, .exchange = CREATE_CHILD_SA, .response = true };
+	trouble_begin(w, t, 12 * S);
+	node_index_command(first, IKE_INITIATE, 0, 1);
+	wire_run(w, 5 * MS);
+	node_index_command(second, IKE_INITIATE, 0, 1);
+	wire_run(w, 50 * MS);
+	CU_ASSERT_TRUE(wire_child_up(w, 1));
+	CU_ASSERT_EQUAL(w->a.installs + w->b.installs, 5);
+}
+
+/* One side has both, the other one has no answer yet: none of them goes before it has, be it idle or not. */
+static void test_child_that_both_sides_create_is_there_while_an_answer_is_lost(void)
+{
+	for (unsigned i = 0; i < 8; i++) {
+		struct wire w;
+		struct trouble t;
+		create_twice(&w, &t, i & 1, i & 2);
+		w.traffic_lost = 0;
+		if (i & 4) {
+			w.traffic_every_ns = 0;
+			w.watch_traffic = false;
+		}
+		stays_up(&w, 1, 30 * S);
+		finish(&w, 2);
+	}
+}
+
+/* What is to be compared is what is there when both sides have both. */
+static void test_child_that_both_sides_create_is_rekeyed_while_an_answer_is_lost(void)
+{
+	for (unsigned i = 0; i < 8; i++) {
+		struct wire w;
+		struct trouble t;
+		create_twice(&w, &t, i & 1, i & 2);
+		w.traffic_lost = 0;
+		wire_run(&w, i & 4 ? 1 * S : 7 * S);
+		node_index_command(i & 1 ? &w.b : &w.a, IKE_REKEY, 0, 1);
+		stays_up(&w, 1, 30 * S);
 		finish(&w, 2);
 	}
 }
@@ -293,11 +380,14 @@ int main(int argc, char **argv)
 {
 	static const struct test tests[] = {
 		TEST(test_old_ike_sa_stays_until_the_peer_has_every_child),
+		TEST(test_child_is_asked_for_while_its_ike_sa_makes_way),
 		TEST(test_authentication_is_renewed_by_who_began_though_the_peer_rekeyed),
 		TEST(test_rekey_during_a_renewal_of_the_authentication),
 		TEST(test_authentication_is_not_renewed_twice),
 		TEST(test_child_is_rekeyed_during_a_renewal_of_the_authentication),
 		TEST(test_child_that_both_sides_create_stays_once),
+		TEST(test_child_that_both_sides_create_is_there_while_an_answer_is_lost),
+		TEST(test_child_that_both_sides_create_is_rekeyed_while_an_answer_is_lost),
 		TEST(test_child_that_the_peer_does_not_know_yet_is_rekeyed),
 		TEST(test_child_that_the_peer_does_not_know_yet_is_deleted),
 		TEST(test_answer_to_a_simultaneous_rekey_comes_late),

@@ -169,6 +169,25 @@ check insight/capture_of_a_port capture_port
 check insight/capture_of_a_port_is_ethernet has_frames wan.pcapng 6 'eth && frame.interface_name == "wan"'
 check insight/capture_is_in_the_log log_has gw-a 'capture-started tunnel to-b file .*tunnel.pcapng'
 
+# ---- what no worker has seen ----
+
+port_missed() { gw_json gw-a show ports | jq '.ports[0].rx_missed'; }
+port_frames() { gw_json gw-a show ports | jq '.ports[0] | .rx_packets + .rx_missed'; }
+frames_counted() { [ "$(port_frames)" -ge "$1" ]; }
+
+# a gateway that does not take what comes: what there is no room for has a counter, and no frame is in none
+missed_is_counted() {
+	local before missed
+	before=$(port_frames) missed=$(port_missed)
+	kill -STOP "${pids[gw-a]}"
+	in_ns ha python3 "$repo/tests/lib/udpseq.py" send 10.1.0.2 10.2.0.2 7007 5000 50000 400
+	kill -CONT "${pids[gw-a]}"
+	wait_for 5 frames_counted $((before + 5000)) || because "$(($(port_frames) - before)) of 5000 frames are counted" || return 1
+	[ "$(port_missed)" -gt "$missed" ] || because "nothing was missed"
+}
+
+check insight/missed_is_counted missed_is_counted
+
 # ---- and when it is down ----
 
 capture_drops() {

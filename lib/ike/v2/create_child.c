@@ -582,6 +582,27 @@ void create_child_refuse_held(struct ike_engine *e, struct ike_sa *sa)
 		refuse_held(e, sa, NOTIFY_TEMPORARY_FAILURE);
 }
 
+/* About this child, and not about the IKE SA. */
+static bool is_about(const struct create *x, uint32_t index)
+{
+	return x && x->kind != CREATE_REKEY_IKE && x->index == index;
+}
+
+bool create_child_unwanted(struct ike_engine *e, struct ike_sa *sa, uint32_t index)
+{
+	/* what is asked for already is deleted when it is there: rekey_child_finish */
+	if (is_about(sa->ours, index) && !sa->ours->sent)
+		drop_ours(e, sa);
+	/* RFC 7296 2.25.1: as if its request to rekey had come behind our Delete */
+	if (is_about(sa->theirs, index))
+		refuse_held(
+			e, sa, sa->theirs->kind == CREATE_NEW ? NOTIFY_NO_ADDITIONAL_SAS : NOTIFY_TEMPORARY_FAILURE);
+	if (sa->state != ST_ESTABLISHED)
+		return false;
+	task_flush(e, sa);
+	return true;
+}
+
 static void refuse_group(struct ike_engine *e, struct ike_sa *sa, const struct input *in, const struct alg *group)
 {
 	uint8_t wanted[2];

@@ -259,6 +259,7 @@ static void end_by_peer(struct ike_engine *e, struct ike_sa *sa, const struct wi
 {
 	struct tunnel *t = sa->tunnel;
 	bool ours = sa->state == ST_CLOSING;
+	uint8_t wishes = ours ? 0 : tunnel_wishes_of(sa);
 
 	/* RFC 7296 2.25.2: it has not heard of our rekeying, and what it made itself takes over */
 	if (!w->error)
@@ -276,6 +277,8 @@ static void end_by_peer(struct ike_engine *e, struct ike_sa *sa, const struct wi
 		sa_linger(e, sa, "the peer deleted the IKE SA");
 	}
 	tunnel_follow_up(e, t, afterwards);
+	if (wishes)
+		tunnel_pass_on(e, t, wishes);
 }
 
 enum step informational_on_request(struct ike_engine *e, struct ike_sa *sa, const struct input *in)

@@ -97,12 +97,27 @@ void pieces_forget(struct tunnel *t)
 		forget_packet(t, i);
 }
 
+void pieces_unwanted(struct tunnel *t, uint32_t index)
+{
+	forget_packet(t, index);
+	for (struct ike_sa *sa = t->sas; sa; sa = sa->sibling) {
+		sa->next_piece[index] = 0;
+		sa->creates &= (uint8_t)~bit_of(index);
+	}
+}
+
+/* Unless the operator has terminated it meanwhile. */
+static void ask(struct ike_sa *sa, uint32_t index)
+{
+	sa->creates |= bit_of(index) & (uint8_t)~sa->tunnel->held;
+}
+
 /* What waits in turn is asked for next. */
 static bool go_on(struct ike_sa *sa, uint32_t index)
 {
 	if (!sa->next_piece[index])
 		return false;
-	sa->creates |= bit_of(index);
+	ask(sa, index);
 	return true;
 }
 
@@ -111,7 +126,7 @@ void pieces_again(struct ike_sa *sa, uint32_t index)
 	/* what is there meanwhile is passed over */
 	if (sa->next_piece[index])
 		sa->next_piece[index] = 1;
-	sa->creates |= bit_of(index);
+	ask(sa, index);
 }
 
 /* The peer does not want it: more of its kind wait. */
@@ -146,7 +161,7 @@ static void packet_answered(struct ike_engine *e, struct ike_sa *sa, uint32_t in
 		sa->tunnel->packets_pause_ns = 0;
 	} else if (!asked_for(sa, index, offer, packet) && pieces_offer(sa, index, NULL, &next) &&
 		   asked_for(sa, index, &next, packet)) {
-		sa->creates |= bit_of(index);
+		ask(sa, index);
 		return;
 	} else {
 		hold_off(e, sa->tunnel);
@@ -156,6 +171,8 @@ static void packet_answered(struct ike_engine *e, struct ike_sa *sa, uint32_t in
 
 void pieces_made(struct ike_engine *e, struct ike_sa *sa, uint32_t index, const struct ts_pair *offer, bool more)
 {
+	if (sa->tunnel->held & bit_of(index))
+		return;
 	packet_answered(e, sa, index, offer);
 	if (more) {
 		sa->by_pieces |= bit_of(index);
@@ -170,12 +187,12 @@ bool pieces_refused(struct ike_engine *e, struct ike_sa *sa, uint32_t index, uin
 
 	if (notify == NOTIFY_SINGLE_PAIR_REQUIRED && !asked_so) {
 		sa->by_pieces |= bit_of(index);
-		sa->creates |= bit_of(index);
+		ask(sa, index);
 		return true;
 	}
 	if (notify == NOTIFY_SINGLE_PAIR_REQUIRED && has_packet && !(sa->by_packets & bit_of(index))) {
 		sa->by_packets |= bit_of(index);
-		sa->creates |= bit_of(index);
+		ask(sa, index);
 		return true;
 	}
 	/* without any child the pauses of the tunnel do the same */
@@ -202,7 +219,7 @@ void pieces_on_packet(struct ike_engine *e, struct tunnel *t, uint32_t index, co
 	*t->packets[index] = *packet;
 	if (!up)
 		return;
-	home->creates |= bit_of(index);
+	ask(home, index);
 	task_flush(e, home);
 }
 

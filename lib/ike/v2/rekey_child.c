@@ -66,6 +66,20 @@ void child_delete(struct ike_engine *e, struct child_sa *child, const char *reas
 	want(e, child, TASK_DELETE_CHILD);
 }
 
+/* Of both successors of a simultaneous rekey the peer has deleted its own: ours is still to come. Or the one that was
+ * to stay is gone, whatever the reason. */
+static void stand_in(const struct child_sa *gone, struct child_sa *twin)
+{
+	if (twin && !gone->replaced)
+		twin->replaced = twin->surplus = false;
+}
+
+void child_check_wanted(struct ike_engine *e, struct child_sa *child)
+{
+	if (child->sa->tunnel->held >> child->index & 1)
+		child_delete(e, child, "terminated");
+}
+
 void child_end(struct ike_engine *e, struct child_sa *child, const char *reason)
 {
 	struct ike_sa *sa = child->sa;
@@ -75,9 +89,7 @@ void child_end(struct ike_engine *e, struct child_sa *child, const char *reason)
 	bool lost = child->installed && !twin;
 	enum afterwards afterwards = lost ? child_afterwards(e, child, AFTER_PAUSE) : AFTER_NOTHING;
 
-	/* of both successors of a simultaneous rekey the peer has deleted its own: ours is still to come */
-	if (twin && !child->replaced)
-		twin->replaced = false;
+	stand_in(child, twin);
 	child->replaced = child->replaced || twin;
 	if (child->installed && child->replaced)
 		child_fade(e, child);
@@ -124,6 +136,7 @@ void rekey_child_not_found(struct ike_engine *e, struct child_sa *old)
 
 	if (old->state != CHILD_UP || rekey_child_ask_again(e, old))
 		return;
+	stand_in(old, child_twin(old));
 	child_retire(e, old, "the peer does not know the Child SA any more");
 	if (lost)
 		tunnel_follow_up(e, t, AFTER_RESTART);
@@ -144,22 +157,6 @@ void child_tell_up(struct ike_engine *e, const struct child_sa *child)
 	tell_up(e, child, false);
 }
 
-/* What a new one of ours carries as well is not needed any more: we asked once more for it, for a packet's sake. */
-static void replace_within(struct ike_engine *e, struct child_sa *stays)
-{
-	const struct ts_pair ts = child_ts(stays);
-
-	for (struct child_sa *child = TAILQ_FIRST(&stays->sa->children), *next; child; child = next) {
-		next = TAILQ_NEXT(child, siblings);
-		const struct ts_pair has = child_ts(child);
-		if (child == stays || child->index != stays->index || child->state != CHILD_UP || child->replaced ||
-			!narrow_within(&has, &ts))
-			continue;
-		child->replaced = true;
-		child_delete(e, child, "another one carries its traffic");
-	}
-}
-
 /* The one that stays carries the traffic; the other goes, by whoever made it. */
 static void take_over(struct ike_engine *e, struct child_sa *old, struct child_sa *stays)
 {
@@ -173,15 +170,68 @@ static void take_over(struct ike_engine *e, struct child_sa *old, struct child_s
 		child_delete(e, old, "rekeyed");
 }
 
-/* Of two that stand for the same one stays; whoever made the other deletes it, when the peer has the one that stays. */
+/* Both sides have created it. */
+static bool are_rivals(const struct child_sa *a, const struct child_sa *b)
+{
+	const struct ts_pair ts_a = child_ts(a), ts_b = child_ts(b);
+
+	return a->index == b->index && a->initiated != b->initiated && narrow_within(&ts_a, &ts_b) &&
+	       narrow_within(&ts_b, &ts_a);
+}
+
+static uint32_t initiators_spi(const struct child_sa *child)
+{
+	return child->initiated ? child->spi_in : child->spi_out;
+}
+
+/* The RFC has no rule for a Child SA that both sides create. It need not have been at the same time, as a request may
+ * be long under way, so that nonces would have to be kept: the lower SPI of the initiator stays. */
+static bool outranks(const struct child_sa *child, const struct child_sa *other)
+{
+	return initiators_spi(child) < initiators_spi(other) && are_rivals(child, other);
+}
+
+/* What stands for the same, and the peer has it; NULL: nothing, or it cannot be said yet. */
+static struct child_sa *stronger_one(const struct child_sa *child)
+{
+	struct child_sa *other;
+
+	TAILQ_FOREACH (other, &child->sa->children, siblings) {
+		if (other == child || other->state != CHILD_UP || other->replaced || !other->confirmed)
+			continue;
+		if (child->surplus ? child_same_place(child, other) : outranks(other, child))
+			return other;
+	}
+	return NULL;
+}
+
+/* Of two Child SAs for the same one goes. As long as a side may still wait for the answer that brings one of them, the
+ * other is all that it has: so both stay until the peer has shown that it has both. Each side decides by what is there
+ * then, so that they agree whatever was lost, late or rekeyed before. */
+void rekey_child_drop_surplus(struct ike_engine *e, struct ike_sa *sa)
+{
+	if (sa->state != ST_ESTABLISHED)
+		return;
+	for (struct child_sa *child = TAILQ_FIRST(&sa->children), *next; child; child = next) {
+		next = TAILQ_NEXT(child, siblings);
+		if (child->state != CHILD_UP || !child->confirmed || child->replaced != child->surplus)
+			continue;
+		struct child_sa *stronger = stronger_one(child);
+		if (!stronger)
+			continue;
+		if (child->current)
+			child_send_on(e, stronger);
+		child->replaced = true;
+		child_delete(e, child, "both sides began at once");
+	}
+}
+
+/* Of the two results of a simultaneous rekey one stays; whoever made the other deletes it (RFC 7296 2.8.1). */
 static void settle(struct ike_engine *e, struct child_sa *old, struct child_sa *winner, struct child_sa *loser)
 {
 	loser->replaced = true;
+	loser->surplus = loser->initiated;
 	take_over(e, old, winner);
-	if (!loser->initiated)
-		return;
-	loser->ask_ns = winner->ask_ns;
-	child_delete(e, loser, "both sides began at once");
 }
 
 /* The peer has settled the race, and rekeyed or deleted what stayed, before our own exchange was over. */
@@ -206,43 +256,33 @@ static void settle_race(struct ike_engine *e, const struct create *x, struct chi
 		drop_late(e, child);
 }
 
-static bool same_traffic(const struct child_sa *a, const struct child_sa *b)
+/* What a new one of ours carries as well is not needed any more: we asked once more for it, for a packet's sake. */
+static void replace_within(struct ike_engine *e, struct child_sa *stays)
 {
-	const struct ts_pair ts_a = child_ts(a), ts_b = child_ts(b);
+	const struct ts_pair ts = child_ts(stays);
 
-	return narrow_within(&ts_a, &ts_b) && narrow_within(&ts_b, &ts_a);
+	for (struct child_sa *child = TAILQ_FIRST(&stays->sa->children), *next; child; child = next) {
+		next = TAILQ_NEXT(child, siblings);
+		const struct ts_pair has = child_ts(child);
+		if (child == stays || child->index != stays->index || child->state != CHILD_UP || child->replaced ||
+			!narrow_within(&has, &ts) || are_rivals(child, stays))
+			continue;
+		child->replaced = true;
+		child_delete(e, child, "another one carries its traffic");
+	}
 }
 
-/* The one of the same index and traffic that the other side made. */
-static struct child_sa *double_of(const struct child_sa *child)
+/* Something may go once the peer knows that we have what it answered with, which only a request of ours can tell; and
+ * none comes by itself, as it does when another one is to be deleted. */
+static bool peer_waits(const struct create *x, const struct child_sa *old, const struct child_sa *child)
 {
-	struct child_sa *other;
+	const struct child_sa *other;
 
 	TAILQ_FOREACH (other, &child->sa->children, siblings) {
-		if (other != child && other->index == child->index && other->initiated != child->initiated &&
-			other->state == CHILD_UP && !other->replaced && same_traffic(child, other))
-			return other;
+		if (other->state == CHILD_UP && !other->replaced && are_rivals(other, child))
+			return true;
 	}
-	return NULL;
-}
-
-static uint32_t initiators_spi(const struct child_sa *child)
-{
-	return child->initiated ? child->spi_in : child->spi_out;
-}
-
-/* The RFC has no rule for a Child SA that both sides create. It need not have been at the same time, as a request may
- * be long under way, so that nonces would have to be kept: the lower SPI of the initiator stays. */
-static void settle_double(struct ike_engine *e, struct child_sa *child)
-{
-	struct child_sa *other = double_of(child);
-
-	if (!other)
-		take_over(e, NULL, child);
-	else if (initiators_spi(child) < initiators_spi(other))
-		settle(e, NULL, child, other);
-	else
-		settle(e, NULL, other, child);
+	return x->raced ? !old : tunnel_has_another(child->sa);
 }
 
 void rekey_child_finish(struct ike_engine *e, struct create *x, struct child_sa *child)
@@ -252,7 +292,9 @@ void rekey_child_finish(struct ike_engine *e, struct create *x, struct child_sa 
 	struct create *other = create_race_of(x, sa);
 
 	tell_up(e, child, x->kind == CREATE_REKEY_CHILD);
-	sa->tunnel->held &= (uint8_t) ~(1u << child->index);
+	/* what the peer wants comes up though the operator has terminated it before */
+	if (!x->initiator)
+		sa->tunnel->held &= (uint8_t) ~(1u << child->index);
 	/* whoever made it: it need not be asked for any more */
 	if (!pieces_missing(sa, child->index))
 		sa->creates &= (uint8_t) ~(1u << child->index);
@@ -262,16 +304,18 @@ void rekey_child_finish(struct ike_engine *e, struct create *x, struct child_sa 
 	}
 	if (other)
 		create_note_rival(other, x, child->spi_in);
-	else if (x->kind == CREATE_NEW)
-		settle_double(e, child);
 	else if (x->raced)
 		settle_race(e, x, old, child);
 	else
 		take_over(e, old, child);
+	rekey_child_drop_surplus(e, sa);
 	if (x->kind == CREATE_NEW && x->initiator && !other && !child->replaced)
 		replace_within(e, child);
 	if (x->kind == CREATE_NEW)
 		tunnel_replace(e, sa, false);
+	if (x->initiator && peer_waits(x, old, child))
+		task_want(e, sa, TASK_LIVENESS);
+	child_check_wanted(e, child);
 }
 
 /* ---- inactivity ---- */

@@ -254,6 +254,11 @@ void rekey_ike_reauthenticate(struct ike_engine *e, struct ike_sa *sa)
 		sa_terminate(e, sa, AFTER_RESTART, "the peer did not authenticate anew");
 		return;
 	}
+	/* IKE_AUTH would bring a child that nobody wants (RFC 7296 1.2) */
+	if (!sa_children(sa, true)) {
+		sa_terminate(e, sa, AFTER_RESTART, "without children it is not authenticated anew");
+		return;
+	}
 	sa_set_timer(e, sa, TIMER_REAUTH, e->now_ns + PATIENCE_NS);
 	/* make before break: the new one takes over when it has every child of this one */
 	t->wanted |= sa_children(sa, true);

@@ -92,6 +92,27 @@ int sa_init_take_secret(struct ike_engine *e, struct ike_sa *sa, struct crypto_j
 
 /* ---- initiator ---- */
 
+/* The first one that is wanted rides on IKE_AUTH. */
+static void choose_child(struct ike_sa *sa)
+{
+	uint8_t wanted = sa->tunnel->wanted;
+
+	sa->asking = (struct task){ .kind = TASK_CREATE_CHILD };
+	while (wanted && !(wanted >> sa->asking.child_index & 1))
+		sa->asking.child_index++;
+}
+
+void sa_init_unwanted(struct ike_engine *e, struct ike_sa *sa, uint32_t index)
+{
+	/* once IKE_AUTH is out, it is its answer that says what there is to delete */
+	if (!sa->initiator || sa->asking.child_index != index || sa->state >= ST_AUTH_SENT)
+		return;
+	if (sa->tunnel->wanted)
+		choose_child(sa);
+	else
+		sa_terminate(e, sa, AFTER_NOTHING, "terminated");
+}
+
 void sa_init_initiate(struct ike_engine *e, struct tunnel *t)
 {
 	struct ike_sa *sa = ike_sa_create(e, t, true, 0);
@@ -102,10 +123,7 @@ void sa_init_initiate(struct ike_engine *e, struct tunnel *t)
 	}
 	mobike_first_path(e, t, &sa->local, &sa->remote);
 	tunnel_link(t, sa);
-	/* the first one that is wanted rides on IKE_AUTH */
-	sa->asking = (struct task){ .kind = TASK_CREATE_CHILD };
-	while (t->wanted && !(t->wanted >> sa->asking.child_index & 1))
-		sa->asking.child_index++;
+	choose_child(sa);
 	sa_set_state(e, sa, ST_INITIATOR_KEX);
 	struct handshake *h = sa->handshake;
 	h->nonce_i_len = NONCE_BYTES;

@@ -46,6 +46,8 @@ bool sa_step(struct ike_engine *e, struct ike_sa *sa, enum sa_event event, const
 /* ---- sa_init.c ---- */
 
 void sa_init_initiate(struct ike_engine *e, struct tunnel *t);
+/* The operator does not want this child any more: IKE_AUTH brings another one, or the IKE SA is given up. */
+void sa_init_unwanted(struct ike_engine *e, struct ike_sa *sa, uint32_t index);
 /* A datagram that begins an IKE SA, or repeats its beginning. */
 void sa_init_on_request(struct ike_engine *e, const struct ike_datagram *d);
 /* One unprotected error notify, within what an unproven peer may get. */
@@ -181,6 +183,8 @@ bool pieces_missing(const struct ike_sa *sa, uint32_t index);
 /* Some pieces are still to be asked for. */
 bool pieces_waiting(const struct ike_sa *sa);
 void pieces_forget(struct tunnel *t);
+/* The operator does not want them. */
+void pieces_unwanted(struct tunnel *t, uint32_t index);
 
 /* ---- create_child.c ---- */
 
@@ -194,6 +198,9 @@ enum step create_child_on_key(struct ike_engine *e, struct ike_sa *sa, const str
 enum step create_child_on_secret(struct ike_engine *e, struct ike_sa *sa, const struct input *in);
 /* The host owes us the result of a job for too long. */
 void create_child_on_lost_job(struct ike_engine *e, struct ike_sa *sa);
+/* The operator does not want this child: what is being made of it is given up, or deleted when it is there. False: the
+ * IKE SA has ended. */
+bool create_child_unwanted(struct ike_engine *e, struct ike_sa *sa, uint32_t index);
 /* The peer's request that is not answered yet is answered by TEMPORARY_FAILURE. */
 void create_child_refuse_held(struct ike_engine *e, struct ike_sa *sa);
 /* The IKE SA ends, and with it its exchanges. */
@@ -214,6 +221,8 @@ void rekey_child_start_timer(struct ike_engine *e, struct child_sa *child);
 void rekey_child_postpone(struct ike_engine *e, struct child_sa *child, uint64_t pause_ns);
 /* The exchange has made a Child SA: what it replaces, and what was made at the same time, make way. */
 void rekey_child_finish(struct ike_engine *e, struct create *x, struct child_sa *child);
+/* The peer has shown that it has some: what was kept because it might not is deleted. */
+void rekey_child_drop_surplus(struct ike_engine *e, struct ike_sa *sa);
 /* The peer does not know it: our answer that made it may not have arrived yet when it was asked, and when it does, the
  * peer has it. False: that cannot be. */
 bool rekey_child_ask_again(struct ike_engine *e, struct child_sa *child);
@@ -224,6 +233,8 @@ void child_want_rekey(struct ike_engine *e, struct child_sa *child);
 void child_delete(struct ike_engine *e, struct child_sa *child, const char *reason);
 /* The same, and the tunnel goes after another one. */
 void child_expire(struct ike_engine *e, struct child_sa *child, const char *reason);
+/* Deleted when the operator has terminated it while it was being made. */
+void child_check_wanted(struct ike_engine *e, struct child_sa *child);
 /* It is deleted on both sides. */
 void child_end(struct ike_engine *e, struct child_sa *child, const char *reason);
 void child_tell_up(struct ike_engine *e, const struct child_sa *child);

@@ -66,6 +66,15 @@ void reclaim_later(struct ipsec *ips, void (*free_fn)(void *object), void *objec
 	fake.deferred = ips->count;
 }
 
+/* 1, 2, 3 */
+bool ipsec_worker_random(struct ipsec_worker *w, uint32_t *ret_number)
+{
+	(void)w;
+	if (!fake.no_random)
+		*ret_number = ++fake.random;
+	return !fake.no_random;
+}
+
 struct ipsec_worker *ipsec_worker_create(struct ipsec *ips, uint16_t worker)
 {
 	struct ipsec_worker *w = calloc(1, sizeof(*w));
@@ -196,13 +205,11 @@ bool spi_filter_has(const struct ipsec *ips, uint32_t spi)
 	return !fake.no_spi_out;
 }
 
-struct sa *sad_lookup(const struct ipsec *ips, uint32_t spi, uint8_t protocol, const uint8_t *ip)
+struct sa *sad_lookup(const struct ipsec *ips, const struct sad_question *question)
 {
 	(void)ips;
-	(void)protocol;
-	(void)ip;
 	for (int i = 0; i < FAKE_SLOTS; i++)
-		if (fake.inbound[i] && fake.inbound[i]->spi == spi)
+		if (fake.inbound[i] && fake.inbound[i]->spi == question->spi)
 			return fake.inbound[i];
 	return NULL;
 }
@@ -210,7 +217,7 @@ struct sa *sad_lookup(const struct ipsec *ips, uint32_t spi, uint8_t protocol, c
 void sad_lookup_burst(const struct ipsec *ips, const struct sad_question *questions, uint16_t n, struct sa **ret_sas)
 {
 	for (uint16_t i = 0; i < n; i++)
-		ret_sas[i] = sad_lookup(ips, questions[i].spi, questions[i].protocol, questions[i].ip);
+		ret_sas[i] = sad_lookup(ips, &questions[i]);
 }
 
 uint8_t sad_bucket_worker(const struct ipsec *ips, uint32_t spi)

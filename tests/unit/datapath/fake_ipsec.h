@@ -30,8 +30,10 @@ struct fake {
 	uint32_t child, child_of;    /* slot of a child (0: none) under the tunnel of a slot ... */
 	uint32_t child_addr_be;      /* ... for packets to this IPv4 address */
 	uint32_t child_epoch;
-	unsigned deferred;     /* objects given to reclaim_later and not freed yet */
-	bool hold_reclaim;     /* no worker reports: nothing is freed */
+	unsigned deferred; /* objects given to reclaim_later and not freed yet */
+	bool hold_reclaim; /* no worker reports: nothing is freed */
+	uint32_t random;   /* the last one */
+	bool no_random;
 	bool no_spi_out;       /* no outbound SA has any SPI */
 	unsigned moving_reads; /* so many more questions who owns something are answered with WORKER_MOVING */
 };

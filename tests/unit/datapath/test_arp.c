@@ -107,6 +107,134 @@ static void test_arp_resolves_and_sends_what_waited(void)
 	rig_close();
 }
 
+/* Policy of when they leave, not of when they came (RFC 4301 5.1): nothing goes on in clear that is protected by now.
+ */
+static void test_arp_what_waited_meets_the_policy_of_now(void)
+{
+	static const struct {
+		const char *rule;
+		enum drop_reason reason;
+		bool sa, clear;
+	} cases[] = {
+		{ "bypass 0.0.0.0/0 10.1.0.0/24", DROP_NONE, false, true },
+		{ "discard 0.0.0.0/0 10.1.0.0/24", DROP_DISCARD, false, false },
+		{ "bypass 10.9.0.0/24 10.1.0.0/24", DROP_NO_POLICY, false, false },
+		{ "protect 3 192.0.2.0/24 10.1.0.0/24", DROP_NO_SA, false, false },
+		{ "protect 3 192.0.2.0/24 10.1.0.0/24", DROP_NONE, true, false },
+		{ "protect 3 10.1.0.0/24 192.0.2.0/24", DROP_INBOUND_CLEAR, true, false },
+	};
+	struct path_spec spec = { 0 };
+	struct sa sa = { .spi = 0x1001, .inner_mtu = 1400 };
+	struct rte_mbuf *m;
+
+	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+		resolution_open();
+		addr_parse(WAN_OWN, &spec.local.addr);
+		addr_parse(WAN_GW, &spec.remote.addr);
+		CU_ASSERT_EQUAL_FATAL(datapath_path_create(rig.dp, &spec, &sa.path), 0);
+		fake.tunnels[3] = cases[i].sa ? &sa : NULL;
+		rig_send(WAN, &to_new_host);
+		rig_step();
+		rig_poll();
+		CU_ASSERT(asked_for("10.1.0.50", false));
+		RIG_POLICY(cases[i].rule);
+		arp_frame(2, mac_a, "10.1.0.50", LAN_OWN);
+		m = rig_receive(LAN);
+		CU_ASSERT_EQUAL(m != NULL, cases[i].clear);
+		CU_ASSERT(!m || (frame_ip(m)->time_to_live == 63 && ip_checksum_valid(frame_ip(m))));
+		rte_pktmbuf_free(m);
+		CU_ASSERT_EQUAL(rig_drops(cases[i].reason), cases[i].reason != DROP_NONE);
+		CU_ASSERT_EQUAL(rig_sent(WAN), !cases[i].reason && !cases[i].clear);
+		CU_ASSERT_EQUAL(rig_counter(DP_C_ENCAP), !cases[i].reason && !cases[i].clear);
+		path_free(sa.path);
+		rig_close();
+	}
+}
+
+/* Alone it does not show the ports that a rule asks for by now. */
+static void test_arp_fragment_that_waited_ends_where_ports_count(void)
+{
+	const struct probe later = { .src = WAN_PEER, .dst = "10.1.0.50", .fragment = 8 };
+
+	for (int ports = 0; ports < 2; ports++) {
+		resolution_open();
+		rig_send(WAN, &later);
+		rig_step();
+		rig_poll();
+		CU_ASSERT(asked_for("10.1.0.50", false));
+		RIG_POLICY(ports ? "discard 0.0.0.0/0 10.1.0.0/24[udp/53]" : "bypass 192.0.2.0/24 10.1.0.0/24",
+			"bypass 0.0.0.0/0 10.1.0.0/24");
+		arp_frame(2, mac_a, "10.1.0.50", LAN_OWN);
+		CU_ASSERT_EQUAL(rig_sent(LAN), !ports);
+		CU_ASSERT_EQUAL(rig_drops(DROP_FRAGMENT), ports);
+		rig_close();
+	}
+}
+
+/* A rule that matches both ways does not claim back what came out of its own tunnel, also after it waited. */
+static void test_arp_tunnelled_packet_that_waited_meets_the_policy_of_now(void)
+{
+	static const struct {
+		const char *rule;
+		enum drop_reason reason;
+	} cases[] = {
+		{ "bypass 10.9.0.0/24 10.9.0.0/24", DROP_NONE },
+		{ "protect 3 0.0.0.0/0 0.0.0.0/0", DROP_NONE },
+		{ "discard 0.0.0.0/0 10.1.0.0/24", DROP_DISCARD },
+		{ "protect 4 10.2.0.0/24 10.1.0.0/24", DROP_NO_SA },
+	};
+	const struct probe inner = { .src = FAR_HOST, .dst = "10.1.0.50" };
+	uint8_t payload[68] = { 0 };
+	const struct probe outer = { .src = WAN_PEER,
+		.dst = WAN_OWN,
+		.protocol = IPPROTO_ESP,
+		.payload = payload,
+		.payload_bytes = sizeof(payload) };
+	struct sa sa = { .spi = 0x1001, .tunnel_slot = 3, .inner_mtu = 1400 };
+	struct path_spec spec = { 0 };
+
+	addr_parse(WAN_OWN, &spec.local.addr);
+	addr_parse(WAN_PEER, &spec.remote.addr);
+	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+		resolution_open();
+		RIG_POLICY("protect 3 10.1.0.0/24 10.2.0.0/24");
+		CU_ASSERT_EQUAL_FATAL(datapath_path_create(rig.dp, &spec, &sa.path), 0);
+		fake.inbound[0] = fake.tunnels[3] = &sa;
+		struct rte_mbuf *m = rig_packet(&inner);
+		store_be32(payload, sa.spi);
+		memcpy(payload + 8, rte_pktmbuf_mtod(m, void *), 60);
+		rte_pktmbuf_free(m);
+		rig_send(WAN, &outer);
+		rig_step();
+		rig_poll();
+		CU_ASSERT(asked_for("10.1.0.50", false));
+		RIG_POLICY(cases[i].rule);
+		arp_frame(2, mac_a, "10.1.0.50", LAN_OWN);
+		CU_ASSERT_EQUAL(rig_sent(LAN), cases[i].reason == DROP_NONE);
+		CU_ASSERT_EQUAL(rig_drops(cases[i].reason), cases[i].reason != DROP_NONE);
+		CU_ASSERT_EQUAL(rig_sent(WAN), 0);
+		path_free(sa.path);
+		rig_close();
+	}
+}
+
+/* The operator says by hand what nobody answered. */
+static void test_arp_static_neighbour_releases_what_waited(void)
+{
+	struct addr a;
+
+	resolution_open();
+	rig_send(WAN, &to_new_host);
+	rig_step();
+	rig_poll();
+	CU_ASSERT(asked_for("10.1.0.50", false));
+	CU_ASSERT_EQUAL_FATAL(addr_parse("10.1.0.50", &a), 0);
+	CU_ASSERT_EQUAL(datapath_neighbour_add(rig.dp, LAN, &a, mac_a), 0);
+	rig_step();
+	CU_ASSERT_EQUAL(rig_sent(LAN), 1);
+	rig_close();
+}
+
 static void test_arp_retries_then_gives_up(void)
 {
 	resolution_open();
@@ -497,6 +625,10 @@ int main(int argc, char **argv)
 {
 	static const struct test tests[] = {
 		TEST(test_arp_resolves_and_sends_what_waited),
+		TEST(test_arp_what_waited_meets_the_policy_of_now),
+		TEST(test_arp_fragment_that_waited_ends_where_ports_count),
+		TEST(test_arp_tunnelled_packet_that_waited_meets_the_policy_of_now),
+		TEST(test_arp_static_neighbour_releases_what_waited),
 		TEST(test_arp_retries_then_gives_up),
 		TEST(test_arp_hold_queue_is_bounded),
 		TEST(test_arp_requests_for_us_are_answered),

@@ -145,6 +145,43 @@ static void test_defragment_big_ipv6_echo_is_answered_in_fragments(void)
 	CU_ASSERT_EQUAL(received_join(LAN, joined, &largest, &id), 4008);
 	CU_ASSERT_EQUAL(joined[0], 129);
 	CU_ASSERT(largest > 1400 && largest <= 1500);
+	/* of the engine's random numbers (RFC 7739); without one it is not sent */
+	CU_ASSERT(id == 1 && fake.random == 1);
+	fake.no_random = true;
+	send_in_fragments(LAN, big_packet(LAN_HOST6, LAN_OWN6, IPPROTO_ICMPV6, 4008), 1300);
+	CU_ASSERT_EQUAL(rig_sent(LAN), 0);
+	CU_ASSERT_EQUAL(rig_drops(DROP_CRYPTO), 1);
+	rig_close();
+}
+
+/* An address of ours on one link: as long as any other's, and no datagram has pieces of two links. */
+static void test_defragment_link_local_echo_is_answered_in_fragments(void)
+{
+	static const uint8_t mac[6] = { 2, 0, 0, 0, 0, 0x50 };
+	struct rte_mbuf *f[FRAGMENTS_MAX];
+	struct addr own, host;
+	char text[ADDR_TEXT_MAX];
+	uint16_t largest;
+	uint32_t id;
+
+	rig_open_reassembly(1);
+	CU_ASSERT_EQUAL_FATAL(addr_parse("fe80::50", &host), 0);
+	CU_ASSERT_EQUAL(datapath_neighbour_add(rig.dp, LAN, &host, mac), 0);
+	own = addr_from_bytes(ADDR_IPV6, rig.dp->ports[LAN].link_local);
+	addr_format(&own, text);
+	send_in_fragments(LAN, big_packet("fe80::50", text, IPPROTO_ICMPV6, 4008), 1300);
+	CU_ASSERT_EQUAL(received_join(LAN, joined, &largest, &id), 4008);
+	CU_ASSERT_EQUAL(joined[0], 129);
+	CU_ASSERT(largest > 1400 && largest <= 1500);
+	struct rte_mbuf *m = big_packet("fe80::50", text, IPPROTO_ICMPV6, 1208);
+	CU_ASSERT_EQUAL_FATAL(fragments_of(m, 700, f), 2);
+	frame_send(LAN, f[0]);
+	frame_send(WAN, f[1]);
+	rte_pktmbuf_free(m);
+	rig_step();
+	CU_ASSERT_EQUAL(rig_counter(DP_C_REASSEMBLED), 1);
+	rig_forget_fragments();
+	CU_ASSERT_EQUAL(rig_drops(DROP_FRAGMENT_TIMEOUT), 2);
 	rig_close();
 }
 
@@ -201,6 +238,31 @@ static void sa_open(uint16_t workers)
 	rig_open_reassembly(workers);
 	in_sa = (struct sa){ .spi = SPI, .tunnel_slot = 3 };
 	fake.inbound[0] = &in_sa;
+}
+
+/* RFC 6980 5: put together or not, what discovers neighbours is not heard; nor does an SA end there. */
+static void test_defragment_link_local_fragments_are_no_way_around(void)
+{
+	static const struct {
+		uint8_t protocol;
+		enum drop_reason reason;
+	} cases[] = { { IPPROTO_ICMPV6, DROP_LOCAL_UNHANDLED }, { IPPROTO_ESP, DROP_LOCAL_UNHANDLED } };
+	char text[ADDR_TEXT_MAX];
+	struct addr own;
+
+	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+		sa_open(1);
+		own = addr_from_bytes(ADDR_IPV6, rig.dp->ports[LAN].link_local);
+		struct rte_mbuf *m = big_packet(LAN_HOST6, addr_format(&own, text), cases[i].protocol, 1208);
+		if (cases[i].protocol == IPPROTO_ICMPV6)
+			*rte_pktmbuf_mtod_offset(m, uint8_t *, 40) = ND_SOLICITATION;
+		send_in_fragments(LAN, m, 700);
+		CU_ASSERT_EQUAL(rig_counter(DP_C_REASSEMBLED), 1);
+		CU_ASSERT_EQUAL(rig_drops(cases[i].reason), 1);
+		CU_ASSERT_EQUAL(rig_counter(DP_C_DECAP), 0);
+		rig_sent(LAN);
+		rig_close();
+	}
 }
 
 static void test_defragment_outer_fragments_are_joined_before_the_sa(void)
@@ -702,6 +764,8 @@ int main(int argc, char **argv)
 	static const struct test tests[] = {
 		TEST(test_defragment_big_echo_is_answered_in_fragments),
 		TEST(test_defragment_big_ipv6_echo_is_answered_in_fragments),
+		TEST(test_defragment_link_local_echo_is_answered_in_fragments),
+		TEST(test_defragment_link_local_fragments_are_no_way_around),
 		TEST(test_defragment_ipv6_chain_in_the_fragmentable_part),
 		TEST(test_defragment_outer_fragments_are_joined_before_the_sa),
 		TEST(test_defragment_outer_fragments_do_not_let_inner_ipv6_be_cut),

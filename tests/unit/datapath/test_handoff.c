@@ -72,6 +72,28 @@ static void test_handoff_first_worker_claims_and_sends_through_the_other(void)
 	two_close();
 }
 
+/* The frame is under way to the worker that has the port's queue when policy changes. */
+static void test_handoff_frame_meets_the_policy_of_now(void)
+{
+	const struct probe p = { .src = LAN_HOST, .dst = WAN_PEER };
+
+	for (int protect = 0; protect < 2; protect++) {
+		rig_open(2);
+		RIG_POLICY("bypass 10.1.0.0/24 0.0.0.0/0");
+		rig_send(LAN, &p);
+		worker_step(rig.dp->workers[0]);
+		CU_ASSERT_EQUAL(rig_counter(DP_C_HANDOFF), 1);
+		RIG_POLICY(protect ? "protect 3 10.1.0.0/24 0.0.0.0/0" : "bypass 10.1.0.0/24 192.0.2.0/24");
+		rig_step();
+		CU_ASSERT_EQUAL(rig_drops(DROP_NO_SA), protect);
+		struct rte_mbuf *m = rig_receive(WAN);
+		CU_ASSERT_EQUAL(m != NULL, !protect);
+		CU_ASSERT(!m || (frame_ip(m)->time_to_live == 63 && ip_checksum_valid(frame_ip(m))));
+		rte_pktmbuf_free(m);
+		rig_close();
+	}
+}
+
 static void test_handoff_inbound_by_bucket_before_the_sa(void)
 {
 	uint8_t payload[68] = { 0 };
@@ -214,6 +236,7 @@ int main(int argc, char **argv)
 		TEST(test_handoff_single_queue_ports_are_spread),
 		TEST(test_handoff_outbound_to_the_owner_in_order),
 		TEST(test_handoff_first_worker_claims_and_sends_through_the_other),
+		TEST(test_handoff_frame_meets_the_policy_of_now),
 		TEST(test_handoff_inbound_by_bucket_before_the_sa),
 		TEST(test_handoff_unknown_spi_ends_where_it_arrives),
 		TEST(test_handoff_unproven_packets_leave_half_of_the_ring),

@@ -274,9 +274,11 @@ static void test_neighbour_index_of_another_turn_is_not_meant(void)
 	for (int i = 0; i < 2; i++) {
 		struct rte_mbuf *m = rig_packet(&p);
 		m->port = LAN;
-		*packet_note(m) = (struct note){
-			.stage = STAGE_EGRESS, .port = WAN, .neighbour = index, .turn = neighbour_turn(t, index)
-		};
+		*packet_note(m) = (struct note){ .stage = STAGE_EGRESS,
+			.origin = ORIGIN_CONTROL,
+			.port = WAN,
+			.neighbour = index,
+			.turn = neighbour_turn(t, index) };
 		neighbour_unpin(t, index);
 		reclaim_poll(rig.ips);
 		CU_ASSERT_EQUAL(neighbour_find(t, WAN, &a), NEIGHBOUR_NONE);

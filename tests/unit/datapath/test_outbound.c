@@ -496,6 +496,40 @@ static void test_outbound_what_became_too_big_is_fragmented(void)
 	rig_close();
 }
 
+/* As in the smallest tunnel there may be; what there is no buffer for has that name. */
+static void test_outbound_longest_packet_in_the_smallest_tunnel(void)
+{
+	struct rte_mbuf *m, *taken[4096];
+	unsigned n = 0;
+
+	rig_open_reassembly(1);
+	RIG_POLICY("protect 3 10.1.0.0/24 10.2.0.0/24");
+	tunnel_open(200);
+	for (int dry = 0; dry < 2; dry++) {
+		m = rte_pktmbuf_alloc(rig.dp->large_pool);
+		struct rte_ipv4_hdr *ip = (struct rte_ipv4_hdr *)rte_pktmbuf_append(m, 65000);
+		*ip = (struct rte_ipv4_hdr){ .version_ihl = 0x45,
+			.total_length = RTE_BE16(65000),
+			.time_to_live = 64,
+			.next_proto_id = IPPROTO_UDP,
+			.src_addr = ip4(LAN_HOST),
+			.dst_addr = ip4(FAR_HOST) };
+		ip_checksum_set(ip);
+		m->port = LAN;
+		*packet_note(m) = (struct note){ .stage = STAGE_CLEAR, .origin = ORIGIN_CLEAR };
+		while (dry && n < ARRAY_LEN(taken) && (taken[n] = rte_pktmbuf_alloc(rig.dp->pool)))
+			n++;
+		inject_push(rig.dp, 0, m);
+		rig_step();
+		CU_ASSERT_EQUAL(rig_sent(WAN), dry ? 0 : (65000 - 20 + 175) / 176);
+	}
+	CU_ASSERT_EQUAL(rig_drops(DROP_FRAGMENT_BUFFER), 1);
+	CU_ASSERT_EQUAL(rig_drops(DROP_TOO_BIG), 0);
+	rte_pktmbuf_free_bulk(taken, n);
+	tunnel_close();
+	rig_close();
+}
+
 /* ---- IPv6 ---- */
 
 static void tunnel6_open(uint16_t inner_mtu)
@@ -677,6 +711,7 @@ int main(int argc, char **argv)
 		TEST(test_outbound_fragment_after_is_one_packet_through_the_sa),
 		TEST(test_outbound_ipv6_of_1280_bytes_passes_a_smaller_tunnel),
 		TEST(test_outbound_what_became_too_big_is_fragmented),
+		TEST(test_outbound_longest_packet_in_the_smallest_tunnel),
 		TEST(test_outbound_syn_is_clamped),
 		TEST(test_outbound_full_burst_keeps_order),
 		TEST(test_outbound_every_family_in_every_family),

@@ -198,6 +198,32 @@ static void test_iv_pool_with_two_sizes(void)
 	ipsec_free(ips);
 }
 
+/* Of the same stream: what an attacker sees of some says nothing of the others. */
+static void test_iv_random_numbers_of_a_worker(void)
+{
+	struct ipsec *ips = rig_ipsec(2, 256, 1);
+	struct ipsec_worker *w[] = { ipsec_worker_create(ips, 0), ipsec_worker_create(ips, 1) };
+	uint32_t seen[2][2000], twice = 0, ones[32] = { 0 };
+
+	for (int i = 0; i < 2000; i++)
+		for (int n = 0; n < 2; n++)
+			CU_ASSERT_TRUE(ipsec_worker_random(w[n], &seen[n][i]));
+	for (int i = 0; i < 2000; i++) {
+		for (int j = 0; j < 2000; j++)
+			twice += seen[0][i] == seen[1][j] || (i < j && seen[0][i] == seen[0][j]);
+		for (int bit = 0; bit < 32; bit++)
+			ones[bit] += seen[0][i] >> bit & 1;
+	}
+	/* one pair alike is expected in 715 runs, three in 10^9 */
+	CU_ASSERT_TRUE(twice < 3);
+	/* seven standard deviations */
+	for (int bit = 0; bit < 32; bit++)
+		CU_ASSERT_TRUE(ones[bit] > 843 && ones[bit] < 1157);
+	for (int n = 0; n < 2; n++)
+		ipsec_worker_free(w[n]);
+	ipsec_free(ips);
+}
+
 static int no_random(void *manager, uint8_t *ret_bytes, size_t len)
 {
 	(void)manager;
@@ -350,6 +376,7 @@ int main(int argc, char **argv)
 		TEST(test_iv_random_ones_are_random_in_every_byte),
 		TEST(test_iv_random_ones_of_workers_and_restarts_differ),
 		TEST(test_iv_pool_with_two_sizes),
+		TEST(test_iv_random_numbers_of_a_worker),
 		TEST(test_iv_random_ones_missing),
 		TEST(test_iv_counted_ones_are_distinct),
 		TEST(test_iv_counted_ones_wrap),

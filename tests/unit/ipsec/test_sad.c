@@ -12,15 +12,21 @@ static struct sa *inbound(struct ipsec *ips, uint32_t spi)
 	return rig_sa(ips, &o, SA_IN);
 }
 
-/* As a packet of ESP or AH to an address. */
-static struct sa *find_at(struct ipsec *ips, uint32_t spi, uint8_t protocol, const char *destination)
+/* As a packet of ESP or AH to an address of a table. */
+static struct sa *find_in(struct ipsec *ips, uint16_t table_id, uint32_t spi, uint8_t protocol, const char *destination)
 {
 	uint8_t ip[40] = { strchr(destination, ':') ? 0x60 : 0x45 };
 	struct addr a;
 
 	CU_ASSERT_EQUAL_FATAL(addr_parse(destination, &a), 0);
 	memcpy(ip + (a.family == ADDR_IPV6 ? 24 : 16), a.bytes, addr_len(&a));
-	return sad_lookup(ips, spi, protocol, ip);
+	return sad_lookup(
+		ips, &(struct sad_question){ .spi = spi, .protocol = protocol, .table_id = table_id, .ip = ip });
+}
+
+static struct sa *find_at(struct ipsec *ips, uint32_t spi, uint8_t protocol, const char *destination)
+{
+	return find_in(ips, 0, spi, protocol, destination);
 }
 
 static struct sa *find(struct ipsec *ips, uint32_t spi)
@@ -289,6 +295,47 @@ static void test_sad_foreign_spi_at_each_destination_and_protocol(void)
 	ipsec_free(ips);
 }
 
+/* The same address in two tables is two of ours. */
+static void test_sad_foreign_spi_in_each_table(void)
+{
+	static const char *const destinations[] = { "192.0.2.1", "2001:db8::1" };
+	const struct rig_options o = { .spi = 0 };
+	struct ipsec *ips = rig_ipsec(1, 256, 1);
+
+	for (size_t i = 0; i < ARRAY_LEN(destinations); i++) {
+		struct sa *main = inbound_at(ips, o, destinations[i]), *other = inbound_at(ips, o, destinations[i]);
+		other->table_id = 255;
+		CU_ASSERT_EQUAL(sad_insert(ips, main), 0);
+		CU_ASSERT_PTR_NULL(find_in(ips, 255, RIG_SPI, PROTOCOL_ESP, destinations[i]));
+		CU_ASSERT_EQUAL(sad_insert(ips, other), 0);
+		CU_ASSERT_PTR_EQUAL(find_in(ips, 0, RIG_SPI, PROTOCOL_ESP, destinations[i]), main);
+		CU_ASSERT_PTR_EQUAL(find_in(ips, 255, RIG_SPI, PROTOCOL_ESP, destinations[i]), other);
+		CU_ASSERT_PTR_NULL(find_in(ips, 1, RIG_SPI, PROTOCOL_ESP, destinations[i]));
+	}
+	ipsec_free(ips);
+}
+
+/* As many as there may be, each with the same address and SPI. */
+static void test_sad_foreign_spi_in_every_table(void)
+{
+	const struct rig_options o = { .spi = 0 };
+	struct ipsec *ips = rig_ipsec(1, 512, 1);
+	struct sa *sa;
+
+	for (uint16_t t = 0; t < 256; t++) {
+		sa = inbound_at(ips, o, "192.0.2.1");
+		sa->table_id = t;
+		CU_ASSERT_EQUAL(sad_insert(ips, sa), 0);
+		CU_ASSERT_PTR_EQUAL(find_in(ips, t, RIG_SPI, PROTOCOL_ESP, "192.0.2.1"), sa);
+	}
+	sa = inbound_at(ips, o, "192.0.2.1");
+	sa->table_id = 256;
+	CU_ASSERT_EQUAL(sad_insert(ips, sa), -ERANGE);
+	CU_ASSERT_PTR_NULL(find_in(ips, 256, RIG_SPI, PROTOCOL_ESP, "192.0.2.1"));
+	sa_free(sa);
+	ipsec_free(ips);
+}
+
 static void test_sad_reserve_keeps_off_an_spi_until_its_last_foreign_sa(void)
 {
 	struct ipsec *ips = rig_ipsec(1, 1, 1);
@@ -372,6 +419,8 @@ int main(int argc, char **argv)
 		TEST(test_sad_foreign_spis_as_many_as_slots),
 		TEST(test_sad_foreign_spi_comes_again_before_the_worker_is_quiescent),
 		TEST(test_sad_foreign_spi_at_each_destination_and_protocol),
+		TEST(test_sad_foreign_spi_in_each_table),
+		TEST(test_sad_foreign_spi_in_every_table),
 		TEST(test_sad_reserve_keeps_off_an_spi_until_its_last_foreign_sa),
 		TEST(test_sad_reserve_steps_over_foreign_spis),
 		TEST(test_sad_retired_slot_waits_for_the_worker),

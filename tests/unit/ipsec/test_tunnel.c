@@ -315,9 +315,10 @@ static void *reader_run(void *arg)
 
 	addr_parse(RIG_RIGHT4, &right);
 	memcpy(header + 16, right.bytes, 4);
+	const struct sad_question question = { .spi = RIG_SPI, .protocol = PROTOCOL_ESP, .ip = header };
 	while (!atomic_load(&race.stop)) {
 		const struct sa *sa = tunnel_lookup(race.ips, 0);
-		const struct sa *in = sad_lookup(race.ips, RIG_SPI, PROTOCOL_ESP, header);
+		const struct sa *in = sad_lookup(race.ips, &question);
 		/* freed memory is zero: an SA that went away too early shows */
 		if (sa && (sa_spi(sa) != RIG_SPI || sa_path(sa)->template_len != 20 || !sa_inner_mtu(sa)))
 			atomic_fetch_add(&race.wrong, 1);
