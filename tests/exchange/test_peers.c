@@ -394,6 +394,24 @@ static void test_identity_has_no_more_than_its_share_of_children(void)
 	greedy_is_held(&w, "this identity has as many Child SAs as it may");
 }
 
+/* We rekey, and the peer answers with ranges that it has chosen for it: it gets no more that way. */
+static void test_answer_that_splits_into_too_many_prefixes_is_not_taken(void)
+{
+	struct wire w;
+
+	start(&w, 17, NULL);
+	bring_up(&w, 0);
+	CU_ASSERT_TRUE(peer_up(&w, 0));
+	w.b.engine->settings.peer_prefixes_max = 10;
+	selectors_set(&w.a.profiles[0].children[0].local, "10.1.0.1-10.1.0.254");
+	peer_command(&w.b, IKE_REKEY, names[0], 0);
+	wire_run(&w, 10 * S);
+	CU_ASSERT(node_counter(&w.b, IKE_C_SHARE_LIMIT) > 0);
+	CU_ASSERT_STRING_EQUAL(w.b.failure.reason, "this identity has as many addresses as it may");
+	CU_ASSERT_EQUAL(node_live_pairs(&w.b), 0);
+	CU_ASSERT_TRUE(wire_done(&w));
+}
+
 static const struct test tests[] = {
 	TEST(test_peers_come_up_side_by_side),
 	TEST(test_peer_goes_alone),
@@ -410,6 +428,7 @@ static const struct test tests[] = {
 	TEST(test_ranges_that_split_into_too_many_prefixes_are_refused),
 	TEST(test_identity_has_no_more_than_its_share_of_prefixes),
 	TEST(test_identity_has_no_more_than_its_share_of_children),
+	TEST(test_answer_that_splits_into_too_many_prefixes_is_not_taken),
 };
 
 int main(int argc, char **argv)

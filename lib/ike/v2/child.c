@@ -212,19 +212,20 @@ static const char *over_share(
 								 : NULL;
 }
 
-/* Tables that all peers share are not one peer's to fill. */
-static bool refuse_share(struct ike_engine *e, const struct ike_sa *sa, uint8_t exchange, const struct child_sa *old,
-	const struct agreement *a, struct ike_failure *ret_failure)
+bool child_over_share(struct ike_engine *e, const struct ike_sa *sa, uint8_t exchange, bool initiator,
+	const struct child_sa *old, const struct agreement *a, struct ike_failure *ret_failure)
 {
 	const uint32_t limit = e->settings.child_prefixes_max;
 	uint32_t prefixes = sa->tunnel->base ? selector_list_prefixes(&a->ts.remote, limit) : 0;
-	const char *over = prefixes <= limit ? over_share(e, sa, old, prefixes) : NULL;
+	/* an answer that we do not want ends the IKE SA: what we ask for anew is bounded by what we ask for */
+	bool counts = prefixes <= limit && (old || !initiator);
+	const char *over = counts ? over_share(e, sa, old, prefixes) : NULL;
 
 	if (prefixes > limit)
-		*ret_failure = failure_make(2, exchange, false, NOTIFY_TS_UNACCEPTABLE,
+		*ret_failure = failure_make(2, exchange, initiator, initiator ? 0 : NOTIFY_TS_UNACCEPTABLE,
 			"the peer's address ranges split into too many prefixes", "ranges that are prefixes take one");
 	else if (over)
-		*ret_failure = failure_make(2, exchange, false, NOTIFY_NO_ADDITIONAL_SAS, over,
+		*ret_failure = failure_make(2, exchange, initiator, initiator ? 0 : NOTIFY_NO_ADDITIONAL_SAS, over,
 			"fewer Child SAs, or addresses in fewer prefixes");
 	else
 		return false;
@@ -394,7 +395,7 @@ uint16_t child_agree(struct ike_engine *e, const struct ike_sa *sa, const struct
 		return refuse_more(exchange, "another host behind the same NAT has these selectors", ret_failure);
 	if (rival_claims(sa, exchange, false, ret, ret_failure))
 		return NOTIFY_TS_UNACCEPTABLE;
-	if (refuse_share(e, sa, exchange, old, ret, ret_failure))
+	if (child_over_share(e, sa, exchange, false, old, ret, ret_failure))
 		return ret_failure->notify;
 	if (sa->child_count >= CHILD_SAS_MAX)
 		return refuse_more(exchange, "too many Child SAs", ret_failure);

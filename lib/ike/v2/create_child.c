@@ -397,14 +397,21 @@ static void finish_ours(struct ike_engine *e, struct ike_sa *sa, struct bytes sh
 	task_flush(e, sa);
 }
 
+static bool child_fits(struct ike_engine *e, const struct ike_sa *sa, const struct message *m, struct create *x,
+	struct ike_failure *ret_failure)
+{
+	const struct child_sa *old = x->kind == CREATE_REKEY_CHILD ? child_of_spi(sa, x->old_spi) : NULL;
+
+	return child_answer_fits(sa, m, x->index, x->reserved, &x->offer, &x->agreed, ret_failure) &&
+	       !child_over_share(e, sa, CREATE_CHILD_SA, true, old, &x->agreed, ret_failure);
+}
+
 static void on_answer(struct ike_engine *e, struct ike_sa *sa, const struct message *m)
 {
 	struct create *x = sa->ours;
 	struct ike_failure f;
 
-	bool fits = x->kind == CREATE_REKEY_IKE
-			    ? rekey_ike_answer_fits(sa, m, x, &f)
-			    : child_answer_fits(sa, m, x->index, x->reserved, &x->offer, &x->agreed, &f);
+	bool fits = x->kind == CREATE_REKEY_IKE ? rekey_ike_answer_fits(sa, m, x, &f) : child_fits(e, sa, m, x, &f);
 	if (!fits) {
 		reject(e, sa, &f);
 		return;
