@@ -924,7 +924,9 @@ static const struct row phase1_rows[] = {
 		FIELD(struct tunnel_profile, mobike_check),
 		.fallback = "yes",
 		.help = "ask the peer at an address that it has not answered from before traffic goes there (RFC 4555 "
-			"3.7): it takes a round trip, and nobody can lead our traffic to others" },
+			"3.7): it takes a round trip, and a peer that speaks MOBIKE cannot lead our traffic to others. "
+			"Without MOBIKE a peer behind a NAT is followed wherever its packets come from (RFC 7296 "
+			"2.23)" },
 	{ .key = "nat",
 		.type = &type_word,
 		.words = nat_words,

@@ -31,6 +31,7 @@ bool await_push(
 		.until_cycles = w->now_cycles + AWAIT_S * w->dp->cycles_per_s,
 		.tunnel = tunnel,
 		.reason = note->reason,
+		.told = note->told,
 		.flow = *flow };
 	++*held;
 	worker_count(w, DP_C_AWAIT, 1);
@@ -70,6 +71,7 @@ uint16_t await_take(struct worker *w, struct rte_mbuf **ret_pkts, uint16_t max)
 		else if (w->now_cycles >= p->until_cycles)
 			give_up(w, p);
 		else {
+			p->told = p->told || event_no_sa(w, p->tunnel, &p->flow);
 			a->items[kept++] = *p;
 			continue;
 		}

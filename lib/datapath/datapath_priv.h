@@ -189,6 +189,7 @@ struct awaiting_packet {
 	uint64_t until_cycles;
 	uint32_t tunnel; /* slot */
 	uint8_t reason;  /* enum drop_reason: how it ends without one */
+	bool told;       /* control knows of it; else it is told when the limit of such events lets it */
 	struct flow flow;
 };
 

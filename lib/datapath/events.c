@@ -26,7 +26,6 @@ static void event_push(struct worker *w, const struct datapath_event *e)
 		event_signal(w->dp);
 }
 
-/* Once a second and slot; two slots that share a memory cell may be reported more often. */
 static struct endpoint flow_end(const struct flow *f, const uint32_t *addr_be, uint16_t port_be)
 {
 	struct endpoint end = { .addr = { .family = f->family }, .port = rte_be_to_cpu_16(port_be) };
@@ -35,14 +34,15 @@ static struct endpoint flow_end(const struct flow *f, const uint32_t *addr_be, u
 	return end;
 }
 
-void event_no_sa(struct worker *w, uint32_t tunnel_slot, const struct flow *flow)
+/* Once a second and slot; two slots that share a memory cell may be reported more often. */
+bool event_no_sa(struct worker *w, uint32_t tunnel_slot, const struct flow *flow)
 {
 	struct datapath_event e = { .kind = DATAPATH_NO_SA, .tunnel_slot = tunnel_slot };
 	uint32_t cell = tunnel_slot % NO_SA_MEMORY;
 
 	if (w->no_sa[cell].cycles && w->no_sa[cell].slot == tunnel_slot &&
 		w->now_cycles - w->no_sa[cell].cycles < w->dp->cycles_per_s)
-		return;
+		return false;
 	w->no_sa[cell].slot = tunnel_slot;
 	w->no_sa[cell].cycles = w->now_cycles;
 	e.local = flow_end(flow, flow->local_be, flow->local_port_be);
@@ -50,6 +50,7 @@ void event_no_sa(struct worker *w, uint32_t tunnel_slot, const struct flow *flow
 	e.protocol = flow->protocol;
 	e.has_ports = flow->has_ports;
 	event_push(w, &e);
+	return true;
 }
 
 void event_unknown_spi(struct worker *w, uint32_t spi, const struct rte_mbuf *m)

@@ -115,10 +115,10 @@ static inline struct sa *decided_sa(struct worker *w, const struct flow *flow, s
 static __rte_noinline void no_sa(struct worker *w, struct rte_mbuf *m, const struct flow *flow,
 	const struct decision *d, struct sa *unfit, enum origin origin)
 {
-	const struct await_note note = { .origin = (uint8_t)origin, .reason = unfit ? DROP_SELECTOR_OUT : DROP_NO_SA };
+	struct await_note note = { .origin = (uint8_t)origin, .reason = unfit ? DROP_SELECTOR_OUT : DROP_NO_SA };
 
 	if (d->reason != DROP_NO_SA) {
-		event_no_sa(w, d->tunnel, flow);
+		note.told = event_no_sa(w, d->tunnel, flow);
 		if (await_push(w, m, flow, d->tunnel, &note))
 			return;
 	}

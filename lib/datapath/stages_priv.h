@@ -276,6 +276,7 @@ void parked_flush(struct worker *w);
 struct await_note {
 	uint8_t origin; /* enum origin */
 	uint8_t reason; /* enum drop_reason: how it ends when no SA comes */
+	bool told;      /* control knows of it */
 };
 bool await_push(
 	struct worker *w, struct rte_mbuf *m, const struct flow *flow, uint32_t tunnel, const struct await_note *note);
@@ -300,7 +301,8 @@ bool punt_ike_allowed(struct worker *w, const struct rte_mbuf *m, enum punt_clas
 bool punt_peer_allowed(struct worker *w, const struct rte_mbuf *m);
 
 /* events.c: hints to control, rate-limited. */
-void event_no_sa(struct worker *w, uint32_t tunnel_slot, const struct flow *flow);
+/* False: the slot was reported less than a second ago, and this flow was not. */
+bool event_no_sa(struct worker *w, uint32_t tunnel_slot, const struct flow *flow);
 void event_unknown_spi(struct worker *w, uint32_t spi, const struct rte_mbuf *m);
 void event_sa_flags(struct worker *w, uint32_t spi);
 /* What an ICMP error says of one of our SAs; the caller has limited the rate. */

@@ -40,6 +40,16 @@ struct child_sa *child_of_index(const struct ike_sa *sa, uint32_t index)
 	return NULL;
 }
 
+static bool makes_child(const struct create *x)
+{
+	return x && x->kind != CREATE_REKEY_IKE;
+}
+
+bool child_has_room(const struct ike_sa *sa)
+{
+	return sa->child_count + makes_child(sa->ours) + makes_child(sa->theirs) < CHILD_SAS_MAX;
+}
+
 static int selectors_store(struct child_sa *child, const struct agreement *a)
 {
 	const struct selector_list *local = &a->ts.local, *remote = &a->ts.remote;

@@ -157,11 +157,12 @@ struct outbox {
 	uint32_t peer_request_id;             /* the one expected next */
 	uint32_t tries;                       /* transmissions of the outstanding request */
 	uint64_t first_ns;                    /* its first */
+	bool scattered;                       /* it went to several addresses of the peer */
 	uint8_t request_exchange;
 	uint8_t peer_hash[HASH_BYTES]; /* SHA-1 of the request the response answers */
 };
 
-/* Child SAs of one IKE SA, with those that are on their way out. */
+/* Child SAs of one IKE SA, with those that are on their way out and those that are being made (child_has_room). */
 #define CHILD_SAS_MAX 64
 
 /* Packets that were under way when a Child SA was deleted still get in for so long. */
@@ -328,7 +329,7 @@ struct create {
 	struct proposal chosen;  /* responder: to be answered */
 	struct ts_pair offer;    /* initiator: selectors of a Child SA that are asked for */
 	struct agreement agreed; /* of a Child SA */
-	uint8_t *held;           /* responder: the request that waits for its answer; owned */
+	uint8_t *held;           /* responder: the request that waits for its answer; owned; NULL: answered */
 	size_t held_len;
 	struct endpoint held_local, held_remote;
 	/* The peer began one about the same SA meanwhile, and that is over: what it made, and the lower one of its
@@ -542,7 +543,7 @@ void outbox_push_response(
 	struct ike_engine *e, struct ike_sa *sa, const struct ike_datagram *d, uint8_t *bytes, size_t len);
 /* The outstanding request goes out anew at once, as if it had not been sent before: the path is another one. */
 void outbox_send_anew(struct ike_engine *e, struct ike_sa *sa);
-/* It went out on other paths, too. */
+/* It goes out on other paths, too. */
 bool outbox_probing(const struct ike_sa *sa);
 /* True when d is byte for byte the request answered last; it is answered again from the cache. */
 bool outbox_answer_again(struct ike_engine *e, struct ike_sa *sa, const struct ike_datagram *d);
@@ -615,6 +616,8 @@ struct child_sa *child_lookup(const struct ike_engine *e, uint32_t spi_in);
 struct child_sa *child_of_spi(const struct ike_sa *sa, uint32_t spi_in);
 /* The one of an index that is up and not replaced; NULL: none. */
 struct child_sa *child_of_index(const struct ike_sa *sa, uint32_t index);
+/* Another one may be begun: those that are being made have their place already. */
+bool child_has_room(const struct ike_sa *sa);
 /* The peer has it, as far as we can know. */
 bool child_is_known(const struct ike_engine *e, const struct child_sa *child);
 /* A new one in no list yet. NULL without memory. */

@@ -41,12 +41,13 @@ static uint64_t give_up_at(const struct ike_sa *sa)
 /* RFC 4555 3.10: the same request on other paths; what answers there decides. True: there are some. */
 static bool probe(struct ike_engine *e, struct ike_sa *sa)
 {
-	const struct outbox *o = &sa->outbox;
+	struct outbox *o = &sa->outbox;
 	struct endpoint local, remote;
 	unsigned pair = mobike_other_path(e, sa, &local, &remote);
 
 	if (pair && o->tries >= PROBE_FROM_TRY) {
 		sa->mobike->probe = (uint8_t)pair;
+		o->scattered = o->scattered || !addr_equal(&remote.addr, &sa->remote.addr);
 		send_all(e, &local, &remote, BYTES(o->request, o->request_len));
 	}
 	return pair;
@@ -77,6 +78,7 @@ void outbox_push_request(struct ike_engine *e, struct ike_sa *sa, uint8_t exchan
 	o->request_exchange = exchange;
 	o->request_id = o->next_request_id++;
 	o->tries = 0;
+	o->scattered = false;
 	o->first_ns = e->now_ns;
 	transmit(e, sa);
 }
@@ -86,6 +88,7 @@ void outbox_send_anew(struct ike_engine *e, struct ike_sa *sa)
 	if (!sa->outbox.request)
 		return;
 	sa->outbox.tries = 0;
+	sa->outbox.scattered = true;
 	sa->outbox.first_ns = e->now_ns;
 	transmit(e, sa);
 }

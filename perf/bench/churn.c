@@ -19,8 +19,8 @@
 
 enum {
 	BURST = 32,
-	ROUNDS = 9,
-	SPAN_MS = 250,
+	ROUNDS = 45,
+	SPAN_MS = 50,
 	REKEYS_PER_SECOND = 10000,
 	TUNNELS = 1000, /* with traffic, and as many without */
 	GRACE = 1000,   /* rekeys until an old inbound SA goes */

@@ -897,18 +897,52 @@ static void test_legal_but_unexpected_request_is_answered(void)
 	CU_ASSERT_TRUE(wire_done(&w));
 }
 
-static void test_error_in_a_response_is_the_end_of_the_sa(void)
+/* A's liveness check, or its request for a new Child SA, is out, and B answers with this notify. */
+static void start_until_error(struct wire *w, uint64_t seed, uint8_t exchange, enum notify_type notify)
 {
-	static const uint8_t invalid_syntax[] = { 0, 0, 0, 8, 0, 0, 0, 7 };
-	struct wire w;
+	const uint8_t plain[] = { 0, 0, 0, 8, 0, 0, 0, (uint8_t)notify };
 	uint8_t bytes[256];
 
-	start_up(&w, 28);
-	w.b.dead = true;
-	wire_run(&w, 12 * S);
-	size_t len = seal_raw(
-		&w.b, INFORMATIONAL, true, 2, PAYLOAD_NOTIFY, BYTES_OF(invalid_syntax), bytes, sizeof(bytes));
-	give(&w.a, BYTES(bytes, len));
+	start_up(w, seed);
+	w->b.dead = true;
+	if (exchange == CREATE_CHILD_SA)
+		node_index_command(&w->a, IKE_REKEY, 0, 0);
+	wire_run(w, exchange == CREATE_CHILD_SA ? MS : 12 * S);
+	size_t len = seal_raw(&w->b, exchange, true, 2, PAYLOAD_NOTIFY, BYTES_OF(plain), bytes, sizeof(bytes));
+	give(&w->a, BYTES(bytes, len));
+}
+
+/* RFC 7296 3.10.1 */
+static void test_any_other_error_in_a_response_ends_nothing(void)
+{
+	struct wire w;
+
+	start_until_error(&w, 29, INFORMATIONAL, NOTIFY_TEMPORARY_FAILURE);
+	CU_ASSERT_EQUAL(ike_sa_count(w.a.engine), 1);
+	CU_ASSERT_EQUAL(node_live_pairs(&w.a), 1);
+	CU_ASSERT_STRING_EQUAL(w.a.failure.reason, "the peer refused our request: TEMPORARY_FAILURE");
+	CU_ASSERT_TRUE(wire_done(&w));
+}
+
+/* RFC 7296 2.21.3: B has deleted the SA, in whatever exchange it says so. */
+static void test_a_fatal_error_in_create_child_sa_is_the_end_of_the_sa(void)
+{
+	struct wire w;
+
+	start_until_error(&w, 30, CREATE_CHILD_SA, NOTIFY_INVALID_SYNTAX);
+	CU_ASSERT_EQUAL(ike_sa_count(w.a.engine), 0);
+	CU_ASSERT_EQUAL(node_live_pairs(&w.a), 0);
+	CU_ASSERT_STRING_EQUAL(w.a.failure.reason, "the peer gave up: INVALID_SYNTAX");
+	w.b.dead = false;
+	CU_ASSERT_TRUE(wire_run_until_up(&w, 5 * S));
+	CU_ASSERT_TRUE(wire_done(&w));
+}
+
+static void test_error_in_a_response_is_the_end_of_the_sa(void)
+{
+	struct wire w;
+
+	start_until_error(&w, 28, INFORMATIONAL, NOTIFY_INVALID_SYNTAX);
 	CU_ASSERT_EQUAL(ike_sa_count(w.a.engine), 0);
 	CU_ASSERT_EQUAL(node_live_pairs(&w.a), 0);
 	CU_ASSERT_EQUAL(w.a.failure.notify, NOTIFY_INVALID_SYNTAX);
@@ -952,6 +986,8 @@ static const struct test tests[] = {
 	TEST(test_message_in_clear_to_an_established_sa_is_dropped),
 	TEST(test_second_ike_auth_is_refused),
 	TEST(test_legal_but_unexpected_request_is_answered),
+	TEST(test_any_other_error_in_a_response_ends_nothing),
+	TEST(test_a_fatal_error_in_create_child_sa_is_the_end_of_the_sa),
 	TEST(test_error_in_a_response_is_the_end_of_the_sa),
 };
 

@@ -376,6 +376,63 @@ static void test_peer_brings_back_only_what_it_asks_for(void)
 	CU_ASSERT_TRUE(wire_done(&w));
 }
 
+/* ---- one request, one response ---- */
+
+static void ask_for_children(struct node *n, uint64_t spi_i, uint8_t creates)
+{
+	struct ike_actions out = { 0 };
+
+	n->engine->now_ns = n->wire->now_ns;
+	n->engine->out = &out;
+	for (struct ike_sa *sa = n->engine->sas; sa; sa = sa->next)
+		if (sa->spi_i == spi_i) {
+			sa->creates |= creates;
+			task_flush(n->engine, sa);
+		}
+	n->engine->out = NULL;
+	node_carry_out(n, &out);
+	wire_run(n->wire, S);
+}
+
+static bool count_answers(struct wire *w, struct packet *p, void *argument)
+{
+	unsigned *answers = argument;
+
+	if (p->from == &w->a && p->data[18] == CREATE_CHILD_SA && p->data[19] & IKE_FLAG_RESPONSE)
+		++*answers;
+	return true;
+}
+
+/* Both sides began at once, and A's IKE SA makes way when B's second child is up on it: that was answered already. */
+static void test_an_answer_is_not_followed_by_a_refusal(void)
+{
+	struct wire w;
+	unsigned answers = 0;
+	uint64_t spi_a = 0, spi_b = 0;
+
+	init_two(&w, 40);
+	add_child(&w.a, "10.1.2.0/24", "10.2.2.0/24");
+	add_child(&w.b, "10.2.2.0/24", "10.1.2.0/24");
+	for (int i = 0; i < 3; i++)
+		w.a.profiles[0].children[i].start = i ? START_RESPOND : START_INITIATE;
+	w.a.profiles[0].unique_id = w.b.profiles[0].unique_id = UNIQUE_NEVER;
+	wire_start(&w);
+	node_start_another(&w.b, 0);
+	wire_run(&w, S);
+	for (const struct ike_sa *sa = w.b.engine->sas; sa; sa = sa->next)
+		*(sa->initiator ? &spi_b : &spi_a) = sa->spi_i;
+	CU_ASSERT_TRUE_FATAL(spi_a && spi_b && ike_sa_count(w.a.engine) == 2);
+	ask_for_children(&w.b, spi_b, 7);
+	wire_run(&w, 10 * S);
+	w.a.profiles[0].unique_id = UNIQUE_REPLACE;
+	w.filter = count_answers;
+	w.filter_argument = &answers;
+	ask_for_children(&w.b, spi_a, 2);
+	CU_ASSERT_EQUAL(answers, 1);
+	CU_ASSERT_EQUAL(ike_sa_count(w.a.engine), 1);
+	CU_ASSERT_TRUE(wire_done(&w));
+}
+
 int main(int argc, char **argv)
 {
 	static const struct test tests[] = {
@@ -393,6 +450,7 @@ int main(int argc, char **argv)
 		TEST(test_answer_to_a_simultaneous_rekey_comes_late),
 		TEST(test_two_ike_sas_are_looked_at_again_when_all_is_up),
 		TEST(test_peer_brings_back_only_what_it_asks_for),
+		TEST(test_an_answer_is_not_followed_by_a_refusal),
 	};
 
 	return test_main("exchange", tests, ARRAY_LEN(tests), argc, argv);

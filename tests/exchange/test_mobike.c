@@ -328,6 +328,45 @@ static void test_mobike_a_forged_source_gets_no_traffic(void)
 	CU_ASSERT_TRUE(wire_done(&w));
 }
 
+static bool forge_source_of_b(struct wire *w, struct packet *p, void *argument)
+{
+	(void)argument;
+	if (p->from == &w->b)
+		addr_parse("203.0.113.66", &p->remote.addr);
+	return true;
+}
+
+/* RFC 4555 3.7: it is at its real address that the peer reads the cookie, when that is tried, too; it answers as if it
+ * were at the victim's. */
+static void check_cookie_read_elsewhere(bool by_responder)
+{
+	struct wire w;
+	struct node *liar;
+
+	start_up(&w, 56);
+	liar = by_responder ? &w.b : &w.a;
+	struct node *n = by_responder ? &w.a : &w.b;
+	w.filter = by_responder ? forge_source_of_b : forge_source;
+	w.traffic_every_ns = 10 * MS;
+	w.traffic_by_address = true;
+	node_move(&w.a, by_responder ? NULL : "198.51.100.1", by_responder ? "203.0.113.66" : NULL);
+	wire_run(&w, 15 * S);
+	CU_ASSERT_EQUAL(w.traffic_strayed, 0);
+	w.filter = NULL;
+	wire_run(&w, 15 * S);
+	CU_ASSERT_EQUAL(w.traffic_strayed, 0);
+	CU_ASSERT_TRUE(addr_equal(&node_pair(n)->out.path.remote.addr, &liar->inside) ||
+		       addr_equal(&node_pair(n)->out.path.remote.addr, &liar->second));
+	CU_ASSERT_EQUAL(n->events[IKE_EV_PHASE1_DOWN], 0);
+	CU_ASSERT_TRUE(wire_done(&w));
+}
+
+static void test_mobike_a_cookie_read_elsewhere_proves_nothing(void)
+{
+	check_cookie_read_elsewhere(false);
+	check_cookie_read_elsewhere(true);
+}
+
 /* The other side's keys, and a COOKIE2 that nobody asked to be returned. */
 static void answer_wrongly(struct node *n)
 {
@@ -788,6 +827,7 @@ static const struct test tests[] = {
 	TEST(test_mobike_an_address_that_is_not_allowed_is_refused),
 	TEST(test_mobike_an_address_that_is_allowed),
 	TEST(test_mobike_a_forged_source_gets_no_traffic),
+	TEST(test_mobike_a_cookie_read_elsewhere_proves_nothing),
 	TEST(test_mobike_another_cookie_ends_the_ike_sa),
 	TEST(test_mobike_a_dead_path_is_left_before_the_peer_counts_as_dead),
 	TEST(test_mobike_a_dead_address_of_the_peer_is_left),

@@ -299,6 +299,33 @@ static void test_children_wait_for_the_new_ike_sa(void)
 	}
 }
 
+static bool drop_deletes_of_b(struct wire *w, struct packet *p, void *argument)
+{
+	(void)argument;
+	return p->spi || p->from != &w->b || p->data[18] != INFORMATIONAL || p->data[19] & IKE_FLAG_RESPONSE;
+}
+
+/* Each one leaves an IKE SA whose Delete does not come: a few of them, then the peer has to wait for their end. */
+static void test_a_peer_that_rekeys_without_end_leaves_few_ike_sas(void)
+{
+	struct wire w;
+
+	wire_init(&w, 13);
+	w.a.profiles[0].dpd_interval_ns = w.b.profiles[0].dpd_interval_ns = 0;
+	start_with(&w);
+	w.filter = drop_deletes_of_b;
+	for (int i = 0; i < 20; i++) {
+		want_rekey(&w.b);
+		wire_run(&w, 200 * MS);
+	}
+	CU_ASSERT_EQUAL(w.a.events[IKE_EV_PHASE1_REKEYED], 4);
+	CU_ASSERT_EQUAL(ike_sa_count(w.a.engine), 5);
+	w.filter = NULL;
+	wire_run(&w, 200 * S);
+	CU_ASSERT_TRUE(w.a.events[IKE_EV_PHASE1_REKEYED] > 4);
+	CU_ASSERT_TRUE(finish(&w));
+}
+
 /* ---- authenticating anew ---- */
 
 static void init_reauth(struct wire *w, uint64_t seed)
@@ -386,6 +413,7 @@ static const struct test tests[] = {
 	TEST(test_a_refused_rekey_is_tried_again_until_the_end),
 	TEST(test_termination_during_a_rekey),
 	TEST(test_children_wait_for_the_new_ike_sa),
+	TEST(test_a_peer_that_rekeys_without_end_leaves_few_ike_sas),
 	TEST(test_authentication_is_renewed_without_a_break),
 	TEST(test_all_children_move_to_the_new_authentication),
 	TEST(test_the_responder_tells_how_long_an_authentication_lasts),

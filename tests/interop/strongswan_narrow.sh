@@ -48,9 +48,9 @@ two_pairs() {
 
 two_in() { [ "$(gw_sa_count gw-a)" = 4 ]; }
 
-# the first packet of each net makes its Child SA
+# the first packet of each net makes its Child SA, waits for it and passes
 by_packet() {
-	wait_for 10 pings_once ha "$1" || because "no answer of $1: $(gw_failure gw-a)"
+	in_ns ha ping -n -W 10 -c 1 "$1" >/dev/null || because "no answer of $1: $(gw_failure gw-a)"
 }
 
 told_single() {

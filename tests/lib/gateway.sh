@@ -192,7 +192,7 @@ gw_phase1() { gw_tunnel "$1" '.phase1 | if type == "object" then .state else . e
 
 gw_phase2() { gw_tunnel "$1" '.phase2 | if type == "array" then .[0].state elif type == "object" then .state else . end'; }
 
-gw_up() { [ "$(gw_phase1 "$1")" = up ] && [ "$(gw_phase2 "$1")" = up ]; }
+gw_up() { [ "$(gw_tunnel "$1" '"\(.phase1.state) \(.phase2[0].state)"')" = "up up" ]; }
 
 gw_not_up() { ! gw_up "$1"; }
 
@@ -223,15 +223,8 @@ gw_counter() {
 	gw_json "$1" show counters | jq "[.totals.counters.$2, .totals.drops.$2, .ike.$2 | numbers] | add // 0"
 }
 
-# gw_missed NAME: frames that the kernel had for a gateway's interfaces and its ports did not take: the ring of
-# net_af_packet was full, which that driver counts nowhere
-gw_missed() {
-	local port taken total=0
-	while read -r port taken; do
-		total=$((total - taken + $(awk -v port="$port:" '$1 == port { print $3 }' "/proc/${pids[$1]}/net/dev")))
-	done < <(gw_json "$1" show ports | jq -r '.ports[] | "\(.name) \(.rx_packets)"')
-	echo $total
-}
+# gw_missed NAME: frames that its ports did not take in time
+gw_missed() { gw_json "$1" show ports | jq '[.ports[].rx_missed] | add'; }
 
 counter_above() { [ "$(gw_counter "$1" "$2")" -gt "$3" ]; }
 

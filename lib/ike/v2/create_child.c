@@ -16,6 +16,9 @@
 /* What it refuses to rekey is tried again so much later, until its life is over. */
 #define REFUSED_PAUSE_NS (10 * SECOND_NS)
 
+/* IKE SAs that a peer may leave behind in rekeying. */
+#define LEFTOVERS_MAX 4
+
 /* ---- the object ---- */
 
 static struct create *create_new(struct ike_engine *e, uint8_t kind, bool initiator)
@@ -231,6 +234,7 @@ static void send_request(struct ike_engine *e, struct ike_sa *sa, struct create 
 
 static void begin(struct ike_engine *e, struct ike_sa *sa, uint8_t kind, uint32_t index, uint32_t old_spi)
 {
+	bool room = child_has_room(sa);
 	struct create *x = sa->ours = create_new(e, kind, true);
 
 	if (!x) {
@@ -249,7 +253,9 @@ static void begin(struct ike_engine *e, struct ike_sa *sa, uint8_t kind, uint32_
 	x->reserved = e->host.spi_reserve(e->host.context, &sa->local.addr, &sa->remote.addr);
 	struct proposal_list offer = child_proposals(sa, CREATE_CHILD_SA, index, 0);
 	x->group = alg_lookup(TRANSFORM_KE, proposals_first_group(&offer), 0);
-	if (!x->reserved)
+	if (!room)
+		give_up(e, sa, "too many Child SAs");
+	else if (!x->reserved)
 		give_up(e, sa, "no inbound SPI is free");
 	else if (!modes_pass_nat(sa, offer.items[0].protocol))
 		give_up(e, sa, modes_no_nat);
@@ -442,6 +448,8 @@ static bool ends_with_sa(const struct ike_sa *sa, const struct create *x)
 enum step create_child_on_response(struct ike_engine *e, struct ike_sa *sa, const struct input *in)
 {
 	outbox_answered(e, sa);
+	if (informational_peer_gave_up(e, sa, in->m))
+		return STEP_STAY;
 	if (!sa->ours || ends_with_sa(sa, sa->ours))
 		drop_ours(e, sa);
 	else if (message_find(in->m, PAYLOAD_SA))
@@ -513,6 +521,17 @@ static void step_back(struct ike_engine *e, struct ike_sa *sa, const struct chil
 	drop_ours(e, sa);
 }
 
+/* One that the peer has rekeyed stays for minutes, one of a race for half of one: as long as some of these wait for its
+ * Delete it makes no more. */
+static bool has_many_leftovers(const struct ike_sa *sa)
+{
+	unsigned count = 0;
+
+	for (const struct ike_sa *other = sa->tunnel->sas; other; other = other->sibling)
+		count += other->state == ST_REPLACED || other->state == ST_INHERITING;
+	return count >= LEFTOVERS_MAX;
+}
+
 /* 0: it is to be answered. */
 static uint16_t judge(struct ike_engine *e, struct ike_sa *sa, const struct message *m, struct child_sa **ret_old)
 {
@@ -524,6 +543,8 @@ static uint16_t judge(struct ike_engine *e, struct ike_sa *sa, const struct mess
 
 	*ret_old = rekey && !ike ? rekeyed_child(sa, rekey) : NULL;
 	step_back(e, sa, *ret_old, ike);
+	if (ike && has_many_leftovers(sa))
+		return NOTIFY_TEMPORARY_FAILURE;
 	enum peer_asks asks = ike ? ASKS_REKEY_IKE : rekey ? ASKS_REKEY_CHILD : ASKS_CREATE_CHILD;
 	enum verdict v = collision_judge(asks, doing_of(sa), child_doing_of(*ret_old));
 	return v < ARRAY_LEN(notifies) ? notifies[v] : 0;
@@ -562,6 +583,9 @@ static void answer(struct ike_engine *e, struct ike_sa *sa, struct bytes shared)
 		sa_fail(e, sa);
 		return;
 	}
+	/* it waits no longer: when the IKE SA goes now, nothing is left to be refused */
+	free(x->held);
+	x->held = NULL;
 	if (good)
 		take_place(e, sa, x, &made);
 	drop_theirs(e, sa);
@@ -585,7 +609,7 @@ static void refuse_held(struct ike_engine *e, struct ike_sa *sa, uint16_t notify
 
 void create_child_refuse_held(struct ike_engine *e, struct ike_sa *sa)
 {
-	if (sa->theirs)
+	if (sa->theirs && sa->theirs->held)
 		refuse_held(e, sa, NOTIFY_TEMPORARY_FAILURE);
 }
 
@@ -601,7 +625,7 @@ bool create_child_unwanted(struct ike_engine *e, struct ike_sa *sa, uint32_t ind
 	if (is_about(sa->ours, index) && !sa->ours->sent)
 		drop_ours(e, sa);
 	/* RFC 7296 2.25.1: as if its request to rekey had come behind our Delete */
-	if (is_about(sa->theirs, index))
+	if (is_about(sa->theirs, index) && sa->theirs->held)
 		refuse_held(
 			e, sa, sa->theirs->kind == CREATE_NEW ? NOTIFY_NO_ADDITIONAL_SAS : NOTIFY_TEMPORARY_FAILURE);
 	if (sa->state != ST_ESTABLISHED)

@@ -71,17 +71,35 @@ static struct ike_failure gave_up_failure(struct ike_engine *e, bool initiator, 
 	return f;
 }
 
-/* RFC 7296 2.21.3: the peer has deleted the SA, nothing is left to tell it. */
-static enum step on_error_response(struct ike_engine *e, struct ike_sa *sa, uint16_t notify)
+/* RFC 7296 2.21.3: with these the peer has deleted the SA, and no other error says so. */
+static bool is_fatal(const struct payload *p)
 {
-	struct ike_failure f = gave_up_failure(e, true, notify);
+	return p->type == PAYLOAD_NOTIFY &&
+	       (p->notify.type == NOTIFY_AUTHENTICATION_FAILED || p->notify.type == NOTIFY_INVALID_SYNTAX);
+}
 
-	if (sa->state == ST_CLOSING)
-		return finish(e, sa, f.reason);
-	if (!sa_has_twin(sa))
-		failure_report(e, sa->tunnel, sa, NULL, &f);
-	sa->afterwards = AFTER_BACKOFF;
-	return finish(e, sa, f.reason);
+static uint16_t fatal_error(const struct message *m)
+{
+	for (int i = 0; i < m->count; i++)
+		if (is_fatal(&m->payloads[i]))
+			return m->payloads[i].notify.type;
+	return 0;
+}
+
+bool informational_peer_gave_up(struct ike_engine *e, struct ike_sa *sa, const struct message *m)
+{
+	uint16_t notify = fatal_error(m);
+
+	if (!notify)
+		return false;
+	struct ike_failure f = gave_up_failure(e, true, notify);
+	if (sa->state == ST_ESTABLISHED) {
+		if (!sa_has_twin(sa))
+			failure_report(e, sa->tunnel, sa, NULL, &f);
+		sa->afterwards = AFTER_BACKOFF;
+	}
+	finish(e, sa, f.reason);
+	return true;
 }
 
 enum step informational_closed(struct ike_engine *e, struct ike_sa *sa, const struct task *t, const struct input *in)
@@ -102,12 +120,16 @@ enum step informational_child_deleted(
 	return STEP_STAY;
 }
 
-/* Either the SA is over anyway, or the task judges the refusal of a new path. */
-static bool error_is_expected(const struct ike_sa *sa, uint16_t notify)
+/* RFC 7296 3.10.1: the request has failed, and the SA stays. The task judges the refusal of a new path; where the SA is
+ * over anyway nobody asks. */
+static void tell_refusal(struct ike_engine *e, struct ike_sa *sa, uint16_t notify)
 {
-	if (sa->asking.kind == TASK_UPDATE_ADDRESSES)
-		return notify == NOTIFY_UNACCEPTABLE_ADDRESSES || notify == NOTIFY_UNEXPECTED_NAT_DETECTED;
-	return sa->asking.kind && sa->asking.kind <= TASK_DELETE_IKE;
+	struct ike_failure f = failure_make(1, INFORMATIONAL, true, notify, "", "look at the peer's log");
+
+	if (!notify || sa->state != ST_ESTABLISHED || sa->asking.kind == TASK_UPDATE_ADDRESSES)
+		return;
+	snprintf(f.reason, sizeof(f.reason), "the peer refused our request: %s", notify_name(notify));
+	failure_report(e, sa->tunnel, sa, NULL, &f);
 }
 
 enum step informational_on_response(struct ike_engine *e, struct ike_sa *sa, const struct input *in)
@@ -115,8 +137,9 @@ enum step informational_on_response(struct ike_engine *e, struct ike_sa *sa, con
 	const struct payload *error = message_find_error(in->m);
 
 	outbox_answered(e, sa);
-	if (error && !error_is_expected(sa, error->notify.type))
-		return on_error_response(e, sa, error->notify.type);
+	if (informational_peer_gave_up(e, sa, in->m))
+		return STEP_STAY;
+	tell_refusal(e, sa, error ? error->notify.type : 0);
 	enum step step = task_done(e, sa, in);
 	task_flush(e, sa);
 	return step;
@@ -194,7 +217,8 @@ static void wish_child(struct wishes *w, struct child_sa *child)
 	for (uint8_t i = 0; i < w->count; i++)
 		if (w->children[i] == child)
 			return;
-	w->children[w->count++] = child;
+	if (w->count < CHILD_SAS_MAX)
+		w->children[w->count++] = child;
 }
 
 static void wish_delete(const struct ike_sa *sa, const struct payload *p, struct wishes *w)
@@ -212,8 +236,7 @@ static void wishes_collect(const struct ike_sa *sa, const struct message *m, str
 		const struct payload *p = &m->payloads[i];
 		if (p->type == PAYLOAD_DELETE)
 			wish_delete(sa, p, w);
-		else if (p->type == PAYLOAD_NOTIFY &&
-			 (p->notify.type == NOTIFY_AUTHENTICATION_FAILED || p->notify.type == NOTIFY_INVALID_SYNTAX))
+		else if (is_fatal(p))
 			w->error = p->notify.type;
 	}
 }

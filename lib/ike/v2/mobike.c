@@ -197,7 +197,9 @@ static bool take_addresses(struct ike_sa *sa, const struct message *m)
 	return true;
 }
 
-/* ---- what has been proven ---- */
+/* ---- what has been proven ----
+ * RFC 4555 3.7: the answer to a request that went to several addresses does not say at which of them the peer is, and
+ * its own source may be forged. A new request is then sent to the one in question. */
 
 static bool is_proven(const struct mobike *m, const struct addr *a)
 {
@@ -523,13 +525,6 @@ static bool seen_changes(struct ike_sa *sa, const struct message *m)
 	return changed;
 }
 
-static const struct payload *refusal(const struct message *m)
-{
-	const struct payload *p = message_find_notify(m, NOTIFY_UNACCEPTABLE_ADDRESSES);
-
-	return p ? p : message_find_notify(m, NOTIFY_UNEXPECTED_NAT_DETECTED);
-}
-
 /* RFC 4555 3.5, 3.9: back to the path before when it is still there, else the IKE SA has no path. */
 static void on_refusal(struct ike_engine *e, struct ike_sa *sa, uint16_t notify)
 {
@@ -557,7 +552,8 @@ static void accepted(struct ike_engine *e, struct ike_sa *sa, const struct input
 	struct mobike *m = sa->mobike;
 	bool waited = m->waiting, udp = natd_udp_encap(sa), nat = sa->local_nat;
 
-	prove(m, &sa->remote.addr);
+	if (!sa->outbox.scattered)
+		prove(m, &sa->remote.addr);
 	if (message_find_notify(in->m, NOTIFY_NAT_DETECTION_SOURCE_IP))
 		natd_evaluate(e, sa, in->m, in->d);
 	seen_changes(sa, in->m);
@@ -570,13 +566,16 @@ static void accepted(struct ike_engine *e, struct ike_sa *sa, const struct input
 
 enum step mobike_updated(struct ike_engine *e, struct ike_sa *sa, const struct task *t, const struct input *in)
 {
-	const struct payload *refused = refusal(in->m);
+	/* UNACCEPTABLE_ADDRESSES, UNEXPECTED_NAT_DETECTED; or any other error (RFC 7296 3.10.1) */
+	const struct payload *refused = message_find_error(in->m);
 
 	(void)t;
 	if (!cookie_right(e, sa, in->m) || sa->mobike->stale || sa->state != ST_ESTABLISHED)
 		return STEP_STAY;
 	if (refused)
 		on_refusal(e, sa, refused->notify.type);
+	else if (sa->outbox.scattered && sa->mobike->waiting)
+		sa->wants |= TASK_BIT(TASK_UPDATE_ADDRESSES);
 	else
 		accepted(e, sa, in);
 	return STEP_STAY;
@@ -697,7 +696,7 @@ void mobike_fill_check(struct ike_engine *e, struct ike_sa *sa, const struct tas
 	add_cookie(e, sa, m);
 }
 
-/* Who answers from another address than the new one, where the request went as well, is not at the new one. */
+/* Where the request went to several addresses, who answers from another one than the new one is not at the new one. */
 enum step mobike_checked(struct ike_engine *e, struct ike_sa *sa, const struct task *t, const struct input *in)
 {
 	struct mobike *m = sa->mobike;
@@ -705,12 +704,16 @@ enum step mobike_checked(struct ike_engine *e, struct ike_sa *sa, const struct t
 	(void)t;
 	if (!cookie_right(e, sa, in->m) || m->stale || !m->waiting || sa->state != ST_ESTABLISHED)
 		return STEP_STAY;
-	prove(m, &in->d->remote.addr);
-	if (!addr_equal(&in->d->remote.addr, &sa->remote.addr)) {
+	if (sa->outbox.scattered && !addr_equal(&in->d->remote.addr, &sa->remote.addr)) {
 		refuse_move(e, sa, &sa->local.addr, &sa->remote.addr, "the peer does not answer there");
 		sa->local = in->d->local;
 		sa->remote = in->d->remote;
 	}
+	if (sa->outbox.scattered && !is_proven(m, &sa->remote.addr)) {
+		sa->wants |= TASK_BIT(TASK_CHECK_PATH);
+		return STEP_STAY;
+	}
+	prove(m, &sa->remote.addr);
 	children_follow(e, sa, "the peer has moved, and answers there");
 	tell_news(e, sa);
 	return STEP_STAY;

@@ -347,6 +347,8 @@ enum step informational_child_deleted(
 	struct ike_engine *e, struct ike_sa *sa, const struct task *t, const struct input *in);
 enum step informational_on_request(struct ike_engine *e, struct ike_sa *sa, const struct input *in);
 enum step informational_on_response(struct ike_engine *e, struct ike_sa *sa, const struct input *in);
+/* A response of any exchange under keys says that the peer has deleted the IKE SA, which ends here, too. */
+bool informational_peer_gave_up(struct ike_engine *e, struct ike_sa *sa, const struct message *m);
 enum step informational_on_bad_request(struct ike_engine *e, struct ike_sa *sa, const struct input *in);
 enum step informational_on_bad_response(struct ike_engine *e, struct ike_sa *sa, const struct input *in);
 enum step informational_on_silence(struct ike_engine *e, struct ike_sa *sa, const struct input *in);

@@ -91,6 +91,27 @@ static void test_await_more_than_a_few_are_dropped(void)
 	await_close();
 }
 
+/* One report a second and tunnel: who came too early for it is told of later, since it may need another SA. */
+static void test_await_each_that_waits_is_reported_once(void)
+{
+	struct worker *w;
+
+	await_open();
+	w = rig.dp->workers[0];
+	send_far(2);
+	time_passes(false);
+	rig_poll();
+	CU_ASSERT_EQUAL(rig.event_count, 1);
+	for (int second = 0; second < 3; second++) {
+		w->no_sa[3 % NO_SA_MEMORY].cycles = 0;
+		time_passes(false);
+		rig_poll();
+	}
+	CU_ASSERT_EQUAL(rig.event_count, 2);
+	time_passes(true);
+	await_close();
+}
+
 static void test_await_in_vain_ends_as_no_sa(void)
 {
 	await_open();
@@ -161,6 +182,7 @@ int main(int argc, char **argv)
 	static const struct test tests[] = {
 		TEST(test_await_the_first_packets_are_sent_when_the_sa_comes),
 		TEST(test_await_more_than_a_few_are_dropped),
+		TEST(test_await_each_that_waits_is_reported_once),
 		TEST(test_await_in_vain_ends_as_no_sa),
 		TEST(test_await_not_for_who_waits_for_the_peer),
 		TEST(test_await_another_sa_when_that_there_does_not_fit),
