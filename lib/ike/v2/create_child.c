@@ -462,6 +462,20 @@ static void respond_notify(
 		sa_fail(e, sa);
 }
 
+/* RFC 7296 3.10.1: with the SPI of REKEY_SA. */
+static void respond_not_found(struct ike_engine *e, struct ike_sa *sa, const struct input *in)
+{
+	const struct payload *rekey = message_find_notify(in->m, NOTIFY_REKEY_SA);
+	struct message m;
+
+	protect_init_message(sa, CREATE_CHILD_SA, true, in->m->header.message_id, &m);
+	struct payload *p = message_add_notify(&m, NOTIFY_CHILD_SA_NOT_FOUND, BYTES_NONE);
+	p->notify.protocol = rekey->notify.protocol;
+	p->notify.spi = rekey->notify.spi;
+	if (protect_respond(e, sa, in->d, &m))
+		sa_fail(e, sa);
+}
+
 static enum ike_doing doing_of(const struct ike_sa *sa)
 {
 	if (sa->state == ST_CLOSING)
@@ -689,7 +703,9 @@ enum step create_child_on_request(struct ike_engine *e, struct ike_sa *sa, const
 		       : old                                       ? CREATE_REKEY_CHILD
 								   : CREATE_NEW;
 
-	if (notify)
+	if (notify == NOTIFY_CHILD_SA_NOT_FOUND)
+		respond_not_found(e, sa, in);
+	else if (notify)
 		respond_notify(e, sa, in, notify, BYTES_NONE);
 	else
 		negotiate(e, sa, in, kind, old);
