@@ -347,12 +347,16 @@ static void on_refusal(struct ike_engine *e, struct ike_sa *sa, const struct pay
 		if (notify != NOTIFY_SINGLE_PAIR_REQUIRED)
 			child_report_refusal(e, sa, CREATE_CHILD_SA, x->index, notify);
 		drop_ours(e, sa);
-	} else if (x->kind == CREATE_REKEY_IKE) {
-		rekey_ike_report_refusal(e, sa, notify);
-		fall_back(e, sa);
 	} else {
-		child_report_refusal(e, sa, CREATE_CHILD_SA, x->index, notify);
+		if (x->kind == CREATE_REKEY_IKE)
+			rekey_ike_report_refusal(e, sa, notify);
+		else
+			child_report_refusal(e, sa, CREATE_CHILD_SA, x->index, notify);
+		bool renew = notify == NOTIFY_NO_ADDITIONAL_SAS && x->kind != CREATE_NEW && rekey_ike_can_renew(sa);
 		fall_back(e, sa);
+		/* RFC 7296 1.3: it makes no more on this IKE SA, be it to replace one; on a new one it does */
+		if (renew)
+			rekey_ike_reauthenticate(e, sa);
 	}
 }
 
