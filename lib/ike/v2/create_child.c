@@ -13,6 +13,10 @@
 /* What the peer could not do now it is asked for again after 1 to 2 s. */
 #define PAUSE_NS SECOND_NS
 
+/* It is told of after so many refusals, and after some minutes of nothing else the IKE SA ends (RFC 7296 2.25). */
+#define PUT_OFF_TOLD   3
+#define PUT_OFF_MAX_NS (240 * SECOND_NS)
+
 /* What it refuses to rekey is tried again so much later, until its life is over. */
 #define REFUSED_PAUSE_NS (10 * SECOND_NS)
 
@@ -313,6 +317,23 @@ static bool follow_group(struct ike_engine *e, struct ike_sa *sa, const struct p
 	return start_key(e, sa, x);
 }
 
+/* True: it has lasted too long, and the IKE SA ends. */
+static bool put_off(struct ike_engine *e, struct ike_sa *sa)
+{
+	uint8_t phase = sa->ours->kind == CREATE_REKEY_IKE ? 1 : 2;
+	struct ike_failure f = failure_make(phase, CREATE_CHILD_SA, true, NOTIFY_TEMPORARY_FAILURE,
+		"the peer puts our request off again and again", "look at the peer's log: what is it busy with?");
+	bool ends = sa->put_off_count && e->now_ns >= sa->put_off_ns + PUT_OFF_MAX_NS;
+
+	if (!sa->put_off_count)
+		sa->put_off_ns = e->now_ns;
+	if (sa->put_off_count < UINT8_MAX)
+		sa->put_off_count++;
+	if (sa->put_off_count == PUT_OFF_TOLD || ends)
+		failure_report(e, sa->tunnel, sa, NULL, &f);
+	return ends;
+}
+
 /* The wish stays, and is told again when the pause is over. */
 static void ask_later(struct ike_engine *e, struct ike_sa *sa)
 {
@@ -335,7 +356,12 @@ static void on_refusal(struct ike_engine *e, struct ike_sa *sa, const struct pay
 	struct child_sa *old = child_of_spi(sa, x->old_spi);
 	uint16_t notify = error ? error->notify.type : 0;
 
-	if (notify == NOTIFY_TEMPORARY_FAILURE) {
+	if (notify != NOTIFY_TEMPORARY_FAILURE)
+		sa->put_off_count = 0;
+	if (notify == NOTIFY_TEMPORARY_FAILURE && put_off(e, sa)) {
+		drop_ours(e, sa);
+		sa_terminate(e, sa, AFTER_RESTART, "the peer puts our requests off for minutes");
+	} else if (notify == NOTIFY_TEMPORARY_FAILURE) {
 		ask_later(e, sa);
 	} else if (notify == NOTIFY_CHILD_SA_NOT_FOUND && x->kind == CREATE_REKEY_CHILD) {
 		drop_ours(e, sa);
@@ -412,6 +438,7 @@ static void on_answer(struct ike_engine *e, struct ike_sa *sa, const struct mess
 	struct create *x = sa->ours;
 	struct ike_failure f;
 
+	sa->put_off_count = 0;
 	bool fits = x->kind == CREATE_REKEY_IKE
 			    ? rekey_ike_answer_fits(sa, m, x, &f)
 			    : child_answer_fits(sa, m, x->index, x->reserved, &x->offer, &x->agreed, &f);
