@@ -258,8 +258,10 @@ struct ike_sa {
 	uint64_t iv;        /* next explicit IV of a counter mode */
 	uint64_t created_order, established_order; /* the engine's count of such moments */
 	uint64_t heard_ns, up_since_ns;
-	uint64_t reauth_ns;   /* the peer has to be authenticated anew then; 0: never */
-	uint64_t predecessor; /* of ST_INHERITING: our SPI of the IKE SA that is being rekeyed */
+	uint64_t reauth_ns;    /* the peer has to be authenticated anew then; 0: never */
+	uint64_t put_off_ns;   /* the first TEMPORARY_FAILURE of those in a row */
+	uint8_t put_off_count; /* of them */
+	uint64_t predecessor;  /* of ST_INHERITING: our SPI of the IKE SA that is being rekeyed */
 	struct identity remote_id;
 	struct addr virtual[VIRTUAL_FAMILIES]; /* what the peer gave us, or was lent; ADDR_NONE: none of the family */
 	TAILQ_HEAD(child_list, child_sa) children;

@@ -400,8 +400,10 @@ static void tell_up(struct ike_engine *e, struct ike_sa *sa)
 	struct child_sa *child;
 
 	event_emit(e, IKE_EV_PHASE1_UP, sa->tunnel, sa, "%s", suite_format(&sa->suite, suite));
+	/* one whose mode we refuse is there to be deleted only */
 	TAILQ_FOREACH (child, &sa->children, siblings) {
-		child_tell_up(e, child);
+		if (child->installed)
+			child_tell_up(e, child);
 	}
 }
 

@@ -185,12 +185,20 @@ void tunnel_unlink(struct ike_engine *e, struct ike_sa *sa)
 		peer_idle(e, tunnel_peer(t));
 }
 
+/* One that has children, and of those the one that is to replace the others. */
+static bool is_better_home(const struct ike_sa *sa, const struct ike_sa *home)
+{
+	if (!home || !home->child_count != !sa->child_count)
+		return !home || sa->child_count;
+	return sa->created_order > home->created_order;
+}
+
 struct ike_sa *tunnel_home(const struct tunnel *t)
 {
 	struct ike_sa *home = NULL;
 
 	for (struct ike_sa *sa = t->sas; sa; sa = sa->sibling)
-		if (sa->state == ST_ESTABLISHED && (!home || (!home->child_count && sa->child_count)))
+		if (sa->state == ST_ESTABLISHED && is_better_home(sa, home))
 			home = sa;
 	return home;
 }
@@ -440,6 +448,12 @@ static bool stays(const struct ike_sa *a, const struct ike_sa *b)
 	return a->spi_i < b->spi_i;
 }
 
+static void complete(struct ike_engine *e, struct ike_sa *fresh, struct ike_sa *old)
+{
+	if (fresh->began && sa_children(fresh, false) && (sa_children(old, false) & ~sa_children(fresh, true)))
+		ask_for_the_rest(e, fresh, old);
+}
+
 void tunnel_settle(struct ike_engine *e, struct tunnel *t)
 {
 	struct ike_sa *best = NULL;
@@ -453,11 +467,13 @@ void tunnel_settle(struct ike_engine *e, struct tunnel *t)
 		next = sa->sibling;
 		if (sa == best || sa->state != ST_ESTABLISHED || !sa->initiator)
 			continue;
-		/* one that renews the other waits until it has all of its children */
-		if ((younger(sa, best) || younger(best, sa)) && sa_children(sa, true))
-			continue;
 		if (!identity_equal(&sa->remote_id, &best->remote_id))
 			continue;
+		/* one that renews the other waits until it has all of its children, also those that come meanwhile */
+		if ((younger(sa, best) || younger(best, sa)) && sa_children(sa, true)) {
+			complete(e, younger(sa, best) ? sa : best, younger(sa, best) ? best : sa);
+			continue;
+		}
 		if (!best->proven)
 			task_want(e, best, TASK_LIVENESS);
 		else if (covers(best, sa))

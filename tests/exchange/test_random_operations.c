@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* Exchange tests: operators, networks and clocks at random on both sides, and after each while of them a quiet time in
  * which both ends have to agree. A world is one pair of engines with one configuration; its seed is printed when a rule
- * is broken, and SALLYPORT_SEED begins with that world. The worlds are the same in each run, so that it is a change of
- * the engine that breaks one; SALLYPORT_LONG=1: others each time, and a hundred times as many steps. */
+ * is broken, and SALLYPORT_SEED begins with that world. The worlds are others in each run; SALLYPORT_LONG=1: a hundred
+ * times as many steps. */
 #include <malloc.h>
 #include <stdlib.h>
-#include <unistd.h>
+#include <time.h>
 
 #include "harness.h"
 
@@ -33,7 +33,7 @@ struct world {
 	struct wire w;
 	uint64_t seed, random;
 	bool calm; /* nothing happens that may cost a packet */
-	bool nat, config;
+	bool nat, config, mobike;
 	unsigned loss_percent;   /* calm: of messages, but not of many in a row */
 	unsigned lost[2];        /* in a row, of A and B */
 	bool up;                 /* calm: all children have come up and have to stay so */
@@ -80,6 +80,7 @@ static void add_child(struct node *n, int i)
 
 static const char *const ike_suites[] = { "aes256gcm16-prfsha384-x25519", "aes128-sha256-x25519",
 	"aes128-sha256-x25519,aes256gcm16-prfsha384-x25519" };
+static const char *const ah_suites[] = { "sha256", "sha256-x25519" };
 static const char *const esp_suites[] = { "aes128gcm16", "aes128gcm16-x25519",
 	"aes128-sha256-x25519,aes128gcm16-x25519", "aes256-sha256" };
 
@@ -109,6 +110,46 @@ static void set_suites(struct world *world)
 		for (int c = 0; c < CHILDREN_OURS; c++)
 			proposals_set(&nodes[i]->profiles[0].children[c].proposals, PROTOCOL_ESP, esp);
 	}
+}
+
+/* The second child: between the hosts themselves, or of A's networks B has one only. */
+static void set_second_child(struct world *world)
+{
+	struct child_profile *a = &world->w.a.profiles[0].children[1], *b = &world->w.b.profiles[0].children[1];
+
+	switch (below(world, 4)) {
+	case 0:
+		if (world->nat || world->mobike)
+			break;
+		a->mode = b->mode = SA_MODE_TRANSPORT;
+		selectors_set(&a->local, "192.0.2.1");
+		selectors_set(&a->remote, "192.0.2.2");
+		b->local = a->remote;
+		b->remote = a->local;
+		break;
+	case 1: selectors_set(&a->local, "10.1.8.0/24,10.1.1.0/24"); break;
+	case 2: selectors_set(&b->remote, "10.1.1.0/24,10.1.8.0/24"); break;
+	default: break;
+	}
+}
+
+static void set_ah(struct world *world)
+{
+	const char *ah = ah_suites[below(world, ARRAY_LEN(ah_suites))];
+
+	proposals_set(&world->w.a.profiles[0].children[2].proposals, PROTOCOL_AH, ah);
+	proposals_set(&world->w.b.profiles[0].children[2].proposals, PROTOCOL_AH, ah);
+}
+
+static void set_second_address(struct node *n, const char *address)
+{
+	struct address_list *more = &n->profiles[0].local_more;
+
+	addr_parse(address, &n->second);
+	n->second_outside = n->second;
+	more->count = 1;
+	more->items[0] = n->second;
+	n->profiles[0].mobike = n->profiles[0].mobike_check = true;
 }
 
 static void set_nat(struct world *world)
@@ -177,6 +218,7 @@ static void world_begin(struct world *world, uint64_t seed, bool calm)
 	w->filter_argument = world;
 	world->nat = !below(world, 4);
 	world->config = !below(world, 4);
+	world->mobike = !world->nat && !below(world, 3);
 	for (int i = 0; i < CHILDREN_OURS; i++) {
 		add_child(&w->a, i);
 		add_child(&w->b, i);
@@ -185,8 +227,15 @@ static void world_begin(struct world *world, uint64_t seed, bool calm)
 		set_nat(world);
 	if (world->config)
 		set_config(world);
+	if (world->mobike) {
+		set_second_address(&w->a, "198.51.100.1");
+		set_second_address(&w->b, "198.51.100.2");
+	}
 	set_starts(world);
 	set_suites(world);
+	set_second_child(world);
+	if (!world->nat && !below(world, 3))
+		set_ah(world);
 	set_times(world, calm ? 200 : 30);
 	w->traffic_every_ns = QUIET_TRAFFIC;
 	w->traffic_at_ns = w->now_ns;
@@ -369,6 +418,34 @@ static void do_change_mapping(struct world *world, struct node *n)
 		world->w.a.port_offset = (uint16_t)(10000 + below(world, 20000));
 }
 
+static void do_move(struct world *world, struct node *n)
+{
+	if (world->mobike)
+		node_move(n, below(world, 2) ? n->name == 'A' ? "192.0.2.1" : "192.0.2.2" : NULL,
+			below(world, 2) ? n->name == 'A' ? "198.51.100.2" : "198.51.100.1" : NULL);
+}
+
+/* Of two addresses one goes, or what was gone is back. */
+static void do_reload_addresses(struct world *world, struct node *n)
+{
+	if (!world->mobike)
+		return;
+	if (n->gone.family)
+		n->gone = (struct addr){ 0 };
+	else
+		n->gone = below(world, 2) ? n->inside : n->second;
+	node_paths_changed(n);
+}
+
+static const char secret[] = "an example of a shared secret";
+
+/* The other side gets it when it rests. */
+static void do_reload_secrets(struct world *world, struct node *n)
+{
+	n->psk = below(world, 2) ? "another shared secret for both" : secret;
+	(void)world;
+}
+
 static const struct operation {
 	const char *name;
 	void (*run)(struct world *world, struct node *n);
@@ -391,6 +468,9 @@ static const struct operation {
 	{ "fall silent", do_fall_silent, 0, 1 },
 	{ "change network", do_change_network, 3, 3 },
 	{ "change mapping", do_change_mapping, 2, 2 },
+	{ "move", do_move, 2, 2 },
+	{ "reload addresses", do_reload_addresses, 1, 2 },
+	{ "reload secrets", do_reload_secrets, 0, 1 },
 };
 
 static unsigned weight(const struct world *world, size_t i)
@@ -619,6 +699,17 @@ static void check_rest(struct world *world)
 	check_addresses(world);
 }
 
+/* It has all of its addresses and the secret that the other one has. */
+static void settle_host(struct node *n)
+{
+	bool away = n->gone.family;
+
+	n->psk = secret;
+	n->gone = (struct addr){ 0 };
+	if (away)
+		node_paths_changed(n);
+}
+
 static void calm_down(struct world *world)
 {
 	struct wire *w = &world->w;
@@ -628,6 +719,8 @@ static void calm_down(struct world *world)
 	w->loss_percent = w->duplicate_percent = w->reorder_percent = world->loss_percent = 0;
 	w->latency_ns = 10 * MS;
 	w->traffic_every_ns = QUIET_TRAFFIC;
+	settle_host(&w->a);
+	settle_host(&w->b);
 }
 
 static void rest(struct world *world)
@@ -743,9 +836,7 @@ static uint64_t first_seed(void)
 {
 	const char *again = getenv("SALLYPORT_SEED");
 
-	if (again)
-		return strtoull(again, NULL, 0);
-	return steps_wanted() > STEPS ? (uint64_t)getpid() * 1000003 : 1;
+	return again ? strtoull(again, NULL, 0) : (uint64_t)time(NULL) * 1000003;
 }
 
 static void run_worlds(bool calm)
@@ -754,6 +845,9 @@ static void run_worlds(bool calm)
 	unsigned worlds = steps_wanted() / STEPS_A_WORLD, i = 0;
 	size_t before = 0;
 
+	/* told first: whatever ends the program */
+	printf("# %s worlds from seed %llu\n", calm ? "calm" : "rough", (unsigned long long)seed);
+	fflush(stdout);
 	for (; i < worlds && !CU_get_number_of_failures(); i++) {
 		CU_ASSERT_TRUE(world_run(seed + i, calm));
 		/* the first few fill most of what the library keeps for good */

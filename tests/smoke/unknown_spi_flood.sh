@@ -66,8 +66,13 @@ control_answers() {
 	gw_ctl gw-a show sas >/dev/null && [ $(($(now_ms) - start)) -lt 2000 ] || because "show sas took $(($(now_ms) - start)) ms"
 }
 
+# LAN and WAN are the one worker's, the flood is the other's: nothing that has an SA has to change hands, and what has none
+# does not
 ring_keeps_room() {
+	local before
+	before=$(gw_counter gw-a handoff)
 	established_keeps_its_rate || return 1
+	[ $(($(gw_counter gw-a handoff) - before)) -lt 1000 ] || because "$(($(gw_counter gw-a handoff) - before)) were handed over" || return 1
 	[ "$(gw_counter gw-a handoff_full)" = 0 ] || because "$(gw_counter gw-a handoff_full) packets found a full ring"
 }
 

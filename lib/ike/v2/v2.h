@@ -254,6 +254,8 @@ void rekey_ike_offer(const struct ike_sa *sa, const struct create *x, struct mes
 bool rekey_ike_answer_fits(
 	const struct ike_sa *sa, const struct message *m, struct create *x, struct ike_failure *ret_failure);
 void rekey_ike_report_refusal(struct ike_engine *e, struct ike_sa *sa, uint16_t notify);
+/* A new IKE SA can be begun beside it. */
+bool rekey_ike_can_renew(const struct ike_sa *sa);
 /* Responder: 0 or the notify that refuses; adds SA. */
 uint16_t rekey_ike_agree(
 	const struct ike_sa *sa, const struct message *request, struct create *x, struct ike_failure *ret_failure);
