@@ -647,6 +647,8 @@ static void check_changed_answer(void (*change)(struct message *m), const char *
 	free(bytes);
 	CU_ASSERT_EQUAL(w.a.installs, 0);
 	CU_ASSERT_STRING_EQUAL(w.a.failure.reason, reason);
+	/* each says what to look at */
+	CU_ASSERT_TRUE(w.a.failure.hint[0]);
 	wire_run(&w, 500 * MS);
 	/* B was told by a Delete */
 	CU_ASSERT_EQUAL(node_live_pairs(&w.b), 0);

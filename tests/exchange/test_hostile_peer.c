@@ -117,6 +117,7 @@ static void test_our_own_child_has_its_place_among_all(void)
 	ask_for_child(&w, 62, 0x2000);
 	CU_ASSERT_STRING_EQUAL(w.a.failure.reason, "too many Child SAs");
 	CU_ASSERT_EQUAL(w.a.failure.notify, NOTIFY_NO_ADDITIONAL_SAS);
+	CU_ASSERT_PTR_NOT_NULL(strstr(w.a.failure.hint, "without end"));
 	answer_child(&w, 2, 1, 0x3000);
 	CU_ASSERT_EQUAL(node_sa(&w.a)->child_count, CHILD_SAS_MAX);
 	/* nor is another one of ours begun */
