@@ -145,6 +145,18 @@ void prefix_range(const struct prefix *p, struct addr *ret_low, struct addr *ret
 	*ret_high = high;
 }
 
+struct prefix prefix_between(const struct addr *low, const struct addr *high, struct addr *ret_last)
+{
+	struct prefix p = { .addr = *low };
+	struct addr first;
+
+	for (;; p.len++) {
+		prefix_range(&p, &first, ret_last);
+		if (addr_equal(&first, low) && addr_compare(ret_last, high) <= 0)
+			return p;
+	}
+}
+
 bool prefix_contains(const struct prefix *p, const struct addr *a)
 {
 	struct addr low, high;

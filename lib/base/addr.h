@@ -61,3 +61,6 @@ bool endpoint_equal(const struct endpoint *a, const struct endpoint *b);
 bool prefix_contains(const struct prefix *p, const struct addr *a);
 /* Lowest and highest address of the prefix. */
 void prefix_range(const struct prefix *p, struct addr *ret_low, struct addr *ret_high);
+/* The largest prefix that begins with `low` and ends before `high` does, and its last address: a range is split into
+ * prefixes by beginning anew behind that. low <= high. */
+struct prefix prefix_between(const struct addr *low, const struct addr *high, struct addr *ret_last);

@@ -322,11 +322,45 @@ static void warn_counters(struct load *l)
 			warn_esn_without_window(l, i, k);
 }
 
+/* ---- many peers ---- */
+
+/* Reaches beyond one /16, or /48 of IPv6. */
+static bool is_wide(const struct selector *s)
+{
+	return memcmp(s->low.bytes, s->high.bytes, s->low.family == ADDR_IPV4 ? 2 : 6) != 0;
+}
+
+/* What a peer asks for it gets, where nobody has it yet. */
+static void warn_shared_range(struct load *l, size_t i, uint8_t k)
+{
+	const struct selector_list *remote = &l->config->tunnels[i].children[k].remote;
+	char setting[SETTING_MAX], text[SELECTOR_TEXT_MAX];
+	int s = 0;
+
+	while (s < remote->count && !is_wide(&remote->items[s]))
+		s++;
+	if (s < remote->count)
+		check_warn(l, TUNNELS, i, child_setting(k, "remote_selectors", setting),
+			"any peer may take all of %s: give each its own, by remote.pool or a tunnel for each",
+			selector_format(&remote->items[s], text));
+}
+
+static void warn_shared_ranges(struct load *l)
+{
+	for (size_t i = 0; i < l->config->tunnel_count; i++) {
+		const struct tunnel_profile *t = &l->config->tunnels[i];
+		bool shared = profile_serves_many(t) && !t->pool;
+		for (uint8_t k = 0; shared && k < t->child_count; k++)
+			warn_shared_range(l, i, k);
+	}
+}
+
 void warn_doubtful(struct load *l)
 {
 	warn_routes(l);
 	warn_all_sides(l);
 	warn_order(l);
 	warn_counters(l);
+	warn_shared_ranges(l);
 	warn_weak(l);
 }

@@ -3,6 +3,7 @@
 #include "control_priv.h"
 
 #include <errno.h>
+#include <inttypes.h>
 #include <stdlib.h>
 
 /* ---- callbacks ---- */
@@ -77,6 +78,18 @@ static bool host_path_usable(void *context, const struct addr *local, const stru
 	return !remote || (!datapath_next_hop_read(c->dp, remote, &hop) && c->links_up >> hop.port & 1);
 }
 
+static void host_sa_news(void *context, uint64_t spi, enum ike_sa_news news)
+{
+	static const enum datapath_ike_sa states[] = { [IKE_SA_GONE] = DATAPATH_IKE_NONE,
+		[IKE_SA_OPENING] = DATAPATH_IKE_OPENING,
+		[IKE_SA_UP] = DATAPATH_IKE_UP };
+	struct control *c = context;
+
+	if (datapath_ike_sa_set(c->dp, spi, states[news]))
+		log_limited(c, LIMIT_INSTALL, LOG_ERROR,
+			"ike-spi %016" PRIx64 ": too many IKE SAs, its messages have no share of their own", spi);
+}
+
 struct ike_host ike_host_functions(struct control *c)
 {
 	return (struct ike_host){
@@ -88,6 +101,7 @@ struct ike_host ike_host_functions(struct control *c)
 		.lease_take = host_lease_take,
 		.lease_give_back = host_lease_give_back,
 		.path_usable = host_path_usable,
+		.sa_news = host_sa_news,
 	};
 }
 

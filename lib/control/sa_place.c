@@ -93,19 +93,6 @@ static int prefix_take(struct sa_registry *r, struct sa_pair *pair, const struct
 	return rc;
 }
 
-/* The largest prefix that begins with `low` and ends before `high` does. */
-static struct prefix prefix_between(const struct addr *low, const struct addr *high, struct addr *ret_last)
-{
-	struct prefix p = { .addr = *low };
-	struct addr first;
-
-	for (;; p.len++) {
-		prefix_range(&p, &first, ret_last);
-		if (addr_equal(&first, low) && addr_compare(ret_last, high) <= 0)
-			return p;
-	}
-}
-
 static int range_take(struct sa_registry *r, struct sa_pair *pair, const struct selector *s)
 {
 	struct addr low = s->low, last;

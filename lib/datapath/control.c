@@ -46,7 +46,9 @@ static void punt_take(struct datapath *dp, enum punt_class class, struct rte_mbu
 {
 	switch (class) {
 	case PUNT_IKE:
+	case PUNT_IKE_OPENING:
 	case PUNT_IKE_NEW:
+	case PUNT_IKE_STRAY:
 		ike_deliver(host, m);
 		rte_pktmbuf_free(m);
 		break;

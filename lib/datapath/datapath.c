@@ -54,7 +54,8 @@ static int handoff_links(struct worker *w, unsigned instance)
 
 static int worker_links(struct worker *w, unsigned instance)
 {
-	static const char *const names[PUNT_CLASSES] = { "ike", "ikenew", "link", "arp", "nd", "mld", "via", "hold" };
+	static const char *const names[PUNT_CLASSES] = { "ike", "ikeopen", "ikenew", "ikestray", "link", "arp", "nd",
+		"mld", "via", "hold" };
 	const unsigned single = RING_F_SP_ENQ | RING_F_SC_DEQ;
 
 	w->inject = ring_make(instance, w->id, "inject", 0, INJECT_RING_SIZE, single);
@@ -112,6 +113,7 @@ static void worker_free(struct worker *w)
 		rte_ring_free(w->punt[i]);
 	rte_free(w->handoff);
 	rte_free(w->sealed_shares);
+	free(w->ike_places);
 	rte_free(w);
 }
 
@@ -140,7 +142,8 @@ static struct worker *worker_create(struct datapath *dp, uint16_t id, uint32_t m
 	w->id = id;
 	w->lcore = (uint16_t)lcore;
 	w->wake_fd = dp->idle == DATAPATH_INTERRUPT ? eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC) : -1;
-	if (worker_links(w, instance) || defragment_create(w, mbufs)) {
+	w->ike_places = calloc(IKE_SPI_PLACES, sizeof(*w->ike_places));
+	if (!w->ike_places || worker_links(w, instance) || defragment_create(w, mbufs)) {
 		worker_free(w);
 		return NULL;
 	}
@@ -190,13 +193,15 @@ static int parts_create(struct datapath *dp, const struct datapath_config *c, ch
 		return -ENOMEM;
 	}
 	dp->neighbours = neighbour_table_create(dp->ips);
+	dp->ike_spis = ike_spis_create();
+	dp->punt_seed = (uint32_t)rte_rand();
 	dp->event_fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
-	for (uint16_t i = 0; dp->neighbours && i < dp->worker_count; i++) {
+	for (uint16_t i = 0; dp->neighbours && dp->ike_spis && i < dp->worker_count; i++) {
 		dp->workers[i] = worker_create(dp, i, c->mbufs, instance);
 		if (!dp->workers[i])
 			break;
 	}
-	if (!dp->neighbours || dp->event_fd < 0 || !dp->workers[dp->worker_count - 1]) {
+	if (!dp->neighbours || !dp->ike_spis || dp->event_fd < 0 || !dp->workers[dp->worker_count - 1]) {
 		snprintf(ret_reason, capacity, "no memory for %u workers", dp->worker_count);
 		return -ENOMEM;
 	}
@@ -411,6 +416,7 @@ void datapath_free(struct datapath *dp)
 	free(dp->move.target);
 	rte_mempool_free(dp->pool);
 	rte_mempool_free(dp->large_pool);
+	ike_spis_free(dp->ike_spis);
 	if (dp->event_fd >= 0)
 		close(dp->event_fd);
 	rte_free(dp);

@@ -201,6 +201,16 @@ struct datapath_host {
 	bool (*answers_for)(void *context, const struct addr *a);
 };
 
+/* Of an IKE SA, by our SPI of it: each class of messages has a ring to control and limits of its own. */
+enum datapath_ike_sa {
+	DATAPATH_IKE_NONE,    /* not here: such messages get little room */
+	DATAPATH_IKE_OPENING, /* the peer has not proved who it is */
+	DATAPATH_IKE_UP,
+};
+
+/* Control: what workers are to know of an IKE SA from now on. 0; -ENOSPC: there are too many, it counts as none. */
+int datapath_ike_sa_set(struct datapath *dp, uint64_t spi, enum datapath_ike_sa state);
+
 /* Readable when punts or events wait: for control's epoll. */
 int datapath_event_fd(const struct datapath *dp);
 /* Control: drains punt and event rings (bounded), runs ARP and neighbour discovery (answers,
@@ -228,7 +238,9 @@ uint64_t datapath_next_deadline(const struct datapath *dp);
 	X(DP_C_ICMP_REPORTS, "icmp_errors_reported")                                                                   \
 	X(DP_C_HANDOFF, "handed_off")                                                                                  \
 	X(DP_C_PUNT_IKE, "punted_ike")                                                                                 \
+	X(DP_C_PUNT_IKE_OPENING, "punted_ike_opening")                                                                 \
 	X(DP_C_PUNT_IKE_NEW, "punted_ike_new")                                                                         \
+	X(DP_C_PUNT_IKE_STRAY, "punted_ike_stray")                                                                     \
 	X(DP_C_PUNT_LINK, "punted_link")                                                                               \
 	X(DP_C_PUNT_ARP, "punted_arp")                                                                                 \
 	X(DP_C_PUNT_ND, "punted_nd")                                                                                   \

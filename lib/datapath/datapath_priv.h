@@ -15,6 +15,7 @@
 #include "capture_priv.h"
 #include "datapath.h"
 #include "flow_cache_priv.h"
+#include "ike_spis_priv.h"
 #include "link6_priv.h"
 #include "neighbour_priv.h"
 #include "packet_priv.h"
@@ -42,6 +43,7 @@
 #define VLANS_MAX           4096
 #define IKE_BUCKETS         1024 /* of the per-source rate limit; sources that hash alike share one */
 #define LINK_BUCKETS        256  /* of the limit per neighbour; likewise */
+#define PEER_BUCKETS        512  /* of the limit per peer; likewise */
 #define PORT_ROWS           (DATAPATH_PORTS_MAX + 1) /* of what is limited by port; the last: what came from none */
 #define SEALED_SHARES       64                       /* among as many all SPIs are spread */
 #define SEALED_SHARE        8                        /* packets */
@@ -52,9 +54,11 @@
 /* Rings to control by class: a flood of one does not starve another. */
 /* In the order in which control takes them: a flood of beginnings does not hold up what established peers say. */
 enum punt_class {
-	PUNT_IKE,
-	PUNT_IKE_NEW,
-	PUNT_LINK, /* ARP and neighbour discovery of neighbours that were asked or have proven themselves */
+	PUNT_IKE,         /* of IKE SAs that are up */
+	PUNT_IKE_OPENING, /* of IKE SAs whose peers have not proved who they are */
+	PUNT_IKE_NEW,     /* IKE_SA_INIT requests */
+	PUNT_IKE_STRAY,   /* of no IKE SA that is here */
+	PUNT_LINK,        /* ARP and neighbour discovery of neighbours that were asked or have proven themselves */
 	PUNT_ARP,
 	PUNT_ND,
 	PUNT_MLD,
@@ -256,7 +260,9 @@ struct worker {
 	struct bucket icmp_reports, echo_replies, spi_events, sa_events, no_sa_events;
 	struct bucket punts[PUNT_CLASSES][PORT_ROWS];
 	struct bucket link_sources[2][LINK_BUCKETS]; /* answers; questions */
-	struct bucket ike_sources[2][IKE_BUCKETS];   /* IKE_SA_INIT requests; all others */
+	struct bucket ike_sources[2][IKE_BUCKETS];   /* IKE_SA_INIT requests; what names no IKE SA that is here */
+	struct bucket held_peers[PEER_BUCKETS];      /* what came out of tunnels and waits for its neighbour */
+	struct bucket *ike_places;                   /* of the IKE SAs that are here, by their places in the table */
 	struct flow_cache flows;
 	struct {
 		uint32_t slot;
@@ -335,6 +341,8 @@ struct datapath {
 	uint64_t joined_flag;   /* in ol_flags of a packet that was put together here; its hash.fdir then says how:
 				 * lo its identification, hi the size of its largest fragment */
 	uint32_t fragment_seed; /* which worker puts a datagram together */
+	uint32_t punt_seed;     /* so that nobody outside can choose sources that share a bucket with another's */
+	struct ike_spis *ike_spis;
 	struct neighbour_table *neighbours;
 	uint16_t worker_count, port_count, device_count;
 	enum datapath_idle idle;

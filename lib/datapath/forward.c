@@ -70,10 +70,15 @@ void forward_frame(struct worker *w, struct rte_mbuf *m, uint16_t port, enum ori
 	frame_push(w, m, port, origin);
 }
 
-/* Control resolves the neighbour and sends the packet on, or lets its sender know. */
+/* Control resolves the neighbour and sends the packet on, or lets its sender know. What came out of tunnels came from
+ * one port all the same: there each peer has its share of what the port has. */
 static __rte_noinline void egress_hold(
 	struct worker *w, struct rte_mbuf *m, uint16_t port, uint32_t neighbour, bool on_link, enum origin origin)
 {
+	if (origin == ORIGIN_TUNNEL && !punt_peer_allowed(w, m)) {
+		worker_drop(w, m, DROP_RATE_LIMIT);
+		return;
+	}
 	*packet_note(m) = (struct note){
 		.stage = STAGE_EGRESS,
 		.origin = (uint8_t)origin,

@@ -87,8 +87,7 @@ static inline bool may_be_tcp(const struct rte_mbuf *m)
 	return packet_ip6(m)->proto == IPPROTO_TCP || ip6_is_extension(packet_ip6(m)->proto);
 }
 
-/* The outbound SA that answers to m will take: of the child that has its source, where the tunnel has several. */
-static const struct sa *sa_back(const struct worker *w, const struct rte_mbuf *m)
+const struct sa *inbound_sa_back(const struct worker *w, const struct rte_mbuf *m)
 {
 	struct spd_verdict v;
 	struct flow f;
@@ -108,7 +107,7 @@ static void mss_clamp_tunnelled(struct worker *w, struct rte_mbuf *m)
 
 	if (!w->dp->mss_clamp || !may_be_tcp(m) || !mss_is_syn(ip, m->data_len))
 		return;
-	back = sa_back(w, m);
+	back = inbound_sa_back(w, m);
 	if (back && mss_clamp(ip, m->data_len, sa_inner_mtu(back)))
 		worker_count(w, DP_C_MSS_CLAMPED, 1);
 }

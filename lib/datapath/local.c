@@ -5,12 +5,14 @@
 #include "verdict_priv.h"
 
 /* RFC 7296 3.1, RFC 3948 2.2 */
-#define IKE_HEADER_BYTES    28
-#define IKE_MARKER_BYTES    4
-#define IKE_EXCHANGE_OFFSET 18
-#define IKE_FLAGS_OFFSET    19
-#define IKE_SA_INIT         34
-#define IKE_FLAG_RESPONSE   0x20
+#define IKE_HEADER_BYTES     28
+#define IKE_MARKER_BYTES     4
+#define IKE_RESPONDER_OFFSET 8 /* of the responder's SPI; the initiator's is in front */
+#define IKE_EXCHANGE_OFFSET  18
+#define IKE_FLAGS_OFFSET     19
+#define IKE_SA_INIT          34
+#define IKE_FLAG_INITIATOR   0x08
+#define IKE_FLAG_RESPONSE    0x20
 
 #define ECHO_RATE  2000 /* replies a second and worker */
 #define ECHO_BURST 2000
@@ -48,23 +50,32 @@ static bool is_udp_to(const struct rte_mbuf *m, const struct upper *u, uint16_t 
 	return *ret_port == PORT_IKE || *ret_port == PORT_NATT;
 }
 
-/* Whether it may be of an IKE SA that is there: anything but an IKE_SA_INIT request (RFC 7296 3.1). */
-static enum punt_class ike_class(const struct rte_mbuf *m, const struct upper *u, uint16_t port)
+/* By the IKE SA it names: our SPI is the receiver's (RFC 7296 3.1), which nobody off the path can guess. Of one that is
+ * here also its place. */
+static enum punt_class ike_class(
+	const struct worker *w, const struct rte_mbuf *m, const struct upper *u, uint16_t port, uint32_t *ret_place)
 {
+	static const enum punt_class classes[] = { [DATAPATH_IKE_NONE] = PUNT_IKE_STRAY,
+		[DATAPATH_IKE_OPENING] = PUNT_IKE_OPENING,
+		[DATAPATH_IKE_UP] = PUNT_IKE };
 	size_t at = u->offset + sizeof(struct rte_udp_hdr) + (port == PORT_NATT ? IKE_MARKER_BYTES : 0);
 	const uint8_t *ike = rte_pktmbuf_mtod_offset(m, const uint8_t *, at);
 
 	if (m->data_len < at + IKE_HEADER_BYTES)
+		return PUNT_IKE_STRAY;
+	uint8_t flags = ike[IKE_FLAGS_OFFSET];
+	if (ike[IKE_EXCHANGE_OFFSET] == IKE_SA_INIT && !(flags & IKE_FLAG_RESPONSE))
 		return PUNT_IKE_NEW;
-	return ike[IKE_EXCHANGE_OFFSET] == IKE_SA_INIT && !(ike[IKE_FLAGS_OFFSET] & IKE_FLAG_RESPONSE) ? PUNT_IKE_NEW
-												       : PUNT_IKE;
+	uint64_t spi = load_be64(ike + (flags & IKE_FLAG_INITIATOR ? IKE_RESPONDER_OFFSET : 0));
+	return classes[ike_spis_lookup(w->dp->ike_spis, spi, ret_place)];
 }
 
 /* True when the packet was IKE's, and has gone. */
 static bool local_ike(struct worker *w, struct rte_mbuf *m)
 {
 	enum drop_reason reason = DROP_NONE;
-	enum punt_class class = PUNT_IKE_NEW;
+	enum punt_class class = PUNT_IKE_STRAY;
+	uint32_t place = 0;
 	struct upper u;
 	uint16_t port;
 
@@ -81,8 +92,8 @@ static bool local_ike(struct worker *w, struct rte_mbuf *m)
 		reason = natt_check(udp + sizeof(struct rte_udp_hdr), load_be16(udp + 4) - sizeof(struct rte_udp_hdr));
 	}
 	if (!reason) {
-		class = ike_class(m, &u, port);
-		reason = punt_ike_allowed(w, m, class) ? DROP_NONE : DROP_RATE_LIMIT;
+		class = ike_class(w, m, &u, port, &place);
+		reason = punt_ike_allowed(w, m, class, place) ? DROP_NONE : DROP_RATE_LIMIT;
 	}
 	if (reason)
 		worker_drop(w, m, reason);

@@ -1,18 +1,23 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* Packets for control: one ring a class and worker, a limit per source for IKE, one per class and port for what comes
- * from links. A full ring is a counted drop. */
+/* Packets for control: one ring a class and worker; a limit per IKE SA for its messages, per source for those of none,
+ * per class and port for what comes from links. A full ring is a counted drop. */
 #include "stages_priv.h"
 
 #include <rte_arp.h>
 
-/* Enough for one peer's rekey storm; what a flood of one source costs control stays bounded. */
-#define IKE_RATE  1000 /* a second and source */
-#define IKE_BURST 1000
+/* What names no IKE SA that is here is an answer that comes late, a hint, or a peer that lost us: of these the engine
+ * heeds a few a second. */
+#define STRAY_RATE  500 /* a second, worker and port */
+#define STRAY_BURST 100
 
 /* Neighbours of a link are few and repeat themselves: what a flood makes control do is bounded, and the other links do
  * not feel it. */
 #define LINK_RATE  2000 /* a second, worker and port */
 #define LINK_BURST 400  /* less than the ring: a flood does not fill what other ports need */
+
+/* Of what all tunnels behind a port may have, a tenth. */
+#define PEER_RATE  (LINK_RATE / 10)
+#define PEER_BURST (LINK_BURST / 10)
 
 /* Of one neighbour that was asked, or has proven itself: it asks, and answers, a few times a second at most. */
 #define NEIGHBOUR_RATE  20
@@ -27,7 +32,9 @@ static const struct {
 	uint32_t rate, burst; /* 0: limited elsewhere */
 } punt_table[PUNT_CLASSES] = {
 	[PUNT_IKE] = { DP_C_PUNT_IKE, 0, 0 },
+	[PUNT_IKE_OPENING] = { DP_C_PUNT_IKE_OPENING, 0, 0 },
 	[PUNT_IKE_NEW] = { DP_C_PUNT_IKE_NEW, 0, 0 },
+	[PUNT_IKE_STRAY] = { DP_C_PUNT_IKE_STRAY, STRAY_RATE, STRAY_BURST },
 	[PUNT_LINK] = { DP_C_PUNT_LINK, LINK_RATE, LINK_BURST },
 	[PUNT_ARP] = { DP_C_PUNT_ARP, LINK_RATE, LINK_BURST },
 	[PUNT_ND] = { DP_C_PUNT_ND, LINK_RATE, LINK_BURST },
@@ -38,22 +45,54 @@ static const struct {
 
 /* What counts as one source: an IPv4 address; of IPv6 the /64, of which one host may have every address (RFC 4291
  * 2.5.4). */
-static uint32_t source_key(const struct rte_mbuf *m)
+static uint32_t source_hash(const struct rte_mbuf *m, uint32_t seed)
 {
 	uint32_t half[2];
 
 	if (!packet_is_ip6(m))
-		return packet_ip(m)->src_addr;
+		return rte_jhash_1word(packet_ip(m)->src_addr, seed);
 	memcpy(half, ip6_source(packet_ip6(m)), sizeof(half));
-	return half[0] * 0x85ebca6bu ^ half[1];
+	return rte_jhash_2words(half[0], half[1], seed);
 }
 
-bool punt_ike_allowed(struct worker *w, const struct rte_mbuf *m, enum punt_class class)
+/* A source anybody can pretend to be, the SPI of an IKE SA only who was told: its messages have a share of their own,
+ * whatever is sent in its peer's name. */
+static struct bucket *ike_bucket(struct worker *w, const struct rte_mbuf *m, enum punt_class class, uint32_t place)
 {
-	struct bucket *b = &w->ike_sources[class == PUNT_IKE][(source_key(m) * 0x9e3779b1u) >> 22];
+	if (class == PUNT_IKE || class == PUNT_IKE_OPENING)
+		return &w->ike_places[place];
+	return &w->ike_sources[class == PUNT_IKE_STRAY][source_hash(m, w->dp->punt_seed) % IKE_BUCKETS];
+}
 
-	static_assert(IKE_BUCKETS == 1 << 10, "bits of the hash above");
-	return bucket_take(b, w->now_cycles, w->dp->cycles_per_s, IKE_RATE, IKE_BURST);
+bool punt_ike_allowed(struct worker *w, const struct rte_mbuf *m, enum punt_class class, uint32_t place)
+{
+	static const struct {
+		uint32_t rate, burst; /* a second and IKE SA, or source */
+	} limits[] = {
+		[PUNT_IKE] = { 250, 256 },       /* a storm of rekeys; a message in as many fragments as may be */
+		[PUNT_IKE_OPENING] = { 50, 64 }, /* the same with what an unproven peer may send (RFC 7383) */
+		[PUNT_IKE_NEW] = { 1000, 1000 }, /* a NAT with many peers behind it */
+		[PUNT_IKE_STRAY] = { 20, 20 },
+	};
+
+	return bucket_take(ike_bucket(w, m, class, place), w->now_cycles, w->dp->cycles_per_s, limits[class].rate,
+		limits[class].burst);
+}
+
+/* Who sent it out of a tunnel: the far end of the SA back, as the peer's inner addresses and Child SAs may be many. */
+static uint32_t peer_hash(const struct worker *w, const struct rte_mbuf *m)
+{
+	const struct sa *back = inbound_sa_back(w, m);
+	const struct endpoint *far = back ? &sa_path(back)->spec.remote : NULL;
+
+	return far ? rte_jhash(far->addr.bytes, sizeof(far->addr.bytes), w->dp->punt_seed + far->port)
+		   : source_hash(m, w->dp->punt_seed);
+}
+
+bool punt_peer_allowed(struct worker *w, const struct rte_mbuf *m)
+{
+	return bucket_take(&w->held_peers[peer_hash(w, m) % PEER_BUCKETS], w->now_cycles, w->dp->cycles_per_s,
+		PEER_RATE, PEER_BURST);
 }
 
 /* By the port it came from, whoever asks for what. */

@@ -53,6 +53,9 @@ bool defragment_expire(struct worker *w);
  * routed.
  */
 void inbound_sealed(struct worker *w);
+/* inbound.c: the outbound SA that answers to what came out of a tunnel will take: of the child that has its source,
+ * where the tunnel has several. NULL: none. */
+const struct sa *inbound_sa_back(const struct worker *w, const struct rte_mbuf *m);
 
 /* reverse_path.c: of packets that arrived in clear, those whose source the port's setting does not let in end here. */
 void reverse_path_check(struct worker *w, struct list *l);
@@ -293,8 +296,11 @@ void punt_push(struct worker *w, struct rte_mbuf *m, enum punt_class class);
  * proven themselves. Frames with their Ethernet header. */
 void punt_arp(struct worker *w, struct rte_mbuf *m);
 void punt_nd(struct worker *w, struct rte_mbuf *m);
-/* punt.c: true when the source may have another IKE packet punted now. */
-bool punt_ike_allowed(struct worker *w, const struct rte_mbuf *m, enum punt_class class);
+/* punt.c: true when another message of the IKE SA in this place, or of the source, may go to control now. */
+bool punt_ike_allowed(struct worker *w, const struct rte_mbuf *m, enum punt_class class, uint32_t place);
+
+/* punt.c: true when the peer that sent this out of a tunnel may have another packet wait for its neighbour now. */
+bool punt_peer_allowed(struct worker *w, const struct rte_mbuf *m);
 
 /* events.c: hints to control, rate-limited. */
 /* False: the slot was reported less than a second ago, and this flow was not. */

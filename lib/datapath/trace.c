@@ -39,7 +39,9 @@ const char *datapath_trace_class_name(uint16_t class)
 {
 	static const char *const names[] = {
 		[PUNT_IKE] = "IKE",
+		[PUNT_IKE_OPENING] = "IKE, of a peer that is coming",
 		[PUNT_IKE_NEW] = "IKE, the beginning",
+		[PUNT_IKE_STRAY] = "IKE, of no IKE SA that is here",
 		[PUNT_LINK] = "ARP or neighbour discovery of a known neighbour",
 		[PUNT_ARP] = "ARP",
 		[PUNT_HOLD_VIA] = "to wait for its next hop",

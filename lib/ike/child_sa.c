@@ -78,6 +78,7 @@ struct child_sa *child_create(struct ike_engine *e, struct ike_sa *sa, const str
 		return NULL;
 	}
 	child->sa = sa;
+	child->prefixes = sa->tunnel->base ? selector_list_prefixes(&a->ts.remote, e->settings.child_prefixes_max) : 0;
 	child->index = a->index;
 	child->suite = a->suite;
 	child->spi_in = a->spi_in;

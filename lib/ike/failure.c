@@ -6,13 +6,38 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+/* What to look at, for reasons that come from several places. */
+static const struct {
+	const char *reason, *hint;
+} common_hints[] = {
+	{ "too many Child SAs", "the peer makes them without end, or has more phase2 entries than one IKE SA carries" },
+	{ "no inbound SPI is free", "use fewer Child SAs, or end some" },
+	{ "no memory", "look at this host's memory" },
+	{ "no working cryptography", "look at this host's log" },
+	{ "no memory or no working cryptography", "look at this host's memory and log" },
+	{ "cryptography failed", "look at this host's log" },
+	{ "the peer's choice is not in our offer", "the peer breaks RFC 7296 2.7: look at its version and log" },
+	{ "the peer's key exchange value is refused", "it is none of the group: look at the peer's version" },
+	{ "the peer's key is not of the group that it chose", "the peer breaks RFC 7296 1.3: look at its version" },
+	{ "the peer uses another authentication method", "compare auth of local and remote at both gateways" },
+	{ "another host behind the same NAT has these selectors", "use tunnel mode for hosts behind one NAT" },
+};
+
+static const char *common_hint(const char *reason)
+{
+	for (size_t i = 0; i < ARRAY_LEN(common_hints); i++)
+		if (!strcmp(common_hints[i].reason, reason))
+			return common_hints[i].hint;
+	return "";
+}
+
 struct ike_failure failure_make(
 	uint8_t phase, uint8_t exchange, bool initiator, uint16_t notify, const char *reason, const char *hint)
 {
 	struct ike_failure f = { .phase = phase, .exchange = exchange, .initiator = initiator, .notify = notify };
 
 	snprintf(f.reason, sizeof(f.reason), "%s", reason);
-	snprintf(f.hint, sizeof(f.hint), "%s", hint ? hint : "");
+	snprintf(f.hint, sizeof(f.hint), "%s", hint && hint[0] ? hint : common_hint(reason));
 	return f;
 }
 

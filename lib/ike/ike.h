@@ -12,6 +12,13 @@ struct ike_engine;
 
 /* ---- what the host gives ------------------------------------------------------------------------------------- */
 
+/* What an IKE SA of ours is to whoever receives for us. */
+enum ike_sa_news {
+	IKE_SA_GONE,
+	IKE_SA_OPENING, /* messages to it may come; the peer has not proved who it is */
+	IKE_SA_UP,
+};
+
 /* Functions the engine calls; all return at once. */
 struct ike_host {
 	void *context;
@@ -32,6 +39,9 @@ struct ike_host {
 	void (*lease_give_back)(void *context, const struct address_pool *pool, const struct addr *addr);
 	/* The address is ours and, unless remote is NULL, a route leads from it there. NULL: every one is. */
 	bool (*path_usable)(void *context, const struct addr *local, const struct addr *remote);
+	/* An IKE SA by our SPI of it: the host may have a better place for its messages than for those of strangers.
+	 * All are gone with the engine. NULL: it has not. */
+	void (*sa_news)(void *context, uint64_t spi, enum ike_sa_news news);
 };
 
 struct ike_settings {
@@ -40,6 +50,9 @@ struct ike_settings {
 	uint32_t cookie_threshold;     /* so many of them turn cookies on for everybody; 0: always on */
 	uint32_t source_half_open_max; /* responder IKE SAs without IKE_AUTH of one source (IPv6: its /64) */
 	uint32_t source_failures_max;  /* failed IKE_AUTH of one source within a minute; then it may not begin */
+	/* What one identity may have of what its host shares out among all: Child SAs of all its IKE SAs; where a
+	 * tunnel serves many, prefixes that its addresses split into, and those of one Child SA of them. */
+	uint32_t peer_children_max, peer_prefixes_max, child_prefixes_max;
 	uint64_t retransmit_first_ns;  /* time before the first retransmission */
 	uint32_t retransmit_tries;     /* retransmissions before giving up, each waiting twice as long, at most 16 s */
 	uint64_t half_open_timeout_ns; /* a responder's IKE SA must be authenticated, a job be done within this */
@@ -290,7 +303,8 @@ const struct identity *ike_peer_next(const struct ike_engine *e, uint32_t tunnel
 	X(IKE_C_HINT, "unauthenticated_hint")                                                                          \
 	X(IKE_C_AUTH_FAILED, "authentication_failed")                                                                  \
 	X(IKE_C_UNIQUE_KEPT, "identity_connected_already")                                                             \
-	X(IKE_C_PEERS_LIMIT, "tunnel_peers_limit")
+	X(IKE_C_PEERS_LIMIT, "tunnel_peers_limit")                                                                     \
+	X(IKE_C_SHARE_LIMIT, "identity_share_limit")
 
 #define IKE_COUNTER_ENUM(name, keyword) name,
 enum ike_counter { IKE_COUNTERS(IKE_COUNTER_ENUM) IKE_COUNTER_COUNT };

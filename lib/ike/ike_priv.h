@@ -201,12 +201,13 @@ struct child_sa {
 	bool installed; /* the host has the pair */
 	bool initiated; /* we began the exchange that made it */
 	bool confirmed; /* the peer has shown that it has the SA */
-	bool asked_early; /* what was asked about it last was asked before that */
-	bool surplus;     /* lost a simultaneous rekey: it is to be deleted once the peer has the one that stays */
-	bool claimed;     /* its remote addresses are its peer's alone */
-	bool piece;       /* carries less than policy wants: others may carry the rest */
-	uint16_t wants;   /* DELETE_CHILD, REKEY_CHILD */
-	uint32_t index;   /* of the profile's children */
+	bool asked_early;  /* what was asked about it last was asked before that */
+	bool surplus;      /* lost a simultaneous rekey: it is to be deleted once the peer has the one that stays */
+	bool claimed;      /* its remote addresses are its peer's alone */
+	bool piece;        /* carries less than policy wants: others may carry the rest */
+	uint16_t wants;    /* DELETE_CHILD, REKEY_CHILD */
+	uint32_t prefixes; /* of a tunnel that serves many: that its remote addresses split into */
+	uint32_t index;    /* of the profile's children */
 	uint32_t spi_in, spi_out;
 	struct suite suite;
 	uint64_t up_since_ns;
@@ -257,8 +258,10 @@ struct ike_sa {
 	uint64_t iv;        /* next explicit IV of a counter mode */
 	uint64_t created_order, established_order; /* the engine's count of such moments */
 	uint64_t heard_ns, up_since_ns;
-	uint64_t reauth_ns;   /* the peer has to be authenticated anew then; 0: never */
-	uint64_t predecessor; /* of ST_INHERITING: our SPI of the IKE SA that is being rekeyed */
+	uint64_t reauth_ns;    /* the peer has to be authenticated anew then; 0: never */
+	uint64_t put_off_ns;   /* the first TEMPORARY_FAILURE of those in a row */
+	uint8_t put_off_count; /* of them */
+	uint64_t predecessor;  /* of ST_INHERITING: our SPI of the IKE SA that is being rekeyed */
 	struct identity remote_id;
 	struct addr virtual[VIRTUAL_FAMILIES]; /* what the peer gave us, or was lent; ADDR_NONE: none of the family */
 	TAILQ_HEAD(child_list, child_sa) children;

@@ -105,12 +105,19 @@ static struct ike_sa *sa_alloc(struct ike_engine *e, struct tunnel *t, bool init
 	return sa;
 }
 
+static void tell_host(const struct ike_engine *e, const struct ike_sa *sa, enum ike_sa_news news)
+{
+	if (e->host.sa_news)
+		e->host.sa_news(e->host.context, sa_our_spi(sa), news);
+}
+
 static void sa_insert(struct ike_engine *e, struct ike_sa *sa, uint64_t spi_i, uint64_t spi_r)
 {
 	sa->spi_i = spi_i;
 	sa->spi_r = spi_r;
 	table_insert(&e->by_spi, &sa->by_spi, hash_u64(sa_our_spi(sa)));
 	engine_link(e, sa);
+	tell_host(e, sa, sa->established_order ? IKE_SA_UP : IKE_SA_OPENING);
 	e->sa_count++;
 }
 
@@ -281,6 +288,7 @@ void sa_close(struct ike_engine *e, struct ike_sa *sa, const char *reason)
 		sa_detach(e, sa, reason);
 	}
 	table_remove(&e->by_spi, &sa->by_spi);
+	tell_host(e, sa, IKE_SA_GONE);
 	if (sa->in_init)
 		table_remove(&e->by_init, &sa->by_init);
 	engine_unlink(sa);
@@ -392,8 +400,10 @@ static void tell_up(struct ike_engine *e, struct ike_sa *sa)
 	struct child_sa *child;
 
 	event_emit(e, IKE_EV_PHASE1_UP, sa->tunnel, sa, "%s", suite_format(&sa->suite, suite));
+	/* one whose mode we refuse is there to be deleted only */
 	TAILQ_FOREACH (child, &sa->children, siblings) {
-		child_tell_up(e, child);
+		if (child->installed)
+			child_tell_up(e, child);
 	}
 }
 
@@ -476,6 +486,7 @@ void sa_established(struct ike_engine *e, struct ike_sa *sa)
 	bool initial_contact = !sa->initiator && sa->handshake->initial_contact;
 
 	sa->established_order = ++e->order;
+	tell_host(e, sa, IKE_SA_UP);
 	sa->up_since_ns = sa->heard_ns = e->now_ns;
 	sa->proven = sa->initiator;
 	if (!sa->initiator && !(sa->wants & TASK_BIT(TASK_DELETE_IKE)))

@@ -306,3 +306,18 @@ int selector_list_narrow(const struct selector_list *offer, const struct selecto
 	*ret_cut = cut;
 	return out.count;
 }
+
+uint32_t selector_list_prefixes(const struct selector_list *list, uint32_t limit)
+{
+	uint32_t n = 0;
+
+	for (int i = 0; i < list->count; i++) {
+		struct addr low = list->items[i].low, last;
+		do {
+			prefix_between(&low, &list->items[i].high, &last);
+			low = addr_beside(&last, true);
+			n++;
+		} while (n <= limit && !addr_equal(&last, &list->items[i].high));
+	}
+	return n;
+}

@@ -41,6 +41,9 @@ bool selector_intersect(const struct selector *a, const struct selector *b, stru
 /* True when address, protocol and port (0 with has_port false: not known, e.g. a fragment) fall inside. */
 bool selector_matches(const struct selector *s, const struct addr *a, uint8_t protocol, bool has_port, uint16_t port);
 
+/* How many prefixes the addresses of all items split into; of more than `limit` no more than that they are. */
+uint32_t selector_list_prefixes(const struct selector_list *list, uint32_t limit);
+
 /* Every non-empty pairwise intersection of offer and policy, without duplicates or parts contained in others
  * (RFC 7296 2.9). Returns the count in *ret_narrowed; *ret_cut is false when each offered selector lies inside one of
  * the result, true otherwise (also when several of the result together would cover it). */

@@ -110,6 +110,36 @@ static bool host_path_usable(void *context, const struct addr *local, const stru
 	return !addr_equal(local, &n->gone) && (addr_equal(local, &n->inside) || addr_equal(local, &n->second));
 }
 
+static struct known_sa *known_sa(const struct node *n, uint64_t spi)
+{
+	size_t i = 0;
+
+	while (i < n->known_count && n->known[i].spi != spi)
+		i++;
+	return i < n->known_count ? &n->known[i] : NULL;
+}
+
+static void host_sa_news(void *context, uint64_t spi, enum ike_sa_news news)
+{
+	struct node *n = context;
+	struct known_sa *k = known_sa(n, spi);
+
+	if (k ? news == IKE_SA_OPENING || (news == IKE_SA_UP && k->up) : news == IKE_SA_GONE)
+		fault(n->wire, "news of an IKE SA that are none");
+	if (news == IKE_SA_GONE && k)
+		*k = n->known[--n->known_count];
+	if (news == IKE_SA_GONE)
+		return;
+	if (!k && n->known_count == n->known_capacity) {
+		n->known_capacity = 2 * n->known_capacity + 16;
+		n->known = reallocarray(n->known, n->known_capacity, sizeof(*n->known));
+		assert(n->known);
+	}
+	if (!k)
+		k = &n->known[n->known_count++];
+	*k = (struct known_sa){ spi, news == IKE_SA_UP };
+}
+
 /* RFC 7748 6.1 */
 void wire_fixed_job(struct crypto_job *job)
 {
@@ -542,7 +572,7 @@ void wire_init(struct wire *w, uint64_t seed)
 static void node_start(struct node *n)
 {
 	struct ike_host host = { n, host_random, host_psk, host_reserve, host_release, host_lease_take,
-		host_lease_give_back, host_path_usable };
+		host_lease_give_back, host_path_usable, host_sa_news };
 
 	n->engine = ike_engine_create(&n->settings, &host, n->profiles, n->profile_count);
 	assert(n->engine);
@@ -598,6 +628,9 @@ static void node_stop(struct node *n)
 	note_coverage(n);
 	ike_engine_free(n->engine);
 	n->engine = NULL;
+	free(n->known);
+	n->known = NULL;
+	n->known_count = n->known_capacity = 0;
 }
 
 void node_restart(struct node *n)
@@ -620,8 +653,22 @@ bool node_spis_add_up(const struct node *n)
 	return n->spis_out == node_live_pairs(n) + waiting;
 }
 
+bool node_sas_are_known(const struct node *n)
+{
+	size_t count = 0;
+
+	for (const struct ike_sa *sa = n->engine->sas; sa; sa = sa->next, count++) {
+		const struct known_sa *k = known_sa(n, sa_our_spi(sa));
+		if (!k || k->up != (sa->established_order != 0))
+			return false;
+	}
+	return count == n->known_count;
+}
+
 bool wire_done(struct wire *w)
 {
+	if (!node_sas_are_known(&w->a) || !node_sas_are_known(&w->b))
+		fault(w, "the host was not told which IKE SAs are here");
 	if (!node_spis_add_up(&w->a) || !node_spis_add_up(&w->b))
 		fault(w, "SPIs leaked");
 	node_stop(&w->a);

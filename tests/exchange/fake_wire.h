@@ -24,6 +24,12 @@ struct pair {
 	bool live;
 };
 
+/* What the engine has said of an IKE SA. */
+struct known_sa {
+	uint64_t spi;
+	bool up;
+};
+
 struct node {
 	char name;
 	struct wire *wire;
@@ -47,10 +53,12 @@ struct node {
 	uint32_t next_spi, spis_out;             /* SPIs reserved and not given back */
 	bool no_spi;                             /* spi_reserve finds none */
 	struct ike_sa *speaks_as;                /* whose keys seal_raw takes; NULL: those of node_sa */
-	unsigned lent;                           /* addresses of pools, not given back */
-	bool no_lease;                           /* pools are empty */
-	struct addr given[2];                    /* to us by the peer */
-	int times_given;                         /* and not gone */
+	struct known_sa *known;                  /* IKE SAs that are not gone */
+	size_t known_count, known_capacity;
+	unsigned lent;        /* addresses of pools, not given back */
+	bool no_lease;        /* pools are empty */
+	struct addr given[2]; /* to us by the peer */
+	int times_given;      /* and not gone */
 	struct address_list dns;
 	uint8_t bad_pad; /* seal_raw writes this pad length instead of the true one; 0: the true one */
 	unsigned events[IKE_EVENT_KINDS];
@@ -132,6 +140,8 @@ const struct pair *node_pair_of(const struct node *n, uint32_t tunnel, uint32_t 
 
 /* Every SPI that is out belongs to a live pair, or to an exchange that has not ended. */
 bool node_spis_add_up(const struct node *n);
+/* The engine has told of every IKE SA it has, and of no other, whether it is up. */
+bool node_sas_are_known(const struct node *n);
 /* As run_job: one key pair of X25519 for everybody, so that no job draws randomness of its own. */
 void wire_fixed_job(struct crypto_job *job);
 

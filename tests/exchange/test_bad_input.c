@@ -647,6 +647,8 @@ static void check_changed_answer(void (*change)(struct message *m), const char *
 	free(bytes);
 	CU_ASSERT_EQUAL(w.a.installs, 0);
 	CU_ASSERT_STRING_EQUAL(w.a.failure.reason, reason);
+	/* each says what to look at */
+	CU_ASSERT_TRUE(w.a.failure.hint[0]);
 	wire_run(&w, 500 * MS);
 	/* B was told by a Delete */
 	CU_ASSERT_EQUAL(node_live_pairs(&w.b), 0);
@@ -848,6 +850,39 @@ static void test_create_child_sa_without_an_entry_is_refused_politely(void)
 	CU_ASSERT_TRUE(wire_done(&w));
 }
 
+static void test_child_sa_not_found_names_the_child(void)
+{
+	static const uint8_t spi[4] = { 1, 2, 3, 4 }, nonce[32] = { 1 };
+	struct wire w;
+	struct last answer;
+	struct message m;
+	struct proposal_list offer;
+	uint8_t *bytes;
+	size_t len;
+
+	start_up(&w, 31);
+	watch_node(&w, &answer, &w.b);
+	protect_init_message(node_sa(&w.a), CREATE_CHILD_SA, false, 2, &m);
+	struct payload *p = message_add_notify(&m, NOTIFY_REKEY_SA, BYTES_NONE);
+	p->notify.protocol = PROTOCOL_ESP;
+	p->notify.spi = BYTES_OF(spi);
+	offer = w.a.profiles[0].children[0].proposals;
+	proposals_address(&offer, 4, 0x11223344);
+	message_add_sa(&m, &offer);
+	message_add(&m, PAYLOAD_NONCE)->nonce = BYTES_OF(nonce);
+	message_add_ts(&m, PAYLOAD_TSI, &w.a.profiles[0].children[0].local);
+	message_add_ts(&m, PAYLOAD_TSR, &w.a.profiles[0].children[0].remote);
+	CU_ASSERT_EQUAL(protect_seal(w.a.engine, node_sa(&w.a), &m, &bytes, &len), 0);
+	give(&w.b, BYTES(bytes, len));
+	free(bytes);
+	CU_ASSERT_TRUE(open_last(&answer, &w.a, &m));
+	const struct payload *found = message_find_notify(&m, NOTIFY_CHILD_SA_NOT_FOUND);
+	CU_ASSERT_PTR_NOT_NULL_FATAL(found);
+	CU_ASSERT_EQUAL(found->notify.protocol, PROTOCOL_ESP);
+	CU_ASSERT_TRUE(bytes_equal(found->notify.spi, BYTES_OF(spi)));
+	CU_ASSERT_TRUE(wire_done(&w));
+}
+
 static void test_message_in_clear_to_an_established_sa_is_dropped(void)
 {
 	struct wire w;
@@ -983,6 +1018,7 @@ static const struct test tests[] = {
 	TEST(test_malformed_request_under_keys_ends_the_sa),
 	TEST(test_malformed_response_under_keys_ends_the_sa),
 	TEST(test_create_child_sa_without_an_entry_is_refused_politely),
+	TEST(test_child_sa_not_found_names_the_child),
 	TEST(test_message_in_clear_to_an_established_sa_is_dropped),
 	TEST(test_second_ike_auth_is_refused),
 	TEST(test_legal_but_unexpected_request_is_answered),

@@ -117,6 +117,7 @@ static void test_our_own_child_has_its_place_among_all(void)
 	ask_for_child(&w, 62, 0x2000);
 	CU_ASSERT_STRING_EQUAL(w.a.failure.reason, "too many Child SAs");
 	CU_ASSERT_EQUAL(w.a.failure.notify, NOTIFY_NO_ADDITIONAL_SAS);
+	CU_ASSERT_PTR_NOT_NULL(strstr(w.a.failure.hint, "without end"));
 	answer_child(&w, 2, 1, 0x3000);
 	CU_ASSERT_EQUAL(node_sa(&w.a)->child_count, CHILD_SAS_MAX);
 	/* nor is another one of ours begun */
@@ -174,7 +175,44 @@ static void test_rekeyings_beside_our_own_are_few(void)
 	CU_ASSERT_TRUE(wire_done(&w));
 }
 
+/* ---- putting off ---- */
+
+/* RFC 7296 2.25 */
+static void test_a_request_is_not_put_off_for_ever(void)
+{
+	struct wire w;
+	struct message m;
+	unsigned asked = 0;
+
+	wire_init(&w, 3);
+	w.a.profiles[0].dpd_interval_ns = 0;
+	wire_start(&w);
+	CU_ASSERT_TRUE_FATAL(wire_run_until_up(&w, 5 * S));
+	wire_run(&w, 100 * MS);
+	w.b.dead = true;
+	node_index_command(&w.a, IKE_REKEY, 0, 0);
+	for (; node_sa(&w.a)->state == ST_ESTABLISHED && asked < 600; asked++) {
+		if (node_sa(&w.a)->outbox.request) {
+			protect_init_message(
+				node_sa(&w.b), CREATE_CHILD_SA, true, node_sa(&w.a)->outbox.request_id, &m);
+			message_add_notify(&m, NOTIFY_TEMPORARY_FAILURE, BYTES_NONE);
+			say(&w, &m);
+		}
+		if (asked == 10)
+			CU_ASSERT_EQUAL(w.a.events[IKE_EV_FAILED], 1);
+		wire_run(&w, S);
+	}
+	CU_ASSERT_TRUE(asked > 240 && asked < 250);
+	CU_ASSERT_EQUAL(w.a.events[IKE_EV_FAILED], 2);
+	CU_ASSERT_EQUAL(w.a.failure.notify, NOTIFY_TEMPORARY_FAILURE);
+	w.b.dead = false;
+	node_restart(&w.b);
+	CU_ASSERT_TRUE(wire_run_until_up(&w, 60 * S));
+	CU_ASSERT_TRUE(wire_done(&w));
+}
+
 static const struct test tests[] = {
+	TEST(test_a_request_is_not_put_off_for_ever),
 	TEST(test_rekeyings_beside_our_own_are_few),
 	TEST(test_our_own_child_has_its_place_among_all),
 };

@@ -79,6 +79,7 @@ static struct ike_sa *sa_of(struct node *n, const struct vector *v, bool initiat
 	suite_of_proposal(&p, &sa->suite);
 	sa->spi_i = load_be64(get(v, "spi_i").data);
 	sa->spi_r = load_be64(get(v, "spi_r").data);
+	n->known[0].spi = sa_our_spi(sa); /* the host goes along */
 	h->nonce_i_len = h->nonce_r_len = 32;
 	memcpy(h->nonce_i, get(v, "ni").data, 32);
 	memcpy(h->nonce_r, get(v, "nr").data, 32);

@@ -103,6 +103,7 @@ static void test_transport_mode_declined_and_not_given_up(void)
 	CU_ASSERT_STRING_EQUAL(w.a.failure.reason, "the peer declines transport mode");
 	CU_ASSERT_EQUAL(node_live_pairs(&w.a) + node_live_pairs(&w.b), 0);
 	CU_ASSERT_EQUAL(w.a.installs, 0);
+	CU_ASSERT_EQUAL(w.a.events[IKE_EV_PHASE2_UP], 0);
 	CU_ASSERT_EQUAL(node_status(&w.a, 0).phase1, PHASE_UP);
 	wire_run(&w, 120 * S);
 	CU_ASSERT_TRUE(w.b.installs > 1 && w.b.installs < 20);

@@ -323,6 +323,95 @@ static void test_dead_peer_leaves_the_others(void)
 	CU_ASSERT_TRUE(wire_done(&w));
 }
 
+/* 10.1.0.1-10.1.0.254 is fourteen prefixes: five such are more than one Child SA may take of the table that all peers
+ * share. */
+static void test_ranges_that_split_into_too_many_prefixes_are_refused(void)
+{
+	struct wire w;
+
+	start(&w, 14, NULL);
+	selectors_set(&w.a.profiles[0].children[0].local,
+		"10.1.0.1-10.1.0.254,10.1.1.1-10.1.1.254,10.1.2.1-10.1.2.254,10.1.3.1-10.1.3.254,10.1.4.1-10.1.4.254");
+	bring_up(&w, 0);
+	CU_ASSERT_EQUAL(peer_status(&w.b, names[0]).phase1, PHASE_UP);
+	CU_ASSERT_EQUAL(peer_status(&w.b, names[0]).children[0].state, PHASE_DOWN);
+	CU_ASSERT_EQUAL(w.b.failure.notify, NOTIFY_TS_UNACCEPTABLE);
+	CU_ASSERT_STRING_EQUAL(w.b.failure.reason, "the peer's address ranges split into too many prefixes");
+	CU_ASSERT_STRING_EQUAL(w.b.failure.theirs, "a.example.net");
+	CU_ASSERT_EQUAL(node_counter(&w.b, IKE_C_SHARE_LIMIT), 1);
+	/* as prefixes they fit */
+	node_command(&w.a, IKE_TERMINATE, 0);
+	wire_run(&w, S);
+	selectors_set(&w.a.profiles[0].children[0].local, "10.1.0.0/24,10.1.1.0/24,10.1.2.0/24,10.1.3.0/24");
+	bring_up(&w, 0);
+	CU_ASSERT_TRUE(peer_up(&w, 0));
+	CU_ASSERT_TRUE(wire_done(&w));
+}
+
+/* The first peer wants two children, of fourteen prefixes each. */
+static void start_greedy(struct wire *w, uint64_t seed)
+{
+	start(w, seed, NULL);
+	w->a.profiles[0].children[1] = w->a.profiles[0].children[0];
+	w->a.profiles[0].child_count = 2;
+	selectors_set(&w->a.profiles[0].children[0].local, "10.1.0.1-10.1.0.254");
+	selectors_set(&w->a.profiles[0].children[1].local, "10.1.1.1-10.1.1.254");
+}
+
+/* What it may have it has, and keeps through rekeys; others have theirs. */
+static void greedy_is_held(struct wire *w, const char *reason)
+{
+	bring_up(w, 0);
+	CU_ASSERT_EQUAL(node_live_pairs(&w->b), 1);
+	CU_ASSERT_EQUAL(w->b.failure.notify, NOTIFY_NO_ADDITIONAL_SAS);
+	CU_ASSERT_STRING_EQUAL(w->b.failure.reason, reason);
+	CU_ASSERT(node_counter(&w->b, IKE_C_SHARE_LIMIT) > 0);
+	uint32_t spi = peer_status(&w->b, names[0]).children[0].spi_in;
+	node_index_command(&w->a, IKE_REKEY, 0, 0);
+	wire_run(w, 10 * S);
+	CU_ASSERT_NOT_EQUAL(peer_status(&w->b, names[0]).children[0].spi_in, spi);
+	CU_ASSERT_TRUE(peer_up(w, 0));
+	bring_up(w, 1);
+	CU_ASSERT_TRUE(peer_up(w, 1));
+	CU_ASSERT_TRUE(wire_done(w));
+}
+
+static void test_identity_has_no_more_than_its_share_of_prefixes(void)
+{
+	struct wire w;
+
+	start_greedy(&w, 15);
+	w.b.engine->settings.peer_prefixes_max = 20;
+	greedy_is_held(&w, "this identity has as many addresses as it may");
+}
+
+static void test_identity_has_no_more_than_its_share_of_children(void)
+{
+	struct wire w;
+
+	start_greedy(&w, 16);
+	w.b.engine->settings.peer_children_max = 1;
+	greedy_is_held(&w, "this identity has as many Child SAs as it may");
+}
+
+/* We rekey, and the peer answers with ranges that it has chosen for it: it gets no more that way. */
+static void test_answer_that_splits_into_too_many_prefixes_is_not_taken(void)
+{
+	struct wire w;
+
+	start(&w, 17, NULL);
+	bring_up(&w, 0);
+	CU_ASSERT_TRUE(peer_up(&w, 0));
+	w.b.engine->settings.peer_prefixes_max = 10;
+	selectors_set(&w.a.profiles[0].children[0].local, "10.1.0.1-10.1.0.254");
+	peer_command(&w.b, IKE_REKEY, names[0], 0);
+	wire_run(&w, 10 * S);
+	CU_ASSERT(node_counter(&w.b, IKE_C_SHARE_LIMIT) > 0);
+	CU_ASSERT_STRING_EQUAL(w.b.failure.reason, "this identity has as many addresses as it may");
+	CU_ASSERT_EQUAL(node_live_pairs(&w.b), 0);
+	CU_ASSERT_TRUE(wire_done(&w));
+}
+
 static const struct test tests[] = {
 	TEST(test_peers_come_up_side_by_side),
 	TEST(test_peer_goes_alone),
@@ -336,6 +425,10 @@ static const struct test tests[] = {
 	TEST(test_too_many_peers_are_refused_by_name),
 	TEST(test_pattern_says_who_may_come),
 	TEST(test_dead_peer_leaves_the_others),
+	TEST(test_ranges_that_split_into_too_many_prefixes_are_refused),
+	TEST(test_identity_has_no_more_than_its_share_of_prefixes),
+	TEST(test_identity_has_no_more_than_its_share_of_children),
+	TEST(test_answer_that_splits_into_too_many_prefixes_is_not_taken),
 };
 
 int main(int argc, char **argv)

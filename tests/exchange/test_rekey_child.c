@@ -243,12 +243,12 @@ static void test_a_refused_rekey_ends_in_a_new_child(void)
 	w.a.profiles[0].children[0].lifetime_ns = 60 * S;
 	wire_start(&w);
 	CU_ASSERT_TRUE_FATAL(wire_run_until_up(&w, 5 * S));
-	w.b.no_spi = true;
+	proposals_set(&w.b.profiles[0].children[0].proposals, PROTOCOL_ESP, "aes256gcm16");
 	wire_run(&w, 57 * S);
 	CU_ASSERT_TRUE(wire_up(&w));
-	CU_ASSERT_EQUAL(w.a.failure.notify, NOTIFY_NO_ADDITIONAL_SAS);
+	CU_ASSERT_EQUAL(w.a.failure.notify, NOTIFY_NO_PROPOSAL_CHOSEN);
 	CU_ASSERT_EQUAL(w.a.failure.exchange, CREATE_CHILD_SA);
-	w.b.no_spi = false;
+	proposals_set(&w.b.profiles[0].children[0].proposals, PROTOCOL_ESP, "aes128gcm16");
 	wire_run(&w, 20 * S);
 	CU_ASSERT_TRUE(wire_up(&w));
 	CU_ASSERT_EQUAL(w.a.events[IKE_EV_PHASE1_UP], 1);

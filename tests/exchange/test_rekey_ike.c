@@ -328,6 +328,26 @@ static void test_a_peer_that_rekeys_without_end_leaves_few_ike_sas(void)
 
 /* ---- authenticating anew ---- */
 
+/* RFC 7296 1.3: B makes no further SA on this IKE SA. */
+static void test_no_additional_sas_to_a_rekey_brings_a_new_ike_sa(void)
+{
+	struct wire w;
+
+	start_up(&w, 14);
+	w.b.no_spi = true;
+	node_index_command(&w.a, IKE_REKEY, 0, 0);
+	wire_run(&w, 25 * MS);
+	CU_ASSERT_EQUAL(w.a.failure.notify, NOTIFY_NO_ADDITIONAL_SAS);
+	w.b.no_spi = false;
+	wire_run(&w, 8 * S);
+	CU_ASSERT_EQUAL(w.a.events[IKE_EV_PHASE1_UP], 2);
+	CU_ASSERT_EQUAL(ike_sa_count(w.a.engine), 1);
+	CU_ASSERT_EQUAL(ike_sa_count(w.b.engine), 1);
+	CU_ASSERT_EQUAL(w.traffic_lost, 0);
+	CU_ASSERT_TRUE(wire_up(&w));
+	CU_ASSERT_TRUE(wire_done(&w));
+}
+
 static void init_reauth(struct wire *w, uint64_t seed)
 {
 	wire_init(w, seed);
@@ -414,6 +434,7 @@ static const struct test tests[] = {
 	TEST(test_termination_during_a_rekey),
 	TEST(test_children_wait_for_the_new_ike_sa),
 	TEST(test_a_peer_that_rekeys_without_end_leaves_few_ike_sas),
+	TEST(test_no_additional_sas_to_a_rekey_brings_a_new_ike_sa),
 	TEST(test_authentication_is_renewed_without_a_break),
 	TEST(test_all_children_move_to_the_new_authentication),
 	TEST(test_the_responder_tells_how_long_an_authentication_lasts),

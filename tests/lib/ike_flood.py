@@ -1,11 +1,11 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: BSD-3-Clause
-"""Sends IKE messages of peers that do not exist, each from a source of its own, as fast as it can or at RATE a second
-(raw socket; run it in the WAN's namespace). Prints how many were sent.
+"""Sends IKE messages of peers that do not exist, each from a source of its own or all in the name of SOURCE, as fast as
+it can or at RATE a second (raw socket; run it in the WAN's namespace). Prints how many were sent.
 
-usage: ike_flood.py DST init | auth | fragments COUNT [RATE]
-init: IKE_SA_INIT requests that a gateway for anybody accepts; auth: IKE_AUTH requests, fragments: their fragments, of
-IKE SAs that nobody has.
+usage: ike_flood.py DST init | auth | fragments | informational COUNT [RATE [SOURCE]]
+init: IKE_SA_INIT requests that a gateway for anybody accepts; auth: IKE_AUTH requests, fragments: their fragments,
+informational: requests as of a peer that asks whether we are there, of IKE SAs that nobody has.
 """
 import os
 import random
@@ -15,7 +15,7 @@ import sys
 import time
 
 UDP, IKE_PORT = 17, 500
-SA_INIT, AUTH, FLAG_INITIATOR = 34, 35, 0x08
+SA_INIT, AUTH, INFORMATIONAL, FLAG_INITIATOR = 34, 35, 37, 0x08
 SA, KE, NONCE, NONE, IDI, SK, SKF = 33, 34, 40, 0, 35, 46, 53
 SOURCES = 0x64400001  # 100.64.0.1 and on: 4 million of them (RFC 6598)
 
@@ -39,7 +39,8 @@ def message(kind, spi_i, noise):
     if kind == "init":
         spi_r, exchange, message_id, first = bytes(8), SA_INIT, 0, SA
         body = payload(KE, proposal()) + payload(NONCE, struct.pack("!HH", 20, 0) + noise[:96]) + payload(NONE, noise[:32])
-    elif kind == "auth":
+    elif kind in ("auth", "informational"):
+        exchange = AUTH if kind == "auth" else INFORMATIONAL
         first, body = SK, payload(IDI, noise[:200])
     else:
         first, body = SKF, payload(IDI, struct.pack("!HH", 1, 3) + noise)
@@ -56,11 +57,12 @@ def datagram(source, destination, data):
 def main():
     destination, kind, count = socket.inet_aton(sys.argv[1]), sys.argv[2], int(sys.argv[3])
     rate = int(sys.argv[4]) if len(sys.argv) > 4 else 0
+    source = int.from_bytes(socket.inet_aton(sys.argv[5]), "big") if len(sys.argv) > 5 else None
     sock = socket.socket(socket.AF_INET, socket.SOCK_RAW, socket.IPPROTO_RAW)
     template = bytearray(datagram(bytes(4), destination, message(kind, bytes(8), os.urandom(320))))
     start, to = time.monotonic(), (sys.argv[1], 0)
     for i in range(count):
-        struct.pack_into("!I", template, 12, SOURCES + i % 0x3ffffe)
+        struct.pack_into("!I", template, 12, source or SOURCES + i % 0x3ffffe)
         struct.pack_into("!Q", template, 28, random.getrandbits(63) + 1)
         sock.sendto(template, to)
         if rate and i % 100 == 0:

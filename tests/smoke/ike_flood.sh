@@ -1,7 +1,8 @@
 #!/bin/bash
 # SPDX-License-Identifier: BSD-3-Clause
-# Floods of IKE messages from forged sources at a gateway for anybody: IKE_SA_INIT, IKE_AUTH, fragments of it. A tunnel
-# that is up keeps its numbered traffic and rekeys; a peer that is not gets in through a cookie; memory stays bounded.
+# Floods of IKE messages from forged sources at a gateway for anybody: IKE_SA_INIT, IKE_AUTH, fragments of it, from as
+# many sources and in the name of the peer that is up. The tunnel keeps its numbered traffic and rekeys; a peer that is
+# not up gets in through a cookie; memory stays bounded.
 # What a port's driver did not take in time, since others had the CPU, is no fault of the gateway's: of the numbers as many may
 # be missing, and one in a hundred at most.
 # SALLYPORT_LONG=1: 10^6 of each kind, else some 10^4.
@@ -10,15 +11,15 @@
 # shellcheck source=/dev/null
 . "$(dirname "$0")/../lib/scenario.sh"
 
-count=40000
+count=60000
 udp_rate=500
-numbers=1000
+numbers=700
 [ "${SALLYPORT_LONG:-0}" = 0 ] || { count=1000000 numbers=5000; }
 
 memory_kb() { awk '/^VmRSS/ { print $2 }' "/proc/${pids[gw-b]}/status"; }
 
-# flood KIND: runs beside what follows
-flood() { spawn flood ip netns exec "$(ns wan)" python3 "$repo/tests/lib/ike_flood.py" 198.51.100.1 "$1" $count $flood_rate; }
+# flood KIND [SOURCE]: runs beside what follows
+flood() { spawn flood ip netns exec "$(ns wan)" python3 "$repo/tests/lib/ike_flood.py" 198.51.100.1 "$1" $count $flood_rate ${2:+"$2"}; }
 
 flood_over() {
 	wait_for 300 dead flood
@@ -39,15 +40,18 @@ numbers_pass() {
 	[ $lost -le $missed ] && [ $lost -le $((numbers / 100)) ] || because "$lost of $numbers lost, $missed missed by the ports"
 }
 
-# The tunnel's traffic and a rekey of it, while the flood of KIND that COUNTER counts runs to its end.
+# held_against KIND COUNTER [SOURCE]: a rekey before the flood of KIND that COUNTER counts is over, and the tunnel's traffic
+# until it is.
 held_against() {
 	local before spi
 	before=$(gw_counter gw-b "$2")
 	spi=$(gw_spi gw-a in)
-	flood "$1"
-	numbers_pass ha 10.1.0.2 hb 10.2.0.2 || return 1
+	flood "$1" "${3:-}"
+	wait_for 5 counter_above gw-b "$2" "$before" || because "no flood" || return 1
 	gw_ctl gw-a rekey to-b || because "rekey is refused" || return 1
 	wait_for 10 rekeyed "$spi" || because "no rekey in 10 s of flood" || return 1
+	! dead flood || because "no rekey while the flood ran" || return 1
+	numbers_pass ha 10.1.0.2 hb 10.2.0.2 || return 1
 	numbers_pass hb 10.2.0.2 ha 10.1.0.2 || return 1
 	flood_over || return 1
 	echo "# $1: $(tail -n 1 "$work/flood.log"), $(($(gw_counter gw-b "$2") - before)) counted as $2"
@@ -82,7 +86,9 @@ pair_start
 check ike_flood/comes_up both_up 15
 memory_before=$(memory_kb)
 check ike_flood/init held_against init cookie_sent
-check ike_flood/junk_auth held_against auth unknown_ike_spi
-check ike_flood/fragments held_against fragments unknown_ike_spi
+check ike_flood/junk_auth held_against auth rate_limit
+check ike_flood/fragments held_against fragments rate_limit
+check ike_flood/in_the_peers_name held_against informational rate_limit 192.0.2.1
+check ike_flood/beginnings_in_the_peers_name held_against init rate_limit 192.0.2.1
 check ike_flood/peer_gets_in_through_a_cookie in_through_a_cookie
 check ike_flood/memory_bounded memory_bounded

@@ -183,6 +183,57 @@ static bool rival_claims(const struct ike_sa *sa, uint8_t exchange, bool initiat
 	return true;
 }
 
+/* Of all Child SAs of an identity, also those on their way out: what it has of the host's tables. */
+static void share_count(const struct tunnel *t, uint32_t *ret_children, uint32_t *ret_prefixes)
+{
+	const struct child_sa *child;
+
+	*ret_children = *ret_prefixes = 0;
+	for (const struct ike_sa *sa = t->sas; sa; sa = sa->sibling) {
+		*ret_children += sa->child_count;
+		TAILQ_FOREACH (child, &sa->children, siblings)
+			*ret_prefixes += child->prefixes;
+	}
+}
+
+/* One that replaces another and takes no more than that had is let through: the traffic of a peer that has all it may
+ * is not to end with the life of its SAs. */
+static const char *over_share(
+	const struct ike_engine *e, const struct ike_sa *sa, const struct child_sa *old, uint32_t prefixes)
+{
+	uint32_t children, before;
+
+	if (old && prefixes <= old->prefixes)
+		return NULL;
+	share_count(sa->tunnel, &children, &before);
+	if (!old && children >= e->settings.peer_children_max)
+		return "this identity has as many Child SAs as it may";
+	return before + prefixes > e->settings.peer_prefixes_max ? "this identity has as many addresses as it may"
+								 : NULL;
+}
+
+bool child_over_share(struct ike_engine *e, const struct ike_sa *sa, uint8_t exchange, bool initiator,
+	const struct child_sa *old, const struct agreement *a, struct ike_failure *ret_failure)
+{
+	const uint32_t limit = e->settings.child_prefixes_max;
+	uint32_t prefixes = sa->tunnel->base ? selector_list_prefixes(&a->ts.remote, limit) : 0;
+	/* an answer that we do not want ends the IKE SA: what we ask for anew is bounded by what we ask for */
+	bool counts = prefixes <= limit && (old || !initiator);
+	const char *over = counts ? over_share(e, sa, old, prefixes) : NULL;
+
+	if (prefixes > limit)
+		*ret_failure = failure_make(2, exchange, initiator, initiator ? 0 : NOTIFY_TS_UNACCEPTABLE,
+			"the peer's address ranges split into too many prefixes", "ranges that are prefixes take one");
+	else if (over)
+		*ret_failure = failure_make(2, exchange, initiator, initiator ? 0 : NOTIFY_NO_ADDITIONAL_SAS, over,
+			"fewer Child SAs, or addresses in fewer prefixes");
+	else
+		return false;
+	e->counters[IKE_C_SHARE_LIMIT]++;
+	failure_set_identities(ret_failure, &sa->tunnel->profile->local_id, &sa->remote_id, NULL);
+	return true;
+}
+
 /* ---- responder ---- */
 
 /* Both ask for transport mode. */
@@ -344,6 +395,8 @@ uint16_t child_agree(struct ike_engine *e, const struct ike_sa *sa, const struct
 		return refuse_more(exchange, "another host behind the same NAT has these selectors", ret_failure);
 	if (rival_claims(sa, exchange, false, ret, ret_failure))
 		return NOTIFY_TS_UNACCEPTABLE;
+	if (child_over_share(e, sa, exchange, false, old, ret, ret_failure))
+		return ret_failure->notify;
 	if (!child_has_room(sa))
 		return refuse_more(exchange, "too many Child SAs", ret_failure);
 	ret->spi_in = e->host.spi_reserve(e->host.context, &sa->local.addr, &sa->remote.addr);

@@ -13,6 +13,10 @@
 /* What the peer could not do now it is asked for again after 1 to 2 s. */
 #define PAUSE_NS SECOND_NS
 
+/* It is told of after so many refusals, and after some minutes of nothing else the IKE SA ends (RFC 7296 2.25). */
+#define PUT_OFF_TOLD   3
+#define PUT_OFF_MAX_NS (240 * SECOND_NS)
+
 /* What it refuses to rekey is tried again so much later, until its life is over. */
 #define REFUSED_PAUSE_NS (10 * SECOND_NS)
 
@@ -313,6 +317,23 @@ static bool follow_group(struct ike_engine *e, struct ike_sa *sa, const struct p
 	return start_key(e, sa, x);
 }
 
+/* True: it has lasted too long, and the IKE SA ends. */
+static bool put_off(struct ike_engine *e, struct ike_sa *sa)
+{
+	uint8_t phase = sa->ours->kind == CREATE_REKEY_IKE ? 1 : 2;
+	struct ike_failure f = failure_make(phase, CREATE_CHILD_SA, true, NOTIFY_TEMPORARY_FAILURE,
+		"the peer puts our request off again and again", "look at the peer's log: what is it busy with?");
+	bool ends = sa->put_off_count && e->now_ns >= sa->put_off_ns + PUT_OFF_MAX_NS;
+
+	if (!sa->put_off_count)
+		sa->put_off_ns = e->now_ns;
+	if (sa->put_off_count < UINT8_MAX)
+		sa->put_off_count++;
+	if (sa->put_off_count == PUT_OFF_TOLD || ends)
+		failure_report(e, sa->tunnel, sa, NULL, &f);
+	return ends;
+}
+
 /* The wish stays, and is told again when the pause is over. */
 static void ask_later(struct ike_engine *e, struct ike_sa *sa)
 {
@@ -335,7 +356,12 @@ static void on_refusal(struct ike_engine *e, struct ike_sa *sa, const struct pay
 	struct child_sa *old = child_of_spi(sa, x->old_spi);
 	uint16_t notify = error ? error->notify.type : 0;
 
-	if (notify == NOTIFY_TEMPORARY_FAILURE) {
+	if (notify != NOTIFY_TEMPORARY_FAILURE)
+		sa->put_off_count = 0;
+	if (notify == NOTIFY_TEMPORARY_FAILURE && put_off(e, sa)) {
+		drop_ours(e, sa);
+		sa_terminate(e, sa, AFTER_RESTART, "the peer puts our requests off for minutes");
+	} else if (notify == NOTIFY_TEMPORARY_FAILURE) {
 		ask_later(e, sa);
 	} else if (notify == NOTIFY_CHILD_SA_NOT_FOUND && x->kind == CREATE_REKEY_CHILD) {
 		drop_ours(e, sa);
@@ -347,12 +373,16 @@ static void on_refusal(struct ike_engine *e, struct ike_sa *sa, const struct pay
 		if (notify != NOTIFY_SINGLE_PAIR_REQUIRED)
 			child_report_refusal(e, sa, CREATE_CHILD_SA, x->index, notify);
 		drop_ours(e, sa);
-	} else if (x->kind == CREATE_REKEY_IKE) {
-		rekey_ike_report_refusal(e, sa, notify);
-		fall_back(e, sa);
 	} else {
-		child_report_refusal(e, sa, CREATE_CHILD_SA, x->index, notify);
+		if (x->kind == CREATE_REKEY_IKE)
+			rekey_ike_report_refusal(e, sa, notify);
+		else
+			child_report_refusal(e, sa, CREATE_CHILD_SA, x->index, notify);
+		bool renew = notify == NOTIFY_NO_ADDITIONAL_SAS && x->kind != CREATE_NEW && rekey_ike_can_renew(sa);
 		fall_back(e, sa);
+		/* RFC 7296 1.3: it makes no more on this IKE SA, be it to replace one; on a new one it does */
+		if (renew)
+			rekey_ike_reauthenticate(e, sa);
 	}
 }
 
@@ -403,14 +433,22 @@ static void finish_ours(struct ike_engine *e, struct ike_sa *sa, struct bytes sh
 	task_flush(e, sa);
 }
 
+static bool child_fits(struct ike_engine *e, const struct ike_sa *sa, const struct message *m, struct create *x,
+	struct ike_failure *ret_failure)
+{
+	const struct child_sa *old = x->kind == CREATE_REKEY_CHILD ? child_of_spi(sa, x->old_spi) : NULL;
+
+	return child_answer_fits(sa, m, x->index, x->reserved, &x->offer, &x->agreed, ret_failure) &&
+	       !child_over_share(e, sa, CREATE_CHILD_SA, true, old, &x->agreed, ret_failure);
+}
+
 static void on_answer(struct ike_engine *e, struct ike_sa *sa, const struct message *m)
 {
 	struct create *x = sa->ours;
 	struct ike_failure f;
 
-	bool fits = x->kind == CREATE_REKEY_IKE
-			    ? rekey_ike_answer_fits(sa, m, x, &f)
-			    : child_answer_fits(sa, m, x->index, x->reserved, &x->offer, &x->agreed, &f);
+	sa->put_off_count = 0;
+	bool fits = x->kind == CREATE_REKEY_IKE ? rekey_ike_answer_fits(sa, m, x, &f) : child_fits(e, sa, m, x, &f);
 	if (!fits) {
 		reject(e, sa, &f);
 		return;
@@ -459,6 +497,20 @@ static void respond_notify(
 	struct ike_engine *e, struct ike_sa *sa, const struct input *in, uint16_t notify, struct bytes data)
 {
 	if (protect_respond_error(e, sa, in, notify, data))
+		sa_fail(e, sa);
+}
+
+/* RFC 7296 3.10.1: with the SPI of REKEY_SA. */
+static void respond_not_found(struct ike_engine *e, struct ike_sa *sa, const struct input *in)
+{
+	const struct payload *rekey = message_find_notify(in->m, NOTIFY_REKEY_SA);
+	struct message m;
+
+	protect_init_message(sa, CREATE_CHILD_SA, true, in->m->header.message_id, &m);
+	struct payload *p = message_add_notify(&m, NOTIFY_CHILD_SA_NOT_FOUND, BYTES_NONE);
+	p->notify.protocol = rekey->notify.protocol;
+	p->notify.spi = rekey->notify.spi;
+	if (protect_respond(e, sa, in->d, &m))
 		sa_fail(e, sa);
 }
 
@@ -689,7 +741,9 @@ enum step create_child_on_request(struct ike_engine *e, struct ike_sa *sa, const
 		       : old                                       ? CREATE_REKEY_CHILD
 								   : CREATE_NEW;
 
-	if (notify)
+	if (notify == NOTIFY_CHILD_SA_NOT_FOUND)
+		respond_not_found(e, sa, in);
+	else if (notify)
 		respond_notify(e, sa, in, notify, BYTES_NONE);
 	else
 		negotiate(e, sa, in, kind, old);

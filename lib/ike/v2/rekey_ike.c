@@ -243,14 +243,19 @@ void rekey_ike_postpone(struct ike_engine *e, struct ike_sa *sa, uint64_t pause_
 	sa_set_timer(e, sa, TIMER_REKEY, e->now_ns + pause_ns);
 }
 
+/* Whoever rekeyed it last is its initiator, but not therefore who can begin anew. */
+bool rekey_ike_can_renew(const struct ike_sa *sa)
+{
+	return sa->state == ST_ESTABLISHED && sa->began && !addr_is_any(&sa->tunnel->profile->remote_addr);
+}
+
 void rekey_ike_reauthenticate(struct ike_engine *e, struct ike_sa *sa)
 {
 	struct tunnel *t = sa->tunnel;
 
 	if (sa->state != ST_ESTABLISHED)
 		return;
-	/* whoever rekeyed it last is its initiator, but not therefore who can begin anew */
-	if (!sa->began || addr_is_any(&t->profile->remote_addr)) {
+	if (!rekey_ike_can_renew(sa)) {
 		sa_terminate(e, sa, AFTER_RESTART, "the peer did not authenticate anew");
 		return;
 	}

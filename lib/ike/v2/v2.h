@@ -116,6 +116,10 @@ void child_offer(const struct ike_sa *sa, uint8_t exchange, uint32_t index, uint
 /* Initiator: what the peer chose lies within our offer; else *ret_failure. */
 bool child_answer_fits(const struct ike_sa *sa, const struct message *m, uint32_t index, uint32_t spi_in,
 	const struct ts_pair *offer, struct agreement *ret, struct ike_failure *ret_failure);
+/* Tables that all peers share are not one peer's to fill: whether its identity would have more of them than it may with
+ * what was agreed on; old: what that replaces, or NULL. */
+bool child_over_share(struct ike_engine *e, const struct ike_sa *sa, uint8_t exchange, bool initiator,
+	const struct child_sa *old, const struct agreement *a, struct ike_failure *ret_failure);
 /* Initiator: its mode is acceptable; if not, the peer has to delete the SA that it made (RFC 7296 1.3.1). */
 bool child_mode_fits(const struct ike_sa *sa, const struct agreement *a);
 void child_refuse_mode(struct ike_engine *e, struct ike_sa *sa, uint8_t exchange, const struct agreement *a);
@@ -250,6 +254,8 @@ void rekey_ike_offer(const struct ike_sa *sa, const struct create *x, struct mes
 bool rekey_ike_answer_fits(
 	const struct ike_sa *sa, const struct message *m, struct create *x, struct ike_failure *ret_failure);
 void rekey_ike_report_refusal(struct ike_engine *e, struct ike_sa *sa, uint16_t notify);
+/* A new IKE SA can be begun beside it. */
+bool rekey_ike_can_renew(const struct ike_sa *sa);
 /* Responder: 0 or the notify that refuses; adds SA. */
 uint16_t rekey_ike_agree(
 	const struct ike_sa *sa, const struct message *request, struct create *x, struct ike_failure *ret_failure);

@@ -171,6 +171,24 @@ static void test_prefix_range_of_ipv6(void)
 	CU_ASSERT_FALSE(prefix_contains(&p, &l));
 }
 
+/* A range that is no prefix, piece by piece. */
+static void test_prefix_between_splits_a_range(void)
+{
+	static const uint8_t lengths[] = { 32, 31, 30, 29, 28, 27, 26, 26, 27, 28, 29, 30, 31, 32 };
+	struct addr low = addr_of("10.1.0.1"), high = addr_of("10.1.0.254"), last = low, all = addr_of("::");
+	struct addr highest = addr_of("ffff:ffff:ffff:ffff:ffff:ffff:ffff:ffff");
+
+	for (size_t i = 0; i < ARRAY_LEN(lengths); i++) {
+		struct prefix p = prefix_between(&low, &high, &last);
+		CU_ASSERT_EQUAL(p.len, lengths[i]);
+		CU_ASSERT(addr_equal(&p.addr, &low));
+		low = addr_beside(&last, true);
+	}
+	CU_ASSERT(addr_equal(&last, &high));
+	CU_ASSERT_EQUAL(prefix_between(&all, &highest, &last).len, 0);
+	CU_ASSERT(addr_equal(&last, &highest));
+}
+
 int main(int argc, char **argv)
 {
 	static const struct test tests[] = {
@@ -185,6 +203,7 @@ int main(int argc, char **argv)
 		TEST(test_prefix_refuses_other_text),
 		TEST(test_prefix_range_of_every_length),
 		TEST(test_prefix_range_of_ipv6),
+		TEST(test_prefix_between_splits_a_range),
 	};
 
 	return test_main("base_addr", tests, ARRAY_LEN(tests), argc, argv);

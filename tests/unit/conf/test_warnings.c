@@ -90,6 +90,23 @@ static void test_warning_any_peer_needs_no_route(void)
 	warned_text(spoil(b, "start: initiate", "start: respond", a), sound_secrets, NULL);
 }
 
+/* An entry for many peers, each of which takes the addresses it asks for. */
+static void test_warning_many_peers_share_a_wide_range(void)
+{
+	char a[SPOILED_BYTES], b[SPOILED_BYTES];
+
+	spoil(sound_yaml(), "remote: {address: 192.0.2.7, id: gw-b.example.net,",
+		"remote: {address: any, id: \"*.example.net\",", a);
+	spoil(a, "start: initiate", "start: respond", b);
+	warned_text(b, sound_secrets, NULL);
+	spoil(b, "\"10.2.0.0/24\"", "10.64.0.0/16", a);
+	warned_text(a, sound_secrets, NULL);
+	spoil(b, "\"10.2.0.0/24\"", "10.64.0.0/15", a);
+	warned_text(a, sound_secrets,
+		"gw.yaml:41:27: tunnels.paris.phase2.net.remote_selectors: any peer may take all of 10.64.0.0/15: "
+		"give each its own, by remote.pool or a tunnel for each");
+}
+
 static void test_warning_selector_with_host_bits(void)
 {
 	warned("remote_selectors: [\"10.2.0.0/24\"]", "remote_selectors: [10.2.0.5/24]",
@@ -350,6 +367,7 @@ int main(int argc, char **argv)
 		TEST(test_warning_good_configuration_has_none),
 		TEST(test_warning_no_route_to_a_peer),
 		TEST(test_warning_any_peer_needs_no_route),
+		TEST(test_warning_many_peers_share_a_wide_range),
 		TEST(test_warning_selector_with_host_bits),
 		TEST(test_warning_sides_overlap),
 		TEST(test_warning_not_of_a_side_inside_the_other),

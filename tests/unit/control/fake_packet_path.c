@@ -139,6 +139,13 @@ uint8_t datapath_worker_predict(const struct datapath *dp, const struct addr *lo
 	return fake.predicted;
 }
 
+int datapath_ike_sa_set(struct datapath *dp, uint64_t spi, enum datapath_ike_sa state)
+{
+	(void)dp;
+	note("ike:%llx=%d ", (unsigned long long)spi, state);
+	return fake.no_sa ? -ENOSPC : 0;
+}
+
 uint32_t spi_reserve(struct ipsec *ips, uint8_t worker)
 {
 	(void)ips;

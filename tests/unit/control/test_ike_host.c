@@ -282,6 +282,21 @@ static void test_ike_host_spi_of_the_predicted_worker(void)
 	end();
 }
 
+static void test_ike_host_tells_workers_of_ike_sas(void)
+{
+	struct ike_host host = ike_host_functions(&c);
+
+	begin();
+	host.sa_news(&c, 0x10000000000a1, IKE_SA_OPENING);
+	host.sa_news(&c, 0x10000000000a1, IKE_SA_UP);
+	fake.no_sa = true; /* there are too many, which ends nothing */
+	host.sa_news(&c, 0x10000000000a2, IKE_SA_UP);
+	host.sa_news(&c, 0x10000000000a1, IKE_SA_GONE);
+	CU_ASSERT_STRING_EQUAL(
+		fake.calls, "ike:10000000000a1=1 ike:10000000000a1=2 ike:10000000000a2=2 ike:10000000000a1=0 ");
+	end();
+}
+
 static void test_ike_host_failure_goes_into_the_history(void)
 {
 	struct ike_event *e = calloc(1, sizeof(*e));
@@ -414,6 +429,7 @@ static const struct test tests[] = {
 	TEST(test_ike_host_ignores_messages_to_other_addresses),
 	TEST(test_ike_host_gives_the_engine_a_copy_of_the_psk),
 	TEST(test_ike_host_spi_of_the_predicted_worker),
+	TEST(test_ike_host_tells_workers_of_ike_sas),
 	TEST(test_ike_host_failure_goes_into_the_history),
 };
 

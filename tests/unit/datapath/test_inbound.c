@@ -647,6 +647,53 @@ static void test_inbound_ipv6_syn_is_clamped_to_the_way_back(void)
 	rig_close();
 }
 
+/* From a far host to one on the LAN that nobody knows. */
+static void send_to_absent(const char *far_host, unsigned last)
+{
+	uint8_t payload[512];
+	char near_host[20];
+
+	snprintf(near_host, sizeof(near_host), "10.1.0.%u", last);
+	const struct probe inner = { .src = far_host, .dst = near_host, .sport = 7, .dport = 1000 };
+	struct probe outer = outer_of(payload, esp_make(payload, SPI, &inner));
+	rig_send(WAN, &outer);
+	rig_step();
+}
+
+/* A peer that scans the LAN, from every address it has, is held to its share, whatever it fills with it: another's
+ * first packet waits for its neighbour. */
+static void test_inbound_scan_of_a_peer_leaves_others_their_neighbours(void)
+{
+	struct path paths[2] = { { .port = WAN }, { .port = WAN } };
+	struct sa out[2] = { { .owner = 0, .path = &paths[0] }, { .owner = 0, .path = &paths[1] } };
+	char source[20];
+
+	inbound_open();
+	RIG_POLICY("protect 0 10.1.0.0/24 10.2.0.0/16", "protect 1 10.1.0.0/24 10.3.0.0/16");
+	addr_parse("192.0.2.2", &paths[0].spec.remote.addr);
+	addr_parse("192.0.2.3", &paths[1].spec.remote.addr);
+	fake.tunnels[0] = &out[0];
+	fake.tunnels[1] = &out[1];
+	in_sa.any_source = true;
+	for (unsigned i = 0; i < 3000; i++) {
+		snprintf(source, sizeof(source), "10.2.%u.%u", i >> 8, i & 255);
+		send_to_absent(source, 10 + i % 200);
+	}
+	CU_ASSERT(rig_drops(DROP_RATE_LIMIT) > 1000);
+	CU_ASSERT(rig_counter(DP_C_HELD) >= 40);
+	uint64_t before = rig_counter(DP_C_HELD);
+	send_to_absent("10.3.0.2", 230);
+	CU_ASSERT_EQUAL(rig_counter(DP_C_HELD), before + 1);
+	for (int i = 0; i < 20; i++) {
+		rig.now_ns += SECOND_NS;
+		rig_poll();
+	}
+	rig_sent(LAN);
+	rig_sent(WAN);
+	fake.tunnels[0] = fake.tunnels[1] = NULL;
+	rig_close();
+}
+
 int main(int argc, char **argv)
 {
 	static const struct test tests[] = {
@@ -677,6 +724,7 @@ int main(int argc, char **argv)
 		TEST(test_inbound_ipv6_too_far_or_too_big),
 		TEST(test_inbound_ipv6_echo_is_answered_through_the_policy_sa),
 		TEST(test_inbound_ipv6_syn_is_clamped_to_the_way_back),
+		TEST(test_inbound_scan_of_a_peer_leaves_others_their_neighbours),
 	};
 
 	rig_eal();

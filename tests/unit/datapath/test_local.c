@@ -58,44 +58,173 @@ static void test_local_ike_on_4500_loses_its_marker(void)
 	rig_close();
 }
 
-static void send_ike(uint8_t exchange, uint8_t flags, uint16_t bytes)
-{
-	uint8_t message[64] = { [18] = exchange, [19] = flags };
-	struct probe p = udp_make(PORT_IKE, message, bytes);
+#define SPI_UP      0x1000000000a1ull
+#define SPI_OPENING 0x1000000000b2ull
+#define SPI_UNKNOWN 0x1000000000c3ull
+#define INITIATOR   0x08
+#define RESPONSE    0x20
 
+/* From an IPv4 source. Our SPI is the initiator's where the sender is not. */
+static void send_ike_from(const char *source, uint64_t our_spi, uint8_t exchange, uint8_t flags)
+{
+	uint8_t message[28] = { [18] = exchange, [19] = flags };
+
+	store_be64(message + (flags & INITIATOR ? 8 : 0), our_spi);
+	struct probe p = udp_make(PORT_IKE, message, sizeof(message));
+	store_be16(datagram + 6, 0);
+	p.src = source;
 	rig_send(WAN, &p);
 	rig_step();
 }
 
-/* Requests that begin an IKE SA wait in a ring of their own, behind what belongs to one that may be there. */
-static void test_local_ike_beginnings_do_not_hold_up_the_rest(void)
+static void send_ike(uint64_t our_spi, uint8_t exchange, uint8_t flags)
+{
+	send_ike_from(WAN_PEER, our_spi, exchange, flags);
+}
+
+static void open_with_ike_sas(void)
 {
 	rig_open(1);
-	send_ike(34, 0x08, 28);
-	send_ike(0, 0, 20);
+	CU_ASSERT_EQUAL(datapath_ike_sa_set(rig.dp, SPI_UP, DATAPATH_IKE_UP), 0);
+	CU_ASSERT_EQUAL(datapath_ike_sa_set(rig.dp, SPI_OPENING, DATAPATH_IKE_OPENING), 0);
+}
+
+/* Each kind waits in a ring of its own, the nearer to an IKE SA that is up the earlier control takes it. */
+static void test_local_ike_has_a_class_by_its_sa(void)
+{
+	open_with_ike_sas();
+	send_ike(SPI_UNKNOWN, 37, INITIATOR);
+	send_ike(SPI_UNKNOWN, 34, RESPONSE);
+	send_ike(0, 36, INITIATOR);
+	CU_ASSERT_EQUAL(rig_counter(DP_C_PUNT_IKE_STRAY), 3);
+	send_ike(0, 34, INITIATOR);
+	send_ike(SPI_UP, 34, INITIATOR);
 	CU_ASSERT_EQUAL(rig_counter(DP_C_PUNT_IKE_NEW), 2);
-	send_ike(34, 0x20, 28);
-	send_ike(35, 0x08, 28);
-	send_ike(37, 0x00, 28);
-	CU_ASSERT_EQUAL(rig_counter(DP_C_PUNT_IKE_NEW), 2);
-	CU_ASSERT_EQUAL(rig_counter(DP_C_PUNT_IKE), 3);
+	send_ike(SPI_OPENING, 34, RESPONSE);
+	send_ike(SPI_OPENING, 35, INITIATOR);
+	CU_ASSERT_EQUAL(rig_counter(DP_C_PUNT_IKE_OPENING), 2);
+	send_ike(SPI_UP, 37, INITIATOR);
+	send_ike(SPI_UP, 36, RESPONSE);
+	CU_ASSERT_EQUAL(rig_counter(DP_C_PUNT_IKE), 2);
+	/* it is gone: a stranger's from now on */
+	datapath_ike_sa_set(rig.dp, SPI_UP, DATAPATH_IKE_NONE);
+	send_ike(SPI_UP, 37, INITIATOR);
+	CU_ASSERT_EQUAL(rig_counter(DP_C_PUNT_IKE_STRAY), 4);
 	rig_poll();
-	CU_ASSERT_EQUAL(rig.ike_count, 5);
+	CU_ASSERT_EQUAL(rig.ike_count, 10);
 	rig_close();
 }
 
-/* A flood of them that pretends to come from the peer leaves the peer its own share. */
+/* Not even a whole header: it is nobody's. */
+static void test_local_ike_too_short_is_a_strangers(void)
+{
+	open_with_ike_sas();
+	struct probe p = udp_make(PORT_IKE, "an IKE message", 14);
+	rig_send(WAN, &p);
+	rig_step();
+	CU_ASSERT_EQUAL(rig_counter(DP_C_PUNT_IKE_STRAY), 1);
+	rig_poll();
+	rig_close();
+}
+
+static uint64_t refused(void)
+{
+	return rig_drops(DROP_RATE_LIMIT) + rig_drops(DROP_PUNT_FULL);
+}
+
+/* Floods of every kind that pretend to come from the peer, and fill every ring they can: what names the peer's IKE SA
+ * still gets in. */
 static void test_local_ike_flood_in_a_peers_name_leaves_it_its_share(void)
 {
-	rig_open(1);
-	for (int i = 0; i < 1000000 && !rig_drops(DROP_RATE_LIMIT); i++) {
-		send_ike(34, 0x08, 28);
+	static const struct {
+		uint8_t exchange, flags;
+		uint64_t spi;
+	} floods[] = { { 34, INITIATOR, 0 }, { 37, INITIATOR, SPI_UNKNOWN }, { 35, 0, SPI_UNKNOWN },
+		{ 37, 0, SPI_OPENING } };
+
+	open_with_ike_sas();
+	for (size_t k = 0; k < ARRAY_LEN(floods); k++) {
+		uint64_t before = refused();
+		for (int i = 0; i < 5000; i++)
+			send_ike(floods[k].spi, floods[k].exchange, floods[k].flags);
+		CU_ASSERT(refused() > before + 1000);
+	}
+	for (uint64_t i = 1; i <= 10; i++) {
+		send_ike(SPI_UP, 37, INITIATOR);
+		CU_ASSERT_EQUAL(rig_counter(DP_C_PUNT_IKE), i);
+	}
+	/* also one that is about to come up, whose address others use */
+	datapath_ike_sa_set(rig.dp, SPI_UNKNOWN + 1, DATAPATH_IKE_OPENING);
+	uint64_t opening = rig_counter(DP_C_PUNT_IKE_OPENING);
+	send_ike(SPI_UNKNOWN + 1, 35, INITIATOR);
+	CU_ASSERT_EQUAL(rig_counter(DP_C_PUNT_IKE_OPENING), opening + 1);
+	for (int i = 0; i < 10; i++)
+		rig_poll();
+	rig_close();
+}
+
+/* From as many sources: a few of them get in, and not into the peers' ring. */
+static void test_local_ike_flood_of_unknown_spis_is_limited_in_all(void)
+{
+	char source[20];
+
+	open_with_ike_sas();
+	for (int i = 0; i < 5000; i++) {
+		snprintf(source, sizeof(source), "203.0.%d.%d", i >> 8, i & 255);
+		send_ike_from(source, SPI_UNKNOWN + (unsigned)i, 37, INITIATOR);
+	}
+	CU_ASSERT(rig_drops(DROP_RATE_LIMIT) > 1000);
+	CU_ASSERT_EQUAL(rig_counter(DP_C_PUNT_IKE), 0);
+	send_ike(SPI_UP, 37, INITIATOR);
+	CU_ASSERT_EQUAL(rig_counter(DP_C_PUNT_IKE), 1);
+	for (int i = 0; i < 10; i++)
+		rig_poll();
+	rig_close();
+}
+
+/* A peer that is up has a share, no more, and takes nothing from another. */
+static void test_local_ike_flood_of_a_peer_is_its_own(void)
+{
+	open_with_ike_sas();
+	datapath_ike_sa_set(rig.dp, SPI_UP + 1, DATAPATH_IKE_UP);
+	for (int i = 0; i < 100000 && !rig_drops(DROP_RATE_LIMIT); i++) {
+		send_ike(SPI_UP, 37, INITIATOR);
 		rig_poll();
 	}
 	CU_ASSERT(rig_drops(DROP_RATE_LIMIT) > 0);
 	uint64_t before = rig_counter(DP_C_PUNT_IKE);
-	send_ike(37, 0x08, 28);
+	send_ike(SPI_UP + 1, 37, INITIATOR);
 	CU_ASSERT_EQUAL(rig_counter(DP_C_PUNT_IKE), before + 1);
+	rig_poll();
+	rig_close();
+}
+
+/* Nobody can tell which sources share a bucket: of eight that did under a hash without a key, one flooded, the others
+ * are not all shut out. */
+static void test_local_ike_sources_that_share_are_not_foreseen(void)
+{
+	const uint32_t cell = (ip4("203.0.113.1") * 0x9e3779b1u) >> 22;
+	char source[20];
+	int found = 0;
+
+	rig_open(1);
+	for (int i = 0; i < 100000 && !rig_drops(DROP_RATE_LIMIT); i++) {
+		send_ike_from("203.0.113.1", 0, 34, INITIATOR);
+		rig_poll();
+	}
+	CU_ASSERT(rig_drops(DROP_RATE_LIMIT) > 0);
+	uint64_t before = rig_counter(DP_C_PUNT_IKE_NEW);
+	for (int i = 0; i < 65536 && found < 8; i++) {
+		snprintf(source, sizeof(source), "198.18.%d.%d", i >> 8, i & 255);
+		if ((ip4(source) * 0x9e3779b1u) >> 22 != cell)
+			continue;
+		found++;
+		for (int again = 0; again < 100; again++)
+			send_ike_from(source, 0, 34, INITIATOR);
+		rig_poll();
+	}
+	CU_ASSERT_EQUAL(found, 8);
+	CU_ASSERT(rig_counter(DP_C_PUNT_IKE_NEW) - before >= 600);
 	rig_poll();
 	rig_close();
 }
@@ -170,12 +299,8 @@ static void test_local_ike_flood_of_one_source_is_limited(void)
 static void test_local_punt_ring_full_is_counted(void)
 {
 	rig_open(1);
-	struct probe p = udp_make(PORT_IKE, "an IKE message", 14);
-	store_be16(datagram + 6, 0);
-	for (int i = 0; i < PUNT_RING_SIZE + 10; i++) {
-		rig_send(WAN, &p);
-		rig_step();
-	}
+	for (int i = 0; i < PUNT_RING_SIZE + 10; i++)
+		send_ike(0, 34, INITIATOR);
 	CU_ASSERT_EQUAL(rig_drops(DROP_PUNT_FULL), 11);
 	for (int i = 0; i < 4; i++)
 		rig_poll();
@@ -510,8 +635,12 @@ int main(int argc, char **argv)
 	static const struct test tests[] = {
 		TEST(test_local_ike_reaches_control),
 		TEST(test_local_ike_on_4500_loses_its_marker),
-		TEST(test_local_ike_beginnings_do_not_hold_up_the_rest),
+		TEST(test_local_ike_has_a_class_by_its_sa),
+		TEST(test_local_ike_too_short_is_a_strangers),
 		TEST(test_local_ike_flood_in_a_peers_name_leaves_it_its_share),
+		TEST(test_local_ike_flood_of_unknown_spis_is_limited_in_all),
+		TEST(test_local_ike_flood_of_a_peer_is_its_own),
+		TEST(test_local_ike_sources_that_share_are_not_foreseen),
 		TEST(test_local_keepalive_is_consumed),
 		TEST(test_local_ike_checksum_and_lengths),
 		TEST(test_local_ike_fragments_are_dropped),

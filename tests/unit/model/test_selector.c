@@ -343,6 +343,26 @@ static void test_selector_families_do_not_mix(void)
 	CU_ASSERT(selector_equal(&from, &text));
 }
 
+static void test_selector_list_counts_its_prefixes(void)
+{
+	struct selector_list l = { .count = 3,
+		.items = { selector_of("10.1.0.0/24"), selector_of("10.2.0.1-10.2.0.254"),
+			selector_of("2001:db8::1-2001:db8::2") } };
+
+	CU_ASSERT_EQUAL(selector_list_prefixes(&l, 100), 1 + 14 + 2);
+	CU_ASSERT_EQUAL(selector_list_prefixes(&l, 17), 17);
+	CU_ASSERT(selector_list_prefixes(&l, 16) > 16);
+	/* no more is counted than is asked for */
+	l.items[1] = selector_of("::1-ffff:ffff:ffff:ffff:ffff:ffff:ffff:fffe");
+	CU_ASSERT_EQUAL(selector_list_prefixes(&l, 300), 1 + 254 + 2);
+	CU_ASSERT(selector_list_prefixes(&l, 5) > 5 && selector_list_prefixes(&l, 5) < 9);
+	l.items[0] = selector_of("0.0.0.0/0");
+	l.items[1] = selector_of("::/0");
+	CU_ASSERT_EQUAL(selector_list_prefixes(&l, 100), 4);
+	l.count = 0;
+	CU_ASSERT_EQUAL(selector_list_prefixes(&l, 100), 0);
+}
+
 int main(int argc, char **argv)
 {
 	static const struct test tests[] = {
@@ -361,6 +381,7 @@ int main(int argc, char **argv)
 		TEST(test_selector_narrow_when_full),
 		TEST(test_selector_opaque_is_a_value_of_its_own),
 		TEST(test_selector_families_do_not_mix),
+		TEST(test_selector_list_counts_its_prefixes),
 	};
 
 	return test_main("model_selector", tests, ARRAY_LEN(tests), argc, argv);
