@@ -405,6 +405,28 @@ static void test_the_responder_tells_how_long_an_authentication_lasts(void)
 	CU_ASSERT_TRUE(wire_done(&w));
 }
 
+/* RFC 4478 3: B's policy has changed, and it says so. */
+static void test_the_responder_shortens_an_authentication(void)
+{
+	static const uint8_t lifetime[] = { 0, 0, 0, 12, 0, 0, NOTIFY_AUTH_LIFETIME >> 8, NOTIFY_AUTH_LIFETIME & 0xff,
+		0, 0, 0, 100 };
+	struct wire w;
+	uint8_t bytes[256];
+
+	start_up(&w, 15);
+	struct endpoint local = { w.a.inside, 500 }, remote = { w.b.inside, 500 };
+	size_t len = seal_raw(&w.b, INFORMATIONAL, false, node_sa(&w.b)->outbox.next_request_id++, PAYLOAD_NOTIFY,
+		BYTES_OF(lifetime), bytes, sizeof(bytes));
+	node_receive(&w.a, &local, &remote, BYTES(bytes, len));
+	wire_run(&w, 70 * S);
+	CU_ASSERT_EQUAL(w.a.events[IKE_EV_PHASE1_UP], 1);
+	wire_run(&w, 30 * S);
+	CU_ASSERT_EQUAL(w.a.events[IKE_EV_PHASE1_UP], 2);
+	CU_ASSERT_EQUAL(w.traffic_lost, 0);
+	CU_ASSERT_TRUE(wire_up(&w));
+	CU_ASSERT_TRUE(wire_done(&w));
+}
+
 static void test_a_rekey_does_not_put_the_authentication_off(void)
 {
 	struct wire w;
@@ -438,6 +460,7 @@ static const struct test tests[] = {
 	TEST(test_authentication_is_renewed_without_a_break),
 	TEST(test_all_children_move_to_the_new_authentication),
 	TEST(test_the_responder_tells_how_long_an_authentication_lasts),
+	TEST(test_the_responder_shortens_an_authentication),
 	TEST(test_a_rekey_does_not_put_the_authentication_off),
 };
 

@@ -219,6 +219,18 @@ static uint64_t auth_end(struct ike_engine *e, const struct ike_sa *sa, const st
 	return e->now_ns + life / 100 * REKEY_PERCENT + random_below(e, life / 100 * REKEY_JITTER_PERCENT);
 }
 
+/* The end that is set may be our own limit: a later one changes nothing. */
+void auth_on_lifetime(struct ike_engine *e, struct ike_sa *sa, const struct message *m)
+{
+	if (sa->state != ST_ESTABLISHED || !sa->began || !message_find_notify(m, NOTIFY_AUTH_LIFETIME))
+		return;
+	uint64_t end = auth_end(e, sa, m);
+	if (!end || (sa->reauth_ns && sa->reauth_ns <= end))
+		return;
+	sa->reauth_ns = end;
+	sa_set_timer(e, sa, TIMER_REAUTH, end);
+}
+
 /* The first child, whose selectors may be the address that came with it. False: the SA is of no use. */
 static bool take_child(struct ike_engine *e, struct ike_sa *sa, const struct message *m)
 {

@@ -320,6 +320,7 @@ enum step informational_on_request(struct ike_engine *e, struct ike_sa *sa, cons
 	}
 	for (uint8_t i = 0; i < w.count; i++)
 		child_end(e, w.children[i], "the peer deleted the Child SA");
+	auth_on_lifetime(e, sa, in->m);
 	return STEP_STAY;
 }
 

@@ -76,6 +76,8 @@ enum step auth_on_bad_request(struct ike_engine *e, struct ike_sa *sa, const str
 enum step auth_on_bad_response(struct ike_engine *e, struct ike_sa *sa, const struct input *in);
 enum step auth_on_silence(struct ike_engine *e, struct ike_sa *sa, const struct input *in);
 enum step auth_on_time_out(struct ike_engine *e, struct ike_sa *sa, const struct input *in);
+/* The responder says in a request that the authentication lasts shorter now (RFC 4478 3). */
+void auth_on_lifetime(struct ike_engine *e, struct ike_sa *sa, const struct message *m);
 /* A message to a half-open SA with keys that does not verify. May end the SA. */
 void auth_on_junk(struct ike_engine *e, struct ike_sa *sa);
 
