@@ -45,9 +45,10 @@ static bool makes_child(const struct create *x)
 	return x && x->kind != CREATE_REKEY_IKE;
 }
 
-bool child_has_room(const struct ike_sa *sa)
+bool child_has_room(const struct ike_sa *sa, bool rekeying)
 {
-	return sa->child_count + makes_child(sa->ours) + makes_child(sa->theirs) < CHILD_SAS_MAX;
+	return sa->child_count + makes_child(sa->ours) + makes_child(sa->theirs) <
+	       (rekeying ? CHILD_PLACES_MAX : CHILD_SAS_MAX);
 }
 
 static int selectors_store(struct child_sa *child, const struct agreement *a)

@@ -162,8 +162,10 @@ struct outbox {
 	uint8_t peer_hash[HASH_BYTES]; /* SHA-1 of the request the response answers */
 };
 
-/* Child SAs of one IKE SA, with those that are on their way out and those that are being made (child_has_room). */
-#define CHILD_SAS_MAX 64
+/* Child SAs of one IKE SA, with those that are on their way out and those that are being made (child_has_room); beyond
+ * them some places are left to rekeying, or a full one could not renew any. */
+#define CHILD_SAS_MAX    64
+#define CHILD_PLACES_MAX (CHILD_SAS_MAX + 8)
 
 /* Packets that were under way when a Child SA was deleted still get in for so long. */
 #define CHILD_GRACE_NS (5 * SECOND_NS)
@@ -619,7 +621,7 @@ struct child_sa *child_of_spi(const struct ike_sa *sa, uint32_t spi_in);
 /* The one of an index that is up and not replaced; NULL: none. */
 struct child_sa *child_of_index(const struct ike_sa *sa, uint32_t index);
 /* Another one may be begun: those that are being made have their place already. */
-bool child_has_room(const struct ike_sa *sa);
+bool child_has_room(const struct ike_sa *sa, bool rekeying);
 /* The peer has it, as far as we can know. */
 bool child_is_known(const struct ike_engine *e, const struct child_sa *child);
 /* A new one in no list yet. NULL without memory. */

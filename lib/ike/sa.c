@@ -240,7 +240,7 @@ void sa_retire_children(struct ike_engine *e, struct ike_sa *sa, const char *rea
 
 	while ((child = TAILQ_FIRST(&sa->children))) {
 		struct child_sa *heir = child->installed ? child_heir(child) : NULL;
-		if (heir && child_has_room(heir->sa))
+		if (heir && child_has_room(heir->sa, true))
 			leave_to(e, child, heir);
 		else
 			child_retire(e, child, reason);

@@ -397,7 +397,7 @@ uint16_t child_agree(struct ike_engine *e, const struct ike_sa *sa, const struct
 		return NOTIFY_TS_UNACCEPTABLE;
 	if (child_over_share(e, sa, exchange, false, old, ret, ret_failure))
 		return ret_failure->notify;
-	if (!child_has_room(sa))
+	if (!child_has_room(sa, old != NULL))
 		return refuse_more(exchange, "too many Child SAs", ret_failure);
 	ret->spi_in = e->host.spi_reserve(e->host.context, &sa->local.addr, &sa->remote.addr);
 	return ret->spi_in ? 0 : refuse_more(exchange, "no inbound SPI is free", ret_failure);

@@ -238,7 +238,7 @@ static void send_request(struct ike_engine *e, struct ike_sa *sa, struct create 
 
 static void begin(struct ike_engine *e, struct ike_sa *sa, uint8_t kind, uint32_t index, uint32_t old_spi)
 {
-	bool room = child_has_room(sa);
+	bool room = child_has_room(sa, kind == CREATE_REKEY_CHILD);
 	struct create *x = sa->ours = create_new(e, kind, true);
 
 	if (!x) {

@@ -194,7 +194,7 @@ struct wishes {
 	bool delete_ike;
 	uint16_t error; /* AUTHENTICATION_FAILED or INVALID_SYNTAX: the peer gives the SA up (RFC 7296 2.21) */
 	uint8_t count;
-	struct child_sa *children[CHILD_SAS_MAX]; /* to be deleted */
+	struct child_sa *children[CHILD_PLACES_MAX]; /* to be deleted */
 };
 
 /* By the SPI that the peer receives on, which is ours to send on. */
@@ -217,7 +217,7 @@ static void wish_child(struct wishes *w, struct child_sa *child)
 	for (uint8_t i = 0; i < w->count; i++)
 		if (w->children[i] == child)
 			return;
-	if (w->count < CHILD_SAS_MAX)
+	if (w->count < CHILD_PLACES_MAX)
 		w->children[w->count++] = child;
 }
 
@@ -260,7 +260,7 @@ static size_t add_halves(struct message *m, const struct wishes *w, uint8_t prot
 static int respond(
 	struct ike_engine *e, struct ike_sa *sa, const struct input *in, const struct wishes *w, uint16_t notify)
 {
-	uint8_t spis[4 * CHILD_SAS_MAX];
+	uint8_t spis[4 * CHILD_PLACES_MAX];
 	struct message m;
 	uint8_t data[TASK_DATA_MAX];
 
