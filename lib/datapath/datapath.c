@@ -113,7 +113,7 @@ static void worker_free(struct worker *w)
 		rte_ring_free(w->punt[i]);
 	rte_free(w->handoff);
 	rte_free(w->sealed_shares);
-	free(w->ike_places);
+	rte_free(w->ike_places);
 	rte_free(w);
 }
 
@@ -142,11 +142,13 @@ static struct worker *worker_create(struct datapath *dp, uint16_t id, uint32_t m
 	w->id = id;
 	w->lcore = (uint16_t)lcore;
 	w->wake_fd = dp->idle == DATAPATH_INTERRUPT ? eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC) : -1;
-	w->ike_places = calloc(IKE_SPI_PLACES, sizeof(*w->ike_places));
+	w->ike_places = rte_malloc_socket(
+		"ike_places", IKE_SPI_PLACES * sizeof(*w->ike_places), RTE_CACHE_LINE_SIZE, socket);
 	if (!w->ike_places || worker_links(w, instance) || defragment_create(w, mbufs)) {
 		worker_free(w);
 		return NULL;
 	}
+	memset(w->ike_places, 0, IKE_SPI_PLACES * sizeof(*w->ike_places));
 	return w;
 }
 

@@ -9,10 +9,13 @@
 
 struct ike_spis *ike_spis_create(void)
 {
-	struct ike_spis *t = rte_zmalloc("ike_spis", sizeof(*t), RTE_CACHE_LINE_SIZE);
+	struct ike_spis *t = rte_malloc("ike_spis", sizeof(*t), RTE_CACHE_LINE_SIZE);
 
-	if (t)
-		t->seed = (uint32_t)rte_rand();
+	if (!t)
+		return NULL;
+	/* every page now, and not one by one as SPIs come and go */
+	memset(t, 0, sizeof(*t));
+	t->seed = (uint32_t)rte_rand();
 	return t;
 }
 

@@ -85,7 +85,7 @@ static void test_handoff_frame_meets_the_policy_of_now(void)
 		CU_ASSERT_EQUAL(rig_counter(DP_C_HANDOFF), 1);
 		RIG_POLICY(protect ? "protect 3 10.1.0.0/24 0.0.0.0/0" : "bypass 10.1.0.0/24 192.0.2.0/24");
 		rig_step();
-		CU_ASSERT_EQUAL(rig_drops(DROP_NO_SA), protect);
+		CU_ASSERT_EQUAL(rig_drops(DROP_NO_SA), (unsigned)(protect));
 		struct rte_mbuf *m = rig_receive(WAN);
 		CU_ASSERT_EQUAL(m != NULL, !protect);
 		CU_ASSERT(!m || (frame_ip(m)->time_to_live == 63 && ip_checksum_valid(frame_ip(m))));
