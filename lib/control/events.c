@@ -95,11 +95,14 @@ static void add_failure(struct text *t, const struct ike_failure *f)
 		text_add(t, "; theirs: %s", f->theirs);
 }
 
+static bool tells_a_failure(const struct ike_event *e)
+{
+	return e->kind == IKE_EV_FAILED || e->kind == IKE_EV_REFUSED;
+}
+
 static void add_what(struct text *t, const struct ike_event *e)
 {
-	bool failure = (e->kind == IKE_EV_FAILED || e->kind == IKE_EV_REFUSED) && e->failure.reason[0];
-
-	if (failure)
+	if (tells_a_failure(e) && e->failure.reason[0])
 		add_failure(t, &e->failure);
 	else
 		text_add(t, "%s", e->text);
@@ -111,7 +114,7 @@ static void add_who(struct text *t, const struct control *c, const struct ike_ev
 	char peer[ENDPOINT_TEXT_MAX], id[IDENTITY_TEXT_MAX];
 
 	text_add(t, "%s", ike_event_name(e->kind));
-	if (e->kind == IKE_EV_FAILED && e->failure.phase)
+	if (tells_a_failure(e) && e->failure.phase)
 		text_add(t, " phase%u", e->failure.phase);
 	if (e->tunnel >= 0)
 		text_add(t, " tunnel %s", c->config->tunnels[e->tunnel].name);
@@ -128,7 +131,7 @@ static void add_who(struct text *t, const struct control *c, const struct ike_ev
 }
 
 /* The engine cannot see routes and neighbours; an operator who looks at a silent peer should not have to either. */
-static void add_hint(struct text *t, struct control *c, const struct ike_event *e)
+static bool add_silence(struct text *t, struct control *c, const struct ike_event *e)
 {
 	struct history *h = &c->histories[e->tunnel];
 	struct datapath_neighbour hop;
@@ -136,14 +139,21 @@ static void add_hint(struct text *t, struct control *c, const struct ike_event *
 	int rc;
 
 	if (e->failure.phase != 1 || e->failure.notify || strcmp(e->failure.reason, "peer did not answer") != 0)
-		return;
+		return false;
 	rc = datapath_next_hop_read(c->dp, &e->remote.addr, &hop);
 	if (!hint_silence(c->config, &e->remote.addr, rc, &hop, hint, sizeof(hint)))
-		return;
+		return false;
 	text_add(t, "; %s", hint);
 	free(h->hint);
 	h->hint = strdup(hint);
 	h->hint_of_ns = e->failure.at_ns;
+	return true;
+}
+
+/* What to look at stands in the log, too: of a stranger's failure it stands nowhere else. */
+static const char *engine_hint(const struct ike_event *e, bool explained)
+{
+	return tells_a_failure(e) && !explained ? e->failure.hint : "";
 }
 
 void event_report(struct control *c, const struct ike_event *e)
@@ -151,13 +161,16 @@ void event_report(struct control *c, const struct ike_event *e)
 	char who[512], what[1024];
 	struct text head = { .data = who, .capacity = sizeof(who) };
 	struct text body = { .data = what, .capacity = sizeof(what) };
+	bool explained = false;
 
 	who[0] = what[0] = '\0';
 	add_who(&head, c, e);
 	add_what(&body, e);
 	if (e->kind == IKE_EV_FAILED && e->tunnel >= 0 && e->remote.addr.family)
-		add_hint(&body, c, e);
-	log_limited(c, e->kind, styles[e->kind].level, "%s%s%s", who, what[0] ? ": " : "", what);
+		explained = add_silence(&body, c, e);
+	const char *hint = engine_hint(e, explained);
+	log_limited(c, e->kind, styles[e->kind].level, "%s%s%s%s%s", who, what[0] ? ": " : "", what,
+		hint[0] ? "; hint: " : "", hint);
 	if (e->tunnel >= 0)
 		history_push(&c->histories[e->tunnel], e->kind, what);
 }
