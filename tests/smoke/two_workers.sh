@@ -17,6 +17,14 @@ no_replay_drops() {
 	[ $bad = 0 ] || because "$bad packets outside the replay window"
 }
 
+# the LAN is one worker's, the WAN the other's: whoever has the SA, each packet changes hands once, in clear or sealed
+handed_once() {
+	local before
+	before=$(gw_counter gw-a handoff)
+	udp_numbers ha 10.1.0.2 hb 10.2.0.2 2000 || return 1
+	[ $(($(gw_counter gw-a handoff) - before)) -ge 2000 ] || because "$(($(gw_counter gw-a handoff) - before)) of 2000 were handed over"
+}
+
 # workers that slept between packets, or before a burst, lose none of them
 wakes_for_each() {
 	local udp_rate=100
@@ -37,6 +45,7 @@ check two_workers/both_run two_workers
 check two_workers/comes_up both_up 20
 check two_workers/ping ping_ok ha 10.2.0.2 5
 check two_workers/udp_every_number_once udp_numbers ha 10.1.0.2 hb 10.2.0.2
+check two_workers/packets_between_them_are_counted handed_once
 check two_workers/idle_adaptive_wakes_for_each_packet wakes_for_each
 check two_workers/idle_adaptive_wakes_for_bursts wakes_for_bursts
 check two_workers/iperf_tcp tcp_ok hb ha 10.2.0.2 2
