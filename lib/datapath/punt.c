@@ -83,10 +83,14 @@ bool punt_ike_allowed(struct worker *w, const struct rte_mbuf *m, enum punt_clas
 static uint32_t peer_hash(const struct worker *w, const struct rte_mbuf *m)
 {
 	const struct sa *back = inbound_sa_back(w, m);
-	const struct endpoint *far = back ? &sa_path(back)->spec.remote : NULL;
+	uint32_t words[4];
 
-	return far ? rte_jhash(far->addr.bytes, sizeof(far->addr.bytes), w->dp->punt_seed + far->port)
-		   : source_hash(m, w->dp->punt_seed);
+	if (!back)
+		return source_hash(m, w->dp->punt_seed);
+	const struct endpoint *far = &sa_path(back)->spec.remote;
+	static_assert(sizeof(words) == sizeof(far->addr.bytes), "all of an address");
+	memcpy(words, far->addr.bytes, sizeof(words));
+	return rte_jhash_32b(words, ARRAY_LEN(words), w->dp->punt_seed + far->port);
 }
 
 bool punt_peer_allowed(struct worker *w, const struct rte_mbuf *m)
