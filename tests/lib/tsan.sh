@@ -5,7 +5,7 @@
 
 # buffers change threads where ThreadSanitizer sees it (tests/tsan/mempool_ops.c)
 gw_eal_args=", \"-d\", \"$gw_build/tests/tsan/libtsan_mempool.so\", \"--mbuf-pool-ops-name\", \"ring_seen\""
-export TSAN_OPTIONS=exitcode=66
+export TSAN_OPTIONS="exitcode=66 suppressions=$repo/tests/tsan/dpdk.supp"
 
 # what is written at the end belongs to it too
 no_reports() {

@@ -20,9 +20,9 @@ no_replay_drops() {
 # the LAN is one worker's, the WAN the other's: whoever has the SA, each packet changes hands once, in clear or sealed
 handed_once() {
 	local before
-	before=$(gw_counter gw-a handoff)
+	before=$(gw_counter gw-a handed_off)
 	udp_numbers ha 10.1.0.2 hb 10.2.0.2 2000 || return 1
-	[ $(($(gw_counter gw-a handoff) - before)) -ge 2000 ] || because "$(($(gw_counter gw-a handoff) - before)) of 2000 were handed over"
+	[ $(($(gw_counter gw-a handed_off) - before)) -ge 2000 ] || because "$(($(gw_counter gw-a handed_off) - before)) of 2000 were handed over"
 }
 
 # workers that slept between packets, or before a burst, lose none of them

@@ -70,9 +70,9 @@ control_answers() {
 # does not
 ring_keeps_room() {
 	local before
-	before=$(gw_counter gw-a handoff)
+	before=$(gw_counter gw-a handed_off)
 	established_keeps_its_rate || return 1
-	[ $(($(gw_counter gw-a handoff) - before)) -lt 1000 ] || because "$(($(gw_counter gw-a handoff) - before)) were handed over" || return 1
+	[ $(($(gw_counter gw-a handed_off) - before)) -lt 1000 ] || because "$(($(gw_counter gw-a handed_off) - before)) were handed over" || return 1
 	[ "$(gw_counter gw-a handoff_full)" = 0 ] || because "$(gw_counter gw-a handoff_full) packets found a full ring"
 }
 
