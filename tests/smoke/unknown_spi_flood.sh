@@ -66,13 +66,12 @@ control_answers() {
 	gw_ctl gw-a show sas >/dev/null && [ $(($(now_ms) - start)) -lt 2000 ] || because "show sas took $(($(now_ms) - start)) ms"
 }
 
-# LAN and WAN are the one worker's, the flood is the other's: nothing that has an SA has to change hands, and what has none
-# does not
+# whichever workers have its ports, each of its 4,000 packets changes hands once at the most, and nothing of the flood does
 ring_keeps_room() {
 	local before
 	before=$(gw_counter gw-a handed_off)
 	established_keeps_its_rate || return 1
-	[ $(($(gw_counter gw-a handed_off) - before)) -lt 1000 ] || because "$(($(gw_counter gw-a handed_off) - before)) were handed over" || return 1
+	[ $(($(gw_counter gw-a handed_off) - before)) -lt 5000 ] || because "$(($(gw_counter gw-a handed_off) - before)) were handed over" || return 1
 	[ "$(gw_counter gw-a handoff_full)" = 0 ] || because "$(gw_counter gw-a handoff_full) packets found a full ring"
 }
 
