@@ -218,9 +218,11 @@ gw_spi() { gw_sa "$1" "$2" spi | sed 's/^0x//' | awk '{ printf "%8s", tolower($0
 
 gw_sa_count() { gw_json "$1" show sas | jq '[.. | objects | select(has("spi"))] | length'; }
 
-# gw_counter NAME COUNTER: a counter or drop reason of all workers, or of IKE (a name in both counts both)
+# gw_counter NAME COUNTER: a counter or drop reason of all workers, or of IKE (a name in both counts both). Those at zero
+# are listed, too: one that is not there is a wrong name, and no number.
 gw_counter() {
-	gw_json "$1" show counters | jq "[.totals.counters.$2, .totals.drops.$2, .ike.$2 | numbers] | add // 0"
+	gw_json "$1" show counters | jq "[.totals.counters.$2, .totals.drops.$2, .ike.$2 | numbers] |
+		if length > 0 then add else error(\"no counter $2\") end"
 }
 
 # gw_missed NAME: frames that its ports did not take in time

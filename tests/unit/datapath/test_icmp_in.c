@@ -326,6 +326,26 @@ static void test_icmp_flow_in_clear_is_not_forwarded(void)
 	tunnel_close();
 }
 
+/* In pieces, which show nothing of what it quotes, it ends as well. */
+static void test_icmp_flow_in_clear_in_fragments_is_not_forwarded(void)
+{
+	const uint16_t cut = 16;
+	struct probe p, rest;
+
+	rig_open_reassembly(1);
+	RIG_POLICY(BACK, "bypass 0.0.0.0/0 0.0.0.0/0");
+	p = rest = error_of(WAN_GW, LAN_HOST, 3, 1, 0, &from_lan);
+	p.fragment = RTE_IPV4_HDR_MF_FLAG;
+	p.payload_bytes = cut;
+	rest.fragment = cut / 8;
+	rest.payload = message + cut;
+	rest.payload_bytes = (uint16_t)(message_bytes - cut);
+	rig_send(WAN, &p);
+	CU_ASSERT(dropped_as(WAN, &rest, DROP_ICMP_UNPROTECTED));
+	CU_ASSERT_EQUAL(rig_counter(DP_C_REASSEMBLED), 1);
+	rig_close();
+}
+
 /* ---- reverse path ---- */
 
 static void test_reverse_path_strict(void)
@@ -386,6 +406,7 @@ int main(int argc, char **argv)
 		TEST(test_icmp_flow_of_ourselves_goes_through_the_tunnel),
 		TEST(test_icmp_flow_between_tunnels),
 		TEST(test_icmp_flow_in_clear_is_not_forwarded),
+		TEST(test_icmp_flow_in_clear_in_fragments_is_not_forwarded),
 		TEST(test_reverse_path_strict),
 		TEST(test_reverse_path_loose_takes_any_route_but_the_default),
 	};
