@@ -7,8 +7,9 @@
 #include <rte_cycles.h>
 #include <rte_malloc.h>
 #include <rte_mbuf_dyn.h>
-#include <rte_random.h>
 #include <stdio.h>
+
+#include "seed.h"
 
 #define EXPIRE_MOST      16 /* datagrams a loop */
 #define HELD_SHARE       4  /* this part of all buffers may wait in the tables of all workers */
@@ -57,7 +58,7 @@ int defragment_create(struct worker *w, uint32_t mbufs)
 		.fragments = s->fragments,
 		.held = RTE_MAX(mbufs / HELD_SHARE / w->dp->worker_count, 2u),
 		.timeout = w->dp->cycles_per_s * s->timeout_ms / 1000,
-		.seed = (uint32_t)rte_rand(),
+		.seed = (uint32_t)seed_draw(),
 		.drop = buffer_drop,
 		.context = w,
 	};
