@@ -404,14 +404,13 @@ static bool datagram_stays(void *worker, const struct reassembly_key *k)
 	return fragment_worker(w, k) == me;
 }
 
-/* Fragments out of an SA were decrypted by its owner and go nowhere else. */
 static void piece_leaves(void *worker, const struct reassembly_key *k, void *buffer)
 {
 	const struct note note = { .stage = STAGE_FRAGMENT, .fragment = k->kind };
 	struct worker *w = worker;
 
 	if (k->kind == FRAGMENT_INNER)
-		worker_drop(w, buffer, DROP_OWNER_MOVING);
+		inbound_inner_hand_on(w, buffer, k->context);
 	else
 		handoff_push_unproven(w, buffer, fragment_worker(w, k), &note);
 }
