@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
+/* Random seeds of keyed hashes, from getrandom(2). */
 #include "seed.h"
 
 #include <errno.h>
