@@ -520,7 +520,10 @@ static const struct row policy_rows[] = {
 	{ .key = "target",
 		.type = &type_name,
 		FIELD(struct config_policy, target),
-		.help = "with `protect`: the tunnel or manual SA, which then stands here instead of before the list" },
+		.help = "with `protect`: the tunnel or manual SA, which then stands here instead of before the list. "
+			"The "
+			"entry replaces its rule: what its selectors hold and no protect entry names is no longer "
+			"protected, and a later bypass sends it in clear" },
 	{ .key = "local_selectors",
 		.type = &type_selectors,
 		FIELD(struct config_policy, local),
