@@ -232,6 +232,7 @@ void check_families(struct load *l, const char *list, size_t i, const char *sett
 /* Rules for the outer header against its family. */
 void check_outer(struct load *l, const char *list, size_t i, uint8_t family, const struct header_rules *outer);
 
+void check_devices(struct load *l);    /* what DPDK would refuse */
 void check_network(struct load *l);    /* interfaces, routes, neighbours */
 void check_manual_sas(struct load *l); /* completes both directions of each */
 void check_pools(struct load *l);      /* completes pools of tunnels and dynamic selectors */
