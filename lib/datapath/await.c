@@ -38,16 +38,29 @@ bool await_push(
 	return true;
 }
 
+static struct sa *first_sa(const struct worker *w, const struct awaiting_packet *p)
+{
+	return tunnel_lookup(w->ips, tunnel_child_lookup(w->ips, p->tunnel, &p->flow));
+}
+
 /* As decided_again in outbound.c. */
 static bool sa_has_come(const struct worker *w, const struct awaiting_packet *p)
 {
-	uint32_t slot = tunnel_child_lookup(w->ips, p->tunnel, &p->flow);
+	return tunnel_select(first_sa(w, p), &p->flow) != NULL;
+}
 
-	return tunnel_select(tunnel_lookup(w->ips, slot), &p->flow) != NULL;
+/* Only its owner writes the counters of an SA. */
+static void count_at_unfit_sa(const struct worker *w, const struct awaiting_packet *p)
+{
+	struct sa *sa = p->reason == DROP_SELECTOR_OUT ? first_sa(w, p) : NULL;
+
+	if (sa && sa_owner(sa) == w->id)
+		sa_count_drop(sa, DROP_SELECTOR_OUT);
 }
 
 static void give_up(struct worker *w, const struct awaiting_packet *p)
 {
+	count_at_unfit_sa(w, p);
 	if (unlikely(w->capture != NULL))
 		capture_refused(w, p->m, p->tunnel, (enum drop_reason)p->reason);
 	worker_count(w, DP_C_AWAIT_TIMEOUT, 1);

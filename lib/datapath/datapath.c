@@ -7,12 +7,13 @@
 #include <rte_lcore.h>
 #include <rte_malloc.h>
 #include <rte_pause.h>
-#include <rte_random.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/eventfd.h>
 #include <time.h>
 #include <unistd.h>
+
+#include "seed.h"
 
 #define DATA_ROOM_MIN 2048
 #define START_WAIT_MS 5000
@@ -170,7 +171,7 @@ static struct rte_mempool *pool_create(const struct datapath_config *c, unsigned
 static int reassembly_create(struct datapath *dp, const struct datapath_reassembly *r, unsigned instance)
 {
 	dp->reassembly = *r;
-	dp->fragment_seed = (uint32_t)rte_rand();
+	dp->fragment_seed = (uint32_t)seed_draw();
 	if (!r->datagrams)
 		return 0;
 	dp->joined_flag = defragment_flag();
@@ -196,7 +197,7 @@ static int parts_create(struct datapath *dp, const struct datapath_config *c, ch
 	}
 	dp->neighbours = neighbour_table_create(dp->ips);
 	dp->ike_spis = ike_spis_create();
-	dp->punt_seed = (uint32_t)rte_rand();
+	dp->punt_seed = (uint32_t)seed_draw();
 	dp->event_fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
 	for (uint16_t i = 0; dp->neighbours && dp->ike_spis && i < dp->worker_count; i++) {
 		dp->workers[i] = worker_create(dp, i, c->mbufs, instance);
@@ -280,7 +281,7 @@ struct datapath *datapath_create(
 	timers_take(dp, &config->neighbours);
 	dp->cycles_per_s = rte_get_tsc_hz();
 	dp->event_fd = -1;
-	dp->ip_id = (uint16_t)rte_rand();
+	dp->ip_id = (uint16_t)seed_draw();
 	TAILQ_INIT(&dp->steers);
 	if (parts_create(dp, config, ret_reason, reason_capacity) ||
 		ports_create(dp, config, ret_reason, reason_capacity) ||

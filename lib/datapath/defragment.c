@@ -7,8 +7,9 @@
 #include <rte_cycles.h>
 #include <rte_malloc.h>
 #include <rte_mbuf_dyn.h>
-#include <rte_random.h>
 #include <stdio.h>
+
+#include "seed.h"
 
 #define EXPIRE_MOST      16 /* datagrams a loop */
 #define HELD_SHARE       4  /* this part of all buffers may wait in the tables of all workers */
@@ -57,7 +58,7 @@ int defragment_create(struct worker *w, uint32_t mbufs)
 		.fragments = s->fragments,
 		.held = RTE_MAX(mbufs / HELD_SHARE / w->dp->worker_count, 2u),
 		.timeout = w->dp->cycles_per_s * s->timeout_ms / 1000,
-		.seed = (uint32_t)rte_rand(),
+		.seed = (uint32_t)seed_draw(),
 		.drop = buffer_drop,
 		.context = w,
 	};
@@ -403,14 +404,13 @@ static bool datagram_stays(void *worker, const struct reassembly_key *k)
 	return fragment_worker(w, k) == me;
 }
 
-/* Fragments out of an SA were decrypted by its owner and go nowhere else. */
 static void piece_leaves(void *worker, const struct reassembly_key *k, void *buffer)
 {
 	const struct note note = { .stage = STAGE_FRAGMENT, .fragment = k->kind };
 	struct worker *w = worker;
 
 	if (k->kind == FRAGMENT_INNER)
-		worker_drop(w, buffer, DROP_OWNER_MOVING);
+		inbound_inner_hand_on(w, buffer, k->context);
 	else
 		handoff_push_unproven(w, buffer, fragment_worker(w, k), &note);
 }

@@ -5,7 +5,8 @@
 #include <errno.h>
 #include <rte_common.h>
 #include <rte_malloc.h>
-#include <rte_random.h>
+
+#include "seed.h"
 
 static uint32_t sets_of(uint32_t entries)
 {
@@ -16,7 +17,7 @@ int flow_cache_init(struct flow_cache *c, uint32_t entries)
 {
 	*c = (struct flow_cache){ .sets4 = sets_of(entries), .sets6 = sets_of(entries) };
 	for (size_t i = 0; i < sizeof(c->seeds) / sizeof(c->seeds[0]); i++)
-		c->seeds[i] = rte_rand();
+		c->seeds[i] = seed_draw();
 	if (!entries)
 		return 0;
 	c->four = rte_zmalloc("flows4", (size_t)c->sets4 * FLOW_WAYS * sizeof(*c->four), RTE_CACHE_LINE_SIZE);

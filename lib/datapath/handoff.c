@@ -228,6 +228,7 @@ void handoff_sort(struct worker *w, struct rte_mbuf **pkts, uint16_t n)
 		case STAGE_ROUTE: forward_packet(w, pkts[i], ORIGIN_CONTROL); break;
 		case STAGE_EGRESS: egress_again(w, pkts[i], note); break;
 		case STAGE_FRAGMENT: list_push(&w->fragments, pkts[i]); break;
+		case STAGE_INNER: inbound_inner_take(w, pkts[i], note->spi); break;
 		case STAGE_TX: frame_again(w, pkts[i], note); break;
 		case STAGE_UNREACHABLE:
 			icmp_error_send(

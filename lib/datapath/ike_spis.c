@@ -2,9 +2,9 @@
 /* The table of IKE SAs that are here; the look-up is in the header. An SPI is in one of the two lines it names, in the
  * emptier one: up to half full, with 28,000, both are hardly ever taken. */
 #include <rte_malloc.h>
-#include <rte_random.h>
 
 #include "ike_spis_priv.h"
+#include "seed.h"
 #include "stages_priv.h"
 
 struct ike_spis *ike_spis_create(void)
@@ -15,7 +15,7 @@ struct ike_spis *ike_spis_create(void)
 		return NULL;
 	/* every page now, and not one by one as SPIs come and go */
 	memset(t, 0, sizeof(*t));
-	t->seed = (uint32_t)rte_rand();
+	t->seed = (uint32_t)seed_draw();
 	return t;
 }
 

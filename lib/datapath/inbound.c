@@ -163,6 +163,17 @@ static struct rte_mbuf *inner_join(struct worker *w, struct rte_mbuf *m, struct 
 	return NULL;
 }
 
+/* What an SA brought, whole, or a fragment that nobody asks for its ports. */
+static void inner_on(struct worker *w, struct rte_mbuf *m, struct sa *sa)
+{
+	if (unlikely(destination_own(w->dp, m))) {
+		list_push(&w->tunnelled, m);
+		return;
+	}
+	mss_clamp_tunnelled(w, m);
+	inner_push(w, m, sa_tunnel_slot(sa));
+}
+
 /* A plain packet of others that goes on as it is: nothing of what inner_sort asks is the case. own_filter: of our
  * IPv4 addresses; clamps: the MSS of a SYN is looked at. */
 static inline bool inner_is_usual(const struct rte_mbuf *m, uint64_t own_filter, bool clamps)
@@ -185,17 +196,40 @@ static __rte_noinline void inner_sort(struct worker *w, struct rte_mbuf *m, stru
 		worker_drop(w, m, reason);
 		return;
 	}
-	if (unlikely(joins)) {
+	if (unlikely(joins))
 		m = inner_join(w, m, sa);
-		if (!m)
-			return;
-	}
-	if (unlikely(destination_own(w->dp, m))) {
-		list_push(&w->tunnelled, m);
+	if (m)
+		inner_on(w, m, sa);
+}
+
+/* To the owner, or to wait for one. Of a foreign SA the outer header would be needed to find it again. */
+static void inner_turn(struct worker *w, struct rte_mbuf *m, uint32_t spi, uint8_t turn)
+{
+	const struct note note = { .stage = STAGE_INNER, .spi = spi };
+
+	if (sad_lookup_own(w->ips, spi))
+		handoff_turn(w, m, turn, &note, parked_for_bucket(spi));
+	else
+		worker_drop(w, m, DROP_OWNER_MOVING);
+}
+
+void inbound_inner_hand_on(struct worker *w, struct rte_mbuf *m, uint32_t spi)
+{
+	inner_turn(w, m, spi, owner_turn(sad_bucket_worker(w->ips, spi), (uint8_t)w->id));
+}
+
+void inbound_inner_take(struct worker *w, struct rte_mbuf *m, uint32_t spi)
+{
+	uint8_t turn = owner_turn(sad_bucket_worker(w->ips, spi), (uint8_t)w->id);
+	struct sa *sa = sad_lookup_own(w->ips, spi);
+
+	if (!sa || turn != w->id || packet_waits(w, parked_for_bucket(spi))) {
+		inner_turn(w, m, spi, turn == w->id ? WORKER_MOVING : turn);
 		return;
 	}
-	mss_clamp_tunnelled(w, m);
-	inner_push(w, m, sa_tunnel_slot(sa));
+	m = inner_join(w, m, sa);
+	if (m)
+		inner_on(w, m, sa);
 }
 
 /* What packets of a burst share that come after each other for one SA: it is asked for once. */

@@ -7,7 +7,8 @@
 #include <string.h>
 
 #include <rte_malloc.h>
-#include <rte_random.h>
+
+#include "seed.h"
 
 static_assert(NEIGHBOURS_MAX + 2 < 1 << 24, "index of the slot word");
 static_assert(DATAPATH_PORTS_MAX <= NEIGHBOUR_PORT_IPV6, "port of the slot word");
@@ -22,7 +23,7 @@ struct neighbour_table *neighbour_table_create(struct ipsec *ips)
 	if (!t)
 		return NULL;
 	t->ips = ips;
-	t->seed = (uint32_t)rte_rand();
+	t->seed = (uint32_t)seed_draw();
 	t->next_ns = UINT64_MAX;
 	for (uint32_t i = 0; i < NEIGHBOURS_MAX; i++)
 		t->free[i] = NEIGHBOURS_MAX - 1 - i;

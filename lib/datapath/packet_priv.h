@@ -27,6 +27,7 @@ enum stage {
 	STAGE_TX,          /* complete frame for the note's port */
 	STAGE_UNREACHABLE, /* IP packet whose neighbour does not answer: its sender is told */
 	STAGE_FRAGMENT,    /* IP packet that its receiver puts together with others */
+	STAGE_INNER,       /* fragment out of an SA, which the SA's owner puts together with others */
 };
 
 /* Who made the packet: decides about TTL, ICMP errors and what an unmatched policy means. */
@@ -40,15 +41,18 @@ enum origin {
 
 /* In the mbuf's private area. Written by the sending thread, read by the receiving one; the ring orders them. */
 struct note {
-	uint8_t stage;      /* enum stage */
-	uint8_t origin;     /* enum origin */
-	uint16_t port;      /* index in our table of ports */
-	uint32_t neighbour; /* index, or NEIGHBOUR_NONE */
-	bool on_link;       /* the next hop is the packet's destination: to be looked up again, as the index of one that
-			     * no path or route pins may have been freed meanwhile */
-	uint8_t fragment;   /* enum fragment_context; of packets in the list `fragments` and of STAGE_FRAGMENT */
-	uint16_t turn;      /* of the neighbour's index: another one, and it is not who was meant */
-	uint32_t epoch;     /* of the snapshot that let it leave in clear: STAGE_EGRESS and STAGE_TX */
+	uint8_t stage;  /* enum stage */
+	uint8_t origin; /* enum origin */
+	uint16_t port;  /* index in our table of ports */
+	union {
+		uint32_t neighbour; /* index, or NEIGHBOUR_NONE */
+		uint32_t spi;       /* of the SA it came out of: STAGE_INNER */
+	};
+	bool on_link;     /* the next hop is the packet's destination: to be looked up again, as the index of one that
+			   * no path or route pins may have been freed meanwhile */
+	uint8_t fragment; /* enum fragment_context; of packets in the list `fragments` and of STAGE_FRAGMENT */
+	uint16_t turn;    /* of the neighbour's index: another one, and it is not who was meant */
+	uint32_t epoch;   /* of the snapshot that let it leave in clear: STAGE_EGRESS and STAGE_TX */
 };
 static_assert(sizeof(struct note) % RTE_MBUF_PRIV_ALIGN == 0, "size of the private area of an mbuf");
 

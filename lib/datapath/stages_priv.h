@@ -53,6 +53,10 @@ bool defragment_expire(struct worker *w);
  * routed.
  */
 void inbound_sealed(struct worker *w);
+/* inbound.c: a fragment out of an SA that waited in the table of a worker who has the SA no more: to its owner, who
+ * takes it as if it had decapsulated it. By name where the SA has gone or is foreign. */
+void inbound_inner_hand_on(struct worker *w, struct rte_mbuf *m, uint32_t spi);
+void inbound_inner_take(struct worker *w, struct rte_mbuf *m, uint32_t spi);
 /* inbound.c: the outbound SA that answers to what came out of a tunnel will take: of the child that has its source,
  * where the tunnel has several. NULL: none. */
 const struct sa *inbound_sa_back(const struct worker *w, const struct rte_mbuf *m);

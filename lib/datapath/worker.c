@@ -10,6 +10,8 @@
 #include <sched.h>
 #include <sys/prctl.h>
 
+#include "seed.h"
+
 /* Of the loops with packets one in about MEASURE_EVERY + MEASURE_SPREAD / 2 is measured; by chance, or traffic with the
  * same beat would show one side of itself only. */
 #define MEASURE_EVERY  48
@@ -250,7 +252,7 @@ int worker_attach(struct worker *w)
 {
 	w->thread = pthread_self();
 	w->crypto = ipsec_worker_create(w->ips, w->id);
-	w->ip_id = (uint16_t)rte_rand();
+	w->ip_id = (uint16_t)seed_draw();
 	snapshot_take(w);
 	w->snapshot = NULL;
 	return w->crypto && !flow_cache_init(&w->flows, w->dp->flow_entries) ? 0 : -ENOMEM;

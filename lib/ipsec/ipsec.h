@@ -200,6 +200,8 @@ struct sad_question {
 /* Any worker, the SA's owner or not: the SA, or NULL. An SPI of ours is enough; a foreign one names an SA together with
  * protocol, destination and table_id. Valid until the next quiescent report. */
 struct sa *sad_lookup(const struct ipsec *ips, const struct sad_question *question);
+/* The same of an SPI of ours, when the outer header is gone: the SA, or NULL, as for all foreign ones. */
+struct sa *sad_lookup_own(const struct ipsec *ips, uint32_t spi);
 /* Worker: the same for n packets (at most 64), whose memory accesses overlap. */
 void sad_lookup_burst(const struct ipsec *ips, const struct sad_question *questions, uint16_t n, struct sa **ret_sas);
 /* Any thread: who owns the bucket of an SPI, before touching the SA; see owner_turn. */

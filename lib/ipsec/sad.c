@@ -252,6 +252,11 @@ struct sa *sad_lookup(const struct ipsec *ips, const struct sad_question *questi
 	return foreign_find(&sad->foreign, &key);
 }
 
+struct sa *sad_lookup_own(const struct ipsec *ips, uint32_t spi)
+{
+	return sad_find_own(&ips->sad, spi);
+}
+
 static void own_lookup_burst(
 	const struct sad *sad, const struct sad_question *questions, uint16_t n, struct sa **ret_sas)
 {

@@ -214,6 +214,13 @@ struct sa *sad_lookup(const struct ipsec *ips, const struct sad_question *questi
 	return NULL;
 }
 
+struct sa *sad_lookup_own(const struct ipsec *ips, uint32_t spi)
+{
+	const struct sad_question question = { .spi = spi };
+
+	return fake.all_foreign ? NULL : sad_lookup(ips, &question);
+}
+
 void sad_lookup_burst(const struct ipsec *ips, const struct sad_question *questions, uint16_t n, struct sa **ret_sas)
 {
 	for (uint16_t i = 0; i < n; i++)

@@ -35,6 +35,7 @@ struct fake {
 	uint32_t random;   /* the last one */
 	bool no_random;
 	bool no_spi_out;       /* no outbound SA has any SPI */
+	bool all_foreign;      /* no inbound SA has an SPI of ours */
 	unsigned moving_reads; /* so many more questions who owns something are answered with WORKER_MOVING */
 };
 

@@ -150,6 +150,21 @@ static void test_await_another_sa_when_that_there_does_not_fit(void)
 	await_close();
 }
 
+static void test_await_in_vain_counts_at_the_sa_that_does_not_fit(void)
+{
+	struct sa narrow = { .owner = WORKER_NONE, .outside = true };
+
+	await_open();
+	narrow.path = out_sa.path;
+	fake.tunnels[3] = &narrow;
+	send_far(2);
+	CU_ASSERT_EQUAL(narrow.drops[DROP_SELECTOR_OUT], 0);
+	time_passes(true);
+	CU_ASSERT_EQUAL(rig_drops(DROP_SELECTOR_OUT), 2);
+	CU_ASSERT_EQUAL(narrow.drops[DROP_SELECTOR_OUT], 2);
+	await_close();
+}
+
 static void test_await_is_bounded_over_all_tunnels(void)
 {
 	struct worker *w;
@@ -186,6 +201,7 @@ int main(int argc, char **argv)
 		TEST(test_await_in_vain_ends_as_no_sa),
 		TEST(test_await_not_for_who_waits_for_the_peer),
 		TEST(test_await_another_sa_when_that_there_does_not_fit),
+		TEST(test_await_in_vain_counts_at_the_sa_that_does_not_fit),
 		TEST(test_await_is_bounded_over_all_tunnels),
 	};
 

@@ -424,28 +424,80 @@ static void test_defragment_late_fragment_follows(void)
 	rig_close();
 }
 
-/* What waits inside of an SA ends by name where the SA goes to another worker. */
-static void test_defragment_inner_ends_when_its_sa_moves(void)
+/* Worker 1 has the first fragment of a packet out of an SA, whose bucket goes to worker 0. */
+static struct sa moving_sa;
+static struct rte_mbuf *second_fragment;
+
+static void inner_wait_at_1(bool foreign)
 {
-	struct reassembly_key key = { .context = SPI, .kind = FRAGMENT_INNER, .family = 4 };
-	struct incomplete *whole;
-	struct fragment f = { .key = key, .more = true };
-	struct worker *w;
+	struct rte_mbuf *m, *f[FRAGMENTS_MAX];
 
 	rig_open_reassembly(2);
-	RIG_POLICY("bypass 10.1.0.0/24 10.1.0.0/24");
-	w = rig.dp->workers[1];
+	fake.all_foreign = foreign;
+	RIG_POLICY("bypass 10.2.0.0/24 10.1.0.0/24[udp/7]");
+	moving_sa = (struct sa){ .spi = SPI, .owner = 1 };
+	fake.inbound[0] = &moving_sa;
+	fake.buckets[SPI % SA_BUCKETS] = 1;
+	m = big_packet(FAR_HOST, LAN_OWN, IPPROTO_ICMP, 2000);
+	CU_ASSERT_EQUAL_FATAL(fragments_of(m, 1500, f), 2);
+	rte_pktmbuf_free(m);
+	CU_ASSERT_PTR_NULL(defragment_inner(rig.dp->workers[1], f[0], &moving_sa));
+	second_fragment = f[1];
 	fake.buckets[SPI % SA_BUCKETS] = WORKER_LEAVING | 1;
-	f.piece = (struct piece){
-		.buffer = rte_pktmbuf_alloc(rig.dp->pool), .bytes = 8, .data = (uint8_t *)"12345678"
-	};
-	CU_ASSERT_EQUAL(reassembly_insert(w->reassembly, &f, 0, &whole), DROP_NONE);
-	defragment_part(w);
+	defragment_part(rig.dp->workers[1]);
 	CU_ASSERT_EQUAL(waiting(1), 1);
 	fake.buckets[SPI % SA_BUCKETS] = WORKER_MOVING;
-	defragment_part(w);
+	defragment_part(rig.dp->workers[1]);
 	CU_ASSERT_EQUAL(waiting(1), 0);
+}
+
+/* What waits inside of an SA follows it to its next owner, in front of the rest of its datagram. */
+static void test_defragment_inner_follows_its_sa(void)
+{
+	const struct note rest = { .stage = STAGE_INNER, .spi = SPI };
+
+	inner_wait_at_1(false);
+	CU_ASSERT_EQUAL(rig.dp->workers[1]->parked.count, 1);
+	worker_step(rig.dp->workers[1]);
+	CU_ASSERT_EQUAL(rig.dp->workers[1]->parked.count, 1);
+	fake.buckets[SPI % SA_BUCKETS] = 0;
+	rig_step();
+	CU_ASSERT_EQUAL(rig.dp->workers[1]->parked.count, 0);
+	rig_step();
+	CU_ASSERT_EQUAL(waiting(0), 1);
+	handoff_push(rig.dp->workers[1], second_fragment, 0, &rest);
+	handoff_flush(rig.dp->workers[1]);
+	rig_step();
+	CU_ASSERT_EQUAL(waiting(0), 0);
+	CU_ASSERT_EQUAL(rig_counter(DP_C_REASSEMBLED), 1);
+	CU_ASSERT_EQUAL(rig_drops(DROP_OWNER_MOVING), 0);
+	fake.inbound[0] = NULL;
+	rig_close();
+}
+
+/* The SA has gone while its fragment waited for the next owner. */
+static void test_defragment_inner_ends_with_its_sa(void)
+{
+	inner_wait_at_1(false);
+	fake.inbound[0] = NULL;
+	fake.buckets[SPI % SA_BUCKETS] = 0;
+	rig_step();
+	rig_step();
+	CU_ASSERT_EQUAL(waiting(0) + rig.dp->workers[1]->parked.count, 0);
 	CU_ASSERT_EQUAL(rig_drops(DROP_OWNER_MOVING), 1);
+	rte_pktmbuf_free(second_fragment);
+	rig_close();
+}
+
+/* Nothing tells which of the foreign SAs with this SPI it came out of. */
+static void test_defragment_inner_of_a_foreign_sa_ends_by_name(void)
+{
+	inner_wait_at_1(true);
+	CU_ASSERT_EQUAL(rig_drops(DROP_OWNER_MOVING), 1);
+	CU_ASSERT_EQUAL(rig.dp->workers[1]->parked.count, 0);
+	fake.all_foreign = false;
+	fake.inbound[0] = NULL;
+	rte_pktmbuf_free(second_fragment);
 	rig_close();
 }
 
@@ -799,7 +851,9 @@ int main(int argc, char **argv)
 		TEST(test_defragment_one_worker_gets_all_fragments),
 		TEST(test_defragment_workers_change_under_datagrams),
 		TEST(test_defragment_late_fragment_follows),
-		TEST(test_defragment_inner_ends_when_its_sa_moves),
+		TEST(test_defragment_inner_follows_its_sa),
+		TEST(test_defragment_inner_ends_with_its_sa),
+		TEST(test_defragment_inner_of_a_foreign_sa_ends_by_name),
 		TEST(test_defragment_clear_before_rules_with_ports),
 		TEST(test_defragment_clear_icmp_where_something_is_protected),
 		TEST(test_defragment_clear_ipv6_goes_on_as_it_was_cut),
