@@ -307,8 +307,10 @@ struct arrivals {
 	uint64_t mac;         /* as the first six of eight bytes */
 	uint64_t joined_mask; /* for ol_flags */
 	uint64_t own_filter;
-	uint32_t own_be; /* an address that was found to be ours; 0: none yet */
-	uint8_t port;    /* the device's interface without VLAN, or PORT_NONE */
+	uint64_t own_ends; /* source and destination of the last packet for us, with which nothing was the matter; 0:
+			    * none yet */
+	uint32_t own_be;   /* an address that was found to be ours; 0: none yet */
+	uint8_t port;      /* the device's interface without VLAN, or PORT_NONE */
 };
 
 #define MAC_MASK RTE_BE64(0xffffffffffff0000ull)
@@ -342,7 +344,7 @@ static inline bool classify_usual(struct worker *w, struct arrivals *a, struct r
 {
 	const uint8_t *eth = rte_pktmbuf_mtod(m, const uint8_t *);
 	const struct rte_ipv4_hdr *ip = (const struct rte_ipv4_hdr *)(eth + RTE_ETHER_HDR_LEN);
-	uint64_t to = ip4_first(eth), first = ip4_first(ip);
+	uint64_t to = ip4_first(eth), first = ip4_first(ip), ends;
 	uint32_t total = ip4_total_bytes(first);
 
 	if (unlikely((to ^ a->mac) & MAC_MASK || !ip4_is_plain(first) || m->nb_segs > 1 ||
@@ -352,12 +354,18 @@ static inline bool classify_usual(struct worker *w, struct arrivals *a, struct r
 	if (unlikely(total + RTE_ETHER_HDR_LEN > m->data_len || total < sizeof(*ip) ||
 		     !ip_checksum_good(ip, sizeof(*ip))))
 		return false;
-	if (unlikely(ipv4_not_unicast(ip->src_addr) || ipv4_not_unicast(ip->dst_addr) || ip->src_addr == ip->dst_addr))
+	memcpy(&ends, eth + RTE_ETHER_HDR_LEN + offsetof(struct rte_ipv4_hdr, src_addr), sizeof(ends));
+	bool own = ends == a->own_ends;
+	if (!own && unlikely(ipv4_not_unicast(ip->src_addr) || ipv4_not_unicast(ip->dst_addr) ||
+			     ip->src_addr == ip->dst_addr))
 		return false;
 	packet_place(m, m->data_off + RTE_ETHER_HDR_LEN, total);
-	if (!arrival_own(w, a, ip->dst_addr))
+	if (!own && !arrival_own(w, a, ip->dst_addr)) {
 		list_push(&w->clear, m);
-	else if (likely(ip->next_proto_id == IPPROTO_ESP))
+		return true;
+	}
+	a->own_ends = ends;
+	if (likely(ip->next_proto_id == IPPROTO_ESP))
 		list_push(&w->sealed, m);
 	else
 		classify_own(w, m);
@@ -376,14 +384,15 @@ void classify_burst(struct worker *w, uint16_t device, struct rte_mbuf **frames,
 	for (uint16_t i = 0; i < n && i < PREFETCH_AHEAD; i++)
 		rte_prefetch0(rte_pktmbuf_mtod(frames[i], void *));
 	for (uint16_t i = 0; i < n; i++) {
+		struct rte_mbuf *m = frames[i];
 		if (i + PREFETCH_AHEAD < n)
 			rte_prefetch0(rte_pktmbuf_mtod(frames[i + PREFETCH_AHEAD], void *));
 		/* from here on our index of the interface, which later stages ask; a device may hand on others' marks
 		 */
-		frames[i]->port = arrivals.port;
-		frames[i]->ol_flags &= arrivals.joined_mask;
-		if (unlikely(!classify_usual(w, &arrivals, frames[i])))
-			classify_frame(w, d, frames[i]);
+		m->port = arrivals.port;
+		m->ol_flags &= arrivals.joined_mask;
+		if (unlikely(!classify_usual(w, &arrivals, m)))
+			classify_frame(w, d, m);
 	}
 	worker_count(w, DP_C_RX, n);
 }

@@ -15,11 +15,6 @@ struct misses {
 
 /* ---- the cache ---- */
 
-static inline uint8_t context_of(const struct rte_mbuf *m, enum origin origin)
-{
-	return origin == ORIGIN_TUNNEL ? FLOW_CONTEXT_TUNNEL : (uint8_t)m->port;
-}
-
 static void remember(
 	struct worker *w, uint64_t hash, const struct flow *f, uint8_t context, const struct decision *decision)
 {
@@ -30,21 +25,6 @@ static void remember(
 		struct flow_key6 k = flow_key6_of(f, context);
 		flow_insert6(&w->flows, hash, &k, w->epoch, decision);
 	}
-}
-
-/* Where a flow's decision would be first, and what it is found by: of IPv6, whose keys are longer, that is read again.
- */
-struct question {
-	const void *set;
-	uint64_t hash;
-	struct flow_key4 key;
-};
-
-/* A set the question's flow may be in is on its way. */
-static inline void choice_prefetch(const struct flow_cache *c, struct question *q, bool ip6, unsigned choice)
-{
-	q->set = ip6 ? (const void *)flow_set6(c, q->hash, choice) : (const void *)flow_set4(c, q->hash, choice);
-	rte_prefetch0(q->set);
 }
 
 static inline void question_make(
@@ -68,37 +48,12 @@ static __rte_noinline const struct decision *cached6(
 	return flow_lookup6(set, &k, epoch);
 }
 
-/* The key of a plain IPv4 packet with ports, as flow_key4_of makes it of the packet's flow. base: flow_rest without
- * them. False: another packet. */
-static inline bool plain_key(const struct rte_mbuf *m, uint64_t base, struct flow_key4 *ret_key)
-{
-	const uint64_t with_ports = 1ull << IPPROTO_TCP | 1ull << IPPROTO_UDP;
-	const struct rte_ipv4_hdr *ip = packet_ip(m);
-	uint16_t ports[2];
-
-	if (unlikely(!ip4_is_plain(ip4_first(ip)) || ip->next_proto_id >= 64 ||
-		     !(with_ports >> ip->next_proto_id & 1) || m->data_len < sizeof(*ip) + sizeof(ports)))
-		return false;
-	memcpy(ports, ip + 1, sizeof(ports));
-	ret_key->addresses = (uint64_t)ip->dst_addr << 32 | ip->src_addr;
-	ret_key->rest = (uint64_t)ports[1] << 48 | (uint64_t)ports[0] << 32 | base | ip->next_proto_id;
-	return true;
-}
-
-/* What keys of packets with ports have beside addresses, ports and protocol. */
-static inline uint64_t plain_base(const struct worker *w, const struct rte_mbuf *m, enum origin origin)
-{
-	const struct flow f = { .has_ports = true, .table_id = packet_table_id(w->dp, m) };
-
-	return flow_rest(&f, context_of(m, origin));
-}
-
 /* The first sets of all are on their way before one is looked at. */
 static void questions_prefetch(struct worker *w, struct rte_mbuf **pkts, uint16_t n, enum origin origin,
 	struct deciding *d, struct question *ret_questions)
 {
 	const struct flow_cache cache = w->flows; /* nothing that is stored below can change it */
-	uint64_t base = 0, plain = 0;
+	uint64_t base = 0, read = 0;
 	uint32_t port = UINT32_MAX;
 
 	for (uint16_t i = 0; i < n; i++) {
@@ -108,15 +63,15 @@ static void questions_prefetch(struct worker *w, struct rte_mbuf **pkts, uint16_
 			base = plain_base(w, pkts[i], origin);
 		}
 		if (likely(plain_key(pkts[i], base, &q->key))) {
-			plain |= 1ull << i;
 			q->hash = flow_key4_hash(&cache, &q->key);
 			choice_prefetch(&cache, q, false, 0);
 		} else {
 			packet_flow(w->dp, pkts[i], true, &d->flows[i]);
 			question_make(&w->flows, &d->flows[i], context_of(pkts[i], origin), q);
+			read |= 1ull << i;
 		}
 	}
-	d->plain = plain;
+	d->plain = ~read;
 }
 
 static inline const struct decision *question_ask(const struct worker *w, const struct rte_mbuf *m, enum origin origin,
@@ -125,6 +80,17 @@ static inline const struct decision *question_ask(const struct worker *w, const 
 	if (likely(deciding_plain(d, i) || d->flows[i].family != ADDR_IPV6))
 		return flow_lookup4(q->set, &q->key, w->epoch);
 	return cached6(q->set, &d->flows[i], context_of(m, origin), w->epoch);
+}
+
+/* What was known about a packet. */
+static inline void known_take(struct deciding *d, const struct rte_mbuf *m, uint16_t i, const struct decision *known)
+{
+	d->decisions[i] = *known;
+	if (known->kind == DECISION_PROTECT && likely(deciding_plain(d, i)))
+		d->protect[d->protect_count++] = (struct tunnel_question){ .slot = known->slot,
+			.bytes = m->data_len,
+			.place = i,
+			.ip = rte_pktmbuf_mtod(m, const uint8_t *) };
 }
 
 /* What was not in its first set; in a cache with room these are few. */
@@ -143,7 +109,7 @@ static __rte_noinline void cache_ask_second(struct worker *w, struct rte_mbuf **
 		uint16_t i = missed->place[a];
 		const struct decision *known = question_ask(w, pkts[i], origin, d, i, &questions[i]);
 		if (known) {
-			d->decisions[i] = *known;
+			known_take(d, pkts[i], i, known);
 			continue;
 		}
 		deciding_flow(w, d, pkts[i], i);
@@ -162,7 +128,7 @@ static void cache_ask(struct worker *w, struct rte_mbuf **pkts, uint16_t n, enum
 	for (uint16_t i = 0; i < n; i++) {
 		const struct decision *known = question_ask(w, pkts[i], origin, d, i, &questions[i]);
 		if (likely(known != NULL))
-			d->decisions[i] = *known;
+			known_take(d, pkts[i], i, known);
 		else
 			ret_misses->place[ret_misses->n++] = (uint8_t)i;
 	}
@@ -356,6 +322,7 @@ void decide_burst(
 	uint64_t all = n < 64 ? (1ull << n) - 1 : UINT64_MAX;
 
 	d->plain = 0;
+	d->protect_count = 0;
 	if (likely(origin_forwarded(origin) && w->flows.four))
 		cache_ask(w, pkts, n, origin, d, &missed);
 	else

@@ -85,8 +85,10 @@ static inline uint64_t flow_mix(uint64_t a, uint64_t b)
 
 static inline uint64_t flow_rest(const struct flow *f, uint8_t context)
 {
-	uint32_t ports = (uint32_t)f->remote_port_be << 16 | f->local_port_be;
+	const uint16_t both[2] = { f->local_port_be, f->remote_port_be };
+	uint32_t ports; /* as a packet that leaves has them */
 
+	memcpy(&ports, both, sizeof(ports));
 	return (uint64_t)ports << 32 | (uint32_t)f->table_id << 16 | (uint32_t)context << 9 |
 	       (uint32_t)f->has_ports << 8 | f->protocol;
 }

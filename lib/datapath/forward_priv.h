@@ -5,58 +5,91 @@
 
 #include "stages_priv.h"
 
-/* The neighbour's MAC, or a word that is not valid. */
-static inline uint64_t next_hop_word(const struct worker *w, uint32_t neighbour)
+/* What packets that go the same way share; of those in a row in a burst the first one asks. Of one loop. */
+struct hop {
+	uint64_t name;       /* of the way: hop_name */
+	uint64_t word;       /* the neighbour's MAC */
+	const uint8_t *tail; /* of the Ethernet header behind that */
+	struct list *tx;
+	uint64_t joined_flag; /* of a packet that was put together: not usual */
+	uint16_t most;        /* bytes of a packet that fits as it is; 0: none is sent this way without a closer look */
+};
+
+/* `to`: the neighbour's index, or the address of a neighbour still to be found. */
+static inline uint64_t hop_name(enum route_kind kind, uint16_t port, uint32_t to)
 {
-	return likely(neighbour != NEIGHBOUR_NONE) ? neighbour_word(w->neighbours, neighbour) : 0;
+	return (uint64_t)kind << 48 | (uint64_t)port << 32 | to;
 }
 
-/* The packet fits the port as it is, and this worker sends on it without a tag. */
-static inline bool egress_is_usual(const struct worker *w, const struct rte_mbuf *m, uint16_t port, uint64_t word)
+/* No packet's way. */
+#define HOP_NONE UINT64_MAX
+
+/* kind: ROUTE_CONNECTED (`to` is an address) or ROUTE_VIA (a neighbour's index). */
+static inline void hop_take(struct worker *w, enum route_kind kind, uint16_t port, uint32_t to, struct hop *ret_hop)
 {
-	return word & NEIGHBOUR_WORD_VALID && w->sends_plain[port] && m->data_len <= w->ports[port].mtu &&
-	       m->data_off >= RTE_ETHER_HDR_LEN && !w->trace && !(m->ol_flags & w->dp->joined_flag);
+	uint32_t neighbour = kind == ROUTE_CONNECTED ? neighbour_lookup(w->neighbours, port, to) : to;
+	uint64_t word = likely(neighbour != NEIGHBOUR_NONE) ? neighbour_word(w->neighbours, neighbour) : 0;
+	bool usual = word & NEIGHBOUR_WORD_VALID && w->sends_plain[port] && !w->trace;
+
+	*ret_hop = (struct hop){
+		.name = hop_name(kind, port, to),
+		.word = word,
+		.tail = w->ports[port].source_tail[0],
+		.tx = &w->tx[port],
+		.joined_flag = w->dp->joined_flag,
+		.most = usual ? w->ports[port].mtu : 0,
+	};
 }
 
-/* egress_is_usual said so. */
-static inline void egress_usual(struct worker *w, struct rte_mbuf *m, uint16_t port, uint64_t word, bool ip6)
+static inline bool hop_fits(const struct hop *h, const struct rte_mbuf *m)
+{
+	return m->data_len <= h->most && m->data_off >= RTE_ETHER_HDR_LEN && !(m->ol_flags & h->joined_flag);
+}
+
+/* An IPv4 packet; hop_fits said so. */
+static inline void hop_push(struct worker *w, struct rte_mbuf *m, uint16_t port, const struct hop *h)
 {
 	uint8_t *eth = rte_pktmbuf_mtod(m, uint8_t *) - RTE_ETHER_HDR_LEN;
 
 	packet_place(m, (uint32_t)m->data_off - RTE_ETHER_HDR_LEN, (uint32_t)m->data_len + RTE_ETHER_HDR_LEN);
 	/* two stores of eight bytes: the second one covers the state in the first */
-	memcpy(eth, &word, sizeof(word));
-	memcpy(eth + RTE_ETHER_ADDR_LEN, w->ports[port].source_tail[ip6], sizeof(w->ports[port].source_tail[0]));
-	list_push(&w->tx[port], m);
-	if (unlikely(w->tx[port].n == BURST))
+	memcpy(eth, &h->word, sizeof(h->word));
+	memcpy(eth + RTE_ETHER_ADDR_LEN, h->tail, sizeof(w->ports[port].source_tail[0]));
+	list_push(h->tx, m);
+	if (unlikely(h->tx->n == BURST))
 		forward_port_flush(w, port);
 }
 
-/* A sealed packet on its path; as it is when it fits. */
-static inline bool forward_egress_usual(struct worker *w, struct rte_mbuf *m, uint16_t port, uint32_t neighbour)
+/* The way of what is sealed for a path. */
+static inline void hop_of_path(struct worker *w, const struct path *path, struct hop *ret_hop)
 {
-	uint64_t word = next_hop_word(w, neighbour);
+	hop_take(w, ROUTE_VIA, path->port, path->neighbour, ret_hop);
+	ret_hop->most = RTE_MIN(ret_hop->most, path->mtu);
+}
 
-	if (unlikely(!egress_is_usual(w, m, port, word) || packet_is_ip6(m)))
+/* A sealed packet on its path; as it is when it fits. */
+static inline bool forward_egress_usual(struct worker *w, struct rte_mbuf *m, uint16_t port, const struct hop *hop)
+{
+	if (unlikely(!hop_fits(hop, m) || packet_is_ip6(m)))
 		return false;
-	egress_usual(w, m, port, word, false);
+	hop_push(w, m, port, hop);
 	return true;
 }
 
-/* A plain IPv4 packet (ip4.h) along its route. */
+/* A plain IPv4 packet (ip4.h) along its route. hop: likewise. */
 static inline bool forward_along_usual(
-	struct worker *w, struct rte_mbuf *m, enum route_kind kind, uint16_t port, uint32_t neighbour)
+	struct worker *w, struct rte_mbuf *m, enum route_kind kind, uint16_t port, uint32_t neighbour, struct hop *hop)
 {
 	struct rte_ipv4_hdr *ip = packet_ip(m);
-	uint64_t word;
+	uint32_t to = kind == ROUTE_CONNECTED ? ip->dst_addr : neighbour;
 
 	if (unlikely((kind != ROUTE_CONNECTED && kind != ROUTE_VIA) || ip->time_to_live <= 1))
 		return false;
-	word = next_hop_word(
-		w, kind == ROUTE_CONNECTED ? neighbour_lookup(w->neighbours, port, ip->dst_addr) : neighbour);
-	if (unlikely(!egress_is_usual(w, m, port, word)))
+	if (unlikely(hop->name != hop_name(kind, port, to)))
+		hop_take(w, kind, port, to, hop);
+	if (unlikely(!hop_fits(hop, m)))
 		return false;
 	ip_ttl_decrement(ip);
-	egress_usual(w, m, port, word, false);
+	hop_push(w, m, port, hop);
 	return true;
 }

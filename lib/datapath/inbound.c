@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* The decapsulating half: ESP and AH for our own addresses to the SA's owner, through the burst, and the inner packets
  * on their way. What is inside is the ipsec room's business. RFC 4301 5.2, RFC 3948. */
-#include "stages_priv.h"
+#include "decide_priv.h"
+#include "forward_priv.h"
+#include "verdict_priv.h"
 
 #define SPI_BYTES 8 /* of SPI and sequence number, which follow each other in ESP (RFC 4303 2) and AH (RFC 4302 2) */
 
@@ -172,14 +174,14 @@ static void inner_on(struct worker *w, struct rte_mbuf *m, struct sa *sa)
 	inner_push(w, m, sa_tunnel_slot(sa));
 }
 
-/* A plain packet of others that goes on as it is: nothing of what inner_sort asks is the case. */
-static inline bool inner_is_usual(const struct worker *w, const struct rte_mbuf *m)
+/* A plain packet that goes on as it is when the cache has its flow: of what inner_sort asks, that answers what the
+ * addresses are, since only what inner_sort let pass has been decided, and addresses of ours that are new change the
+ * epoch. clamps: the MSS of a SYN is looked at. */
+static inline bool inner_is_usual(const struct rte_mbuf *m, bool clamps)
 {
 	const struct rte_ipv4_hdr *ip = packet_ip(m);
 
-	return ip4_is_plain(ip4_first(ip)) && ip_checksum_good(ip, sizeof(*ip)) && !ipv4_not_unicast(ip->src_addr) &&
-	       !own_may_have(&w->dp->own4, own_filter_bit(ip->src_addr)) &&
-	       !own_may_have(&w->dp->own4, own_filter_bit(ip->dst_addr)) && !(w->dp->mss_clamp && tcp_may_be_syn(m));
+	return ip4_is_plain(ip4_first(ip)) && ip_checksum_good(ip, sizeof(*ip)) && !(clamps && tcp_may_be_syn(m));
 }
 
 /* Both families come out of either, and in transport mode what is for ourselves. */
@@ -229,31 +231,130 @@ void inbound_inner_take(struct worker *w, struct rte_mbuf *m, uint32_t spi)
 		inner_on(w, m, sa);
 }
 
+/* What packets of a burst share that come after each other for one SA: it is asked for once. */
+struct sealed_run {
+	uint64_t ends; /* destination and SPI of a plain ESP packet (ip4.h), where they follow each other; 0: of another
+			* packet, which is in no run */
+	uint16_t port;
+};
+
+static inline struct sealed_run sealed_run_of(const struct rte_mbuf *m)
+{
+	struct sealed_run run = { .ends = 0, .port = m->port };
+	const uint8_t *ip = rte_pktmbuf_mtod(m, const uint8_t *);
+
+	if (likely(ip4_is_plain(ip4_first(ip)) && packet_ip(m)->next_proto_id == IPPROTO_ESP &&
+		    m->data_len >= IP4_PLAIN_BYTES + SPI_BYTES))
+		memcpy(&run.ends, ip + offsetof(struct rte_ipv4_hdr, dst_addr), sizeof(run.ends));
+	return run;
+}
+
+/* The packets of the list `sealed` that are for this worker; worker_data is the question that names the SA of each.
+ * Returns how many. */
+static inline uint16_t sealed_collect(
+	struct worker *w, struct burst_item *ret_items, struct sad_question *ret_questions, uint16_t *ret_asked)
+{
+	struct sealed_run before = { .ends = 0 };
+	uint16_t n = 0, asked = 0;
+
+	for (uint16_t i = 0; i < w->sealed.n; i++) {
+		struct rte_mbuf *m = w->sealed.m[i];
+		const struct sealed_run run = sealed_run_of(m);
+		if (!run.ends || run.ends != before.ends || run.port != before.port) {
+			before.ends = 0;
+			if (unlikely(!sealed_read(w, m, &ret_questions[asked])))
+				continue;
+			before = run;
+			asked++;
+		}
+		ret_items[n].worker_data = (uint16_t)(asked - 1);
+		ret_items[n++].m = m;
+	}
+	w->sealed.n = 0;
+	*ret_asked = asked;
+	return n;
+}
+
 /* The packets of the list `sealed` that are for this worker and have an SA. */
 static inline uint16_t items_collect(struct worker *w, struct burst_item *ret_items)
 {
 	struct sad_question questions[BURST];
-	struct rte_mbuf *pkts[BURST];
 	struct sa *sas[BURST];
-	uint16_t read = 0, n = 0;
+	uint16_t asked, collected = sealed_collect(w, ret_items, questions, &asked), n = 0;
 
-	for (uint16_t i = 0; i < w->sealed.n; i++) {
-		pkts[read] = w->sealed.m[i];
-		read += sealed_read(w, pkts[read], &questions[read]);
-	}
-	w->sealed.n = 0;
-	sad_lookup_burst(w->ips, questions, read, sas);
-	for (uint16_t i = 0; i < read; i++) {
-		if (unlikely(!sas[i])) {
-			sealed_unknown(w, pkts[i], questions[i].spi);
+	sad_lookup_burst(w->ips, questions, asked, sas);
+	for (uint16_t i = 0; i < collected; i++) {
+		struct rte_mbuf *m = ret_items[i].m;
+		const uint16_t question = ret_items[i].worker_data;
+		if (unlikely(!sas[question])) {
+			sealed_unknown(w, m, questions[question].spi);
 			continue;
 		}
 		if (unlikely(w->trace != NULL))
-			trace_sealed(w, pkts[i], questions[i].spi, sa_tunnel_slot(sas[i]));
-		ret_items[n].m = pkts[i];
-		ret_items[n++].sa = sas[i];
+			trace_sealed(w, m, questions[question].spi, sa_tunnel_slot(sas[question]));
+		ret_items[n].m = m;
+		ret_items[n++].sa = sas[question];
 	}
 	return n;
+}
+
+/* The flows of the usual packets out of a burst, a bit for each; where the cache would have their decisions is on its
+ * way. */
+static inline uint64_t opened_ask(
+	struct worker *w, const struct burst_item *items, uint16_t n, struct question *ret_questions)
+{
+	const struct flow_cache cache = w->flows; /* nothing that is stored below can change it */
+	const bool clamps = w->dp->mss_clamp;
+	uint64_t base = 0, others = 0;
+	uint32_t port = UINT32_MAX;
+
+	if (unlikely(!cache.four || w->trace))
+		return 0;
+	for (uint16_t i = 0; i < n; i++) {
+		const struct rte_mbuf *m = items[i].m;
+		struct question *q = &ret_questions[i];
+		if (unlikely(m->port != port)) {
+			port = m->port;
+			base = plain_base(w, m, ORIGIN_TUNNEL);
+		}
+		if (unlikely(!inner_is_usual(m, clamps) || !plain_key(m, base, &q->key))) {
+			others |= 1ull << i;
+			continue;
+		}
+		q->hash = flow_key4_hash(&cache, &q->key);
+		choice_prefetch(&cache, q, false, 0);
+	}
+	return ~others;
+}
+
+/* A usual packet whose flow goes on in clear, after those that came before it; false: nothing has changed. */
+static inline bool opened_forward(struct worker *w, struct rte_mbuf *m, const struct question *q, struct hop *hop)
+{
+	const struct decision *known = flow_lookup4(q->set, &q->key, w->epoch);
+
+	if (unlikely(!known || known->kind != DECISION_FORWARD || is_sent_back(m, known)))
+		return false;
+	const struct decision d = *known;
+	if (unlikely(w->inner.n))
+		outbound_tunnelled(w);
+	return forward_along_usual(w, m, (enum route_kind)d.route_kind, d.port, d.neighbour, hop);
+}
+
+/* Good packets of a burst, in their order: what is not usual, or whose flow is not known to go on in clear, waits in
+ * the list `inner` for others of its kind, but no longer than until a usual one leaves. */
+static inline void opened_go(struct worker *w, const struct burst_item *items, uint16_t n)
+{
+	struct question questions[BURST];
+	struct hop hop = { .name = HOP_NONE };
+	uint64_t usual = opened_ask(w, items, n, questions);
+
+	stage_lap(w->clock, CYCLES_INNER);
+	for (uint16_t i = 0; i < n; i++) {
+		struct rte_mbuf *m = items[i].m;
+		if (unlikely(!(usual >> i & 1) || !opened_forward(w, m, &questions[i], &hop)))
+			inner_sort(w, m, items[i].sa);
+	}
+	stage_lap(w->clock, CYCLES_FORWARD);
 }
 
 void inbound_sealed(struct worker *w)
@@ -274,13 +375,7 @@ void inbound_sealed(struct worker *w)
 		capture_after(w, items, good, n, false);
 	if (unlikely(w->trace != NULL))
 		trace_items(w, items, good, TRACE_OPENED);
-	for (uint16_t i = 0; i < good; i++) {
-		if (likely(inner_is_usual(w, items[i].m)))
-			inner_push(w, items[i].m, sa_tunnel_slot(items[i].sa));
-		else
-			inner_sort(w, items[i].m, items[i].sa);
-	}
-	stage_lap(w->clock, CYCLES_INNER);
+	opened_go(w, items, good);
 	for (uint16_t i = good; i < n; i++) {
 		if (items[i].drop == DROP_EXPIRED)
 			event_sa_flags(w, sa_spi(items[i].sa));

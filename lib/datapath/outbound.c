@@ -17,6 +17,32 @@ static void protected_drop(struct worker *w, struct burst_item *item)
 	worker_drop(w, item->m, (enum drop_reason)item->drop);
 }
 
+static __rte_noinline void sealed_egress_unusual(struct worker *w, struct rte_mbuf *m, const struct path *path)
+{
+	if (unlikely(m->data_len > path->mtu))
+		oversize_send(w, m, path);
+	else
+		forward_egress(w, m, path->port, path->neighbour, false);
+}
+
+/* Each on its SA's path. */
+static inline void sealed_egress(struct worker *w, const struct burst_item *items, uint16_t n)
+{
+	const struct path *path = NULL;
+	const struct sa *before = NULL;
+	struct hop hop = { .name = HOP_NONE };
+
+	for (uint16_t i = 0; i < n; i++) {
+		if (items[i].sa != before) {
+			before = items[i].sa;
+			path = sa_path(before);
+			hop_of_path(w, path, &hop);
+		}
+		if (unlikely(!forward_egress_usual(w, items[i].m, path->port, &hop)))
+			sealed_egress_unusual(w, items[i].m, path);
+	}
+}
+
 void outbound_flush(struct worker *w)
 {
 	uint16_t n = w->protect_count, good;
@@ -32,16 +58,7 @@ void outbound_flush(struct worker *w)
 		capture_after(w, w->protect, good, n, true);
 	if (unlikely(w->trace != NULL))
 		trace_items(w, w->protect, good, TRACE_ENCRYPTED);
-	for (uint16_t i = 0; i < good; i++) {
-		const struct path *path = sa_path(w->protect[i].sa);
-		if (likely(w->protect[i].m->data_len <= path->mtu &&
-			    forward_egress_usual(w, w->protect[i].m, path->port, path->neighbour)))
-			continue;
-		if (unlikely(w->protect[i].m->data_len > path->mtu))
-			oversize_send(w, w->protect[i].m, path);
-		else
-			forward_egress(w, w->protect[i].m, path->port, path->neighbour, false);
-	}
+	sealed_egress(w, w->protect, good);
 	for (uint16_t i = good; i < n; i++)
 		protected_drop(w, &w->protect[i]);
 	worker_count(w, DP_C_ENCAP, good);
@@ -208,30 +225,17 @@ static __rte_noinline void decision_act(
 		worker_drop(w, m, (enum drop_reason)d->reason);
 }
 
-/* The SAs of the plain packets of a burst that policy protects. NULL: to be looked at closer. */
-static void plain_sas_find(
-	struct worker *w, struct rte_mbuf **pkts, uint16_t n, const struct deciding *d, struct sa **ret_sas)
-{
-	struct tunnel_question questions[BURST];
-	uint16_t asked = 0;
-
-	for (uint16_t i = 0; i < n; i++) {
-		struct tunnel_question *q = &questions[asked];
-		q->slot = d->decisions[i].slot;
-		q->bytes = pkts[i]->data_len;
-		q->place = i;
-		q->ip = rte_pktmbuf_mtod(pkts[i], const uint8_t *);
-		ret_sas[i] = NULL;
-		asked += likely(d->decisions[i].kind == DECISION_PROTECT && deciding_plain(d, i));
-	}
-	tunnel_lookup_burst(w->ips, (uint8_t)w->id, questions, asked, ret_sas);
-}
+/* What is the same for all packets of a burst: whether each is looked at closer. */
+struct closer {
+	bool always, at_syn;
+	uint64_t joined_flag;
+};
 
 /* A plain packet into an SA that takes it; false: nothing has changed, and `protect` looks closer. */
-static inline bool protect_usual(struct worker *w, struct rte_mbuf *m, struct sa *sa, enum origin origin)
+static inline bool protect_usual(struct worker *w, struct rte_mbuf *m, struct sa *sa, const struct closer *closer)
 {
-	if (unlikely(!sa || !origin_forwarded(origin) || packet_ip(m)->time_to_live <= 1 || packet_was_joined(w, m) ||
-		     w->parked.count || (w->dp->mss_clamp && tcp_may_be_syn(m))))
+	if (unlikely(!sa || closer->always || packet_ip(m)->time_to_live <= 1 || m->ol_flags & closer->joined_flag ||
+		     w->parked.count || (closer->at_syn && tcp_may_be_syn(m))))
 		return false;
 	ip_ttl_decrement(packet_ip(m));
 	protect_push(w, m, sa);
@@ -239,10 +243,11 @@ static inline bool protect_usual(struct worker *w, struct rte_mbuf *m, struct sa
 }
 
 /* A plain packet along its route. */
-static inline bool forward_usual(struct worker *w, struct rte_mbuf *m, const struct decision *d, enum origin origin)
+static inline bool forward_usual(
+	struct worker *w, struct rte_mbuf *m, const struct decision *d, enum origin origin, struct hop *hop)
 {
 	if (unlikely(d->kind != DECISION_FORWARD || !origin_forwarded(origin)) ||
-		!forward_along_usual(w, m, (enum route_kind)d->route_kind, d->port, d->neighbour))
+		!forward_along_usual(w, m, (enum route_kind)d->route_kind, d->port, d->neighbour, hop))
 		return false;
 	if (origin == ORIGIN_CLEAR)
 		worker_count(w, DP_C_FORWARD_CLEAR, 1);
@@ -253,13 +258,18 @@ static inline bool forward_usual(struct worker *w, struct rte_mbuf *m, const str
 static inline void decisions_act(
 	struct worker *w, struct rte_mbuf **pkts, uint16_t n, enum origin origin, struct deciding *d)
 {
-	struct sa *sas[BURST];
+	const struct closer closer = {
+		.always = !origin_forwarded(origin), .at_syn = w->dp->mss_clamp, .joined_flag = w->dp->joined_flag
+	};
+	struct hop hop = { .name = HOP_NONE };
+	struct sa *sas[BURST]; /* NULL: to be looked at closer */
 
-	plain_sas_find(w, pkts, n, d, sas);
+	memset(sas, 0, n * sizeof(sas[0]));
+	tunnel_lookup_burst(w->ips, (uint8_t)w->id, d->protect, d->protect_count, sas);
 	stage_lap(w->clock, CYCLES_FIND_SA);
 	for (uint16_t i = 0; i < n; i++)
-		if (unlikely(!protect_usual(w, pkts[i], sas[i], origin) &&
-			     !(deciding_plain(d, i) && forward_usual(w, pkts[i], &d->decisions[i], origin))))
+		if (unlikely(!protect_usual(w, pkts[i], sas[i], &closer) &&
+			     !(deciding_plain(d, i) && forward_usual(w, pkts[i], &d->decisions[i], origin, &hop))))
 			decision_act(w, pkts[i], d, i, origin);
 }
 
@@ -310,14 +320,9 @@ static inline bool is_claimed_back(const struct worker *w, struct deciding *deci
 	       !goes_to_another_peer(w, w->inner.m[i], deciding_flow(w, deciding, w->inner.m[i], i), d->tunnel);
 }
 
-static inline bool is_sent_back(const struct rte_mbuf *m, const struct decision *d)
-{
-	return unlikely(d->port == m->port) && d->kind == DECISION_FORWARD && d->reason == DROP_NO_POLICY &&
-	       returns_in_clear((enum route_kind)d->route_kind, d->port, m->port);
-}
-
 void outbound_tunnelled(struct worker *w)
 {
+	struct hop hop = { .name = HOP_NONE };
 	struct deciding deciding;
 	uint16_t n = w->inner.n;
 
@@ -336,7 +341,7 @@ void outbound_tunnelled(struct worker *w)
 			worker_drop(w, w->inner.m[i], DROP_NO_POLICY);
 			continue;
 		}
-		if (likely(deciding_plain(&deciding, i) && forward_usual(w, w->inner.m[i], d, ORIGIN_TUNNEL)))
+		if (likely(deciding_plain(&deciding, i) && forward_usual(w, w->inner.m[i], d, ORIGIN_TUNNEL, &hop)))
 			continue;
 		if (unlikely(is_claimed_back(w, &deciding, i)))
 			claimed_back(w, w->inner.m[i], d->slot);

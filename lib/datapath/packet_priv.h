@@ -153,19 +153,19 @@ static inline void ip_checksum_set(struct rte_ipv4_hdr *ip)
 	ip->hdr_checksum = rte_ipv4_cksum(ip);
 }
 
-/* Forwarding: a TTL of at least 1 becomes one less, the header checksum to match. The word of TTL and protocol is
- * stored as it was loaded: a load that finds half of it in an earlier store waits until that is written. */
+/* Forwarding: a TTL of at least 1 becomes one less, the header checksum to match. TTL, protocol and checksum are one
+ * word, in memory order: a load that finds half of it in an earlier store would wait until that is written. */
 static inline void ip_ttl_decrement(struct rte_ipv4_hdr *ip)
 {
-	const uint32_t one_be = RTE_BE16(0x0100);
-	uint32_t checksum = ip->hdr_checksum + one_be;
-	uint16_t word;
+	const uint32_t one = 1u << 16; /* of the checksum's first byte, which weighs as much as the TTL */
+	uint32_t word;
 
 	memcpy(&word, &ip->time_to_live, sizeof(word));
-	word = (uint16_t)(word - one_be);
-	memcpy(&ip->time_to_live, &word, sizeof(word));
+	word = rte_le_to_cpu_32(word);
 	/* RFC 1624, equation 3, for a word that becomes one of the high byte less */
-	ip->hdr_checksum = (uint16_t)(checksum + (checksum >= UINT16_MAX));
+	word += one - 1 + (word >= UINT32_MAX - 2 * one + 1 ? one : 0);
+	word = rte_cpu_to_le_32(word);
+	memcpy(&ip->time_to_live, &word, sizeof(word));
 }
 
 /* ---- IPv6, and what both families have ---- */

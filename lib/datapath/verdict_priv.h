@@ -88,6 +88,13 @@ static inline bool returns_in_clear(enum route_kind kind, uint16_t port, uint16_
 	return port == arrival && kind == ROUTE_VIA;
 }
 
+/* The same of a decision about a packet out of a tunnel. */
+static inline bool is_sent_back(const struct rte_mbuf *m, const struct decision *d)
+{
+	return unlikely(d->port == m->port) && d->kind == DECISION_FORWARD && d->reason == DROP_NO_POLICY &&
+	       returns_in_clear((enum route_kind)d->route_kind, d->port, m->port);
+}
+
 /* The rule of the tunnel a packet came from claims it again: one whose sides overlap matches both ways, and the route
  * tells where the packet is going. On the peer's side (where no SA is up: on any) it would run in circles, or leave
  * there in clear. */

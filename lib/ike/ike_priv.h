@@ -142,6 +142,7 @@ struct mobike {
 	bool asked;                            /* it has one */
 	bool stale;                            /* the path has changed since: the answer says nothing about it */
 	bool waiting;                          /* Child SAs stay on the former path until the new one is proven */
+	bool nat_unsure; /* responder: the NAT before the peer may be a stale update's; nothing ends because of it */
 	bool seen_known;
 	uint8_t probe;            /* pair of addresses that is tried next */
 	uint8_t seen[HASH_BYTES]; /* initiator: how the peer sees our address (NAT_DETECTION_DESTINATION_IP) */
@@ -372,6 +373,8 @@ struct tunnel {
 	struct ts_pair *packets[CHILDREN_MAX]; /* by child: of the packet that asks for it; owned; NULL: none does */
 	/* those outside of what is up ask again then; the pause doubles while the peer does not want them */
 	uint64_t packets_after_ns, packets_pause_ns;
+	uint64_t keys_paid_ns;                 /* key exchanges that the peer has asked for count until then */
+	uint64_t keys_told_ns;                 /* that there were too many is told again from then on */
 	struct addr virtual[VIRTUAL_FAMILIES]; /* what a peer gave us last: asked for again */
 	struct tunnel_place *places; /* among the engine's: of remote_addr, then of the peer's further addresses */
 	uint8_t place_count;
@@ -496,6 +499,8 @@ void natd_add(struct ike_engine *e, const struct ike_sa *sa, const struct endpoi
 	const struct endpoint *remote, struct message *m, uint8_t *hashes);
 /* Compares the peer's with what the datagram shows and sets local_nat, remote_nat. */
 void natd_evaluate(struct ike_engine *e, struct ike_sa *sa, const struct message *m, const struct ike_datagram *d);
+/* True when the hashes of this type (NAT_DETECTION_*_IP) have this endpoint. */
+bool natd_names(struct ike_engine *e, const struct message *m, uint16_t type, const struct endpoint *at);
 /* Child SAs of this IKE SA use UDP encapsulation. */
 bool natd_udp_encap(const struct ike_sa *sa);
 /* Initiator: the exchanges behind IKE_SA_INIT use port 4500 where a NAT asks for it (RFC 7296 2.23), or MOBIKE, as one

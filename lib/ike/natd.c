@@ -73,6 +73,15 @@ void natd_evaluate(struct ike_engine *e, struct ike_sa *sa, const struct message
 							: "the peer is");
 }
 
+bool natd_names(struct ike_engine *e, const struct message *m, uint16_t type, const struct endpoint *at)
+{
+	uint8_t hash[HASH_BYTES];
+	bool any;
+
+	natd_hash(e, m->header.spi_i, m->header.spi_r, at, hash);
+	return notify_matches(m, type, hash, &any);
+}
+
 bool natd_udp_encap(const struct ike_sa *sa)
 {
 	/* on port 500 there is no marker to tell ESP from IKE: RFC 3948 needs 4500 */

@@ -392,14 +392,15 @@ static void replace(struct ike_engine *e, struct ike_sa *old, struct ike_sa *fre
 	give_way(e, old, "replaced by a newer IKE SA");
 }
 
-/* Every child of the old one is there, and the peer has shown that it has it. */
-static bool covers(const struct ike_sa *fresh, const struct ike_sa *old)
+/* Every child of the old one is there, and the peer has shown that it has it; or it had the time to ask again for the
+ * answer that brings it, and did not: who only answers our requests shows no more than that. */
+static bool covers(const struct ike_engine *e, const struct ike_sa *fresh, const struct ike_sa *old)
 {
 	const struct child_sa *child;
 	uint8_t known = 0;
 
 	TAILQ_FOREACH (child, &fresh->children, siblings) {
-		if (child->state == CHILD_UP && child->confirmed)
+		if (child->state == CHILD_UP && (child->confirmed || child_is_known(e, child)))
 			known |= (uint8_t)(1u << child->index);
 	}
 	return !(sa_children(old, false) & ~known) && !pieces_waiting(fresh);
@@ -431,7 +432,7 @@ void tunnel_replace(struct ike_engine *e, struct ike_sa *fresh, bool initial_con
 		else if (!younger(fresh, sa) || !identity_equal(&sa->remote_id, &fresh->remote_id))
 			continue;
 		/* one that came up without a child replaces none that has one */
-		else if (covers(fresh, sa))
+		else if (covers(e, fresh, sa))
 			replace(e, sa, fresh);
 		else if (fresh->began && sa_children(fresh, false))
 			ask_for_the_rest(e, fresh, sa);
@@ -476,7 +477,7 @@ void tunnel_settle(struct ike_engine *e, struct tunnel *t)
 		}
 		if (!best->proven)
 			task_want(e, best, TASK_LIVENESS);
-		else if (covers(best, sa))
+		else if (covers(e, best, sa))
 			give_way(e, sa, "both sides began at once");
 		else
 			ask_for_the_rest(e, best, sa);

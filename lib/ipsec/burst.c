@@ -71,8 +71,14 @@ static void burst_partition(struct burst_item *items, uint16_t n)
 	memcpy(&items[good], bad, bad_count * sizeof(bad[0]));
 }
 
-/* The short way of a direction (usual_priv.h). */
-typedef bool usual_way(struct ipsec_worker *w, struct rte_mbuf *m, struct sa *sa, uint16_t op);
+/* The short way of a direction (usual_priv.h), in front of the crypto and behind it. */
+struct usual_way {
+	void (*run)(const struct sa *sa, struct usual_run *ret_run);
+	bool (*prepare)(struct ipsec_worker *w, struct rte_mbuf *m, struct sa *sa, uint16_t op,
+		const struct usual_run *run, struct usual_account *account);
+	bool (*finish)(
+		struct ipsec_worker *w, struct rte_mbuf *m, struct sa *sa, uint16_t op, struct usual_account *account);
+};
 
 /* What the operations of a burst are, and what they need. */
 struct plan {
@@ -82,26 +88,44 @@ struct plan {
 	crypto_burst *crypt;
 };
 
-static __rte_always_inline void burst_prepare(
-	struct ipsec_worker *w, struct burst_item *items, uint16_t n, usual_way *usual, struct plan *ret_plan)
+/* By the SA's own function. False: the packet ends here. */
+static __rte_noinline bool item_prepare(struct ipsec_worker *w, struct burst_item *item, uint16_t op)
+{
+	enum drop_reason reason = item->sa->prepare(w, item->m, item->sa, op);
+
+	if (likely(!reason))
+		return true;
+	item_drop(item, reason);
+	return false;
+}
+
+static __rte_always_inline void burst_prepare(struct ipsec_worker *w, struct burst_item *items, uint16_t n,
+	const struct usual_way *usual, struct plan *ret_plan)
 {
 	struct plan plan = { .crypt = items[0].sa->crypt };
+	struct usual_account account = { .sa = NULL };
+	struct usual_run run = { .usual = false };
+	uint16_t ended = 0;
 
 	for (uint16_t i = 0; i < n; i++) {
-		struct sa *sa = items[i].sa;
-		enum drop_reason reason = DROP_NONE;
-		if (unlikely(!usual(w, items[i].m, sa, plan.ops)))
-			reason = sa->prepare(w, items[i].m, sa, plan.ops);
-		plan.finish |= sa->finish != NULL;
-		plan.mixed |= sa->crypt != plan.crypt;
-		items[i].drop = (uint16_t)reason;
-		w->items[plan.ops] = i;
-		plan.ops++;
-		if (unlikely(reason != DROP_NONE)) {
-			plan.ops--;
-			item_drop(&items[i], reason);
+		struct burst_item *item = &items[i];
+		struct sa *sa = item->sa;
+		uint16_t op = (uint16_t)(i - ended);
+		if (sa != account.sa) {
+			usual_account_open(&account, sa, (uint16_t)(n - i));
+			usual->run(sa, &run);
+			plan.finish |= sa->finish != NULL;
+			plan.mixed |= sa->crypt != plan.crypt;
 		}
+		item->drop = DROP_NONE;
+		w->items[op] = i;
+		if (likely(usual->prepare(w, item->m, sa, op, &run, &account)))
+			continue;
+		usual_account_close(&account);
+		ended += !item_prepare(w, item, op);
 	}
+	usual_account_close(&account);
+	plan.ops = (uint16_t)(n - ended);
 	*ret_plan = plan;
 }
 
@@ -128,36 +152,51 @@ static void udp6_checksum_set(struct rte_mbuf *m)
 }
 
 /* Outbound nothing is left to do of the usual packet, and of others as it comes. */
-static inline bool usual_finish_out(struct ipsec_worker *w, struct rte_mbuf *m, struct sa *sa, uint16_t op)
+static inline bool usual_finish_out(
+	struct ipsec_worker *w, struct rte_mbuf *m, struct sa *sa, uint16_t op, struct usual_account *account)
 {
+	RTE_SET_USED(account);
 	RTE_SET_USED(w);
 	RTE_SET_USED(m);
 	RTE_SET_USED(op);
 	return !sa->finish;
 }
 
+/* By the SA's own function, if it has one. False: the packet ends here. */
+static __rte_noinline bool item_finish(struct ipsec_worker *w, struct burst_item *item, uint16_t op)
+{
+	enum drop_reason reason = DROP_NONE;
+
+	if (!w->ops[op].key)
+		reason = DROP_CRYPTO;
+	else if (item->sa->finish)
+		reason = item->sa->finish(w, item->m, item->sa, op);
+	if (w->udp6 >> op & 1)
+		udp6_checksum_set(item->m);
+	if (likely(!reason))
+		return true;
+	item_drop(item, reason);
+	return false;
+}
+
 /* Returns how many packets are good. */
 static __rte_always_inline uint16_t burst_finish(
-	struct ipsec_worker *w, struct burst_item *items, uint16_t ops, usual_way *usual)
+	struct ipsec_worker *w, struct burst_item *items, uint16_t ops, const struct usual_way *usual)
 {
-	uint16_t good = 0;
+	struct usual_account account = { .sa = NULL };
+	uint16_t ended = 0;
 
 	for (uint16_t i = 0; i < ops; i++) {
 		struct burst_item *item = &items[w->items[i]];
-		enum drop_reason reason = DROP_NONE;
-		if (unlikely(!w->ops[i].key))
-			reason = DROP_CRYPTO;
-		else if (unlikely(!usual(w, item->m, item->sa, i)))
-			reason = item->sa->finish(w, item->m, item->sa, i);
-		if (unlikely(w->udp6 >> i & 1))
-			udp6_checksum_set(item->m);
-		good++;
-		if (unlikely(reason != DROP_NONE)) {
-			good--;
-			item_drop(item, reason);
-		}
+		if (item->sa != account.sa)
+			usual_account_open(&account, item->sa, (uint16_t)(ops - i));
+		if (likely(w->ops[i].key && !(w->udp6 >> i & 1) && usual->finish(w, item->m, item->sa, i, &account)))
+			continue;
+		usual_account_close(&account);
+		ended += !item_finish(w, item, i);
 	}
-	return good;
+	usual_account_close(&account);
+	return (uint16_t)(ops - ended);
 }
 
 /* Returns how many failed. */
@@ -169,7 +208,7 @@ static inline uint16_t ops_run(struct ipsec_worker *w, const struct burst_item *
 }
 
 static __rte_always_inline uint16_t burst_run(
-	struct ipsec_worker *w, struct burst_item *items, uint16_t n, usual_way *prepare, usual_way *finish)
+	struct ipsec_worker *w, struct burst_item *items, uint16_t n, const struct usual_way *usual)
 {
 	uint16_t good, failed;
 	struct plan plan;
@@ -178,13 +217,13 @@ static __rte_always_inline uint16_t burst_run(
 		return 0;
 	w->udp6 = 0;
 	stage_lap(w->clock, CYCLES_PREFETCH);
-	burst_prepare(w, items, n, prepare, &plan);
+	burst_prepare(w, items, n, usual, &plan);
 	stage_lap(w->clock, CYCLES_PREPARE);
 	good = plan.ops;
 	failed = ops_run(w, items, &plan);
 	stage_lap(w->clock, CYCLES_CRYPTO);
 	if (plan.finish || unlikely(failed || w->udp6))
-		good = burst_finish(w, items, plan.ops, finish);
+		good = burst_finish(w, items, plan.ops, usual);
 	if (unlikely(good != n))
 		burst_partition(items, n);
 	stage_lap(w->clock, CYCLES_FINISH);
@@ -224,14 +263,18 @@ static inline void in_prefetch(const struct ipsec_worker *w, const struct burst_
 
 uint16_t burst_out(struct ipsec_worker *w, struct burst_item *items, uint16_t n)
 {
+	static const struct usual_way out = { usual_run_out, usual_prepare_out, usual_finish_out };
+
 	out_prefetch(w, items, n);
-	return burst_run(w, items, n, usual_prepare_out, usual_finish_out);
+	return burst_run(w, items, n, &out);
 }
 
 uint16_t burst_in(struct ipsec_worker *w, struct burst_item *items, uint16_t n)
 {
+	static const struct usual_way in = { usual_run_in, usual_prepare_in, usual_finish_in };
+
 	in_prefetch(w, items, n);
-	return burst_run(w, items, n, usual_prepare_in, usual_finish_in);
+	return burst_run(w, items, n, &in);
 }
 
 const uint8_t *iv_pool_pull(struct ipsec_worker *w, uint16_t n)

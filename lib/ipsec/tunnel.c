@@ -76,45 +76,58 @@ struct sa *tunnel_lookup(const struct ipsec *ips, uint32_t slot)
 	return tunnel_find(ips, slot);
 }
 
-/* What the checks read, and later stages begin with: where each SA is, then its lines, then its path's (into the second
- * level as in sa_prefetch). */
-static inline void outbound_prefetch(
-	const struct ipsec *ips, const struct tunnel_question *questions, uint16_t n, struct sa **ret_sas)
-{
-	const struct sa *before = NULL;
+/* Questions in a row about one slot. */
+struct slot_run {
+	struct sa *sa;
+	uint32_t slot;
+	uint16_t end; /* behind the last of them */
+};
 
-	for (const struct tunnel_question *q = questions; q < questions + n; q++)
-		rte_prefetch0((const void *)&ips->tunnels[slot_index(q->slot)]);
+/* The slots, each on its way. Returns how many runs there are. */
+static inline uint16_t runs_find(
+	const struct ipsec *ips, const struct tunnel_question *questions, uint16_t n, struct slot_run *ret_runs)
+{
+	uint16_t runs = 0;
+
 	for (uint16_t i = 0; i < n; i++) {
-		ret_sas[i] = tunnel_find(ips, questions[i].slot);
-		if (ret_sas[i] == before)
-			continue;
-		before = ret_sas[i];
-		if (unlikely(!before))
-			continue;
-		rte_prefetch1(before);
-		rte_prefetch1(before->selectors);
+		if (!runs || questions[i].slot != ret_runs[runs - 1].slot) {
+			ret_runs[runs++].slot = questions[i].slot;
+			rte_prefetch0((const void *)&ips->tunnels[slot_index(questions[i].slot)]);
+		}
+		ret_runs[runs - 1].end = (uint16_t)(i + 1);
 	}
-	before = NULL;
-	for (uint16_t i = 0; i < n; i++) {
-		if (ret_sas[i] == before)
+	return runs;
+}
+
+/* What the checks read, and later stages begin with: each SA's lines, then its path's (into the second level as in
+ * sa_prefetch). */
+static inline void outbound_prefetch(const struct ipsec *ips, struct slot_run *runs, uint16_t n)
+{
+	for (struct slot_run *r = runs; r < runs + n; r++) {
+		r->sa = tunnel_find(ips, r->slot);
+		if (unlikely(!r->sa))
 			continue;
-		before = ret_sas[i];
-		if (likely(before != NULL))
-			rte_prefetch1(atomic_load_explicit(&before->path, memory_order_relaxed));
+		rte_prefetch1(r->sa);
+		rte_prefetch1(r->sa->selectors);
 	}
+	for (const struct slot_run *r = runs; r < runs + n; r++)
+		if (likely(r->sa != NULL))
+			rte_prefetch1(atomic_load_explicit(&r->sa->path, memory_order_relaxed));
 }
 
 void tunnel_lookup_burst(const struct ipsec *ips, uint8_t worker, const struct tunnel_question *questions, uint16_t n,
 	struct sa **ret_sas)
 {
-	struct sa *found[IPSEC_BURST];
+	struct slot_run runs[IPSEC_BURST];
+	uint16_t run_count = runs_find(ips, questions, n, runs), i = 0;
 
-	outbound_prefetch(ips, questions, n, found);
-	for (uint16_t i = 0; i < n; i++) {
-		const struct tunnel_question *q = &questions[i];
-		bool takes = likely(found[i] != NULL) && usual_takes(found[i], worker, q->ip, q->bytes);
-		ret_sas[q->place] = takes ? found[i] : NULL;
+	outbound_prefetch(ips, runs, run_count);
+	for (const struct slot_run *r = runs; r < runs + run_count; r++) {
+		uint32_t most = likely(r->sa != NULL) ? usual_bytes_most(r->sa, worker) : 0;
+		for (; i < r->end; i++) {
+			const struct tunnel_question *q = &questions[i];
+			ret_sas[q->place] = q->bytes <= most && usual_takes(r->sa, q->ip) ? r->sa : NULL;
+		}
 	}
 }
 

@@ -30,6 +30,62 @@ static inline bool sa_is_usual(const struct sa *sa)
 	return sizes && shape && selectors && !(sa->traits & (SA_ESN | SA_TAIL | SA_ACCEPT_UDP));
 }
 
+/* Packets in a row through the same SA: counted together when another SA begins, or somebody is to look at its
+ * counters.
+ */
+struct usual_account {
+	struct sa *sa; /* NULL: none has come */
+	bool open;     /* no limit is reached by any packets that may still come in this burst */
+	uint64_t packets, bytes;
+};
+
+static inline void usual_account_close(struct usual_account *a)
+{
+	if (!a->packets)
+		return;
+	count_add(&a->sa->packets, a->packets);
+	count_add(&a->sa->bytes, a->bytes);
+	a->packets = a->bytes = 0;
+}
+
+/* rest: packets that may still come. */
+static inline void usual_account_open(struct usual_account *a, struct sa *sa, uint16_t rest)
+{
+	usual_account_close(a);
+	a->sa = sa;
+	a->open = sa_within_limits(sa, (uint64_t)rest * UINT16_MAX) &&
+		  sa->packets_alert - count_read(&sa->packets) >= rest;
+}
+
+/* One more packet of so many bytes reaches no limit. */
+static inline bool usual_account_allows(struct usual_account *a, uint64_t bytes)
+{
+	if (likely(a->open))
+		return true;
+	usual_account_close(a);
+	return sa_within_limits(a->sa, bytes);
+}
+
+static inline void usual_account_add(struct usual_account *a, uint64_t bytes)
+{
+	a->packets++;
+	a->bytes += bytes;
+}
+
+/* What packets in a row through the same SA share; found when the first of them comes. Words are little-endian: what
+ * comes first in memory is low. */
+struct usual_run {
+	bool usual;
+	/* outbound, of the outer header */
+	uint32_t sum;         /* ones' complement, of what is the same in all */
+	uint64_t first_keep;  /* of the inner header's first eight bytes */
+	uint64_t first_set;   /* ... and what is added to these */
+	uint64_t second;      /* the next eight, but for the checksum */
+	uint32_t destination; /* the last four, as in memory */
+	uint64_t spi_high;    /* host order, where it stands above a sequence number */
+	uint64_t iv_base;
+};
+
 /* esp_wire: SPI and sequence number as they are sent, which is the AAD (RFC 4106 5). */
 static inline void usual_op_fill(
 	struct crypto_op *op, const struct sa *sa, uint64_t esp_wire, uint64_t iv, uint8_t *text, uint32_t len)
@@ -48,20 +104,27 @@ static inline void usual_op_fill(
 
 /* ---- in ---- */
 
-static inline bool usual_prepare_in(struct ipsec_worker *w, struct rte_mbuf *m, struct sa *sa, uint16_t op)
+static inline void usual_run_in(const struct sa *sa, struct usual_run *ret_run)
+{
+	ret_run->usual = sa->traits & SA_USUAL;
+}
+
+static inline bool usual_prepare_in(struct ipsec_worker *w, struct rte_mbuf *m, struct sa *sa, uint16_t op,
+	const struct usual_run *run, struct usual_account *account)
 {
 	uint8_t *outer = rte_pktmbuf_mtod(m, uint8_t *), *esp = outer + IPV4_BYTES,
 		*text = esp + ESP_BYTES + USUAL_IV_BYTES;
 	uint64_t first = ip4_first(outer), esp_wire, iv;
 	uint32_t total = ip4_total_bytes(first), len = total - USUAL_HEAD_BYTES - USUAL_ICV_BYTES;
 
-	if (unlikely(!(sa->traits & SA_USUAL) || !ip4_is_plain(first) || outer[9] != IPPROTO_ESP || m->nb_segs > 1))
+	if (unlikely(!run->usual || !ip4_is_plain(first) || outer[9] != IPPROTO_ESP || m->nb_segs > 1))
 		return false;
 	if (unlikely(total > m->data_len || total < USUAL_HEAD_BYTES + USUAL_TEXT_MIN + USUAL_ICV_BYTES ||
 		     len & USUAL_PAD_MASK))
 		return false;
 	memcpy(&esp_wire, esp, sizeof(esp_wire));
 	memcpy(&iv, esp + ESP_BYTES, sizeof(iv));
+	RTE_SET_USED(account);
 	uint64_t sequence = rte_be_to_cpu_64(esp_wire) & UINT32_MAX;
 	if (unlikely(replay_check(&sa->replay, sequence) != REPLAY_NEW))
 		return false;
@@ -96,7 +159,8 @@ static inline bool usual_inside(const uint8_t *outer, const uint8_t *text, uint3
 	return padding_good(text + filled, pad);
 }
 
-static inline bool usual_finish_in(struct ipsec_worker *w, struct rte_mbuf *m, struct sa *sa, uint16_t op)
+static inline bool usual_finish_in(
+	struct ipsec_worker *w, struct rte_mbuf *m, struct sa *sa, uint16_t op, struct usual_account *account)
 {
 	const struct crypto_op *o = &w->ops[op];
 	uint8_t *inner = o->text;
@@ -108,37 +172,50 @@ static inline bool usual_finish_in(struct ipsec_worker *w, struct rte_mbuf *m, s
 		return false;
 	if (unlikely(!usual_inside(rte_pktmbuf_mtod(m, const uint8_t *), inner, o->len, first)))
 		return false;
-	if (unlikely(!usual_selected(sa, ip, ip->dst_addr, ip->src_addr) || !sa_within_limits(sa, total)))
+	if (unlikely(!usual_selected(sa, ip, ip->dst_addr, ip->src_addr) || !usual_account_allows(account, total)))
 		return false;
 	if (unlikely(replay_advance(&sa->replay, w->sequences[op]) != REPLAY_NEW))
 		return false;
-	count_add(&sa->packets, 1);
-	count_add(&sa->bytes, total);
+	usual_account_add(account, total);
 	packet_begin(m, inner, total);
 	return true;
 }
 
 /* ---- out ---- */
 
-/* The path's template with what differs per packet, its first half put together in a register. id: in the order of
- * memory. */
-static inline void usual_outer_write(
-	uint8_t *at, const struct path *path, uint64_t inner_first, uint32_t total, uint16_t id)
+static inline void usual_run_out(const struct sa *sa, struct usual_run *ret_run)
 {
-	uint64_t inner = rte_be_to_cpu_64(inner_first);
-	uint64_t tos = (ip4_tos(inner_first) & path->tos_keep) | path->tos_set;
-	uint64_t df = (inner & rte_be_to_cpu_16(path->df_keep_be)) | rte_be_to_cpu_16(path->df_set_be);
-	uint64_t id_host = rte_be_to_cpu_16(id);
-	uint64_t begin_be = rte_cpu_to_be_64(
-		(uint64_t)RTE_IPV4_VHL_DEF << 56 | tos << 48 | (uint64_t)total << 32 | id_host << 16 | df);
-	uint16_t sum_be, checksum;
+	const struct path *path = atomic_load_explicit(
+		&sa->path, memory_order_acquire); /* pairs with sa_path_publish */
+	uint64_t df_keep = rte_le_to_cpu_16(path->df_keep_be), df_set = rte_le_to_cpu_16(path->df_set_be), second;
 
-	memcpy(&sum_be, path->template_bytes + offsetof(struct rte_ipv4_hdr, hdr_checksum), sizeof(sum_be));
-	checksum = (uint16_t)~sum_fold((uint32_t)(rte_be_to_cpu_16(sum_be) + tos + total + id_host + df));
-	checksum = rte_cpu_to_be_16(checksum);
-	memcpy(at, &begin_be, sizeof(begin_be));
-	memcpy(at + sizeof(begin_be), path->template_bytes + sizeof(begin_be), IPV4_BYTES - sizeof(begin_be));
-	memcpy(at + offsetof(struct rte_ipv4_hdr, hdr_checksum), &checksum, sizeof(checksum));
+	ret_run->usual = sa->traits & SA_USUAL && !path->flags;
+	memcpy(&second, path->template_bytes + sizeof(second), sizeof(second));
+	second = rte_le_to_cpu_64(second);
+	ret_run->sum = second >> 16 & UINT16_MAX;
+	ret_run->first_keep = df_keep << 48 | (uint32_t)path->tos_keep << 8;
+	ret_run->first_set = df_set << 48 | (uint32_t)path->tos_set << 8 | RTE_IPV4_VHL_DEF;
+	ret_run->second = second & ~((uint64_t)UINT16_MAX << 16);
+	memcpy(&ret_run->destination, path->template_bytes + 2 * sizeof(second), sizeof(ret_run->destination));
+	ret_run->spi_high = (uint64_t)rte_be_to_cpu_32(sa->spi_be) << 32;
+	ret_run->iv_base = sa->iv_base;
+}
+
+/* The path's template with what differs per packet, put together in registers. id: as in memory. */
+static inline void usual_outer_write(
+	uint8_t *at, const struct usual_run *run, uint64_t inner_first, uint32_t total, uint16_t id)
+{
+	uint64_t length = rte_bswap16((uint16_t)total), id_word = rte_le_to_cpu_16(id);
+	uint64_t first = (rte_le_to_cpu_64(inner_first) & run->first_keep) | run->first_set | length << 16 |
+			 id_word << 32;
+	uint64_t sum = run->sum + (first & 0xff00) + length + id_word + (first >> 48);
+	uint16_t checksum = (uint16_t)~sum_fold((uint32_t)sum);
+	uint64_t second = rte_cpu_to_le_64(run->second | (uint64_t)checksum << 16);
+
+	first = rte_cpu_to_le_64(first);
+	memcpy(at, &first, sizeof(first));
+	memcpy(at + sizeof(first), &second, sizeof(second));
+	memcpy(at + sizeof(first) + sizeof(second), &run->destination, sizeof(run->destination));
 }
 
 /* RFC 4303 2.4, in one store of eight bytes: what is too much of it the ICV overwrites. */
@@ -150,44 +227,52 @@ static inline void usual_trailer_write(uint8_t *at, uint32_t pad)
 	memcpy(at, trailers[pad], sizeof(trailers[pad]));
 }
 
-/* Worker: this plain packet may go into the SA as it is. */
-static inline bool usual_takes(const struct sa *sa, uint8_t worker, const uint8_t *ip, uint32_t bytes)
+/* Worker: bytes of the largest plain packet that may go into the SA as it is; 0: none may. */
+static inline uint32_t usual_bytes_most(const struct sa *sa, uint8_t worker)
 {
-	const struct rte_ipv4_hdr *header = (const struct rte_ipv4_hdr *)ip;
 	/* relaxed: who finds itself here put it there; acquire: pairs with sa_path_publish */
 	bool mine = atomic_load_explicit(&sa->owner, memory_order_relaxed) == worker;
 	const struct path *path = atomic_load_explicit(&sa->path, memory_order_acquire);
-	uint32_t len = (bytes + ESP_TRAILER_BYTES + USUAL_PAD_MASK) & ~(uint32_t)USUAL_PAD_MASK;
+	const uint32_t around = USUAL_HEAD_BYTES + USUAL_ICV_BYTES;
 
-	if (unlikely(!mine || !(sa->traits & SA_USUAL) || path->flags))
-		return false;
-	return usual_selected(sa, header, header->src_addr, header->dst_addr) &&
-	       USUAL_HEAD_BYTES + len + USUAL_ICV_BYTES <= path->mtu;
+	if (unlikely(!mine || !(sa->traits & SA_USUAL) || path->flags || path->mtu < around + USUAL_TEXT_MIN))
+		return 0;
+	return ((path->mtu - around) & ~(uint32_t)USUAL_PAD_MASK) - ESP_TRAILER_BYTES;
 }
 
-static inline bool usual_prepare_out(struct ipsec_worker *w, struct rte_mbuf *m, struct sa *sa, uint16_t op)
+/* Worker: a plain packet that is not too large is what the SA is for. */
+static inline bool usual_takes(const struct sa *sa, const uint8_t *ip)
 {
-	const struct path *path = atomic_load_explicit(
-		&sa->path, memory_order_acquire); /* pairs with sa_path_publish */
+	const struct rte_ipv4_hdr *header = (const struct rte_ipv4_hdr *)ip;
+
+	return usual_selected(sa, header, header->src_addr, header->dst_addr);
+}
+
+static inline bool usual_prepare_out(struct ipsec_worker *w, struct rte_mbuf *m, struct sa *sa, uint16_t op,
+	const struct usual_run *run, struct usual_account *account)
+{
 	uint8_t *inner = rte_pktmbuf_mtod(m, uint8_t *);
 	uint64_t first = ip4_first(inner), sequence = count_read(&sa->sequence) + 1, esp_wire, iv;
-	uint32_t bytes = m->data_len, pad = -(bytes + ESP_TRAILER_BYTES) & USUAL_PAD_MASK;
-	uint32_t len = bytes + pad + ESP_TRAILER_BYTES, total = USUAL_HEAD_BYTES + len + USUAL_ICV_BYTES;
+	uint32_t bytes = m->data_len, offset = m->data_off;
+	uint32_t len = (bytes + ESP_TRAILER_BYTES + USUAL_PAD_MASK) & ~(uint32_t)USUAL_PAD_MASK;
+	uint32_t total = USUAL_HEAD_BYTES + len + USUAL_ICV_BYTES;
 
-	if (unlikely(!(sa->traits & SA_USUAL) || path->flags || m->nb_segs > 1 || packet_is_ipv6(inner)))
+	if (unlikely(!run->usual || m->nb_segs > 1 || packet_is_ipv6(inner) || !usual_account_allows(account, bytes)))
 		return false;
-	if (unlikely(rte_pktmbuf_headroom(m) < USUAL_HEAD_BYTES ||
-		     rte_pktmbuf_tailroom(m) < len - bytes + USUAL_ICV_BYTES || !sa_within_limits(sa, bytes)))
+	if (unlikely(offset < USUAL_HEAD_BYTES || offset + len + USUAL_ICV_BYTES > m->buf_len))
 		return false;
-	usual_outer_write(inner - USUAL_HEAD_BYTES, path, first, total, (uint16_t)(sa->iv_base + sequence - 1));
-	esp_wire = rte_cpu_to_be_64((uint64_t)rte_be_to_cpu_32(sa->spi_be) << 32 | (sequence & UINT32_MAX));
-	iv = rte_cpu_to_be_64(sa->iv_base + sequence);
+	usual_outer_write(inner - USUAL_HEAD_BYTES, run, first, total, (uint16_t)(run->iv_base + sequence - 1));
+	esp_wire = rte_cpu_to_be_64(run->spi_high | (sequence & UINT32_MAX));
+	iv = rte_cpu_to_be_64(run->iv_base + sequence);
 	memcpy(inner - USUAL_IV_BYTES - ESP_BYTES, &esp_wire, sizeof(esp_wire));
 	memcpy(inner - USUAL_IV_BYTES, &iv, sizeof(iv));
-	usual_trailer_write(inner + bytes, pad);
+	usual_trailer_write(inner + bytes, len - bytes - ESP_TRAILER_BYTES);
 	usual_op_fill(&w->ops[op], sa, esp_wire, iv, inner, len);
 	w->ops[op].icv = inner + len;
-	sequence_take(sa, bytes);
-	packet_begin(m, inner - USUAL_HEAD_BYTES, total);
+	count_add(&sa->sequence, 1);
+	usual_account_add(account, bytes);
+	m->data_off = (uint16_t)(offset - USUAL_HEAD_BYTES);
+	m->data_len = (uint16_t)total;
+	m->pkt_len = total;
 	return true;
 }

@@ -433,6 +433,28 @@ static void test_an_answer_is_not_followed_by_a_refusal(void)
 	CU_ASSERT_TRUE(wire_done(&w));
 }
 
+/* Both sides began at once, and all of both IKE SAs is up. The last that B saw of the one that stays is a request of A,
+ * which does not say whether A has the answer; and for A there was no other IKE SA yet when it came, for the sake of
+ * which it would have said so. B ends its own all the same. */
+static void test_two_ike_sas_become_one_though_the_peer_is_silent(void)
+{
+	struct wire w;
+
+	init_two(&w, 1);
+	w.job_delay_ns = 40 * MS;
+	wire_start(&w);
+	wire_run(&w, 35 * MS);
+	w.b.engine->tunnels[0].wanted = 2;
+	node_start_another(&w.b, 0);
+	wire_run(&w, 500 * MS);
+	CU_ASSERT_EQUAL(ike_sa_count(w.b.engine), 2);
+	CU_ASSERT_EQUAL(node_live_pairs(&w.b), 3);
+	/* before somebody asks whether the other is alive, which would say it */
+	wire_run(&w, 8 * S);
+	CU_ASSERT_EQUAL(ike_sa_count(w.b.engine), 1);
+	finish(&w, 2);
+}
+
 int main(int argc, char **argv)
 {
 	static const struct test tests[] = {
@@ -451,6 +473,7 @@ int main(int argc, char **argv)
 		TEST(test_two_ike_sas_are_looked_at_again_when_all_is_up),
 		TEST(test_peer_brings_back_only_what_it_asks_for),
 		TEST(test_an_answer_is_not_followed_by_a_refusal),
+		TEST(test_two_ike_sas_become_one_though_the_peer_is_silent),
 	};
 
 	return test_main("exchange", tests, ARRAY_LEN(tests), argc, argv);

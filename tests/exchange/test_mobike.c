@@ -501,6 +501,76 @@ static void test_mobike_ah_does_not_follow_behind_a_nat(void)
 	CU_ASSERT_TRUE(wire_done(&w));
 }
 
+static void start_up_with_ah(struct wire *w, uint64_t seed)
+{
+	mobike_init(w, seed);
+	proposals_set(&w->a.profiles[0].children[0].proposals, PROTOCOL_AH, "sha256");
+	proposals_set(&w->b.profiles[0].children[0].proposals, PROTOCOL_AH, "sha256");
+	bring_up(w);
+}
+
+static void check_no_nat_seen(struct wire *w)
+{
+	struct ike_tunnel_status a = node_status(&w->a, 0), b = node_status(&w->b, 0);
+
+	CU_ASSERT_FALSE(a.local_nat || a.remote_nat || b.local_nat || b.remote_nat);
+	CU_ASSERT_EQUAL(w->a.events[IKE_EV_PHASE2_DOWN] + w->b.events[IKE_EV_PHASE2_DOWN], 0);
+	CU_ASSERT_EQUAL(w->b.installs, 1);
+	CU_ASSERT_EQUAL(w->traffic_lost, 0);
+	CU_ASSERT_TRUE(wire_done(w));
+}
+
+/* A's update is under way to an address that B has just left: it goes on to B's other one, with the hashes of the
+ * first. That is no NAT; A says so with the next update. */
+static void test_mobike_an_update_that_crosses_the_responders_move_shows_no_nat(void)
+{
+	struct wire w;
+
+	start_up_with_ah(&w, 68);
+	w.traffic_every_ns = MS;
+	lose_first(&w.b);
+	node_move(&w.a, NULL, NULL);
+	wire_run(&w, 20 * S);
+	CU_ASSERT_TRUE(on_path(&w, "192.0.2.1", "198.51.100.2"));
+	CU_ASSERT_EQUAL(w.b.events[IKE_EV_NAT_DETECTED], 0);
+	check_no_nat_seen(&w);
+}
+
+/* A loses the address that its update left from: B gets it from the other one, and follows at once. */
+static void test_mobike_an_update_from_an_address_left_meanwhile_ends_no_ah(void)
+{
+	struct wire w;
+	struct nth first = { .at = 0 };
+
+	start_up_with_ah(&w, 69);
+	w.b.profiles[0].mobike_check = false;
+	w.traffic_every_ns = MS;
+	w.filter = drop_nth;
+	w.filter_argument = &first;
+	node_move(&w.a, NULL, NULL);
+	lose_first(&w.a);
+	wire_run(&w, 20 * S);
+	CU_ASSERT_TRUE(on_path(&w, "198.51.100.1", "192.0.2.2"));
+	CU_ASSERT_EQUAL(w.b.events[IKE_EV_NAT_DETECTED], 1);
+	check_no_nat_seen(&w);
+}
+
+/* To B it looks like the case above until A says something else than another update. */
+static void test_mobike_a_nat_before_an_announced_address_is_believed(void)
+{
+	struct wire w;
+
+	mobike_init(&w, 70);
+	put_nat(&w);
+	bring_up(&w);
+	lose_first(&w.a);
+	wire_run(&w, S);
+	CU_ASSERT_TRUE(node_status(&w.b, 0).remote_nat);
+	CU_ASSERT_FALSE(w.b.engine->sas->mobike->nat_unsure);
+	CU_ASSERT_EQUAL(node_pair(&w.b)->out.path.encap, SA_ENCAP_UDP);
+	CU_ASSERT_TRUE(wire_done(&w));
+}
+
 static void test_mobike_a_nat_before_the_responder(void)
 {
 	struct wire w;
@@ -834,6 +904,9 @@ static const struct test tests[] = {
 	TEST(test_mobike_a_dead_peer_is_dead_on_every_path),
 	TEST(test_mobike_a_nat_comes_and_goes),
 	TEST(test_mobike_ah_does_not_follow_behind_a_nat),
+	TEST(test_mobike_an_update_that_crosses_the_responders_move_shows_no_nat),
+	TEST(test_mobike_an_update_from_an_address_left_meanwhile_ends_no_ah),
+	TEST(test_mobike_a_nat_before_an_announced_address_is_believed),
 	TEST(test_mobike_a_nat_before_the_responder),
 	TEST(test_mobike_a_nat_is_refused_when_none_is_allowed),
 	TEST(test_mobike_a_nat_at_the_start_is_refused_when_none_is_allowed),

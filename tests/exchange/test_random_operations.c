@@ -235,7 +235,7 @@ static void world_begin(struct world *world, uint64_t seed, bool calm)
 	set_starts(world);
 	set_suites(world);
 	set_second_child(world);
-	if (!world->nat && !world->mobike && !below(world, 3))
+	if (!world->nat && !below(world, 3))
 		set_ah(world);
 	set_times(world, calm ? 200 : 30);
 	w->traffic_every_ns = QUIET_TRAFFIC;

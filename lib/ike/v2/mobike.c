@@ -554,7 +554,10 @@ static void accepted(struct ike_engine *e, struct ike_sa *sa, const struct input
 
 	if (!sa->outbox.scattered)
 		prove(m, &sa->remote.addr);
-	if (message_find_notify(in->m, NOTIFY_NAT_DETECTION_SOURCE_IP))
+	/* the answer that the peer keeps and repeats has hashes of the path that the request first came by */
+	if (sa->outbox.scattered)
+		sa->wants |= TASK_BIT(TASK_UPDATE_ADDRESSES);
+	else if (message_find_notify(in->m, NOTIFY_NAT_DETECTION_SOURCE_IP))
 		natd_evaluate(e, sa, in->m, in->d);
 	seen_changes(sa, in->m);
 	if (waited)
@@ -638,14 +641,64 @@ static uint16_t judge_update(struct ike_engine *e, struct ike_sa *sa, const stru
 	return NOTIFY_UNACCEPTABLE_ADDRESSES;
 }
 
+/* A request that goes on by another path is sent as it was (RFC 4555 3.5): its hashes are of the path that the peer
+ * believed in when it made it. Of another address of ours than it came to: it says nothing of this path. */
+static bool meant_for_another_of_ours(struct ike_engine *e, const struct ike_sa *sa, const struct input *in)
+{
+	struct endpoint at = in->d->local;
+	const struct addr *a;
+
+	for (unsigned i = 0; (a = local_address(sa->tunnel->profile, i)); i++) {
+		at.addr = *a;
+		if (!addr_equal(a, &in->d->local.addr) &&
+			natd_names(e, in->m, NOTIFY_NAT_DETECTION_DESTINATION_IP, &at))
+			return true;
+	}
+	return false;
+}
+
+/* Of another known address of the peer than it came from: it is stale, or a NAT hides that address. */
+static bool meant_from_another_known(struct ike_engine *e, const struct ike_sa *sa, const struct input *in)
+{
+	struct endpoint at = { .port = in->d->local.port };
+	const struct addr *a;
+
+	for (unsigned i = 0; (a = remote_address(sa->tunnel->profile, sa, i)); i++) {
+		at.addr = *a;
+		if (!addr_equal(a, &in->d->remote.addr) && natd_names(e, in->m, NOTIFY_NAT_DETECTION_SOURCE_IP, &at))
+			return true;
+	}
+	return false;
+}
+
+/* Called before the path is taken: the address of before is a known one. */
+static void detect_nat(struct ike_engine *e, struct ike_sa *sa, const struct input *in)
+{
+	sa->mobike->nat_unsure = false;
+	if (!message_find_notify(in->m, NOTIFY_NAT_DETECTION_SOURCE_IP) || meant_for_another_of_ours(e, sa, in))
+		return;
+	bool known = meant_from_another_known(e, sa, in);
+	natd_evaluate(e, sa, in->m, in->d);
+	sa->mobike->nat_unsure = known && sa->remote_nat;
+}
+
+/* Whose update was stale sends the next one at once (RFC 4555 3.5). Who says something else instead meant it so. */
+static void settle_nat(struct ike_engine *e, struct ike_sa *sa)
+{
+	if (!sa->mobike->nat_unsure)
+		return;
+	sa->mobike->nat_unsure = false;
+	if (!sa->mobike->waiting)
+		sa_repath(e, sa);
+}
+
 /* RFC 4555 3.5: the addresses are those of the packet, whatever a NAT made of them. */
 static void take_path(struct ike_engine *e, struct ike_sa *sa, const struct input *in)
 {
+	detect_nat(e, sa, in);
 	leave_path(sa);
 	sa->local = in->d->local;
 	sa->remote = in->d->remote;
-	if (message_find_notify(in->m, NOTIFY_NAT_DETECTION_SOURCE_IP))
-		natd_evaluate(e, sa, in->m, in->d);
 	sa->mobike->waiting = sa->tunnel->profile->mobike_check && !is_proven(sa->mobike, &sa->remote.addr);
 	if (sa->mobike->waiting)
 		sa->wants |= TASK_BIT(TASK_CHECK_PATH);
@@ -659,6 +712,7 @@ uint16_t mobike_on_request(struct ike_engine *e, struct ike_sa *sa, const struct
 		return 0;
 	bool listed = take_addresses(sa, in->m);
 	if (!message_find_notify(in->m, NOTIFY_UPDATE_SA_ADDRESSES)) {
+		settle_nat(e, sa);
 		if (listed)
 			peer_left(e, sa, in->d);
 		return 0;

@@ -8,7 +8,9 @@ const char modes_no_nat[] = "AH cannot pass a NAT (RFC 3948 1)";
 
 static bool behind_nat(const struct ike_sa *sa)
 {
-	return sa->local_nat || sa->remote_nat || sa->tunnel->profile->encap == ENCAP_ALWAYS;
+	bool remote_nat = sa->remote_nat && !(sa->mobike && sa->mobike->nat_unsure);
+
+	return sa->local_nat || remote_nat || sa->tunnel->profile->encap == ENCAP_ALWAYS;
 }
 
 bool modes_pass_nat(const struct ike_sa *sa, uint8_t protocol)

@@ -55,6 +55,79 @@ static void test_inbound_raw_esp_is_opened_and_routed(void)
 	rig_close();
 }
 
+static void esp_send(const struct probe *inner)
+{
+	uint8_t payload[512];
+	struct probe outer = outer_of(payload, esp_make(payload, SPI, inner));
+
+	rig_send(WAN, &outer);
+}
+
+/* Known flows go on by a shorter way than others, and overtake nobody. */
+static void test_inbound_packets_leave_in_the_order_they_came_in(void)
+{
+	static const struct probe known = { .src = FAR_HOST, .dst = LAN_HOST, .sport = 7, .dport = 1000 },
+				  fresh = { .src = FAR_HOST, .dst = LAN_HOST, .sport = 8, .dport = 1000 },
+				  echo = { .src = FAR_HOST, .dst = LAN_HOST, .protocol = IPPROTO_ICMP, .bytes = 61 },
+				  ended = { .src = FAR_HOST, .dst = LAN_HOST, .sport = 7, .dport = 1000, .ttl = 1 };
+	static const struct {
+		const struct probe *inner;
+		bool leaves;
+	} packets[] = { { &fresh, true }, { &known, true }, { &echo, true }, { &known, true }, { &ended, false },
+		{ &known, true }, { &fresh, true }, { &echo, true }, { &fresh, true }, { &known, true } };
+
+	inbound_open();
+	esp_send(&known);
+	rig_step();
+	CU_ASSERT_EQUAL(rig_sent(LAN), 1);
+	for (size_t i = 0; i < ARRAY_LEN(packets); i++)
+		esp_send(packets[i].inner);
+	rig_step();
+	for (size_t i = 0; i < ARRAY_LEN(packets); i++) {
+		const struct probe *inner = packets[i].inner;
+		if (!packets[i].leaves)
+			continue;
+		struct rte_mbuf *m = rig_receive(LAN);
+		CU_ASSERT_PTR_NOT_NULL_FATAL(m);
+		const struct rte_udp_hdr *udp = (const struct rte_udp_hdr *)(frame_ip(m) + 1);
+		CU_ASSERT_EQUAL(frame_ip(m)->next_proto_id, inner->protocol ? inner->protocol : IPPROTO_UDP);
+		CU_ASSERT(inner->protocol || udp->src_port == rte_cpu_to_be_16(inner->sport));
+		CU_ASSERT_EQUAL(frame_ip(m)->time_to_live, 63);
+		rte_pktmbuf_free(m);
+	}
+	CU_ASSERT_EQUAL(rig_drops(DROP_TTL), 1);
+	CU_ASSERT_EQUAL(rig_counter(DP_C_DECAP), ARRAY_LEN(packets) + 1);
+	CU_ASSERT_EQUAL(rig_counter(DP_C_FLOW_MISS), 4);
+	rig_close();
+}
+
+/* What was decided about a flow while its addresses were others' holds no longer. */
+static void test_inbound_known_flow_ends_when_an_address_becomes_ours(void)
+{
+	struct addr host, far;
+
+	inbound_open();
+	CU_ASSERT(!addr_parse(LAN_HOST, &host) && !addr_parse(FAR_HOST, &far));
+	esp_send(&inner_to_lan);
+	esp_send(&inner_to_lan);
+	rig_step();
+	CU_ASSERT_EQUAL(rig_sent(LAN), 2);
+	CU_ASSERT_EQUAL(datapath_address_add(rig.dp, &host), 0);
+	esp_send(&inner_to_lan);
+	rig_step();
+	CU_ASSERT_EQUAL(rig_sent(LAN), 0);
+	datapath_address_remove(rig.dp, &host);
+	esp_send(&inner_to_lan);
+	rig_step();
+	CU_ASSERT_EQUAL(rig_sent(LAN), 1);
+	CU_ASSERT_EQUAL(datapath_address_add(rig.dp, &far), 0);
+	esp_send(&inner_to_lan);
+	rig_step();
+	CU_ASSERT_EQUAL(rig_sent(LAN), 0);
+	CU_ASSERT_EQUAL(rig_drops(DROP_MARTIAN), 1);
+	rig_close();
+}
+
 static void test_inbound_udp_encapsulated_esp_is_opened(void)
 {
 	uint8_t payload[512] = { 0 };
@@ -698,6 +771,8 @@ int main(int argc, char **argv)
 {
 	static const struct test tests[] = {
 		TEST(test_inbound_raw_esp_is_opened_and_routed),
+		TEST(test_inbound_packets_leave_in_the_order_they_came_in),
+		TEST(test_inbound_known_flow_ends_when_an_address_becomes_ours),
 		TEST(test_inbound_udp_encapsulated_esp_is_opened),
 		TEST(test_inbound_unknown_spi_is_dropped_and_reported),
 		TEST(test_inbound_short_and_fragmented_esp),

@@ -39,7 +39,7 @@ static bool same_packet(const struct rte_mbuf *a, const struct rte_mbuf *b)
 static bool same_account(const struct sa *a, const struct sa *b)
 {
 	return count_read(&a->packets) == count_read(&b->packets) && count_read(&a->bytes) == count_read(&b->bytes) &&
-	       count_read(&a->sequence) == count_read(&b->sequence) &&
+	       count_read(&a->sequence) == count_read(&b->sequence) && sa_flags_read(a) == sa_flags_read(b) &&
 	       replay_top(&a->replay) == replay_top(&b->replay) && !memcmp(a->drops, b->drops, sizeof(a->drops));
 }
 
@@ -118,6 +118,116 @@ static void test_usual_way_does_what_the_functions_of_the_sa_do(void)
 		CU_ASSERT_EQUAL(differences(&kinds[i]), 0);
 }
 
+/* ---- bursts, in which packets in a row share what is asked of their SA ---- */
+
+#define LOT        64
+#define LOT_ROUNDS 400
+#define PAIRS      2
+
+/* The same packets for gateways that go the short way and for those that never do. */
+struct lot {
+	struct burst_item shorter[LOT], plain[LOT];
+	uint16_t n, good;
+};
+
+static void lot_push(struct lot *l, struct rte_mbuf *m, struct sa *shorter, struct sa *plain)
+{
+	l->shorter[l->n] = (struct burst_item){ .m = m, .sa = shorter, .worker_data = l->n };
+	l->plain[l->n] = (struct burst_item){ .m = rig_copy(m), .sa = plain, .worker_data = l->n };
+	l->n++;
+}
+
+/* Runs of an SA, now and then of one packet. */
+static void lot_fill(struct lot *l, struct twins *t)
+{
+	unsigned pair = 0;
+	uint16_t n = (uint16_t)(1 + rand() % LOT);
+
+	l->n = 0;
+	while (l->n < n) {
+		pair = rand() % 8 ? pair : (unsigned)rand() % PAIRS;
+		lot_push(l, any_packet(), t[pair].shorter.out, t[pair].plain.out);
+	}
+}
+
+/* What left, on its way to those who open it: changed, or twice. */
+static void lot_deliver(const struct lot *sent, const struct twins *t, struct lot *ret_arrived)
+{
+	ret_arrived->n = 0;
+	for (uint16_t i = 0; i < sent->good; i++) {
+		unsigned pair = sent->shorter[i].sa != t[0].shorter.out;
+		struct rte_mbuf *m = rig_copy(sent->shorter[i].m);
+		on_the_wire(m);
+		lot_push(ret_arrived, m, t[pair].shorter.in, t[pair].plain.in);
+		if (rand() % 8 == 0 && ret_arrived->n + sent->good - i < LOT)
+			lot_push(ret_arrived, rig_copy(m), t[pair].shorter.in, t[pair].plain.in);
+	}
+}
+
+static unsigned lot_differs(const struct lot *l)
+{
+	unsigned wrong = 0;
+
+	for (uint16_t i = 0; i < l->n; i++) {
+		const struct burst_item *a = &l->shorter[i], *b = &l->plain[i];
+		wrong += a->worker_data != b->worker_data || a->drop != b->drop ||
+			 (i < l->good && !same_packet(a->m, b->m));
+	}
+	return wrong;
+}
+
+static void lot_free(struct lot *l)
+{
+	for (uint16_t i = 0; i < l->n; i++) {
+		rte_pktmbuf_free(l->shorter[i].m);
+		rte_pktmbuf_free(l->plain[i].m);
+	}
+}
+
+static unsigned lots_differ(struct twins *t)
+{
+	struct lot sent, arrived;
+	unsigned wrong;
+
+	lot_fill(&sent, t);
+	sent.good = burst_out(t->shorter.out_worker, sent.shorter, sent.n);
+	wrong = burst_out(t->plain.out_worker, sent.plain, sent.n) != sent.good;
+	wrong += lot_differs(&sent);
+	lot_deliver(&sent, t, &arrived);
+	arrived.good = burst_in(t->shorter.in_worker, arrived.shorter, arrived.n);
+	wrong += burst_in(t->plain.in_worker, arrived.plain, arrived.n) != arrived.good;
+	wrong += lot_differs(&arrived);
+	for (unsigned pair = 0; pair < PAIRS; pair++)
+		wrong += !same_account(t[pair].shorter.out, t[pair].plain.out) ||
+			 !same_account(t[pair].shorter.in, t[pair].plain.in);
+	lot_free(&arrived);
+	lot_free(&sent);
+	return wrong;
+}
+
+static void test_usual_way_counts_and_limits_bursts_like_the_functions_of_the_sa(void)
+{
+	static const struct rig_options kinds[] = {
+		{ .key_bits = 128 },
+		{ .lifetime_out = { .soft_packets = 3000, .hard_packets = 4001 },
+			.lifetime_in = { .soft_packets = 2000, .hard_packets = 3003 } },
+		{ .lifetime_out = { .hard_bytes = 600007 }, .lifetime_in = { .hard_bytes = 200003 } },
+	};
+	struct twins t[PAIRS];
+	unsigned wrong;
+
+	for (size_t i = 0; i < ARRAY_LEN(kinds); i++) {
+		for (unsigned pair = 0; pair < PAIRS; pair++)
+			twins_open(&t[pair], &kinds[i]);
+		wrong = 0;
+		for (int round = 0; round < LOT_ROUNDS; round++)
+			wrong += lots_differ(t);
+		CU_ASSERT_EQUAL(wrong, 0);
+		for (unsigned pair = PAIRS; pair-- > 0;)
+			twins_close(&t[pair]);
+	}
+}
+
 static void test_usual_is_not_what_looks_closer(void)
 {
 	static const struct rig_options kinds[] = {
@@ -138,6 +248,7 @@ int main(int argc, char **argv)
 {
 	static const struct test tests[] = {
 		TEST(test_usual_way_does_what_the_functions_of_the_sa_do),
+		TEST(test_usual_way_counts_and_limits_bursts_like_the_functions_of_the_sa),
 		TEST(test_usual_is_not_what_looks_closer),
 	};
 

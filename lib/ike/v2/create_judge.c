@@ -1,0 +1,127 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* CREATE_CHILD_SA, responder: whether what the peer asks for can be done now, with all that is under way. */
+#include "collision.h"
+#include "create.h"
+
+/* IKE SAs that a peer may leave behind in rekeying. */
+#define LEFTOVERS_MAX 4
+
+/* Key exchanges that a peer may have for the asking: so many at once (two for each of its Child SAs), then one in this
+ * time. */
+#define KEYS_AT_ONCE (2 * CHILD_SAS_MAX)
+#define KEY_NS       (SECOND_NS / 4)
+
+/* Of those that are refused it is told once in this time. */
+#define KEYS_TOLD_NS (60 * SECOND_NS)
+
+static enum ike_doing doing_of(const struct ike_sa *sa)
+{
+	if (sa->state == ST_CLOSING)
+		return IKE_CLOSING;
+	if (sa->state == ST_REPLACED)
+		return IKE_REKEYED;
+	if (sa->ours && sa->ours->sent)
+		return sa->ours->kind == CREATE_REKEY_IKE ? IKE_REKEYING : IKE_BUSY;
+	return sa->asking.kind == TASK_DELETE_CHILD ? IKE_BUSY : IKE_IDLE;
+}
+
+static enum child_doing child_doing_of(const struct child_sa *child)
+{
+	const struct create *ours = child ? child->sa->ours : NULL;
+
+	if (!child || child->state == CHILD_GONE)
+		return CHILD_UNKNOWN;
+	if (child->state == CHILD_CLOSING)
+		return CHILD_DELETING;
+	if (ours && ours->sent && ours->old_spi == child->spi_in)
+		return CHILD_REKEYING;
+	return child->replaced ? CHILD_REKEYED : CHILD_IDLE;
+}
+
+/* By the SPI that the peer receives on. */
+static struct child_sa *rekeyed_child(const struct ike_sa *sa, const struct payload *p)
+{
+	struct child_sa *child;
+
+	TAILQ_FOREACH (child, &sa->children, siblings) {
+		if (p->notify.protocol == child->protocol && p->notify.spi.len == 4 &&
+			load_be32(p->notify.spi.data) == child->spi_out)
+			return child;
+	}
+	return NULL;
+}
+
+/* Ours that is not on the wire yet steps back: what it was for comes with the peer's, or is asked for again. */
+static void step_back(struct ike_engine *e, struct ike_sa *sa, const struct child_sa *old, bool ike)
+{
+	struct create *x = sa->ours;
+	struct child_sa *ours = x ? child_of_spi(sa, x->old_spi) : NULL;
+
+	if (!x || x->sent || !(ike || (old && old == ours)))
+		return;
+	if (x->kind == CREATE_NEW)
+		pieces_again(sa, x->index);
+	else if (ours && ours != old)
+		ours->wants |= TASK_BIT(TASK_REKEY_CHILD);
+	create_drop_ours(e, sa);
+}
+
+/* One that the peer has rekeyed stays for minutes, one of a race for half of one: as long as some of these wait for its
+ * Delete it makes no more. */
+static bool has_many_leftovers(const struct ike_sa *sa)
+{
+	unsigned count = 0;
+
+	for (const struct ike_sa *other = sa->tunnel->sas; other; other = other->sibling)
+		count += other->state == ST_REPLACED || other->state == ST_INHERITING;
+	return count >= LEFTOVERS_MAX;
+}
+
+static void tell_key_limit(struct ike_engine *e, const struct ike_sa *sa)
+{
+	struct ike_failure f = failure_make(2, CREATE_CHILD_SA, false, NOTIFY_TEMPORARY_FAILURE,
+		"the peer asks for new keys faster than it may",
+		"look at the lifetimes of the peer, and why it rekeys so often");
+
+	e->counters[IKE_C_KEY_LIMIT]++;
+	if (e->now_ns < sa->tunnel->keys_told_ns)
+		return;
+	sa->tunnel->keys_told_ns = e->now_ns + KEYS_TOLD_NS;
+	failure_report(e, sa->tunnel, sa, NULL, &f);
+}
+
+/* The peer has proved who it is; it is still not to have us compute without end. By tunnel, as its IKE SAs follow upon
+ * each other. */
+static bool asks_for_many_keys(struct ike_engine *e, const struct ike_sa *sa, const struct message *m)
+{
+	struct tunnel *t = sa->tunnel;
+
+	if (!message_find(m, PAYLOAD_KE))
+		return false;
+	uint64_t paid = t->keys_paid_ns > e->now_ns ? t->keys_paid_ns : e->now_ns;
+	if (paid - e->now_ns > (KEYS_AT_ONCE - 1) * KEY_NS) {
+		tell_key_limit(e, sa);
+		return true;
+	}
+	t->keys_paid_ns = paid + KEY_NS;
+	return false;
+}
+
+/* 0: it is to be answered. */
+uint16_t create_judge(struct ike_engine *e, struct ike_sa *sa, const struct message *m, struct child_sa **ret_old)
+{
+	static const uint16_t notifies[] = {
+		[VERDICT_LATER] = NOTIFY_TEMPORARY_FAILURE, [VERDICT_NOT_FOUND] = NOTIFY_CHILD_SA_NOT_FOUND
+	};
+	const struct payload *rekey = message_find_notify(m, NOTIFY_REKEY_SA);
+	bool ike = m->sa.items[0].protocol == PROTOCOL_IKE;
+
+	*ret_old = rekey && !ike ? rekeyed_child(sa, rekey) : NULL;
+	/* what is refused for these reasons does not come: ours does not step back */
+	if ((ike && has_many_leftovers(sa)) || asks_for_many_keys(e, sa, m))
+		return NOTIFY_TEMPORARY_FAILURE;
+	step_back(e, sa, *ret_old, ike);
+	enum peer_asks asks = ike ? ASKS_REKEY_IKE : rekey ? ASKS_REKEY_CHILD : ASKS_CREATE_CHILD;
+	enum verdict v = collision_judge(asks, doing_of(sa), child_doing_of(*ret_old));
+	return v < ARRAY_LEN(notifies) ? notifies[v] : 0;
+}
