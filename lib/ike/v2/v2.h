@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* IKEv2 inside the ike room: its events, its state machine, and what each exchange offers to the others. Both roles of
- * an exchange are in one file. */
+ * an exchange are in one file, but for CREATE_CHILD_SA: create.h. */
 #pragma once
 
 #include "ike_priv.h"
@@ -192,7 +192,7 @@ void pieces_forget(struct tunnel *t);
 /* The operator does not want them. */
 void pieces_unwanted(struct tunnel *t, uint32_t index);
 
-/* ---- create_child.c ---- */
+/* ---- create_*.c ---- */
 
 /* Tasks: a new Child SA; new keys for one. */
 void create_child_begin(struct ike_engine *e, struct ike_sa *sa, const struct task *t);

@@ -1,0 +1,88 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* CREATE_CHILD_SA, responder: whether what the peer asks for can be done now, with all that is under way. */
+#include "collision.h"
+#include "create.h"
+
+/* IKE SAs that a peer may leave behind in rekeying. */
+#define LEFTOVERS_MAX 4
+
+static enum ike_doing doing_of(const struct ike_sa *sa)
+{
+	if (sa->state == ST_CLOSING)
+		return IKE_CLOSING;
+	if (sa->state == ST_REPLACED)
+		return IKE_REKEYED;
+	if (sa->ours && sa->ours->sent)
+		return sa->ours->kind == CREATE_REKEY_IKE ? IKE_REKEYING : IKE_BUSY;
+	return sa->asking.kind == TASK_DELETE_CHILD ? IKE_BUSY : IKE_IDLE;
+}
+
+static enum child_doing child_doing_of(const struct child_sa *child)
+{
+	const struct create *ours = child ? child->sa->ours : NULL;
+
+	if (!child || child->state == CHILD_GONE)
+		return CHILD_UNKNOWN;
+	if (child->state == CHILD_CLOSING)
+		return CHILD_DELETING;
+	if (ours && ours->sent && ours->old_spi == child->spi_in)
+		return CHILD_REKEYING;
+	return child->replaced ? CHILD_REKEYED : CHILD_IDLE;
+}
+
+/* By the SPI that the peer receives on. */
+static struct child_sa *rekeyed_child(const struct ike_sa *sa, const struct payload *p)
+{
+	struct child_sa *child;
+
+	TAILQ_FOREACH (child, &sa->children, siblings) {
+		if (p->notify.protocol == child->protocol && p->notify.spi.len == 4 &&
+			load_be32(p->notify.spi.data) == child->spi_out)
+			return child;
+	}
+	return NULL;
+}
+
+/* Ours that is not on the wire yet steps back: what it was for comes with the peer's, or is asked for again. */
+static void step_back(struct ike_engine *e, struct ike_sa *sa, const struct child_sa *old, bool ike)
+{
+	struct create *x = sa->ours;
+	struct child_sa *ours = x ? child_of_spi(sa, x->old_spi) : NULL;
+
+	if (!x || x->sent || !(ike || (old && old == ours)))
+		return;
+	if (x->kind == CREATE_NEW)
+		pieces_again(sa, x->index);
+	else if (ours && ours != old)
+		ours->wants |= TASK_BIT(TASK_REKEY_CHILD);
+	create_drop_ours(e, sa);
+}
+
+/* One that the peer has rekeyed stays for minutes, one of a race for half of one: as long as some of these wait for its
+ * Delete it makes no more. */
+static bool has_many_leftovers(const struct ike_sa *sa)
+{
+	unsigned count = 0;
+
+	for (const struct ike_sa *other = sa->tunnel->sas; other; other = other->sibling)
+		count += other->state == ST_REPLACED || other->state == ST_INHERITING;
+	return count >= LEFTOVERS_MAX;
+}
+
+/* 0: it is to be answered. */
+uint16_t create_judge(struct ike_engine *e, struct ike_sa *sa, const struct message *m, struct child_sa **ret_old)
+{
+	static const uint16_t notifies[] = {
+		[VERDICT_LATER] = NOTIFY_TEMPORARY_FAILURE, [VERDICT_NOT_FOUND] = NOTIFY_CHILD_SA_NOT_FOUND
+	};
+	const struct payload *rekey = message_find_notify(m, NOTIFY_REKEY_SA);
+	bool ike = m->sa.items[0].protocol == PROTOCOL_IKE;
+
+	*ret_old = rekey && !ike ? rekeyed_child(sa, rekey) : NULL;
+	step_back(e, sa, *ret_old, ike);
+	if (ike && has_many_leftovers(sa))
+		return NOTIFY_TEMPORARY_FAILURE;
+	enum peer_asks asks = ike ? ASKS_REKEY_IKE : rekey ? ASKS_REKEY_CHILD : ASKS_CREATE_CHILD;
+	enum verdict v = collision_judge(asks, doing_of(sa), child_doing_of(*ret_old));
+	return v < ARRAY_LEN(notifies) ? notifies[v] : 0;
+}
