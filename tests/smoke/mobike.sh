@@ -79,13 +79,13 @@ initiator_loses() { reload_with gw-a 's/^  - {address: 192.0.2.7}$/  - {address:
 
 responder_loses() { reload_with gw-b 's/^  - {address: 198.51.100.7}$/  - {address: 198.51.100.8}/' && path_comes "$1" 198.51.100.1; }
 
-lists_again() { gw_tunnel gw-a '.remote_more_addresses[]' | grep -qx 198.51.100.7; }
+lists_again() { gw_tunnel gw-a '.phase1.remote_more_addresses[]' | grep -qx 198.51.100.7; }
 
 # the responder's address is back: the initiator knows, and stays where it is
 responder_finds() {
 	! lists_again || because "the initiator knows the address that is gone" || return 1
 	reload_with gw-b 's/^  - {address: 198.51.100.8}$/  - {address: 198.51.100.7}/' || return 1
-	wait_for 5 lists_again || because "addresses of the peer: $(gw_tunnel gw-a '.remote_more_addresses')" || return 1
+	wait_for 5 lists_again || because "addresses of the peer: $(gw_tunnel gw-a '.phase1.remote_more_addresses')" || return 1
 	path_is 192.0.2.7 198.51.100.1 || because "path: $(path_of gw-a), $(path_of gw-b)"
 }
 
