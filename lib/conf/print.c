@@ -122,7 +122,8 @@ static void print_selectors(FILE *f)
 	      "| `[protocol 47]`, `[47]` | a protocol by its number; it is not a port |\n"
 	      "| `[tcp/80]`, `[17/53]` | a port of this side |\n"
 	      "| `[tcp/80-90]` | ports from the first to the last |\n"
-	      "| `[icmp/2048]` | ICMP type times 256 plus code (RFC 4301 4.4.1.1): here an echo request |\n"
+	      "| `[icmp/8]`, `[icmp/8-11]` | an ICMP type, or several, with all of their codes |\n"
+	      "| `[icmp/3/4]`, `[icmp/3/0-3/5]` | a type with one code, or several |\n"
 	      "| `[tcp/opaque]` | packets whose ports cannot be seen: fragments behind the first |\n\n"
 	      "YAML takes `[ ]` and a leading `:` for its own: such selectors stand in quotes, "
 	      "`[\"10.1.0.0/24[tcp/80]\", \"::/0\"]`.\n",

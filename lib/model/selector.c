@@ -23,8 +23,10 @@ static const struct {
 	{ "gre", IPPROTO_GRE },
 };
 
+#define ICMP_VALUE_MAX  255 /* of type and code */
 #define ROWS(t)         (sizeof(t) / sizeof((t)[0]))
 #define PROTOCOL_NUMBER "protocol "
+#define PORT_TEXT_MAX   8 /* "255/255" */
 
 static bool ports_opaque(const struct selector *s)
 {
@@ -65,21 +67,51 @@ static int parse_protocol(const char **text, uint8_t family)
 	return parse_number(text, 255);
 }
 
+static bool has_icmp_types(const struct selector *s)
+{
+	return s->protocol == IPPROTO_ICMP || s->protocol == IPPROTO_ICMPV6;
+}
+
+/* "8" or "3/4": type and code make one number (RFC 4301 4.4.1.1). Without a code: the one given. -EINVAL. */
+static int parse_icmp_type(const char **text, int code)
+{
+	int type = parse_number(text, ICMP_VALUE_MAX);
+
+	if (type < 0)
+		return type;
+	if (**text == '/') {
+		++*text;
+		code = parse_number(text, ICMP_VALUE_MAX);
+	}
+	return code < 0 ? code : type << 8 | code;
+}
+
+static int parse_port(const char **text, const struct selector *s, bool highest)
+{
+	if (has_icmp_types(s))
+		return parse_icmp_type(text, highest ? ICMP_VALUE_MAX : 0);
+	return parse_number(text, 65535);
+}
+
 static int parse_ports(const char **text, struct selector *s)
 {
+	const char *again = *text;
+
 	if (!strncmp(*text, "opaque", 6)) {
 		*text += 6;
 		s->port_low = 65535;
 		s->port_high = 0;
 		return 0;
 	}
-	int low = parse_number(text, 65535), high = low;
+	int low = parse_port(text, s, false);
 	if (low < 0)
 		return low;
 	if (**text == '-') {
 		++*text;
-		high = parse_number(text, 65535);
+		again = *text;
 	}
+	*text = again;
+	int high = parse_port(text, s, true);
 	if (high < low)
 		return -EINVAL;
 	s->port_low = (uint16_t)low;
@@ -176,6 +208,30 @@ static const char *protocol_name(const struct selector *s)
 	return NULL;
 }
 
+/* One end of a range; a code is left out where all of them are meant. */
+static void format_port(const struct selector *s, uint16_t port, bool codes, char text[PORT_TEXT_MAX])
+{
+	if (!has_icmp_types(s))
+		snprintf(text, PORT_TEXT_MAX, "%u", port);
+	else if (codes)
+		snprintf(text, PORT_TEXT_MAX, "%u/%u", port >> 8, port & 255);
+	else
+		snprintf(text, PORT_TEXT_MAX, "%u", port >> 8);
+}
+
+static void format_ports(const struct selector *s, const char *name, char *text, size_t capacity)
+{
+	char low[PORT_TEXT_MAX], high[PORT_TEXT_MAX];
+	bool codes = s->port_low & 255 || (s->port_high & 255) != 255;
+
+	format_port(s, s->port_low, codes, low);
+	format_port(s, s->port_high, codes, high);
+	if (!strcmp(low, high))
+		snprintf(text, capacity, "[%s/%s]", name, low);
+	else
+		snprintf(text, capacity, "[%s/%s-%s]", name, low, high);
+}
+
 static void format_upper(const struct selector *s, char *text, size_t capacity)
 {
 	char number[sizeof(PROTOCOL_NUMBER) + 4];
@@ -185,12 +241,10 @@ static void format_upper(const struct selector *s, char *text, size_t capacity)
 	name = name ? name : number;
 	if (ports_any(s))
 		snprintf(text, capacity, "[%s]", name);
-	else if (s->port_low == s->port_high)
-		snprintf(text, capacity, "[%s/%u]", name, s->port_low);
 	else if (s->port_low > s->port_high)
 		snprintf(text, capacity, "[%s/opaque]", name);
 	else
-		snprintf(text, capacity, "[%s/%u-%u]", name, s->port_low, s->port_high);
+		format_ports(s, name, text, capacity);
 }
 
 char *selector_format(const struct selector *s, char *ret_text)

@@ -78,7 +78,7 @@ static bool four_pairs(const struct node *n, const char *ours, const char *their
 
 static void test_many_selectors_of_both_families_are_one_child(void)
 {
-	static const char here[] = "10.1.0.0/24,10.1.1.0/24[tcp/443],2001:db8:1::/64,10.1.2.0/24[icmp/2048],"
+	static const char here[] = "10.1.0.0/24,10.1.1.0/24[tcp/443],2001:db8:1::/64,10.1.2.0/24[icmp/8/0],"
 				   "2001:db8:1:1::/64[udp/1000-2000]";
 	static const char there[] = "10.2.0.0/24,2001:db8:2::/64,10.2.9.1-10.2.9.5,10.2.1.0/24[tcp/opaque]";
 	struct wire w;

@@ -451,8 +451,8 @@ static void test_esp_drops_protocol_and_port_selectors(void)
 	CU_ASSERT_EQUAL(with_selectors("10.1.0.0/16[udp/opaque]", "10.2.0.0/16[udp/opaque]", NULL), DROP_SELECTOR_IN);
 	/* no room for ports */
 	CU_ASSERT_EQUAL(with_selectors("10.1.0.0/16[udp]", "10.2.0.0/16[udp/2000]", make_short_udp), DROP_SELECTOR_IN);
-	CU_ASSERT_EQUAL(with_selectors("10.1.0.0/16[icmp/2048]", "10.2.0.0/16", make_echo), DROP_NONE);
-	CU_ASSERT_EQUAL(with_selectors("10.1.0.0/16[icmp/0]", "10.2.0.0/16", make_echo), DROP_SELECTOR_IN);
+	CU_ASSERT_EQUAL(with_selectors("10.1.0.0/16[icmp/8]", "10.2.0.0/16", make_echo), DROP_NONE);
+	CU_ASSERT_EQUAL(with_selectors("10.1.0.0/16[icmp/0/0]", "10.2.0.0/16", make_echo), DROP_SELECTOR_IN);
 }
 
 static void test_esp_drops_no_headroom(void)

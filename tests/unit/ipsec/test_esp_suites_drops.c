@@ -621,8 +621,8 @@ static void test_esp_suites_ipv6_protocol_and_port_selectors(void)
 		{ A "[udp/opaque]", B "[udp/opaque]", make_later_fragment, DROP_NONE },
 		{ A "[udp/opaque]", B "[udp/opaque]", NULL, DROP_SELECTOR_IN },
 		{ A "[udp]", B "[udp/2000]", make_short_udp, DROP_SELECTOR_IN },
-		{ A "[ipv6-icmp/32768]", B, make_echo, DROP_NONE },
-		{ A "[ipv6-icmp/0]", B, make_echo, DROP_SELECTOR_IN },
+		{ A "[ipv6-icmp/128/0]", B, make_echo, DROP_NONE },
+		{ A "[ipv6-icmp/0/0]", B, make_echo, DROP_SELECTOR_IN },
 	};
 
 	for (size_t i = 0; i < ARRAY_LEN(rows); i++)

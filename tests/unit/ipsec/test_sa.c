@@ -205,7 +205,7 @@ static struct selector random_selector(void)
 {
 	static const char *const texts[] = { "10.0.0.0/30", "10.0.0.2-10.0.0.9", "0.0.0.0/0", "10.0.0.4/31[tcp/3-5]",
 		"10.0.0.0/28[udp]", "10.0.0.0/24[udp/4]", "10.0.0.0/24[tcp/opaque]", "255.255.255.255", "2001:db8::/32",
-		"10.0.0.0/24[icmp/3]" };
+		"10.0.0.0/24[icmp/0/3]" };
 	struct selector s;
 
 	selector_parse(texts[rte_rand() % ARRAY_LEN(texts)], &s);

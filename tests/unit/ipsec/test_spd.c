@@ -444,8 +444,8 @@ static void test_spd_icmp_type_and_code(void)
 {
 	/* echo request, named on either side */
 	const struct spd_rule rules[] = {
-		rule(SPD_PROTECT, 1, "10.1.0.0/24[icmp/2048]", "10.2.0.0/24"),
-		rule(SPD_PROTECT, 2, "10.3.0.0/24", "10.2.0.0/24[icmp/2048]"),
+		rule(SPD_PROTECT, 1, "10.1.0.0/24[icmp/8/0]", "10.2.0.0/24"),
+		rule(SPD_PROTECT, 2, "10.3.0.0/24", "10.2.0.0/24[icmp/8/0]"),
 	};
 	struct spd *spd = compiled(rules, ARRAY_LEN(rules));
 
@@ -513,8 +513,8 @@ static void test_spd_tables_do_not_meet(void)
 static void test_spd_icmpv6_type_and_code(void)
 {
 	const struct spd_rule rules[] = {
-		rule(SPD_PROTECT, 1, "2001:db8:1::/48[ipv6-icmp/32768]", "2001:db8:2::/48"),
-		rule(SPD_PROTECT, 2, "2001:db8:3::/48", "2001:db8:2::/48[ipv6-icmp/32768]"),
+		rule(SPD_PROTECT, 1, "2001:db8:1::/48[ipv6-icmp/128]", "2001:db8:2::/48"),
+		rule(SPD_PROTECT, 2, "2001:db8:3::/48", "2001:db8:2::/48[ipv6-icmp/128]"),
 	};
 	struct spd *spd = compiled(rules, ARRAY_LEN(rules));
 

@@ -20,7 +20,8 @@ static void test_selector_round_trips_through_text(void)
 {
 	static const char *const texts[] = { "10.1.0.0/24", "10.1.0.5", "10.1.0.5-10.1.0.9", "0.0.0.0/0", "::/0",
 		"2001:db8::/32", "2001:db8::1-2001:db8::5", "10.1.0.0/24[tcp]", "10.1.0.0/24[tcp/80]",
-		"10.1.0.0/24[udp/1000-2000]", "10.1.0.0/24[icmp]", "::/0[ipv6-icmp/32768]", "10.0.0.0/8[protocol 89]",
+		"10.1.0.0/24[udp/1000-2000]", "10.1.0.0/24[icmp]", "::/0[ipv6-icmp/128/0]", "10.1.0.0/24[icmp/8]",
+		"10.1.0.0/24[icmp/8-11]", "10.1.0.0/24[icmp/3/0-3/5]", "10.0.0.0/8[protocol 89]",
 		"10.0.0.0/8[tcp/opaque]", "10.0.0.0/8[gre]", "10.0.0.0/8[protocol 255]", "::/0[protocol 1]",
 		"10.0.0.0/8[tcp/0]", "10.0.0.0/8[tcp/65535]" };
 	char text[SELECTOR_TEXT_MAX];
@@ -38,7 +39,11 @@ static void test_selector_shortens_other_spellings(void)
 		{ "10.1.0.0-10.1.0.255", "10.1.0.0/24" }, { "10.1.0.5-10.1.0.5", "10.1.0.5" },
 		{ "10.1.0.5/32", "10.1.0.5" }, { "10.1.0.0/24[6]", "10.1.0.0/24[tcp]" },
 		{ "10.1.0.0/24[0]", "10.1.0.0/24" }, { "10.1.0.0/24[tcp/0-65535]", "10.1.0.0/24[tcp]" },
-		{ "0.0.0.0-255.255.255.255", "0.0.0.0/0" }, { "10.1.0.0/24[tcp/80-80]", "10.1.0.0/24[tcp/80]" } };
+		{ "0.0.0.0-255.255.255.255", "0.0.0.0/0" }, { "10.1.0.0/24[tcp/80-80]", "10.1.0.0/24[tcp/80]" },
+		{ "10.1.0.0/24[icmp/8/0-8/255]", "10.1.0.0/24[icmp/8]" },
+		{ "10.1.0.0/24[icmp/8-8]", "10.1.0.0/24[icmp/8]" },
+		{ "10.1.0.0/24[icmp/3/4-3/4]", "10.1.0.0/24[icmp/3/4]" },
+		{ "10.1.0.0/24[icmp/0-255]", "10.1.0.0/24[icmp]" } };
 	char text[SELECTOR_TEXT_MAX];
 
 	for (size_t i = 0; i < ARRAY_LEN(pairs); i++) {
@@ -51,7 +56,7 @@ static void test_selector_icmp_is_that_of_its_addresses(void)
 {
 	CU_ASSERT_EQUAL(selector_of("10.1.0.0/24[icmp]").protocol, 1);
 	CU_ASSERT_EQUAL(selector_of("2001:db8::/64[icmp]").protocol, 58);
-	CU_ASSERT_EQUAL(selector_of("2001:db8::/64[icmp/32768]").protocol, 58);
+	CU_ASSERT_EQUAL(selector_of("2001:db8::/64[icmp/128]").protocol, 58);
 	CU_ASSERT_EQUAL(selector_of("2001:db8::/64[icmpv6]").protocol, 58);
 	CU_ASSERT_EQUAL(selector_of("2001:db8::/64[1]").protocol, 1);
 }
@@ -74,7 +79,8 @@ static void test_selector_refuses_other_text(void)
 		"10.1.0.0/24[tcp/65536]", "10.1.0.0/24[tcp/80-79]", "10.1.0.0/24[tcp/80-]", "10.1.0.0/24[tcp/-80]",
 		"10.1.0.0/24[0/80]", "10.1.0.0/24[/80]", "10.1.0.0/24[tcp/ 80]", "10.1.0.0/24 [tcp]", "[tcp]",
 		"10.1.0.0/24[protocol]", "10.1.0.0/24[protocol tcp]", "10.1.0.0/24[tcp/80][tcp/81]",
-		"10.1.0.0/24[tcp/opaque1]",
+		"10.1.0.0/24[tcp/opaque1]", "10.1.0.0/24[icmp/256]", "10.1.0.0/24[icmp/3/256]", "10.1.0.0/24[icmp/3/]",
+		"10.1.0.0/24[icmp/3/4/5]", "10.1.0.0/24[icmp/3/4-3/3]", "10.1.0.0/24[icmp/9-8]", "10.1.0.0/24[tcp/3/4]",
 		"ffff:ffff:ffff:ffff:ffff:ffff:ffff:ffff-ffff:ffff:ffff:ffff:ffff:ffff:ffff:ffff0000000000" };
 	struct selector s = { .protocol = 99 };
 
@@ -90,11 +96,11 @@ static void test_selector_longest_text_fits(void)
 	char text[SELECTOR_TEXT_MAX];
 
 	s.protocol = 58;
-	s.port_low = 10000;
+	s.port_low = 100 << 8 | 10;
 	s.port_high = 65534;
 	CU_ASSERT_STRING_EQUAL(selector_format(&s, text),
 		"ffff:ffff:ffff:ffff:ffff:ffff:ffff:fff0-ffff:ffff:ffff:ffff:ffff:ffff:ffff:fffe"
-		"[ipv6-icmp/10000-65534]");
+		"[ipv6-icmp/100/10-255/254]");
 }
 
 static void test_selector_valid_refuses_nonsense(void)
