@@ -59,7 +59,7 @@ keys_replaced() {
 	local gateway
 	for gateway in gw-a gw-b; do
 		new_keys $gateway 4d6162 4e6162
-		reloads $gateway && grep -q 'sas_replaced *1' "$work/reload.out" ||
+		reloads $gateway && grep -q 'manual_sas_replaced *1' "$work/reload.out" ||
 			because "$gateway: $(cat "$work/reload.out")" || return 1
 	done
 	ping_ok ha 10.2.0.2 5
