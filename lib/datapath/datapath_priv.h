@@ -222,7 +222,7 @@ struct worker {
 
 	/* owner worker only */
 	const struct snapshot *snapshot; /* of this loop */
-	uint32_t epoch;                  /* of what was decided in this loop: snapshot and children */
+	uint32_t epoch;                  /* of what was decided in this loop: snapshot, children, own addresses */
 	bool own6_unusable;              /* in this loop some address of ours is tentative or a duplicate */
 	struct capture *capture;         /* of this loop; NULL: none runs */
 	struct trace *trace;             /* of this loop; NULL: none runs */
@@ -364,6 +364,7 @@ struct datapath {
 	struct capture *_Atomic capture; /* NULL: none runs */
 	struct trace *_Atomic trace;     /* likewise */
 	_Atomic int own6_unusable;       /* IPv6 addresses of ours that are not to be used */
+	_Atomic uint32_t own_epoch;      /* another one whenever an address becomes ours */
 	_Atomic bool stop;
 	_Atomic int undrained; /* W: workers; those whose inject ring may hold packets */
 	/* W: workers set when they wrote event_fd, control clears before it drains */

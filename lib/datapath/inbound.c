@@ -174,15 +174,14 @@ static void inner_on(struct worker *w, struct rte_mbuf *m, struct sa *sa)
 	inner_push(w, m, sa_tunnel_slot(sa));
 }
 
-/* A plain packet of others that goes on as it is: nothing of what inner_sort asks is the case. own_filter: of our
- * IPv4 addresses; clamps: the MSS of a SYN is looked at. */
-static inline bool inner_is_usual(const struct rte_mbuf *m, uint64_t own_filter, bool clamps)
+/* A plain packet that goes on as it is when the cache has its flow: of what inner_sort asks, that answers what the
+ * addresses are, since only what inner_sort let pass has been decided, and addresses of ours that are new change the
+ * epoch. clamps: the MSS of a SYN is looked at. */
+static inline bool inner_is_usual(const struct rte_mbuf *m, bool clamps)
 {
 	const struct rte_ipv4_hdr *ip = packet_ip(m);
-	uint64_t own = own_filter >> own_filter_bit(ip->src_addr) | own_filter >> own_filter_bit(ip->dst_addr);
 
-	return ip4_is_plain(ip4_first(ip)) && ip_checksum_good(ip, sizeof(*ip)) && !ipv4_not_unicast(ip->src_addr) &&
-	       !(own & 1) && !(clamps && tcp_may_be_syn(m));
+	return ip4_is_plain(ip4_first(ip)) && ip_checksum_good(ip, sizeof(*ip)) && !(clamps && tcp_may_be_syn(m));
 }
 
 /* Both families come out of either, and in transport mode what is for ourselves. */
@@ -250,16 +249,10 @@ static inline struct sealed_run sealed_run_of(const struct rte_mbuf *m)
 	return run;
 }
 
-/* Packets for this worker, and the questions that name their SAs. */
-struct sealed {
-	uint16_t n, asked;
-	struct rte_mbuf *m[BURST];
-	uint8_t question[BURST]; /* of each packet */
-	struct sad_question questions[BURST];
-};
-
-/* Those of the list `sealed`. */
-static inline void sealed_collect(struct worker *w, struct sealed *ret_sealed)
+/* The packets of the list `sealed` that are for this worker; worker_data is the question that names the SA of each.
+ * Returns how many. */
+static inline uint16_t sealed_collect(
+	struct worker *w, struct burst_item *ret_items, struct sad_question *ret_questions, uint16_t *ret_asked)
 {
 	struct sealed_run before = { .ends = 0 };
 	uint16_t n = 0, asked = 0;
@@ -269,39 +262,38 @@ static inline void sealed_collect(struct worker *w, struct sealed *ret_sealed)
 		const struct sealed_run run = sealed_run_of(m);
 		if (!run.ends || run.ends != before.ends || run.port != before.port) {
 			before.ends = 0;
-			if (unlikely(!sealed_read(w, m, &ret_sealed->questions[asked])))
+			if (unlikely(!sealed_read(w, m, &ret_questions[asked])))
 				continue;
 			before = run;
 			asked++;
 		}
-		ret_sealed->question[n] = (uint8_t)(asked - 1);
-		ret_sealed->m[n++] = m;
+		ret_items[n].worker_data = (uint16_t)(asked - 1);
+		ret_items[n++].m = m;
 	}
 	w->sealed.n = 0;
-	ret_sealed->n = n;
-	ret_sealed->asked = asked;
+	*ret_asked = asked;
+	return n;
 }
 
 /* The packets of the list `sealed` that are for this worker and have an SA. */
 static inline uint16_t items_collect(struct worker *w, struct burst_item *ret_items)
 {
-	struct sealed sealed;
+	struct sad_question questions[BURST];
 	struct sa *sas[BURST];
-	uint16_t n = 0;
+	uint16_t asked, collected = sealed_collect(w, ret_items, questions, &asked), n = 0;
 
-	sealed_collect(w, &sealed);
-	sad_lookup_burst(w->ips, sealed.questions, sealed.asked, sas);
-	for (uint16_t i = 0; i < sealed.n; i++) {
-		struct sa *sa = sas[sealed.question[i]];
-		uint32_t spi = sealed.questions[sealed.question[i]].spi;
-		if (unlikely(!sa)) {
-			sealed_unknown(w, sealed.m[i], spi);
+	sad_lookup_burst(w->ips, questions, asked, sas);
+	for (uint16_t i = 0; i < collected; i++) {
+		struct rte_mbuf *m = ret_items[i].m;
+		const uint16_t question = ret_items[i].worker_data;
+		if (unlikely(!sas[question])) {
+			sealed_unknown(w, m, questions[question].spi);
 			continue;
 		}
 		if (unlikely(w->trace != NULL))
-			trace_sealed(w, sealed.m[i], spi, sa_tunnel_slot(sa));
-		ret_items[n].m = sealed.m[i];
-		ret_items[n++].sa = sa;
+			trace_sealed(w, m, questions[question].spi, sa_tunnel_slot(sas[question]));
+		ret_items[n].m = m;
+		ret_items[n++].sa = sas[question];
 	}
 	return n;
 }
@@ -312,7 +304,6 @@ static inline uint64_t opened_ask(
 	struct worker *w, const struct burst_item *items, uint16_t n, struct question *ret_questions)
 {
 	const struct flow_cache cache = w->flows; /* nothing that is stored below can change it */
-	const uint64_t own_filter = atomic_load_explicit(&w->dp->own4.filter, memory_order_relaxed);
 	const bool clamps = w->dp->mss_clamp;
 	uint64_t base = 0, others = 0;
 	uint32_t port = UINT32_MAX;
@@ -326,7 +317,7 @@ static inline uint64_t opened_ask(
 			port = m->port;
 			base = plain_base(w, m, ORIGIN_TUNNEL);
 		}
-		if (unlikely(!inner_is_usual(m, own_filter, clamps) || !plain_key(m, base, &q->key))) {
+		if (unlikely(!inner_is_usual(m, clamps) || !plain_key(m, base, &q->key))) {
 			others |= 1ull << i;
 			continue;
 		}
@@ -360,10 +351,8 @@ static inline void opened_go(struct worker *w, const struct burst_item *items, u
 	stage_lap(w->clock, CYCLES_INNER);
 	for (uint16_t i = 0; i < n; i++) {
 		struct rte_mbuf *m = items[i].m;
-		if (unlikely(!(usual >> i & 1)))
+		if (unlikely(!(usual >> i & 1) || !opened_forward(w, m, &questions[i], &hop)))
 			inner_sort(w, m, items[i].sa);
-		else if (unlikely(!opened_forward(w, m, &questions[i], &hop)))
-			inner_push(w, m, sa_tunnel_slot(items[i].sa));
 	}
 	stage_lap(w->clock, CYCLES_FORWARD);
 }

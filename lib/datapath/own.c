@@ -58,6 +58,8 @@ int own_address_add(struct datapath *dp, uint16_t table_id, const struct addr *a
 			return -ENOSPC;
 		o->table_id = table_id;
 		place_fill(own, o, a);
+		/* release: pairs with snapshot_take: who decides by the new number sees the address */
+		atomic_fetch_add_explicit(&dp->own_epoch, 1, memory_order_release);
 	}
 	o->holders++;
 	return 0;

@@ -169,7 +169,9 @@ static inline void snapshot_take(struct worker *w)
 {
 	/* acquire: pairs with snapshot_publish */
 	w->snapshot = atomic_load_explicit(&w->dp->snapshot, memory_order_acquire);
-	w->epoch = w->snapshot->epoch + tunnel_child_epoch(w->ips);
+	/* acquire: pairs with own_address_add */
+	w->epoch = w->snapshot->epoch + tunnel_child_epoch(w->ips) +
+		   atomic_load_explicit(&w->dp->own_epoch, memory_order_acquire);
 	if (unlikely(w->snapshot->assignment->generation != w->generation))
 		assignment_take(w, w->snapshot->assignment);
 }

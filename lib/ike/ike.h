@@ -306,7 +306,8 @@ const struct identity *ike_peer_next(const struct ike_engine *e, uint32_t tunnel
 	X(IKE_C_AUTH_FAILED, "authentication_failed")                                                                  \
 	X(IKE_C_UNIQUE_KEPT, "identity_connected_already")                                                             \
 	X(IKE_C_PEERS_LIMIT, "tunnel_peers_limit")                                                                     \
-	X(IKE_C_SHARE_LIMIT, "identity_share_limit")
+	X(IKE_C_SHARE_LIMIT, "identity_share_limit")                                                                   \
+	X(IKE_C_KEY_LIMIT, "key_exchange_limit")
 
 #define IKE_COUNTER_ENUM(name, keyword) name,
 enum ike_counter { IKE_COUNTERS(IKE_COUNTER_ENUM) IKE_COUNTER_COUNT };

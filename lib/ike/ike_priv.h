@@ -373,6 +373,8 @@ struct tunnel {
 	struct ts_pair *packets[CHILDREN_MAX]; /* by child: of the packet that asks for it; owned; NULL: none does */
 	/* those outside of what is up ask again then; the pause doubles while the peer does not want them */
 	uint64_t packets_after_ns, packets_pause_ns;
+	uint64_t keys_paid_ns;                 /* key exchanges that the peer has asked for count until then */
+	uint64_t keys_told_ns;                 /* that there were too many is told again from then on */
 	struct addr virtual[VIRTUAL_FAMILIES]; /* what a peer gave us last: asked for again */
 	struct tunnel_place *places; /* among the engine's: of remote_addr, then of the peer's further addresses */
 	uint8_t place_count;

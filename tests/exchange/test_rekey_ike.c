@@ -326,6 +326,50 @@ static void test_a_peer_that_rekeys_without_end_leaves_few_ike_sas(void)
 	CU_ASSERT_TRUE(finish(&w));
 }
 
+/* One that deletes what it leaves has us compute keys all the same: many at once, then four a second. */
+static void test_a_peer_gets_so_many_key_exchanges_and_no_more(void)
+{
+	struct wire w;
+
+	start_up(&w, 16);
+	w.watch_traffic = false;
+	for (int i = 0; i < 400; i++) {
+		want_rekey(&w.b);
+		wire_run(&w, 50 * MS);
+	}
+	CU_ASSERT_TRUE(w.a.events[IKE_EV_PHASE1_REKEYED] >= 128);
+	CU_ASSERT_TRUE(w.a.events[IKE_EV_PHASE1_REKEYED] <= 128 + 4 * 20 + 1);
+	CU_ASSERT_TRUE(ike_counters(w.a.engine)[IKE_C_KEY_LIMIT] > 0);
+	CU_ASSERT_EQUAL(w.a.failure.notify, NOTIFY_TEMPORARY_FAILURE);
+	CU_ASSERT_STRING_EQUAL(w.a.failure.reason, "the peer asks for new keys faster than it may");
+	CU_ASSERT_EQUAL(w.a.events[IKE_EV_FAILED], 1);
+	wire_run(&w, 10 * S);
+	CU_ASSERT_FALSE(node_sa(&w.b)->wants & TASK_BIT(TASK_REKEY_IKE));
+	CU_ASSERT_TRUE(finish(&w));
+}
+
+/* A Child SA takes its keys from those of the IKE SA, unless it has a group. */
+static void rekey_child_with(const char *proposal, bool counted)
+{
+	struct wire w;
+
+	wire_init(&w, 17);
+	proposals_set(&w.a.profiles[0].children[0].proposals, PROTOCOL_ESP, proposal);
+	proposals_set(&w.b.profiles[0].children[0].proposals, PROTOCOL_ESP, proposal);
+	start_with(&w);
+	node_index_command(&w.b, IKE_REKEY, 0, 0);
+	wire_run(&w, 50 * MS);
+	CU_ASSERT_EQUAL(w.a.events[IKE_EV_PHASE2_REKEYED], 1);
+	CU_ASSERT_EQUAL(w.a.engine->tunnels[0].keys_paid_ns > w.now_ns, counted);
+	CU_ASSERT_TRUE(wire_done(&w));
+}
+
+static void test_only_rekeys_with_a_key_exchange_count(void)
+{
+	rekey_child_with("aes128gcm16", false);
+	rekey_child_with("aes128gcm16-x25519", true);
+}
+
 /* ---- authenticating anew ---- */
 
 /* RFC 7296 1.3: B makes no further SA on this IKE SA. */
@@ -456,6 +500,8 @@ static const struct test tests[] = {
 	TEST(test_termination_during_a_rekey),
 	TEST(test_children_wait_for_the_new_ike_sa),
 	TEST(test_a_peer_that_rekeys_without_end_leaves_few_ike_sas),
+	TEST(test_a_peer_gets_so_many_key_exchanges_and_no_more),
+	TEST(test_only_rekeys_with_a_key_exchange_count),
 	TEST(test_no_additional_sas_to_a_rekey_brings_a_new_ike_sa),
 	TEST(test_authentication_is_renewed_without_a_break),
 	TEST(test_all_children_move_to_the_new_authentication),

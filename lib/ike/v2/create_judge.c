@@ -6,6 +6,14 @@
 /* IKE SAs that a peer may leave behind in rekeying. */
 #define LEFTOVERS_MAX 4
 
+/* Key exchanges that a peer may have for the asking: so many at once (two for each of its Child SAs), then one in this
+ * time. */
+#define KEYS_AT_ONCE (2 * CHILD_SAS_MAX)
+#define KEY_NS       (SECOND_NS / 4)
+
+/* Of those that are refused it is told once in this time. */
+#define KEYS_TOLD_NS (60 * SECOND_NS)
+
 static enum ike_doing doing_of(const struct ike_sa *sa)
 {
 	if (sa->state == ST_CLOSING)
@@ -69,6 +77,36 @@ static bool has_many_leftovers(const struct ike_sa *sa)
 	return count >= LEFTOVERS_MAX;
 }
 
+static void tell_key_limit(struct ike_engine *e, const struct ike_sa *sa)
+{
+	struct ike_failure f = failure_make(2, CREATE_CHILD_SA, false, NOTIFY_TEMPORARY_FAILURE,
+		"the peer asks for new keys faster than it may",
+		"look at the lifetimes of the peer, and why it rekeys so often");
+
+	e->counters[IKE_C_KEY_LIMIT]++;
+	if (e->now_ns < sa->tunnel->keys_told_ns)
+		return;
+	sa->tunnel->keys_told_ns = e->now_ns + KEYS_TOLD_NS;
+	failure_report(e, sa->tunnel, sa, NULL, &f);
+}
+
+/* The peer has proved who it is; it is still not to have us compute without end. By tunnel, as its IKE SAs follow upon
+ * each other. */
+static bool asks_for_many_keys(struct ike_engine *e, const struct ike_sa *sa, const struct message *m)
+{
+	struct tunnel *t = sa->tunnel;
+
+	if (!message_find(m, PAYLOAD_KE))
+		return false;
+	uint64_t paid = t->keys_paid_ns > e->now_ns ? t->keys_paid_ns : e->now_ns;
+	if (paid - e->now_ns > (KEYS_AT_ONCE - 1) * KEY_NS) {
+		tell_key_limit(e, sa);
+		return true;
+	}
+	t->keys_paid_ns = paid + KEY_NS;
+	return false;
+}
+
 /* 0: it is to be answered. */
 uint16_t create_judge(struct ike_engine *e, struct ike_sa *sa, const struct message *m, struct child_sa **ret_old)
 {
@@ -79,9 +117,10 @@ uint16_t create_judge(struct ike_engine *e, struct ike_sa *sa, const struct mess
 	bool ike = m->sa.items[0].protocol == PROTOCOL_IKE;
 
 	*ret_old = rekey && !ike ? rekeyed_child(sa, rekey) : NULL;
-	step_back(e, sa, *ret_old, ike);
-	if (ike && has_many_leftovers(sa))
+	/* what is refused for these reasons does not come: ours does not step back */
+	if ((ike && has_many_leftovers(sa)) || asks_for_many_keys(e, sa, m))
 		return NOTIFY_TEMPORARY_FAILURE;
+	step_back(e, sa, *ret_old, ike);
 	enum peer_asks asks = ike ? ASKS_REKEY_IKE : rekey ? ASKS_REKEY_CHILD : ASKS_CREATE_CHILD;
 	enum verdict v = collision_judge(asks, doing_of(sa), child_doing_of(*ret_old));
 	return v < ARRAY_LEN(notifies) ? notifies[v] : 0;

@@ -101,6 +101,33 @@ static void test_inbound_packets_leave_in_the_order_they_came_in(void)
 	rig_close();
 }
 
+/* What was decided about a flow while its addresses were others' holds no longer. */
+static void test_inbound_known_flow_ends_when_an_address_becomes_ours(void)
+{
+	struct addr host, far;
+
+	inbound_open();
+	CU_ASSERT(!addr_parse(LAN_HOST, &host) && !addr_parse(FAR_HOST, &far));
+	esp_send(&inner_to_lan);
+	esp_send(&inner_to_lan);
+	rig_step();
+	CU_ASSERT_EQUAL(rig_sent(LAN), 2);
+	CU_ASSERT_EQUAL(datapath_address_add(rig.dp, &host), 0);
+	esp_send(&inner_to_lan);
+	rig_step();
+	CU_ASSERT_EQUAL(rig_sent(LAN), 0);
+	datapath_address_remove(rig.dp, &host);
+	esp_send(&inner_to_lan);
+	rig_step();
+	CU_ASSERT_EQUAL(rig_sent(LAN), 1);
+	CU_ASSERT_EQUAL(datapath_address_add(rig.dp, &far), 0);
+	esp_send(&inner_to_lan);
+	rig_step();
+	CU_ASSERT_EQUAL(rig_sent(LAN), 0);
+	CU_ASSERT_EQUAL(rig_drops(DROP_MARTIAN), 1);
+	rig_close();
+}
+
 static void test_inbound_udp_encapsulated_esp_is_opened(void)
 {
 	uint8_t payload[512] = { 0 };
@@ -745,6 +772,7 @@ int main(int argc, char **argv)
 	static const struct test tests[] = {
 		TEST(test_inbound_raw_esp_is_opened_and_routed),
 		TEST(test_inbound_packets_leave_in_the_order_they_came_in),
+		TEST(test_inbound_known_flow_ends_when_an_address_becomes_ours),
 		TEST(test_inbound_udp_encapsulated_esp_is_opened),
 		TEST(test_inbound_unknown_spi_is_dropped_and_reported),
 		TEST(test_inbound_short_and_fragmented_esp),
