@@ -42,7 +42,7 @@ static void print_help(FILE *out)
 {
 	char words[256];
 
-	fputs("usage: sallyctl [--socket PATH] [--json] COMMAND ...\n"
+	fputs("usage: sallyctl [--socket PATH] [--json] [--wait SECONDS] COMMAND ...\n"
 	      "  --socket PATH   control socket (" DEFAULT_SOCKET ")\n"
 	      "  --json          the answer as JSON\n"
 	      "  --wait SECONDS  initiate: wait until the tunnel is up or has failed\n"

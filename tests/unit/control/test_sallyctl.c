@@ -123,6 +123,7 @@ static bool printed(const char *part)
 static void test_sallyctl_help_lists_every_command(void)
 {
 	CU_ASSERT_EQUAL(run("--help", NULL, NULL, NULL, NULL, NULL), 0);
+	CU_ASSERT_TRUE(printed("usage: sallyctl [--socket PATH] [--json] [--wait SECONDS] COMMAND"));
 	CU_ASSERT_TRUE(printed("show tunnels [NAME [peer ID]]"));
 	CU_ASSERT_TRUE(printed("terminate NAME"));
 	CU_ASSERT_TRUE(printed("check FILE"));
