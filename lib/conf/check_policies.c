@@ -7,12 +7,7 @@
 
 #define POLICIES "policies"
 
-/* What a protect entry can name. */
-struct targets {
-	struct name_index tunnels, manual_sas;
-};
-
-static bool targets_init(struct load *l, struct targets *ret_targets)
+bool targets_init(struct load *l, struct targets *ret_targets)
 {
 	const struct config *c = l->config;
 	int err = name_index_build(
@@ -26,6 +21,12 @@ static bool targets_init(struct load *l, struct targets *ret_targets)
 	return !err;
 }
 
+void targets_done(struct targets *t)
+{
+	name_index_done(&t->tunnels);
+	name_index_done(&t->manual_sas);
+}
+
 static void check_shared_names(struct load *l, const struct targets *t)
 {
 	for (size_t i = 0; i < t->manual_sas.count; i++) {
@@ -36,8 +37,7 @@ static void check_shared_names(struct load *l, const struct targets *t)
 	}
 }
 
-/* The selectors of the tunnel or manual SA; NULL when there is none of that name. */
-static const struct selector_list *target_selectors(
+const struct selector_list *target_selectors(
 	const struct config *c, const struct targets *t, const char *name, const struct selector_list **ret_remote)
 {
 	const struct name_ref *tunnel = name_index_lookup(&t->tunnels, name);
@@ -130,6 +130,5 @@ void check_policies(struct load *l)
 			else
 				check_clear(l, i);
 	}
-	name_index_done(&t.tunnels);
-	name_index_done(&t.manual_sas);
+	targets_done(&t);
 }

@@ -190,6 +190,13 @@ static void check_child(struct load *l, size_t i, const struct tunnel_profile *t
 		check_fault(l, TUNNELS, i, setting, "with remote.address any we do not know whom to ask; use respond");
 }
 
+static void check_dpd(struct load *l, size_t i, const struct tunnel_profile *t)
+{
+	if (t->remote_addr.family == ADDR_NONE && t->dpd_action == DPD_RESTART)
+		check_fault(l, TUNNELS, i, "phase1.dpd.action",
+			"with remote.address any nobody knows whom to begin with again; use clear");
+}
+
 /* With any peer identity, some key of ours has to do. */
 static bool has_psk(const struct config *c, const struct tunnel_profile *t)
 {
@@ -231,6 +238,7 @@ void check_tunnels(struct load *l)
 		check_mobike(l, i, t);
 		check_identities(l, i, t);
 		check_many(l, i, t);
+		check_dpd(l, i, t);
 		for (uint8_t child = 0; child < t->child_count; child++)
 			check_child(l, i, t, child);
 		check_outer(l, TUNNELS, i, t->local_addr.family, &t->outer);

@@ -232,14 +232,27 @@ void check_families(struct load *l, const char *list, size_t i, const char *sett
 /* Rules for the outer header against its family. */
 void check_outer(struct load *l, const char *list, size_t i, uint8_t family, const struct header_rules *outer);
 
+void check_devices(struct load *l);    /* what DPDK would refuse */
 void check_network(struct load *l);    /* interfaces, routes, neighbours */
 void check_manual_sas(struct load *l); /* completes both directions of each */
 void check_pools(struct load *l);      /* completes pools of tunnels and dynamic selectors */
 void check_tunnels(struct load *l);    /* completes identities */
 void check_policies(struct load *l);   /* completes selectors of protect entries; names of tunnels and manual SAs */
-void check_weak(struct load *l);       /* weak algorithms without allow_weak */
-void warn_weak(struct load *l);        /* and with it */
-void warn_doubtful(struct load *l);    /* warnings, of a configuration without faults */
+/* What a protect entry can name. Done after a failed init, too; false: no memory, the fault is given. */
+struct targets {
+	struct name_index tunnels, manual_sas;
+};
+
+bool targets_init(struct load *l, struct targets *ret_targets);
+void targets_done(struct targets *t);
+/* The selectors of the tunnel or manual SA (of a tunnel's first phase2 entry); NULL when there is none of that name. */
+const struct selector_list *target_selectors(
+	const struct config *c, const struct targets *t, const char *name, const struct selector_list **ret_remote);
+
+void check_weak(struct load *l);    /* weak algorithms without allow_weak */
+void warn_weak(struct load *l);     /* and with it */
+void warn_policies(struct load *l); /* traffic that a rule names and another takes */
+void warn_doubtful(struct load *l); /* warnings, of a configuration without faults */
 
 /* ---- secrets (secrets.c) ---- */
 

@@ -3,6 +3,7 @@
  * nothing of the settings. Texts are wiped when the tree ends, as it may hold secrets. */
 #include "conf_priv.h"
 
+#include <ctype.h>
 #include <stdlib.h>
 #include <string.h>
 #include <yaml.h>
@@ -75,16 +76,43 @@ static bool node_append(struct composer *c, struct node *parent, struct node *ch
 	return true;
 }
 
-/* Whether a line (from 0) begins with a TAB among its spaces: YAML does not count it as indentation. */
-static bool indented_by_tab(struct bytes text, size_t line)
+/* Where a line (from 0) begins. */
+static size_t line_start(struct bytes text, size_t line)
 {
 	size_t i = 0;
 
 	for (; line && i < text.len; i++)
 		line -= text.data[i] == '\n';
+	return i;
+}
+
+/* Whether a line begins with a TAB among its spaces: YAML does not count it as indentation. */
+static bool indented_by_tab(struct bytes text, size_t line)
+{
+	size_t i = line_start(text, line);
+
 	while (i < text.len && text.data[i] == ' ')
 		i++;
 	return i < text.len && text.data[i] == '\t';
+}
+
+/* Whether an address stands in a line that YAML reads as its own signs: a "[" right behind a word, or a word that
+ * begins with a ":". */
+static bool has_bare_selector(struct bytes text, size_t line)
+{
+	for (size_t i = line_start(text, line); i + 1 < text.len && text.data[i + 1] != '\n'; i++) {
+		bool in_word = isalnum(text.data[i]);
+		if ((text.data[i + 1] == '[' && in_word) || (text.data[i + 1] == ':' && strchr(" ,[", text.data[i])))
+			return true;
+	}
+	return false;
+}
+
+static const char *hint(struct bytes text, size_t line)
+{
+	if (indented_by_tab(text, line))
+		return " (a TAB? indent with spaces)";
+	return has_bare_selector(text, line) ? " (a selector with [ ], or ::? put it into quotes)" : "";
 }
 
 /* The parser's words: problem, then what it was doing. */
@@ -98,8 +126,7 @@ static void report_parser(struct composer *c)
 		fault_no_memory(c->load);
 	else
 		fault(c->load, place_of(mark), "not YAML: %s%s%s%s", p->problem ? p->problem : "unreadable",
-			p->context ? " " : "", p->context ? p->context : "",
-			indented_by_tab(c->text, mark.line) ? " (a TAB? indent with spaces)" : "");
+			p->context ? " " : "", p->context ? p->context : "", hint(c->text, mark.line));
 }
 
 static bool next_event(struct composer *c, yaml_event_t *ret_event)

@@ -54,6 +54,7 @@ static void run_checks(struct load *l)
 {
 	if (l->err)
 		return;
+	check_devices(l);
 	check_network(l);
 	check_manual_sas(l);
 	check_pools(l);

@@ -112,6 +112,23 @@ static void print_section(FILE *f, const struct row *row)
 	print_tree(f, row, false, path, sizeof(path));
 }
 
+static void print_selectors(FILE *f)
+{
+	fputs("\nA selector is a prefix, an address or a range `low-high`, and what stands in `[ ]` behind it:\n\n"
+	      "| behind the addresses | traffic |\n|---|---|\n"
+	      "| nothing | all |\n"
+	      "| `[tcp]` | a protocol: `tcp`, `udp`, `sctp`, `gre`, `icmp` (beside IPv6 addresses that is ICMPv6), "
+	      "`ipv6-icmp` or `icmpv6` |\n"
+	      "| `[protocol 47]`, `[47]` | a protocol by its number; it is not a port |\n"
+	      "| `[tcp/80]`, `[17/53]` | a port of this side |\n"
+	      "| `[tcp/80-90]` | ports from the first to the last |\n"
+	      "| `[icmp/2048]` | ICMP type times 256 plus code (RFC 4301 4.4.1.1): here an echo request |\n"
+	      "| `[tcp/opaque]` | packets whose ports cannot be seen: fragments behind the first |\n\n"
+	      "YAML takes `[ ]` and a leading `:` for its own: such selectors stand in quotes, "
+	      "`[\"10.1.0.0/24[tcp/80]\", \"::/0\"]`.\n",
+		f);
+}
+
 /* How each type is written: the same words as in the error texts. */
 static void print_types(FILE *f)
 {
@@ -122,6 +139,7 @@ static void print_types(FILE *f)
 	fputs("\n# Types\n\n| type | what is written |\n|---|---|\n", f);
 	for (size_t i = 0; i < ARRAY_LEN(types); i++)
 		fprintf(f, "| %s | %s%s |\n", types[i]->name, types[i]->list ? "each: " : "", types[i]->expects);
+	print_selectors(f);
 }
 
 /* Its other spellings. */

@@ -20,6 +20,8 @@ static const struct word boolean_words[] = {
 	{ "false", 0, NULL },
 	{ "yes", 1, NULL },
 	{ "no", 0, NULL },
+	{ "on", 1, NULL },
+	{ "off", 0, NULL },
 	{ 0 },
 };
 static const struct word idle_words[] = {
@@ -301,7 +303,8 @@ static const struct row system_rows[] = {
 		COUNT(struct config_system, eal_arg_count),
 		.max = 64,
 		.help = "words for DPDK's EAL. `--file-prefix`, `--lcores` and the devices of the interfaces are added "
-			"unless they are here" },
+			"unless they are here. `--no-pci` leaves PCI ports to the kernel: not with one in "
+			"`interfaces`" },
 	{ .key = "allow_no_huge",
 		.type = &type_word,
 		.words = boolean_words,
@@ -520,7 +523,10 @@ static const struct row policy_rows[] = {
 	{ .key = "target",
 		.type = &type_name,
 		FIELD(struct config_policy, target),
-		.help = "with `protect`: the tunnel or manual SA, which then stands here instead of before the list" },
+		.help = "with `protect`: the tunnel or manual SA, which then stands here instead of before the list. "
+			"The "
+			"entry replaces its rule: what its selectors hold and no protect entry names is no longer "
+			"protected, and a later bypass sends it in clear" },
 	{ .key = "local_selectors",
 		.type = &type_selectors,
 		FIELD(struct config_policy, local),

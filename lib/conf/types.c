@@ -156,7 +156,7 @@ static void unknown_word(struct load *l, const struct row *row, const struct nod
 /* True and TRUE are true, as in YAML's core schema (10.3.2), but tRUE is not. Other words have one spelling. */
 static bool same_word(const char *word, const char *text)
 {
-	static const char *const booleans[] = { "true", "false", "yes", "no" };
+	static const char *const booleans[] = { "true", "false", "yes", "no", "on", "off" };
 	size_t len = strlen(word), upper = 0, i = 0;
 
 	if (strcmp(word, text) == 0)
@@ -274,12 +274,17 @@ static bool parse_words(struct load *l, const struct row *row, const struct node
 	return true;
 }
 
-/* Some rows take one family only. */
+/* Some rows take one family only; the other may have a row of its own beside it. */
 static bool family_allowed(struct load *l, const struct row *row, const struct node *node, uint8_t family)
 {
 	if (!row->family || row->family == family)
 		return true;
-	fault(l, node->place, "IPv%d is not supported here", family);
+	if (strcmp(row->key, "address") == 0)
+		fault(l, node->place, "an IPv6 address goes into address6");
+	else if (strcmp(row->key, "address6") == 0)
+		fault(l, node->place, "an IPv4 address goes into address");
+	else
+		fault(l, node->place, "IPv%d is not supported here", family);
 	return false;
 }
 
@@ -642,4 +647,4 @@ const struct type type_child_proposals = { "list of ESP or AH proposals",
 const struct type type_suite = { "SA suite",
 	"one algorithm of each kind, such as aes256gcm16, aes128-sha256-esn or, for AH, sha256", false, parse_suite };
 const struct type type_psk = { "secret", "a text, or bytes in hexadecimal after 0x", false, parse_psk };
-const struct type type_key = { "key", "bytes in hexadecimal after 0x", false, parse_key };
+const struct type type_key = { "key", "bytes in hexadecimal, with or without 0x before them", false, parse_key };

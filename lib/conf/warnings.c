@@ -360,6 +360,7 @@ void warn_doubtful(struct load *l)
 	warn_routes(l);
 	warn_all_sides(l);
 	warn_order(l);
+	warn_policies(l);
 	warn_counters(l);
 	warn_shared_ranges(l);
 	warn_weak(l);

@@ -28,15 +28,15 @@ static bool is_icmp(uint8_t protocol)
 	return protocol == IPPROTO_ICMP || protocol == IPPROTO_ICMPV6;
 }
 
-/* The names of protocols are those of selectors. */
-static int protocol_parse(const char *text, uint8_t *ret_protocol)
+/* The names of protocols are those of selectors: "icmp" is that of the family. */
+static int protocol_parse(const char *text, uint8_t family, uint8_t *ret_protocol)
 {
 	char selector_text[SELECTOR_TEXT_MAX];
 	struct selector s;
 
 	if (strchr(text, '/') || strlen(text) > 16)
 		return -EINVAL;
-	snprintf(selector_text, sizeof(selector_text), "0.0.0.0/0[%s]", text);
+	snprintf(selector_text, sizeof(selector_text), "%s[%s]", family == ADDR_IPV6 ? "::/0" : "0.0.0.0/0", text);
 	if (selector_parse(selector_text, &s) || !s.protocol)
 		return -EINVAL;
 	*ret_protocol = s.protocol;
@@ -103,7 +103,7 @@ static int packet_parse(const struct config *config, const char *const *args, si
 	if (rc)
 		return rc;
 	if (at < count && strcmp(args[at], "interface") != 0) {
-		if (protocol_parse(args[at], &q->protocol))
+		if (protocol_parse(args[at], q->src.family, &q->protocol))
 			return fault(ret_error, capacity, "no protocol:", args[at]);
 		at++;
 	}

@@ -93,6 +93,7 @@ static struct sa_pair *pair_create(const struct sa_owner *owner, const struct sa
 	pair->tunnel = owner->tunnel;
 	pair->child = owner->child;
 	pair->tunnel_slot = out->tunnel_slot;
+	pair->flags_untold = true;
 	snprintf(pair->name, sizeof(pair->name), "%s", out->name);
 	if (owner->peer && !(pair->peer = strdup(identity_format(owner->peer, peer)))) {
 		free(pair);
@@ -105,8 +106,9 @@ static struct sa_pair *pair_create(const struct sa_owner *owner, const struct sa
 
 static void pair_age(struct sa_pair *pair, uint64_t now_ns)
 {
-	sa_age(pair->in, now_ns);
-	sa_age(pair->out, now_ns);
+	uint64_t in_ns = sa_age(pair->in, now_ns), out_ns = sa_age(pair->out, now_ns);
+
+	pair->age_ns = in_ns < out_ns ? in_ns : out_ns;
 }
 
 static struct datapath_steer *steer_in(struct sa_registry *r, const struct sa_spec *in)
@@ -318,12 +320,22 @@ static void check_source(struct sa_pair *pair, uint32_t flags, struct sa_facts *
 }
 
 /* Expiry flags stay set: the SA is over for good, and show sas should say why. */
-void sa_pair_check(struct sa_pair *pair, struct sa_facts *facts)
+static void check_flags(struct sa_pair *pair, struct sa_facts *facts)
 {
-	uint32_t flags = sa_flags_read(pair->in);
+	const uint32_t over = SA_HARD_EXPIRED | SA_SEQUENCE_END;
+	uint32_t in = sa_flags_read(pair->in), out = sa_flags_read(pair->out);
 
-	check_expiry(pair, SA_OUT, sa_flags_read(pair->out), facts);
-	check_expiry(pair, SA_IN, flags, facts);
+	check_expiry(pair, SA_OUT, out, facts);
+	check_expiry(pair, SA_IN, in, facts);
+	if (pair->tunnel >= 0)
+		check_source(pair, in, facts);
+	pair->flags_untold = pair->tunnel >= 0 &&
+			     (((in | out) & SA_SOFT_EXPIRED && !pair->soft_told) ||
+				     ((in | out) & over && !pair->expiry_told) || pair->source_untold);
+}
+
+static void check_packets(struct sa_pair *pair, struct sa_facts *facts)
+{
 	if (pair->tunnel < 0)
 		return;
 	uint64_t sent = sa_packets_read(pair->out), received = sa_packets_read(pair->in);
@@ -332,17 +344,29 @@ void sa_pair_check(struct sa_pair *pair, struct sa_facts *facts)
 	/* traffic both ways is told of once */
 	else if (sent != pair->packets_seen[SA_OUT] && facts_push(facts, IKE_SENT, pair, NULL))
 		pair->packets_seen[SA_OUT] = sent;
-	check_source(pair, flags, facts);
+}
+
+void sa_pair_check(struct sa_pair *pair, struct sa_facts *facts)
+{
+	check_flags(pair, facts);
+	check_packets(pair, facts);
 }
 
 void sa_registry_sweep(struct sa_registry *r, uint64_t now_ns, struct sa_facts *facts)
 {
+	uint32_t news = sa_flag_news(r->ips);
+	bool raised = news != r->news_seen;
 	struct sa_pair *pair;
 
+	r->news_seen = news;
 	TAILQ_FOREACH (pair, &r->pairs, all) {
-		pair_age(pair, now_ns);
+		bool aged = now_ns >= pair->age_ns;
+		if (aged)
+			pair_age(pair, now_ns);
 		sa_path_mtu_raise(r, pair, now_ns);
-		sa_pair_check(pair, facts);
+		if (raised || aged || pair->flags_untold)
+			check_flags(pair, facts);
+		check_packets(pair, facts);
 	}
 }
 

@@ -37,28 +37,32 @@ struct sa_place {
 	struct sa_pair *holder;      /* whose outbound SAs are, the newest first; NULL: none */
 };
 
+/* What the sweep reads of every pair comes first: what it does not read stays where it is, and the packet path's lines
+ * in the cache that both share. */
 struct sa_pair {
 	TAILQ_ENTRY(sa_pair) all;
+	struct sa *in;
+	struct sa *out;                 /* published or not; ours until the pair is retired */
+	uint64_t age_ns;                /* when a lifetime of either wants attention */
+	int32_t tunnel, child;          /* indexes; -1: a manual SA */
+	uint64_t packets_seen[2];       /* by direction: what the engine has heard of */
+	uint16_t link_mtu;              /* of our own link on the path */
+	uint16_t path_mtu;              /* learnt from a router, lower than that; 0: nothing learnt */
+	bool soft_told, expiry_told;    /* once is enough for the engine */
+	bool source_untold;             /* a new source that the engine has not heard of: no memory then */
+	bool flags_untold;              /* flags of its SAs are to be read again; also of a new pair */
 	LIST_ENTRY(sa_pair) bucket;     /* by inbound SPI */
 	LIST_ENTRY(sa_pair) out_bucket; /* by outbound SPI, which is the peer's choice */
 	struct sa_pair *next_holder;    /* of those that share its place; NULL with several places */
-	int32_t tunnel, child;          /* indexes; -1: a manual SA */
 	uint32_t tunnel_slot;           /* of the rule */
 	struct sa_place **places;       /* owned; where the outbound SA may be published */
 	uint16_t place_count, held;     /* all of them, those where it is */
 	char *peer;                     /* owned; identity, of a tunnel that serves many; NULL: of another */
 	char name[SA_NAME_MAX];
 	struct sa_view in_view, out_view;
-	struct sa *in;
 	struct datapath_steer *steer; /* the device's rule for the inbound one; NULL: none */
-	struct sa *out;               /* published or not; ours until the pair is retired */
-	uint16_t link_mtu;            /* of our own link on the path */
-	uint16_t path_mtu;            /* learnt from a router, lower than that; 0: nothing learnt */
-	uint64_t learnt_ns;           /* when */
-	uint64_t packets_seen[2];     /* by direction: what the engine has heard of */
+	uint64_t learnt_ns;           /* when path_mtu was */
 	uint32_t told[2];             /* by direction, of a manual SA: flags that the log has had */
-	bool soft_told, expiry_told;  /* once is enough for the engine */
-	bool source_untold;           /* a new source that the engine has not heard of: no memory then */
 };
 
 struct sa_registry {
@@ -70,6 +74,7 @@ struct sa_registry {
 	uint16_t mtu_floor;    /* below it no MTU is believed */
 	uint64_t mtu_hold_ns;  /* how long one is */
 	size_t count;
+	uint32_t news_seen;       /* sa_flag_news of the sweep before */
 	struct sa_place *tunnels; /* owned; index: tunnel slot */
 	size_t slot_count;
 	LIST_HEAD(, sa_place) places[SA_REGISTRY_BUCKETS]; /* by prefix */

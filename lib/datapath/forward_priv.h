@@ -61,10 +61,10 @@ static inline void hop_push(struct worker *w, struct rte_mbuf *m, uint16_t port,
 }
 
 /* The way of what is sealed for a path. */
-static inline void hop_of_path(struct worker *w, const struct path *path, struct hop *ret_hop)
+static inline void hop_of_egress(struct worker *w, const struct egress *e, struct hop *ret_hop)
 {
-	hop_take(w, ROUTE_VIA, path->port, path->neighbour, ret_hop);
-	ret_hop->most = RTE_MIN(ret_hop->most, path->mtu);
+	hop_take(w, ROUTE_VIA, e->port, e->neighbour, ret_hop);
+	ret_hop->most = RTE_MIN(ret_hop->most, e->mtu);
 }
 
 /* A sealed packet on its path; as it is when it fits. */

@@ -25,21 +25,28 @@ static __rte_noinline void sealed_egress_unusual(struct worker *w, struct rte_mb
 		forward_egress(w, m, path->port, path->neighbour, false);
 }
 
-/* Each on its SA's path. */
+static inline bool egress_equal(const struct egress *a, const struct egress *b)
+{
+	return a->neighbour == b->neighbour && a->port == b->port && a->mtu == b->mtu;
+}
+
+/* Each on its SA's path, of which many may lead the same way. */
 static inline void sealed_egress(struct worker *w, const struct burst_item *items, uint16_t n)
 {
-	const struct path *path = NULL;
+	struct egress to = { .neighbour = NEIGHBOUR_NONE };
 	const struct sa *before = NULL;
 	struct hop hop = { .name = HOP_NONE };
 
 	for (uint16_t i = 0; i < n; i++) {
 		if (items[i].sa != before) {
 			before = items[i].sa;
-			path = sa_path(before);
-			hop_of_path(w, path, &hop);
+			const struct egress e = sa_egress(before);
+			if (unlikely(hop.name == HOP_NONE || !egress_equal(&e, &to)))
+				hop_of_egress(w, &e, &hop);
+			to = e;
 		}
-		if (unlikely(!forward_egress_usual(w, items[i].m, path->port, &hop)))
-			sealed_egress_unusual(w, items[i].m, path);
+		if (unlikely(!forward_egress_usual(w, items[i].m, to.port, &hop)))
+			sealed_egress_unusual(w, items[i].m, sa_path(before));
 	}
 }
 

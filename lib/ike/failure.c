@@ -64,6 +64,12 @@ void failure_set_proposals(struct ike_failure *f, const struct proposal_list *ou
 		snprintf(f->ours, sizeof(f->ours), "%s", proposal_list_format(ours, text));
 	if (theirs)
 		theirs_format(f, theirs);
+	/* what would have fitted may be among the rest */
+	if (ours && theirs && theirs->cut)
+		snprintf(f->hint, sizeof(f->hint),
+			"of the peer's offer %d proposals of %d transforms are read: let it "
+			"offer fewer, those of ours first",
+			PROPOSALS_MAX, PROPOSAL_TRANSFORMS_MAX);
 	if (ours && theirs)
 		negotiate_mismatch(ours, theirs, f->mismatch, sizeof(f->mismatch));
 }

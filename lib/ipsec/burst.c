@@ -36,16 +36,15 @@ static uint16_t ops_run_grouped(struct ipsec_worker *w, const struct burst_item 
 }
 static_assert(IPSEC_BURST == 64, "a bit for every operation");
 
-/* The lines of SA and key that the next stages touch; once for all packets in a row that go through the same SA. Of a
- * key those of the round keys, and of its powers, of which four are in a line, as many as the packet has blocks: what
- * is fetched for nothing pushes out what is wanted. Into the second level: so many at once for the first one some CPUs
- * drop, and it has no room for all of a burst. */
-static inline void sa_prefetch(const struct ipsec_worker *w, const struct sa *sa, uint32_t bytes)
+/* The lines of the key that the crypto reads, once for all packets in a row that go through the same SA, whose own
+ * lines came with the look-up (sad.c, tunnel.c): those of the round keys, and of its powers, of which four are in a
+ * line, as many as the packet has blocks: what is fetched for nothing pushes out what is wanted. Asked for while the
+ * packets are prepared, not all at once, since what comes faster than memory answers is dropped; and into the second
+ * level, as the first one has no room for all of a burst. */
+static inline void key_prefetch(const struct ipsec_worker *w, const struct sa *sa, uint32_t bytes)
 {
-	uint32_t lines = RTE_MIN(CRYPTO_ROUND_LINES + 1 + bytes / CRYPTO_LINE_TEXT, (uint32_t)w->key_line_count);
+	uint32_t lines = crypto_lines_needed(bytes, RTE_MIN(w->key_line_count, CRYPTO_LINES_EARLY));
 
-	rte_prefetch1(sa);
-	rte_prefetch1(&sa->sequence);
 	for (uint32_t line = 0; line < lines; line++)
 		rte_prefetch1(sa->key + w->key_lines[line]);
 }
@@ -73,7 +72,7 @@ static void burst_partition(struct burst_item *items, uint16_t n)
 
 /* The short way of a direction (usual_priv.h), in front of the crypto and behind it. */
 struct usual_way {
-	void (*run)(const struct sa *sa, struct usual_run *ret_run);
+	void (*run)(struct sa *sa, struct usual_run *ret_run);
 	bool (*prepare)(struct ipsec_worker *w, struct rte_mbuf *m, struct sa *sa, uint16_t op,
 		const struct usual_run *run, struct usual_account *account);
 	bool (*finish)(
@@ -91,7 +90,7 @@ struct plan {
 /* By the SA's own function. False: the packet ends here. */
 static __rte_noinline bool item_prepare(struct ipsec_worker *w, struct burst_item *item, uint16_t op)
 {
-	enum drop_reason reason = item->sa->prepare(w, item->m, item->sa, op);
+	enum drop_reason reason = sa_shape(item->sa)->prepare(w, item->m, item->sa, op);
 
 	if (likely(!reason))
 		return true;
@@ -112,9 +111,10 @@ static __rte_always_inline void burst_prepare(struct ipsec_worker *w, struct bur
 		struct sa *sa = item->sa;
 		uint16_t op = (uint16_t)(i - ended);
 		if (sa != account.sa) {
+			key_prefetch(w, sa, item->m->data_len);
 			usual_account_open(&account, sa, (uint16_t)(n - i));
 			usual->run(sa, &run);
-			plan.finish |= sa->finish != NULL;
+			plan.finish |= sa_shape(sa)->finish != NULL;
 			plan.mixed |= sa->crypt != plan.crypt;
 		}
 		item->drop = DROP_NONE;
@@ -159,7 +159,7 @@ static inline bool usual_finish_out(
 	RTE_SET_USED(w);
 	RTE_SET_USED(m);
 	RTE_SET_USED(op);
-	return !sa->finish;
+	return !sa_shape(sa)->finish;
 }
 
 /* By the SA's own function, if it has one. False: the packet ends here. */
@@ -169,8 +169,8 @@ static __rte_noinline bool item_finish(struct ipsec_worker *w, struct burst_item
 
 	if (!w->ops[op].key)
 		reason = DROP_CRYPTO;
-	else if (item->sa->finish)
-		reason = item->sa->finish(w, item->m, item->sa, op);
+	else if (sa_shape(item->sa)->finish)
+		reason = sa_shape(item->sa)->finish(w, item->m, item->sa, op);
 	if (w->udp6 >> op & 1)
 		udp6_checksum_set(item->m);
 	if (likely(!reason))
@@ -230,42 +230,27 @@ static __rte_always_inline uint16_t burst_run(
 	return good;
 }
 
-/* The SA's lines, its path's, and the packet's around which headers go. */
-static inline void out_prefetch(const struct ipsec_worker *w, const struct burst_item *items, uint16_t n)
+/* The lines of the packets around which headers go. */
+static inline void out_prefetch(const struct burst_item *items, uint16_t n)
 {
-	const struct sa *before = NULL;
-
 	for (uint16_t i = 0; i < n; i++) {
 		const uint8_t *inner = rte_pktmbuf_mtod(items[i].m, const uint8_t *);
 		rte_prefetch0(inner - RTE_CACHE_LINE_SIZE);
 		rte_prefetch0(inner + items[i].m->data_len);
-		if (items[i].sa == before)
-			continue;
-		before = items[i].sa;
-		sa_prefetch(w, before, items[i].m->data_len);
-		rte_prefetch1(atomic_load_explicit(&before->path, memory_order_relaxed));
 	}
 }
 
-static inline void in_prefetch(const struct ipsec_worker *w, const struct burst_item *items, uint16_t n)
+static inline void in_prefetch(const struct burst_item *items, uint16_t n)
 {
-	const struct sa *before = NULL;
-
-	for (uint16_t i = 0; i < n; i++) {
+	for (uint16_t i = 0; i < n; i++)
 		rte_prefetch0(rte_pktmbuf_mtod(items[i].m, const uint8_t *));
-		if (items[i].sa == before)
-			continue;
-		before = items[i].sa;
-		sa_prefetch(w, before, items[i].m->data_len);
-		rte_prefetch1(before->selectors);
-	}
 }
 
 uint16_t burst_out(struct ipsec_worker *w, struct burst_item *items, uint16_t n)
 {
 	static const struct usual_way out = { usual_run_out, usual_prepare_out, usual_finish_out };
 
-	out_prefetch(w, items, n);
+	out_prefetch(items, n);
 	return burst_run(w, items, n, &out);
 }
 
@@ -273,7 +258,7 @@ uint16_t burst_in(struct ipsec_worker *w, struct burst_item *items, uint16_t n)
 {
 	static const struct usual_way in = { usual_run_in, usual_prepare_in, usual_finish_in };
 
-	in_prefetch(w, items, n);
+	in_prefetch(items, n);
 	return burst_run(w, items, n, &in);
 }
 

@@ -64,7 +64,8 @@ static size_t key_lines(const void *manager, uint16_t *ret_offsets)
 
 	for (uint16_t line = 0; line < CRYPTO_ROUND_LINES; line++)
 		ret_offsets[n++] = line * 64;
-	for (uint16_t line = 0; n < CRYPTO_LINES; line++)
+	/* of other forms no packet needs more */
+	for (uint16_t line = 0; n < (powers_last ? CRYPTO_LINES : CRYPTO_LINES_EARLY); line++)
 		ret_offsets[n++] = powers_last ? end - line * 64 : 256 + line * 64;
 	return n;
 }

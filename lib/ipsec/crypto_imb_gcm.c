@@ -3,6 +3,22 @@
  * and with the IV on the wire or implicit: that is in the operation. */
 #include "crypto_imb_priv.h"
 
+#define AHEAD 4 /* operations: as long as memory takes for the lines of one */
+
+/* The hash powers that only a long packet needs, of a key that the operation before has not. */
+static inline void powers_prefetch(const struct ipsec_worker *w, const struct crypto_op *ops, uint16_t i, uint16_t n)
+{
+	const struct crypto_op *op = &ops[i];
+	uint32_t lines;
+
+	if (likely(i >= n || op->len < CRYPTO_LINE_TEXT * (CRYPTO_LINES_EARLY - CRYPTO_ROUND_LINES - 1) ||
+		    (i && op->key == op[-1].key)))
+		return;
+	lines = crypto_lines_needed(op->len, w->key_line_count);
+	for (uint32_t line = CRYPTO_LINES_EARLY; line < lines; line++)
+		rte_prefetch1((const uint8_t *)op->key + w->key_lines[line]);
+}
+
 /* One function per direction and key size; IMB_... are the library's macros, which name the call in every version. */
 #define GCM_BURST(name, call)                                                                                          \
 	static uint16_t name(struct ipsec_worker *w, struct crypto_op *ops, uint16_t n)                                \
@@ -10,9 +26,14 @@
 		IMB_MGR *mgr = imb_of(w);                                                                              \
 		struct gcm_context_data context;                                                                       \
                                                                                                                        \
-		for (const struct crypto_op *op = ops; op < ops + n; op++)                                             \
+		for (uint16_t i = 0; i < AHEAD; i++)                                                                   \
+			powers_prefetch(w, ops, i, n);                                                                 \
+		for (uint16_t i = 0; i < n; i++) {                                                                     \
+			const struct crypto_op *op = &ops[i];                                                          \
+			powers_prefetch(w, ops, (uint16_t)(i + AHEAD), n);                                             \
 			call(mgr, (const struct gcm_key_data *)op->key, &context, op->text, op->text, op->len,         \
 				op->nonce, op->aad, op->aad_bytes, op->icv, op->icv_bytes);                            \
+		}                                                                                                      \
 		return 0;                                                                                              \
 	}
 

@@ -75,4 +75,15 @@ struct crypto_engine {
 
 #define CRYPTO_ROUND_LINES 3
 #define CRYPTO_LINE_TEXT   64
-#define CRYPTO_LINES       8
+#define CRYPTO_LINES       16
+#define CRYPTO_LINES_EARLY                                                                                             \
+	8 /* of them the bursts ask for; the rest, of long packets, the engine, as it comes nearer                     \
+	   */
+
+/* How many of a key's lines so many bytes need. */
+static inline uint32_t crypto_lines_needed(uint32_t bytes, uint32_t most)
+{
+	uint32_t lines = CRYPTO_ROUND_LINES + 1 + bytes / CRYPTO_LINE_TEXT;
+
+	return lines < most ? lines : most;
+}

@@ -138,9 +138,12 @@ void sa_stats_read(const struct sa *sa, struct sa_stats *ret_stats);
  * which it would push what packets need. */
 uint32_t sa_flags_read(const struct sa *sa);
 uint64_t sa_packets_read(const struct sa *sa);
+/* Control: another number than before when a worker has raised a flag since: only then those of all SAs are worth a
+ * look, read afterwards. */
+uint32_t sa_flag_news(const struct ipsec *ips);
 /* Control: raises the flags of lifetimes in time that are over; the first call starts their clock. After the hard one
- * workers drop packets of the SA as expired. */
-void sa_age(struct sa *sa, uint64_t now_ns);
+ * workers drop packets of the SA as expired. When there is something to do next; UINT64_MAX: never. */
+uint64_t sa_age(struct sa *sa, uint64_t now_ns);
 /* Control: clears flags it has acted on; an SA whose hard lifetime is over stays closed. */
 void sa_flags_acknowledge(struct sa *sa, uint32_t flags);
 
@@ -167,6 +170,13 @@ void sa_count_drop(struct sa *sa, enum drop_reason reason);
 uint16_t sa_inner_mtu(const struct sa *sa);
 /* Worker: the path of an outbound SA; valid until the worker's next quiescent report. */
 const struct path *sa_path(const struct sa *sa);
+/* Of that path where a sealed packet goes next. Owner worker: without a look at the path where it can be helped. */
+struct egress {
+	uint32_t neighbour;
+	uint16_t port;
+	uint16_t mtu;
+};
+struct egress sa_egress(const struct sa *sa);
 /* Worker: true when the packet (local = ours) is inside the SA's selectors. Ports in host order. */
 struct flow;
 bool sa_selectors_match(const struct sa *sa, const struct flow *flow);
@@ -185,8 +195,7 @@ uint32_t spi_reserve(struct ipsec *ips, uint8_t worker);
 void spi_release(struct ipsec *ips, uint32_t spi);
 
 /* Control: publishes an inbound SA under its SPI (reserved, or foreign through the lock-free hash, where it differs
- * from others by SPI, protocol, destination or its table_id). Takes it when the answer is 0; else -EEXIST, -ENOSPC,
- * -ERANGE (a table_id above 255). */
+ * from others by SPI, protocol, destination or its table_id). Takes it when the answer is 0; else -EEXIST, -ENOSPC. */
 int sad_insert(struct ipsec *ips, struct sa *sa);
 /* Control: unpublishes; the SA is wiped and its SPI released after a grace period. */
 void sad_retire(struct ipsec *ips, struct sa *sa);

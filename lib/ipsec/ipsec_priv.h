@@ -26,6 +26,7 @@ struct ipsec {
 	struct reclaim reclaim;
 	struct sad sad;
 	_Atomic uint32_t spi_out[SPI_FILTER_CELLS]; /* W: control, R: workers */
+	_Atomic uint32_t flag_news; /* W: workers that raise a flag of an SA, which is rare; R: control */
 	struct children children;
 	uint32_t slots;                               /* of tunnels, then of children */
 	LIST_HEAD(, sa) outbound;                     /* control: all that are not freed, in a slot or not */

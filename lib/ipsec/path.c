@@ -137,10 +137,51 @@ void path_free(void *path)
 	rte_free(p);
 }
 
+/* Nothing of an inner header but TOS and DF goes into the outer one, and there is no UDP. */
+static bool path_is_usual(const struct path *p)
+{
+	return !p->flags;
+}
+
+void sa_way_take(struct sa *sa)
+{
+	const struct path *p;
+
+	/* acquire: pairs with sa_path_publish; before the path is read, so that a newer one raises the flag again */
+	atomic_fetch_and_explicit(&sa->flags, ~SA_NEW_PATH, memory_order_acquire);
+	p = sa_path(sa);
+	sa->way = (struct sa_way){
+		.neighbour = p->neighbour,
+		.port = p->port,
+		.mtu = path_is_usual(p) ? p->mtu : 0,
+		.tos_keep = p->tos_keep,
+		.tos_set = p->tos_set,
+		.df_keep = (uint8_t)(rte_be_to_cpu_16(p->df_keep_be) >> 8),
+		.df_set = (uint8_t)(rte_be_to_cpu_16(p->df_set_be) >> 8),
+	};
+	memcpy(sa->way.tail, p->template_bytes + offsetof(struct rte_ipv4_hdr, time_to_live), sizeof(sa->way.tail));
+}
+
 void sa_path_publish(struct ipsec *ips, struct sa *sa, struct path *path)
 {
 	/* release: pairs with sa_path */
-	reclaim_later(ips, path_free, atomic_exchange_explicit(&sa->path, path, memory_order_release));
+	struct path *before = atomic_exchange_explicit(&sa->path, path, memory_order_release);
+
+	/* release: pairs with sa_way_take. Ahead of the grace period: what the way has of the path before, its
+	 * neighbour above all, is used no longer than that is kept */
+	atomic_fetch_or_explicit(&sa->flags, SA_NEW_PATH, memory_order_release);
+	reclaim_later(ips, path_free, before);
+}
+
+struct egress sa_egress(const struct sa *sa)
+{
+	const struct path *p;
+
+	/* relaxed: of a change that is not seen yet the path before still stands */
+	if (likely(sa->way.mtu && !(atomic_load_explicit(&sa->flags, memory_order_relaxed) & SA_NEW_PATH)))
+		return (struct egress){ sa->way.neighbour, sa->way.port, sa->way.mtu };
+	p = sa_path(sa);
+	return (struct egress){ p->neighbour, p->port, p->mtu };
 }
 
 const struct path *sa_path(const struct sa *sa)

@@ -80,42 +80,54 @@ static void sizes_build(struct sa *sa, const struct sa_spec *spec)
 	sa->pad_mask = ah ? 0 : (uint8_t)(RTE_MAX(spec->encr->block_bytes, 4) - 1);
 }
 
-/* By protocol, mode and direction. */
-static const struct shape {
+/* In the order of sa_shapes. */
+static const struct shape_row {
 	uint8_t protocol;
 	bool transport, outbound;
-	sa_prepare *prepare;
-	sa_finish *finish;
-} shapes[] = {
-	{ PROTOCOL_ESP, false, true, esp_tunnel_out, NULL },
-	{ PROTOCOL_ESP, true, true, esp_transport_out, NULL },
-	{ PROTOCOL_ESP, false, false, esp_prepare_in, esp_tunnel_in },
-	{ PROTOCOL_ESP, true, false, esp_prepare_in, esp_transport_in },
-	{ PROTOCOL_AH, false, true, ah_tunnel_out, ah_finish_out },
-	{ PROTOCOL_AH, true, true, ah_transport_out, ah_finish_out },
-	{ PROTOCOL_AH, false, false, ah_prepare_in, ah_tunnel_in },
-	{ PROTOCOL_AH, true, false, ah_prepare_in, ah_transport_in },
+	bool special; /* outbound: padded against traffic analysis; inbound: behind a NAT */
+} shape_rows[] = {
+	{ PROTOCOL_ESP, false, true, false },
+	{ PROTOCOL_ESP, false, true, true },
+	{ PROTOCOL_ESP, true, true, false },
+	{ PROTOCOL_ESP, false, false, false },
+	{ PROTOCOL_ESP, true, false, false },
+	{ PROTOCOL_ESP, true, false, true },
+	{ PROTOCOL_AH, false, true, false },
+	{ PROTOCOL_AH, true, true, false },
+	{ PROTOCOL_AH, false, false, false },
+	{ PROTOCOL_AH, true, false, false },
 };
+
+const struct sa_shape sa_shapes[] = {
+	{ esp_tunnel_out, NULL },
+	{ esp_tunnel_tfc_out, NULL },
+	{ esp_transport_out, NULL },
+	{ esp_prepare_in, esp_tunnel_in },
+	{ esp_prepare_in, esp_transport_in },
+	{ esp_prepare_in, esp_transport_nat_in },
+	{ ah_tunnel_out, ah_finish_out },
+	{ ah_transport_out, ah_finish_out },
+	{ ah_prepare_in, ah_tunnel_in },
+	{ ah_prepare_in, ah_transport_in },
+};
+static_assert(ARRAY_LEN(shape_rows) == ARRAY_LEN(sa_shapes), "a shape for each row");
 
 static void shape_build(struct sa *sa, const struct sa_spec *spec)
 {
+	bool behind_nat = spec->original_local.family || spec->original_remote.family;
+
 	sa->protocol = spec->protocol;
 	sa->transport = spec->mode == SA_MODE_TRANSPORT;
 	sa->outbound = spec->direction == SA_OUT;
-	for (size_t i = 0; i < ARRAY_LEN(shapes); i++)
-		if (shapes[i].protocol == sa->protocol && shapes[i].transport == sa->transport &&
-			shapes[i].outbound == sa->outbound) {
-			sa->prepare = shapes[i].prepare;
-			sa->finish = shapes[i].finish;
-		}
+	bool special = sa->outbound ? spec->tfc_bytes : behind_nat;
+	for (size_t i = 0; i < ARRAY_LEN(shape_rows); i++)
+		if (shape_rows[i].protocol == sa->protocol && shape_rows[i].transport == sa->transport &&
+			shape_rows[i].outbound == sa->outbound && shape_rows[i].special == special)
+			sa->shape = (uint8_t)i;
 	if (sa->outbound)
 		sa->tfc_bytes = spec->tfc_bytes;
-	if (sa->outbound && sa->tfc_bytes)
-		sa->prepare = esp_tunnel_tfc_out;
-	if (spec->original_local.family || spec->original_remote.family) {
-		sa->finish = esp_transport_nat_in;
+	else if (behind_nat)
 		sa->checksum_delta = checksum_delta(spec);
-	}
 	sa->crypt = sa->outbound ? sa->suite->seal : sa->suite->open;
 }
 
@@ -142,6 +154,8 @@ static void fields_build(struct sa *sa, const struct sa_spec *spec)
 	sa_selectors_build(sa, spec);
 	sa_limits_build(sa, spec);
 	sa->traits |= sa_is_usual(sa) ? SA_USUAL : 0;
+	if (sa->outbound)
+		sa_way_take(sa);
 }
 
 /* Behind the fixed part: key context, replay ring, IPv6 selectors. */
@@ -177,7 +191,9 @@ static struct sa *sa_alloc(const struct ipsec *ips, const struct sa_spec *spec)
 	sa->suite = suite;
 	sa->size_bytes = e.end;
 	sa->selectors6 = (struct sa_selector6 *)((uint8_t *)sa + e.selectors6);
-	replay_init(&sa->replay, spec->replay_window, spec->initial_sequence, (uint64_t *)((uint8_t *)sa + e.replay));
+	if (spec->direction == SA_IN)
+		replay_init(&sa->replay, spec->replay_window, spec->initial_sequence,
+			(uint64_t *)((uint8_t *)sa + e.replay));
 	return sa;
 }
 
@@ -253,7 +269,7 @@ static uint8_t owner_shown(const struct sa *sa)
 uint32_t sa_flags_read(const struct sa *sa)
 {
 	/* acquire: pairs with sa_flag */
-	return atomic_load_explicit(&sa->flags, memory_order_acquire) & ~SA_OVER;
+	return atomic_load_explicit(&sa->flags, memory_order_acquire) & ~SA_HIDDEN;
 }
 
 uint64_t sa_packets_read(const struct sa *sa)

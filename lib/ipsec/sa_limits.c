@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* The limits of an SA's life in packets, bytes, time and sequence numbers, as flags that stay until control
  * acknowledges them (RFC 4301 4.4.2.1, RFC 4303 3.3.3). */
+#include "ipsec_priv.h"
 #include "sa_priv.h"
 
 /* Without ESN, ask for a new SA when this much of the sequence space is used. */
@@ -40,12 +41,27 @@ void sa_limits_build(struct sa *sa, const struct sa_spec *spec)
 	sa->bytes_alert = sooner(sa->lifetime.soft_bytes, sa->lifetime.hard_bytes);
 }
 
+/* A locked instruction only when the flag is new. */
+static bool flag_raise(struct sa *sa, uint32_t flags)
+{
+	if (atomic_load_explicit(&sa->flags, memory_order_relaxed) & flags)
+		return false;
+	/* release: pairs with sa_flags_read, behind which the source is seen */
+	atomic_fetch_or_explicit(&sa->flags, flags, memory_order_release);
+	return true;
+}
+
 void sa_flag(struct sa *sa, uint32_t flags)
 {
-	/* a locked instruction only when the flag is new. release: pairs with sa_flags_read, behind which the source is
-	 * seen */
-	if (!(atomic_load_explicit(&sa->flags, memory_order_relaxed) & flags))
-		atomic_fetch_or_explicit(&sa->flags, flags, memory_order_release);
+	/* release: pairs with sa_flag_news */
+	if (flag_raise(sa, flags) && sa->ips)
+		atomic_fetch_add_explicit(&sa->ips->flag_news, 1, memory_order_release);
+}
+
+uint32_t sa_flag_news(const struct ipsec *ips)
+{
+	/* acquire: pairs with sa_flag */
+	return atomic_load_explicit(&ips->flag_news, memory_order_acquire);
 }
 
 enum drop_reason sa_limit(struct sa *sa, uint64_t bytes)
@@ -74,10 +90,15 @@ enum drop_reason sa_limit(struct sa *sa, uint64_t bytes)
 void sa_flags_acknowledge(struct sa *sa, uint32_t flags)
 {
 	/* acquire: pairs with sa_flag; what is read from here on is at least as new as the flag */
-	atomic_fetch_and_explicit(&sa->flags, ~flags | SA_OVER, memory_order_acq_rel);
+	atomic_fetch_and_explicit(&sa->flags, ~flags | SA_HIDDEN, memory_order_acq_rel);
 }
 
-void sa_age(struct sa *sa, uint64_t now_ns)
+static uint64_t instant(uint64_t born_ns, uint64_t age_ns)
+{
+	return age_ns < UINT64_MAX - born_ns ? born_ns + age_ns : UINT64_MAX;
+}
+
+uint64_t sa_age(struct sa *sa, uint64_t now_ns)
 {
 	struct sa_lifetime *l = &sa->lifetime;
 	uint64_t age;
@@ -87,9 +108,11 @@ void sa_age(struct sa *sa, uint64_t now_ns)
 	/* a time read before the birth is no age of many years */
 	age = now_ns > sa->born_ns ? now_ns - sa->born_ns : 0;
 	if (age >= l->soft_ns) {
-		sa_flag(sa, SA_SOFT_EXPIRED);
+		flag_raise(sa, SA_SOFT_EXPIRED);
 		l->soft_ns = UINT64_MAX; /* said once: an acknowledged flag stays down */
 	}
-	if (age >= l->hard_ns)
-		sa_flag(sa, SA_HARD_EXPIRED | SA_OVER);
+	if (age < l->hard_ns)
+		return instant(sa->born_ns, sooner(l->soft_ns, l->hard_ns));
+	flag_raise(sa, SA_HARD_EXPIRED | SA_OVER);
+	return UINT64_MAX;
 }

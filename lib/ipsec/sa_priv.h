@@ -24,10 +24,13 @@ enum sa_traits {
 	SA_JOINS = 1 << 5,      /* ... and no selector is for packets without */
 	SA_TAIL = 1 << 4,       /* the high half of the sequence number is authenticated behind the packet */
 	SA_USUAL = 1 << 6,      /* its packets may go the short way of usual_priv.h */
+	SA_PAIRED = 1 << 7,     /* its IPv4 selectors are those of sa.ranges alone */
 };
 
-/* In sa.flags beside enum sa_flags, never shown: the hard lifetime is over, whether or not control has acknowledged. */
-#define SA_OVER (1u << 31)
+/* In sa.flags beside enum sa_flags, never shown. */
+#define SA_OVER     (1u << 31) /* the hard lifetime is over, whether or not control has acknowledged */
+#define SA_NEW_PATH (1u << 30) /* sa.way is of a path before; set by control, cleared by the owner */
+#define SA_HIDDEN   (SA_OVER | SA_NEW_PATH)
 
 /* Where a packet's initialization vector comes from. */
 enum sa_iv {
@@ -56,45 +59,80 @@ struct sa_selector6 {
 	struct sa_ports ports;
 };
 
+/* One IPv4 selector of each side, neither of which looks at ports: what most SAs have, in the line that is read anyway.
+ */
+struct sa_ranges {
+	uint32_t local_low, local_span, remote_low, remote_span;
+	uint8_t protocol, protocol_mask;
+};
+
+/* What the usual packet needs of its SA's path, so that the path's own lines stay where they are. */
+struct sa_way {
+	uint8_t tail[12]; /* of the outer IPv4 header, from the TTL on: the checksum is the template's sum */
+	uint32_t neighbour;
+	uint16_t port;
+	uint16_t mtu; /* 0: the path has more to it, and is to be asked itself */
+	uint8_t tos_keep, tos_set;
+	uint8_t df_keep, df_set; /* high bytes of the fragment field */
+};
+static_assert(sizeof(struct sa_way) == 24, "as large as a replay window");
+
 /* One packet of the burst, on the owner worker. prepare: everything before crypto, fills operation `op` of the worker.
  * finish: everything after it; NULL when nothing is left to do. DROP_NONE, or why the packet ends here. */
 typedef enum drop_reason sa_prepare(struct ipsec_worker *w, struct rte_mbuf *m, struct sa *sa, uint16_t op);
 typedef enum drop_reason sa_finish(struct ipsec_worker *w, struct rte_mbuf *m, struct sa *sa, uint16_t op);
 
-struct sa {
-	/* Line 0. R: owner worker, every packet; others: spi_be, owner. W: control before it is published; later
-	 * control writes path, sets time flags and clears flags, a worker writes owner once, the owner sets flags */
-	crypto_burst *crypt;
+/* What kind of SA it is, by protocol, mode and direction; rows of the table in sa.c. */
+struct sa_shape {
 	sa_prepare *prepare;
 	sa_finish *finish;
-	_Atomic(struct path *) path; /* outbound */
+};
+
+/* A usual packet reads and writes the first two lines and no other but its key's. */
+struct sa {
+	/* Line 0. R: owner worker, every packet; others: spi_be, owner, and what a foreign SPI is found by. W: control
+	 * before it is published; later control sets SA_NEW_PATH and time flags and clears flags, a worker writes owner
+	 * once, the owner sets flags and clears SA_NEW_PATH */
+	crypto_burst *crypt;
 	union {
 		uint64_t iv_base; /* outbound, random: a counter IV is this plus the sequence number, never twice a key
 				   */
-		uint32_t tunnel_slot; /* inbound: of the tunnel it belongs to */
+		struct {
+			uint32_t tunnel_slot; /* inbound: of the tunnel it belongs to */
+			uint32_t foreign_destination;
+		};
 	};
 	uint32_t spi_be;
 	uint32_t salt;          /* as in memory */
-	_Atomic uint32_t flags; /* enum sa_flags */
+	_Atomic uint32_t flags; /* enum sa_flags, SA_HIDDEN */
 	_Atomic uint8_t owner;  /* outbound; inbound ones are their bucket's */
 	uint8_t traits;         /* enum sa_traits */
+	uint8_t shape;          /* index of its struct sa_shape */
 	uint8_t iv;             /* enum sa_iv */
+	struct sa_ranges ranges;
 	uint8_t iv_bytes, icv_bytes, salt_bytes;
-	uint8_t aad_bytes; /* AEAD; else 0 */
-	uint8_t before;    /* bytes in front of the text that are authenticated (struct crypto_op) */
-	uint8_t pad_mask;  /* padding granularity - 1 */
-	uint8_t local_count, remote_count;
-	uint8_t protocol; /* enum security_protocol */
+	uint8_t aad_bytes;     /* AEAD; else 0 */
+	uint32_t foreign_kind; /* inbound */
+	uint8_t before;        /* bytes in front of the text that are authenticated (struct crypto_op) */
+	uint8_t pad_mask;      /* padding granularity - 1 */
+	uint8_t protocol;      /* enum security_protocol */
 
-	/* Line 1. W: owner worker; R: control (relaxed) */
-	_Atomic uint64_t sequence __rte_cache_aligned; /* outbound: last used */
-	_Atomic uint64_t packets, bytes;
+	/* Line 1. W: owner worker, but for the limits and at first the way: control before publication. R: control
+	 * (relaxed) */
+	_Atomic uint64_t packets __rte_cache_aligned;
+	_Atomic uint64_t bytes;
 	uint64_t packets_alert, bytes_alert; /* the next limit is at this many */
-	struct replay replay;
+	union {
+		struct replay replay; /* inbound */
+		struct sa_way way;    /* outbound, of its path; see SA_NEW_PATH */
+	};
+	_Atomic uint64_t sequence; /* outbound: last used */
 
-	/* Line 2 and on. R: owner worker; W: control before publication. IPv4: local_count, then remote_count: with one
-	 * of each they share the first line */
-	struct sa_selector selectors[2 * SELECTORS_MAX] __rte_cache_aligned;
+	/* Line 2 and on. R: owner worker; W: control before publication, but for path: control, at any time */
+	_Atomic(struct path *) path; /* outbound */
+	/* IPv4: local_count, then remote_count: with one of each they share the line */
+	uint8_t local_count, remote_count;
+	struct sa_selector selectors[2 * SELECTORS_MAX];
 
 	/* R: owner worker; W: control before publication, but for source: the owner, for the newest UDP packet */
 	struct sa_selector6 *selectors6; /* behind the replay ring; likewise local, then remote */
@@ -125,15 +163,15 @@ struct sa {
 	struct addr destination; /* inbound: where its packets are sent to */
 	uint16_t table_id;       /* of that address */
 	uint32_t policy_slot;    /* of the tunnel whose rule leads to it */
-	uint32_t foreign_place;  /* in the table of foreign SPIs */
 	bool foreign;            /* it is there */
 	bool outbound;
 
 	/* R: owner worker; W: control before publication. Key context; behind it the replay ring */
 	uint8_t key[] __rte_cache_aligned;
 };
-static_assert(offsetof(struct sa, sequence) == 64, "line 0 is full");
-static_assert(offsetof(struct sa, selectors) == 128, "line 1 is full");
+static_assert(offsetof(struct sa, packets) == 64, "line 0 is full");
+static_assert(offsetof(struct sa, path) == 128, "line 1 is full");
+static_assert(offsetof(struct sa, selectors) + 2 * sizeof(struct sa_selector) <= 192, "a pair of selectors in line 2");
 static_assert(offsetof(struct sa, key) % 64 == 0, "engines want aligned keys");
 
 /* Owner-only counters: plain instructions, yet no data race with control's reads. */
@@ -166,6 +204,24 @@ static inline bool side4_match(
 	return fits;
 }
 
+/* sa.c */
+extern const struct sa_shape sa_shapes[];
+
+static inline const struct sa_shape *sa_shape(const struct sa *sa)
+{
+	return &sa_shapes[sa->shape];
+}
+
+static inline bool ranges_match(const struct sa_ranges *r, uint32_t local_be, uint32_t remote_be, uint8_t protocol)
+{
+	/* numbers, so that one branch does for all */
+	uint32_t local = rte_be_to_cpu_32(local_be) - r->local_low <= r->local_span;
+	uint32_t remote = rte_be_to_cpu_32(remote_be) - r->remote_low <= r->remote_span;
+	uint32_t carried = !((protocol ^ r->protocol) & r->protocol_mask);
+
+	return local & remote & carried;
+}
+
 /* For an SA no selector of which looks at ports. */
 static inline bool selector4_match(const struct sa_selector *s, uint32_t addr_be, uint8_t protocol)
 {
@@ -183,6 +239,8 @@ static inline bool side4_match_host(const struct sa_selector *s, uint8_t count, 
 
 static inline bool sa_selectors_match4(const struct sa *sa, uint32_t local_be, uint32_t remote_be, uint8_t protocol)
 {
+	if (likely(sa->traits & SA_PAIRED))
+		return ranges_match(&sa->ranges, local_be, remote_be, protocol);
 	return side4_match_host(sa->selectors, sa->local_count, local_be, protocol) &&
 	       side4_match_host(sa->selectors + sa->local_count, sa->remote_count, remote_be, protocol);
 }
@@ -193,6 +251,9 @@ bool sa_addresses_match(const struct sa *sa, const struct flow *flow);
 /* sa_selectors.c, sa_limits.c. Control, from sa_create: the parts of an SA that come from its specification. */
 void sa_selectors_build(struct sa *sa, const struct sa_spec *spec);
 void sa_limits_build(struct sa *sa, const struct sa_spec *spec);
+
+/* path.c. Control before publication, then the owner worker when it sees SA_NEW_PATH: fills the way from the path. */
+void sa_way_take(struct sa *sa);
 
 /* Sets flags until control acknowledges them, unless one of them is set. */
 void sa_flag(struct sa *sa, uint32_t flags);

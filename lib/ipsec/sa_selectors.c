@@ -42,6 +42,26 @@ static void selector_add(struct sa *sa, const struct selector *s, uint8_t *at4, 
 	}
 }
 
+/* Both sides of a pair name the same protocol, or one of them leaves it open. */
+static void ranges_build(struct sa *sa)
+{
+	const struct sa_selector *local = &sa->selectors[0], *remote = &sa->selectors[1];
+	uint8_t both = local->ports.protocol_mask & remote->ports.protocol_mask;
+
+	if (sa->local_count != 1 || sa->remote_count != 1 || sa->traits & SA_PORTS ||
+		(local->ports.protocol ^ remote->ports.protocol) & both)
+		return;
+	sa->ranges = (struct sa_ranges){
+		.local_low = local->low,
+		.local_span = local->span,
+		.remote_low = remote->low,
+		.remote_span = remote->span,
+		.protocol = local->ports.protocol | remote->ports.protocol,
+		.protocol_mask = local->ports.protocol_mask | remote->ports.protocol_mask,
+	};
+	sa->traits |= SA_PAIRED;
+}
+
 void sa_selectors_build(struct sa *sa, const struct sa_spec *spec)
 {
 	uint8_t at4 = 0, at6 = 0;
@@ -55,6 +75,7 @@ void sa_selectors_build(struct sa *sa, const struct sa_spec *spec)
 		selector_add(sa, &spec->remote.items[i], &at4, &at6, &opaque);
 	sa->remote_count = at4 - sa->local_count;
 	sa->remote6_count = at6 - sa->local6_count;
+	ranges_build(sa);
 	if (sa->traits & SA_PORTS && !opaque)
 		sa->traits |= SA_JOINS;
 }

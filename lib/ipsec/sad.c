@@ -68,14 +68,14 @@ static struct rte_hash *spi_counts_create(uint32_t entries)
 	return rte_hash_create(&p);
 }
 
-static inline struct foreign_key key_of_packet(const struct sad_question *q)
+static inline void key_of_packet(const struct sad_question *q, struct foreign_key *ret_key)
 {
 	const uint8_t *ip = q->ip;
 	bool ip6 = ip[0] >> 4 == 6;
 	const uint8_t *destination = ip6 ? ip6_destination((const struct rte_ipv6_hdr *)ip)
 					 : ip + offsetof(struct rte_ipv4_hdr, dst_addr);
 
-	return foreign_key_make(q->spi, q->protocol, q->table_id, ip6, destination);
+	foreign_key_make(q->spi, q->protocol, q->table_id, ip6, destination, ret_key);
 }
 
 int sad_init(struct sad *sad, uint32_t slots, uint16_t workers)
@@ -84,7 +84,7 @@ int sad_init(struct sad *sad, uint32_t slots, uint16_t workers)
 	sad->words = (_Atomic uint64_t *)rte_zmalloc(NULL, slots * sizeof(sad->words[0]), RTE_CACHE_LINE_SIZE);
 	sad->states = (struct sad_slot *)calloc(slots, sizeof(sad->states[0]));
 	sad->foreign_spis = spi_counts_create(slots);
-	if (!sad->words || !sad->states || !sad->foreign_spis || foreign_init(&sad->foreign, slots))
+	if (!sad->words || !sad->states || !sad->foreign_spis)
 		return -ENOMEM;
 	for (uint32_t b = 0; b < SA_BUCKETS; b++) {
 		atomic_init(&sad->buckets[b], (uint8_t)(b % workers));
@@ -171,14 +171,15 @@ void spi_release(struct ipsec *ips, uint32_t spi)
 		free_push(&ips->sad, slot_index(spi));
 }
 
-static int foreign_publish(struct sad *sad, struct sa *sa)
+static int foreign_publish(struct ipsec *ips, struct sa *sa)
 {
+	struct sad *sad = &ips->sad;
 	uintptr_t count = foreign_spi_count(sad, sa->spi);
 	int rc;
 
 	if (foreign_spi_count_set(sad, sa->spi, count + 1))
 		return -ENOSPC;
-	rc = foreign_insert(&sad->foreign, sa);
+	rc = foreign_insert(ips, &sad->foreign, sa);
 	if (rc)
 		foreign_spi_count_set(sad, sa->spi, count);
 	return rc;
@@ -193,7 +194,7 @@ int sad_insert(struct ipsec *ips, struct sa *sa)
 	sa->ips = ips;
 	sa->foreign = !s || s->state == SLOT_FREE;
 	if (sa->foreign)
-		return foreign_publish(sad, sa);
+		return foreign_publish(ips, sa);
 	if (s->state == SLOT_USED)
 		return -EEXIST;
 	s->state = SLOT_USED;
@@ -208,9 +209,7 @@ static void retired_free(void *object)
 	struct sa *sa = (struct sa *)object;
 	struct sad *sad = &sa->ips->sad;
 
-	if (sa->foreign)
-		foreign_place_free(&sad->foreign, sa->foreign_place);
-	else
+	if (!sa->foreign)
 		free_push(sad, slot_index(sa->spi));
 	sa_free(sa);
 }
@@ -248,8 +247,19 @@ struct sa *sad_lookup(const struct ipsec *ips, const struct sad_question *questi
 
 	if (likely(sa != NULL))
 		return sa;
-	const struct foreign_key key = key_of_packet(question);
+	struct foreign_key key;
+	key_of_packet(question, &key);
 	return foreign_find(&sad->foreign, &key);
+}
+
+/* The lines of an SA that its packet reads first, of packets in a row that go through the same one once. */
+static inline const struct sa *found_prefetch(const struct sa *sa, const struct sa *before)
+{
+	if (sa != before && sa) {
+		rte_prefetch1(sa);
+		rte_prefetch1(&sa->packets);
+	}
+	return sa;
 }
 
 struct sa *sad_lookup_own(const struct ipsec *ips, uint32_t spi)
@@ -257,42 +267,61 @@ struct sa *sad_lookup_own(const struct ipsec *ips, uint32_t spi)
 	return sad_find_own(&ips->sad, spi);
 }
 
-static void own_lookup_burst(
+/* Returns how many are not there. */
+static inline uint16_t own_lookup_burst(
 	const struct sad *sad, const struct sad_question *questions, uint16_t n, struct sa **ret_sas)
 {
+	const struct sa *before = NULL;
+	uint16_t missed = 0;
+
 	for (uint16_t i = 0; i < n; i++)
 		if (likely(slot_index(questions[i].spi) < sad->slots))
 			rte_prefetch0((const void *)&sad->words[slot_index(questions[i].spi)]);
-	for (uint16_t i = 0; i < n; i++)
+	for (uint16_t i = 0; i < n; i++) {
 		ret_sas[i] = sad_find_own(sad, questions[i].spi);
+		missed += !ret_sas[i];
+		before = found_prefetch(ret_sas[i], before);
+	}
+	return missed;
 }
 
-/* Those that are still NULL. */
-static void foreign_lookup_burst(
-	const struct foreign *f, const struct sad_question *questions, uint16_t n, struct sa **ret_sas)
+/* Those that are still NULL: where each may be, then which SA, then whether it is the one. */
+static __rte_noinline void foreign_lookup_burst(const struct foreign *f, const struct foreign_table *t,
+	const struct sad_question *questions, uint16_t n, struct sa **ret_sas)
 {
-	const struct foreign_line *lines[IPSEC_BURST];
+	struct foreign_key keys[IPSEC_BURST];
+	uint64_t hashes[IPSEC_BURST];
+	uint8_t places[IPSEC_BURST];
+	const struct sa *before = NULL;
+	uint16_t asked = 0;
 
 	for (uint16_t i = 0; i < n; i++) {
-		const struct foreign_key key = key_of_packet(&questions[i]);
-		lines[i] = &f->lines[foreign_line_first(f, &key)];
-		rte_prefetch0(lines[i]);
+		key_of_packet(&questions[i], &keys[asked]);
+		hashes[asked] = foreign_hash(&keys[asked]);
+		places[asked] = (uint8_t)i;
+		rte_prefetch0(foreign_line(t, hashes[asked], 0));
+		asked += !ret_sas[i];
 	}
-	for (uint16_t i = 0; i < n; i++) {
-		const struct foreign_key key = key_of_packet(&questions[i]);
-		if (likely(!ret_sas[i]))
-			ret_sas[i] = foreign_find_from(f, lines[i], &key);
+	for (uint16_t i = 0; i < asked; i++) {
+		struct sa *sa = foreign_candidate(foreign_line(t, hashes[i], 0), foreign_tag(hashes[i]));
+		ret_sas[places[i]] = sa;
+		before = found_prefetch(sa, before);
+	}
+	for (uint16_t i = 0; i < asked; i++) {
+		struct sa **sa = &ret_sas[places[i]];
+		if (unlikely(!*sa || !foreign_is(*sa, &keys[i])))
+			*sa = foreign_find(f, &keys[i]);
 	}
 }
 
 void sad_lookup_burst(const struct ipsec *ips, const struct sad_question *questions, uint16_t n, struct sa **ret_sas)
 {
 	const struct foreign *f = &ips->sad.foreign;
-
-	own_lookup_burst(&ips->sad, questions, n, ret_sas);
 	/* acquire: pairs with foreign_insert */
-	if (atomic_load_explicit(&f->count, memory_order_acquire))
-		foreign_lookup_burst(f, questions, n, ret_sas);
+	const struct foreign_table *t = atomic_load_explicit(&f->table, memory_order_acquire);
+
+	if (own_lookup_burst(&ips->sad, questions, n, ret_sas) && t)
+		foreign_lookup_burst(f, t, questions, n, ret_sas);
 }
 
 uint8_t sad_bucket_worker(const struct ipsec *ips, uint32_t spi)

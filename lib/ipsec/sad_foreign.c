@@ -1,109 +1,173 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* The table of inbound SAs whose SPI we did not choose; the look-up is in the header. An SA is in one of the two lines
- * its key names, in the emptier one: with no more SAs than lines both are never full in practice. */
-#include <rte_malloc.h>
-#include <stdlib.h>
-
+/* The table of inbound SAs whose SPI we did not choose; what a burst does is in the header and sad.c. With more SAs
+ * than half of its places it is replaced by one of twice the size. */
 #include "sad_foreign_priv.h"
 
-#define LINES_MIN  64
+#include <rte_malloc.h>
+
+#define LINES_MIN  16
+#define LINES_MAX  (1u << 20)
 #define PLACE_NONE UINT32_MAX
 
-int foreign_init(struct foreign *f, uint32_t capacity)
+static struct foreign_table *table_of(const struct foreign *f)
 {
-	uint32_t lines = rte_align32pow2(RTE_MAX(capacity, (uint32_t)LINES_MIN));
-
-	f->mask = lines - 1;
-	f->lines = (struct foreign_line *)rte_zmalloc(NULL, lines * sizeof(*f->lines), RTE_CACHE_LINE_SIZE);
-	f->users = (uint32_t *)calloc((size_t)lines * FOREIGN_WAYS, sizeof(*f->users));
-	return f->lines && f->users ? 0 : -ENOMEM;
+	/* acquire: pairs with table_grow */
+	return atomic_load_explicit(&f->table, memory_order_acquire);
 }
 
-void foreign_done(struct foreign *f)
+static struct foreign_table *table_create(uint32_t lines)
 {
-	for (uint32_t place = 0; f->lines && place < (f->mask + 1) * FOREIGN_WAYS; place++)
-		sa_free(sa_word_sa(atomic_load_explicit(&foreign_entry_at(f, place)->word, memory_order_relaxed)));
-	rte_free(f->lines);
-	free(f->users);
+	struct foreign_table *t = (struct foreign_table *)rte_zmalloc(
+		NULL, sizeof(*t) + lines * sizeof(t->lines[0]), RTE_CACHE_LINE_SIZE);
+
+	if (t)
+		t->mask = lines - 1;
+	return t;
+}
+
+static uint32_t table_places(const struct foreign_table *t)
+{
+	return t ? (t->mask + 1) * FOREIGN_WAYS : 0;
+}
+
+static struct sa *place_sa(const struct foreign_table *t, uint32_t place)
+{
+	/* acquire: pairs with place_set */
+	return atomic_load_explicit(&t->lines[place / FOREIGN_WAYS].sas[place % FOREIGN_WAYS], memory_order_acquire);
+}
+
+/* sa NULL, tag 0: empty. What the SA is found by is there before it, and it before its tag. */
+static void place_set(struct foreign_table *t, uint32_t place, struct sa *sa, uint64_t tag)
+{
+	struct foreign_line *line = &t->lines[place / FOREIGN_WAYS];
+	uint32_t way = place % FOREIGN_WAYS, lsb = way % 4 * FOREIGN_TAG_BITS;
+	_Atomic uint64_t *tags = &line->tags[way / 4];
+	uint64_t others = atomic_load_explicit(tags, memory_order_relaxed) & ~((uint64_t)UINT16_MAX << lsb);
+
+	/* release: pairs with place_sa and foreign_candidate */
+	atomic_store_explicit(&line->sas[way], sa, memory_order_release);
+	/* release: pairs with foreign_tags_equal */
+	atomic_store_explicit(tags, others | tag << lsb, memory_order_release);
 }
 
 static struct foreign_key key_of_sa(const struct sa *sa)
 {
-	bool ip6 = sa->destination.family == ADDR_IPV6;
+	struct foreign_key key;
 
-	return foreign_key_make(sa->spi, sa->protocol, sa->table_id, ip6, sa->destination.bytes);
+	foreign_key_make(
+		sa->spi, sa->protocol, sa->table_id, sa->destination.family == ADDR_IPV6, sa->destination.bytes, &key);
+	return key;
 }
 
-/* Control: whether this key may be written there. A place that waits for its grace period serves at once for the key
- * it had: workers still see one and the same there. */
-static bool place_fits(const struct foreign *f, uint32_t place, const struct foreign_key *key)
+/* Where the SA (NULL: nothing) is among the places of a key, or PLACE_NONE. */
+static uint32_t place_find(const struct foreign_table *t, uint64_t hash, const struct sa *sa)
 {
-	const struct foreign_entry *e = foreign_entry_at(f, place);
-
-	if (!f->users[place])
-		return true;
-	return !atomic_load_explicit(&e->word, memory_order_relaxed) && e->spi == key->spi &&
-	       e->destination == key->destination;
-}
-
-/* In the line: a place for the key, or PLACE_NONE; how many are free. */
-static uint32_t line_place(const struct foreign *f, uint32_t line, const struct foreign_key *key, uint32_t *ret_free)
-{
-	uint32_t found = PLACE_NONE, first = line * FOREIGN_WAYS;
-
-	*ret_free = 0;
-	for (uint32_t place = first; place < first + FOREIGN_WAYS; place++) {
-		*ret_free += !f->users[place];
-		if (place_fits(f, place, key) && (found == PLACE_NONE || f->users[place]))
-			found = place;
+	for (unsigned choice = 0; choice < 2; choice++) {
+		uint32_t first = (uint32_t)(foreign_line(t, hash, choice) - t->lines) * FOREIGN_WAYS;
+		for (uint32_t place = first; place < first + FOREIGN_WAYS; place++)
+			if (place_sa(t, place) == sa)
+				return place;
 	}
-	return found;
+	return PLACE_NONE;
 }
 
-static uint32_t place_find(const struct foreign *f, const struct foreign_key *key)
-{
-	uint32_t first_free, second_free;
-	uint32_t first = line_place(f, foreign_line_first(f, key), key, &first_free);
-	uint32_t second = line_place(f, foreign_line_second(f, key), key, &second_free);
-
-	if (first == PLACE_NONE || (second != PLACE_NONE && second_free > first_free && !f->users[first]))
-		return second;
-	return first;
-}
-
-int foreign_insert(struct foreign *f, struct sa *sa)
+/* False: there is no room for it. */
+static bool table_put(struct foreign_table *t, struct sa *sa)
 {
 	const struct foreign_key key = key_of_sa(sa);
-	uint32_t place = place_find(f, &key);
-	struct foreign_entry *e;
+	uint64_t hash = foreign_hash(&key);
+	uint32_t place = place_find(t, hash, NULL);
 
-	if (sa->table_id >= FOREIGN_TABLES)
-		return -ERANGE;
+	if (place == PLACE_NONE)
+		return false;
+	place_set(t, place, sa, foreign_tag(hash));
+	return true;
+}
+
+/* A table of so many lines with all SAs of another, or NULL. */
+static struct foreign_table *table_copy(struct foreign_table *from, uint32_t lines)
+{
+	struct foreign_table *t = table_create(lines);
+	uint32_t places = table_places(from);
+
+	for (uint32_t place = 0; t && place < places; place++) {
+		struct sa *sa = place_sa(from, place);
+		if (sa && !table_put(t, sa)) {
+			rte_free(t);
+			return NULL;
+		}
+	}
+	return t;
+}
+
+/* False without memory. */
+static bool table_grow(struct ipsec *ips, struct foreign *f)
+{
+	struct foreign_table *before = table_of(f);
+	uint32_t lines = before ? 2 * (before->mask + 1) : LINES_MIN;
+	struct foreign_table *t = lines <= LINES_MAX ? table_copy(before, lines) : NULL;
+
+	if (!t)
+		return false;
+	/* release: pairs with table_of and sad_lookup_burst */
+	atomic_store_explicit(&f->table, t, memory_order_release);
+	if (before)
+		reclaim_later(ips, rte_free, before);
+	return true;
+}
+
+int foreign_insert(struct ipsec *ips, struct foreign *f, struct sa *sa)
+{
+	const struct foreign_key key = key_of_sa(sa);
+
 	if (foreign_find(f, &key))
 		return -EEXIST;
-	if (place == PLACE_NONE)
+	sa->foreign_destination = (uint32_t)(key.ends >> 32);
+	sa->foreign_kind = key.kind;
+	if (2 * (f->count + 1) > table_places(table_of(f)) && !table_grow(ips, f))
 		return -ENOSPC;
-	e = foreign_entry_at(f, place);
-	if (!f->users[place]++) {
-		e->spi = key.spi;
-		e->destination = key.destination;
-	}
-	/* release: pairs with line_find; the key is there before the SA */
-	atomic_store_explicit(&e->word, (uint64_t)key.kind << FOREIGN_KIND_LSB | (uintptr_t)sa, memory_order_release);
-	/* release: pairs with foreign_find */
-	atomic_fetch_add_explicit(&f->count, 1, memory_order_release);
-	sa->foreign_place = place;
+	while (!table_put(table_of(f), sa))
+		if (!table_grow(ips, f))
+			return -ENOSPC;
+	f->count++;
 	return 0;
 }
 
 void foreign_remove(struct foreign *f, struct sa *sa)
 {
-	/* relaxed: a worker that still sees the SA may use it until it is quiescent */
-	atomic_store_explicit(&foreign_entry_at(f, sa->foreign_place)->word, 0, memory_order_relaxed);
-	atomic_fetch_sub_explicit(&f->count, 1, memory_order_relaxed);
+	const struct foreign_key key = key_of_sa(sa);
+	struct foreign_table *t = table_of(f);
+	uint32_t place = t ? place_find(t, foreign_hash(&key), sa) : PLACE_NONE;
+
+	if (place == PLACE_NONE)
+		return;
+	/* a worker that still sees the SA may use it until it is quiescent */
+	place_set(t, place, NULL, 0);
+	f->count--;
 }
 
-void foreign_place_free(struct foreign *f, uint32_t place)
+struct sa *foreign_find(const struct foreign *f, const struct foreign_key *key)
 {
-	f->users[place]--;
+	const struct foreign_table *t = table_of(f);
+	uint64_t hash = foreign_hash(key);
+
+	for (unsigned choice = 0; t && choice < 2; choice++) {
+		uint32_t first = (uint32_t)(foreign_line(t, hash, choice) - t->lines) * FOREIGN_WAYS;
+		for (uint32_t place = first; place < first + FOREIGN_WAYS; place++) {
+			struct sa *sa = place_sa(t, place);
+			if (sa && foreign_is(sa, key))
+				return sa;
+		}
+	}
+	return NULL;
+}
+
+void foreign_done(struct foreign *f)
+{
+	struct foreign_table *t = table_of(f);
+	uint32_t places = table_places(t);
+
+	for (uint32_t place = 0; place < places; place++)
+		sa_free(place_sa(t, place));
+	rte_free(t);
 }

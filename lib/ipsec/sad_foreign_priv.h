@@ -1,125 +1,120 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* Inbound SAs whose SPI we did not choose, by SPI, protocol and destination with its table_id (RFC 4301 4.1): each of
- * our addresses has an SPI space of its own. Control writes, workers look up without locks: a line of memory or two,
- * and of an IPv4 SA nothing else. Inline, burst path. */
+ * our addresses has an SPI space of its own. Control writes, workers look up without locks. The table is small, so that
+ * many SAs share a line of it: a place has the SA and a piece of the key's hash, and the SA says itself, in a line that
+ * its packet needs anyway, whether it is the one. Inline, burst path. */
 #pragma once
 
 #include <errno.h>
 
 #include "sa_priv.h"
-#include "sa_word.h"
 
-#define FOREIGN_WAYS     4
-#define FOREIGN_KIND_LSB SA_WORD_GENERATION_LSB
-/* A kind, which shares a word with the SA: what tells keys apart beside SPI and destination. */
+#define FOREIGN_WAYS     6
+#define FOREIGN_TAG_BITS 16 /* of a hash, the highest; never 0, which is an empty place's */
+#define FOREIGN_TAG_ONES 0x0001000100010001ull
+/* A kind: what tells keys apart beside SPI and destination. */
 #define FOREIGN_IPV6      0x8 /* above the protocol */
 #define FOREIGN_TABLE_LSB 4   /* table_id */
-#define FOREIGN_TABLES    256 /* and no more */
 static_assert(PROTOCOL_ESP < FOREIGN_IPV6, "protocols of a kind");
-static_assert(FOREIGN_TABLES << FOREIGN_TABLE_LSB <= 1 << (64 - FOREIGN_KIND_LSB), "a kind fits the word");
 
 struct foreign_key {
-	uint32_t spi;           /* host order */
-	uint32_t destination;   /* IPv4 as in memory, IPv6 folded */
+	uint64_t ends;          /* destination, IPv4 as in memory, IPv6 folded; then the SPI */
 	uint32_t kind;          /* enum security_protocol, FOREIGN_IPV6, table_id */
 	const uint8_t *address; /* the whole destination */
 };
 
-struct foreign_entry {
-	uint32_t spi, destination; /* W: control, while the place is not taken; R: workers that found a word */
-	_Atomic uint64_t word;     /* kind and SA; 0: none. W: control, R: workers */
-};
-
+/* W: control, R: workers. A tag that is not yet or no longer that of the SA finds one that says no, or none. */
 struct foreign_line {
-	struct foreign_entry ways[FOREIGN_WAYS];
+	_Atomic uint64_t tags[2]; /* four in a word */
+	_Atomic(struct sa *) sas[FOREIGN_WAYS];
 } __rte_cache_aligned;
 static_assert(sizeof(struct foreign_line) == 64, "a look-up is a cache line");
 
-struct foreign {
-	_Atomic uint32_t count; /* W: control, R: workers: nothing is looked up where there is nothing */
-	uint32_t mask;          /* of the number of a line */
-	struct foreign_line *lines;
-	uint32_t *users; /* control: SAs by place, also those a worker may still see there */
+struct foreign_table {
+	uint32_t mask; /* of the number of a line */
+	struct foreign_line lines[];
 };
 
-/* Control. For about so many SAs. 0 or -ENOMEM; foreign_done, which frees the SAs still there, in any case. */
-int foreign_init(struct foreign *f, uint32_t capacity);
+struct foreign {
+	_Atomic(struct foreign_table *) table; /* W: control, R: workers. NULL: there was never one to look up */
+	uint32_t count;                        /* control: SAs in it */
+};
+
+/* Control, at the end: frees the SAs still there, too. */
 void foreign_done(struct foreign *f);
-/* 0, -EEXIST, -ENOSPC, -ERANGE: there is no room for its table_id in a key. */
-int foreign_insert(struct foreign *f, struct sa *sa);
-/* It is found no longer; after a grace period its place (sa->foreign_place) is to be freed. */
+/* Control: 0, -EEXIST, -ENOSPC: no memory for a larger table. */
+int foreign_insert(struct ipsec *ips, struct foreign *f, struct sa *sa);
+/* Control: it is found no longer. */
 void foreign_remove(struct foreign *f, struct sa *sa);
-void foreign_place_free(struct foreign *f, uint32_t place);
 
-/* A place: ways of all lines, counted on. */
-static inline struct foreign_entry *foreign_entry_at(const struct foreign *f, uint32_t place)
+static inline uint32_t foreign_destination(const uint8_t *address, bool ip6)
 {
-	return &f->lines[place / FOREIGN_WAYS].ways[place % FOREIGN_WAYS];
-}
-
-static inline struct foreign_key foreign_key_make(
-	uint32_t spi, uint8_t protocol, uint16_t table_id, bool ip6, const uint8_t *address)
-{
-	struct foreign_key key = {
-		.spi = spi, .kind = protocol | (uint32_t)table_id << FOREIGN_TABLE_LSB, .address = address
-	};
 	uint32_t words[4];
 
-	if (likely(!ip6)) {
-		memcpy(&key.destination, address, sizeof(key.destination));
-		return key;
-	}
+	memcpy(words, address, sizeof(words[0]));
+	if (likely(!ip6))
+		return words[0];
 	memcpy(words, address, sizeof(words));
-	key.destination = words[0] ^ words[1] ^ words[2] ^ words[3];
-	key.kind |= FOREIGN_IPV6;
-	return key;
+	return words[0] ^ words[1] ^ words[2] ^ words[3];
+}
+
+/* Each field is one store of its size, as it is read soon. */
+static inline void foreign_key_make(uint32_t spi, uint8_t protocol, uint16_t table_id, bool ip6, const uint8_t *address,
+	struct foreign_key *ret_key)
+{
+	ret_key->ends = (uint64_t)foreign_destination(address, ip6) << 32 | spi;
+	ret_key->kind = protocol | (ip6 ? FOREIGN_IPV6 : 0) | (uint32_t)table_id << FOREIGN_TABLE_LSB;
+	ret_key->address = address;
 }
 
 static inline uint64_t foreign_hash(const struct foreign_key *key)
 {
-	return ((uint64_t)key->destination << 32 ^ key->spi) * 0x9e3779b97f4a7c15ull +
-	       key->kind * 0xd1b54a32d192ed03ull;
+	unsigned __int128 product = (unsigned __int128)(key->ends ^ 0x9e3779b97f4a7c15ull) *
+				    (key->kind * 0xd1b54a32d192ed03ull ^ 0xa0761d6478bd642full);
+
+	return (uint64_t)product ^ (uint64_t)(product >> 64);
 }
 
-static inline uint32_t foreign_line_first(const struct foreign *f, const struct foreign_key *key)
+static inline uint64_t foreign_tag(uint64_t hash)
 {
-	return (uint32_t)(foreign_hash(key) >> 40) & f->mask;
+	return hash >> (64 - FOREIGN_TAG_BITS) | 1;
 }
 
-static inline uint32_t foreign_line_second(const struct foreign *f, const struct foreign_key *key)
+/* An SA is in the first of two lines that has room when it comes. */
+static inline const struct foreign_line *foreign_line(const struct foreign_table *t, uint64_t hash, unsigned choice)
 {
-	return (uint32_t)(foreign_hash(key) >> 20) & f->mask;
+	return &t->lines[hash >> 26 * choice & t->mask];
 }
 
-static inline struct sa *line_find(const struct foreign_line *line, const struct foreign_key *key)
+/* The lowest set bit is in the first of four tags that is this one; 0: none is. */
+static inline uint64_t foreign_tags_equal(const _Atomic uint64_t *tags, uint64_t tag)
 {
-	for (const struct foreign_entry *e = line->ways; e < line->ways + FOREIGN_WAYS; e++) {
-		/* acquire: pairs with foreign_insert */
-		uint64_t word = atomic_load_explicit(&e->word, memory_order_acquire);
-		if (word >> FOREIGN_KIND_LSB != key->kind || e->spi != key->spi || e->destination != key->destination)
-			continue;
-		struct sa *sa = sa_word_sa(word);
-		/* folded addresses may be alike */
-		if (likely(!(key->kind & FOREIGN_IPV6)) || !memcmp(sa->destination.bytes, key->address, 16))
-			return sa;
-	}
-	return NULL;
+	/* acquire: pairs with place_set */
+	uint64_t differ = atomic_load_explicit(tags, memory_order_acquire) ^ tag * FOREIGN_TAG_ONES;
+
+	return (differ - FOREIGN_TAG_ONES) & ~differ & FOREIGN_TAG_ONES << (FOREIGN_TAG_BITS - 1);
 }
 
-/* first: the line foreign_line_first told. */
-static inline struct sa *foreign_find_from(
-	const struct foreign *f, const struct foreign_line *first, const struct foreign_key *key)
+/* The first SA of the line that has the tag, or NULL. */
+static inline struct sa *foreign_candidate(const struct foreign_line *line, uint64_t tag)
 {
-	struct sa *sa = line_find(first, key);
+	uint64_t low = foreign_tags_equal(&line->tags[0], tag), high = foreign_tags_equal(&line->tags[1], tag);
+	uint32_t way = low ? 0 : 4;
 
-	return likely(sa != NULL) ? sa : line_find(&f->lines[foreign_line_second(f, key)], key);
+	low = low ? low : high;
+	if (unlikely(!low))
+		return NULL;
+	way += (uint32_t)__builtin_ctzll(low) / FOREIGN_TAG_BITS;
+	return atomic_load_explicit(&line->sas[way], memory_order_acquire);
+}
+
+static inline bool foreign_is(const struct sa *sa, const struct foreign_key *key)
+{
+	return ((uint64_t)sa->foreign_destination << 32 | rte_be_to_cpu_32(sa->spi_be)) == key->ends &&
+	       sa->foreign_kind == key->kind &&
+	       /* folded addresses may be alike */
+	       (likely(!(key->kind & FOREIGN_IPV6)) || !memcmp(sa->destination.bytes, key->address, 16));
 }
 
 /* Any thread; a worker may use the SA until its next quiescent report. NULL: none. */
-static inline struct sa *foreign_find(const struct foreign *f, const struct foreign_key *key)
-{
-	/* acquire: pairs with foreign_insert */
-	if (likely(!atomic_load_explicit(&f->count, memory_order_acquire)))
-		return NULL;
-	return foreign_find_from(f, &f->lines[foreign_line_first(f, key)], key);
-}
+struct sa *foreign_find(const struct foreign *f, const struct foreign_key *key);

@@ -99,8 +99,7 @@ static inline uint16_t runs_find(
 	return runs;
 }
 
-/* What the checks read, and later stages begin with: each SA's lines, then its path's (into the second level as in
- * sa_prefetch). */
+/* What the checks read, and later stages begin with: each SA's lines (into the second level as in key_prefetch). */
 static inline void outbound_prefetch(const struct ipsec *ips, struct slot_run *runs, uint16_t n)
 {
 	for (struct slot_run *r = runs; r < runs + n; r++) {
@@ -108,11 +107,8 @@ static inline void outbound_prefetch(const struct ipsec *ips, struct slot_run *r
 		if (unlikely(!r->sa))
 			continue;
 		rte_prefetch1(r->sa);
-		rte_prefetch1(r->sa->selectors);
+		rte_prefetch1(&r->sa->packets);
 	}
-	for (const struct slot_run *r = runs; r < runs + n; r++)
-		if (likely(r->sa != NULL))
-			rte_prefetch1(atomic_load_explicit(&r->sa->path, memory_order_relaxed));
 }
 
 void tunnel_lookup_burst(const struct ipsec *ips, uint8_t worker, const struct tunnel_question *questions, uint16_t n,

@@ -23,11 +23,10 @@ static inline bool sa_is_usual(const struct sa *sa)
 	bool sizes = sa->salt_bytes == USUAL_SALT_BYTES && sa->iv_bytes == USUAL_IV_BYTES &&
 		     sa->aad_bytes == USUAL_AAD_BYTES && sa->icv_bytes == USUAL_ICV_BYTES &&
 		     sa->pad_mask == USUAL_PAD_MASK && sa->iv == SA_IV_COUNTER;
-	bool shape = sa->outbound ? sa->prepare == esp_tunnel_out
-				  : sa->finish == esp_tunnel_in && sa->traits & SA_ACCEPT_RAW;
-	bool selectors = sa->local_count == 1 && sa->remote_count == 1 && !(sa->traits & SA_PORTS);
+	bool shape = sa->outbound ? sa_shape(sa)->prepare == esp_tunnel_out
+				  : sa_shape(sa)->finish == esp_tunnel_in && sa->traits & SA_ACCEPT_RAW;
 
-	return sizes && shape && selectors && !(sa->traits & (SA_ESN | SA_TAIL | SA_ACCEPT_UDP));
+	return sizes && shape && sa->traits & SA_PAIRED && !(sa->traits & (SA_ESN | SA_TAIL | SA_ACCEPT_UDP));
 }
 
 /* Packets in a row through the same SA: counted together when another SA begins, or somebody is to look at its
@@ -104,7 +103,7 @@ static inline void usual_op_fill(
 
 /* ---- in ---- */
 
-static inline void usual_run_in(const struct sa *sa, struct usual_run *ret_run)
+static inline void usual_run_in(struct sa *sa, struct usual_run *ret_run)
 {
 	ret_run->usual = sa->traits & SA_USUAL;
 }
@@ -134,17 +133,6 @@ static inline bool usual_prepare_in(struct ipsec_worker *w, struct rte_mbuf *m, 
 	return true;
 }
 
-/* Addresses and protocol of a plain IPv4 header against the one selector of each side. */
-static inline bool usual_selected(
-	const struct sa *sa, const struct rte_ipv4_hdr *ip, uint32_t local_be, uint32_t remote_be)
-{
-	/* numbers, so that one branch does for both */
-	uint32_t local = selector4_match(&sa->selectors[0], local_be, ip->next_proto_id);
-	uint32_t remote = selector4_match(&sa->selectors[1], remote_be, ip->next_proto_id);
-
-	return local & remote;
-}
-
 /* Of an authentic text: an IPv4 packet and short padding. ECN of both headers is the same, and so is their version. */
 static inline bool usual_inside(const uint8_t *outer, const uint8_t *text, uint32_t len, uint64_t first)
 {
@@ -172,7 +160,8 @@ static inline bool usual_finish_in(
 		return false;
 	if (unlikely(!usual_inside(rte_pktmbuf_mtod(m, const uint8_t *), inner, o->len, first)))
 		return false;
-	if (unlikely(!usual_selected(sa, ip, ip->dst_addr, ip->src_addr) || !usual_account_allows(account, total)))
+	if (unlikely(!ranges_match(&sa->ranges, ip->dst_addr, ip->src_addr, ip->next_proto_id) ||
+		     !usual_account_allows(account, total)))
 		return false;
 	if (unlikely(replay_advance(&sa->replay, w->sequences[op]) != REPLAY_NEW))
 		return false;
@@ -183,25 +172,27 @@ static inline bool usual_finish_in(
 
 /* ---- out ---- */
 
-static inline void usual_run_out(const struct sa *sa, struct usual_run *ret_run)
+static inline void usual_run_out(struct sa *sa, struct usual_run *ret_run)
 {
-	const struct path *path = atomic_load_explicit(
-		&sa->path, memory_order_acquire); /* pairs with sa_path_publish */
-	uint64_t df_keep = rte_le_to_cpu_16(path->df_keep_be), df_set = rte_le_to_cpu_16(path->df_set_be), second;
+	const struct sa_way *way = &sa->way;
+	uint64_t second;
 
-	ret_run->usual = sa->traits & SA_USUAL && !path->flags;
-	memcpy(&second, path->template_bytes + sizeof(second), sizeof(second));
+	/* relaxed: sa_way_take acquires */
+	if (unlikely(atomic_load_explicit(&sa->flags, memory_order_relaxed) & SA_NEW_PATH))
+		sa_way_take(sa);
+	ret_run->usual = sa->traits & SA_USUAL && way->mtu;
+	memcpy(&second, way->tail, sizeof(second));
 	second = rte_le_to_cpu_64(second);
 	ret_run->sum = second >> 16 & UINT16_MAX;
-	ret_run->first_keep = df_keep << 48 | (uint32_t)path->tos_keep << 8;
-	ret_run->first_set = df_set << 48 | (uint32_t)path->tos_set << 8 | RTE_IPV4_VHL_DEF;
+	ret_run->first_keep = (uint64_t)way->df_keep << 48 | (uint32_t)way->tos_keep << 8;
+	ret_run->first_set = (uint64_t)way->df_set << 48 | (uint32_t)way->tos_set << 8 | RTE_IPV4_VHL_DEF;
 	ret_run->second = second & ~((uint64_t)UINT16_MAX << 16);
-	memcpy(&ret_run->destination, path->template_bytes + 2 * sizeof(second), sizeof(ret_run->destination));
+	memcpy(&ret_run->destination, way->tail + sizeof(second), sizeof(ret_run->destination));
 	ret_run->spi_high = (uint64_t)rte_be_to_cpu_32(sa->spi_be) << 32;
 	ret_run->iv_base = sa->iv_base;
 }
 
-/* The path's template with what differs per packet, put together in registers. id: as in memory. */
+/* The path's header with what differs per packet, put together in registers. id: as in memory. */
 static inline void usual_outer_write(
 	uint8_t *at, const struct usual_run *run, uint64_t inner_first, uint32_t total, uint16_t id)
 {
@@ -230,14 +221,14 @@ static inline void usual_trailer_write(uint8_t *at, uint32_t pad)
 /* Worker: bytes of the largest plain packet that may go into the SA as it is; 0: none may. */
 static inline uint32_t usual_bytes_most(const struct sa *sa, uint8_t worker)
 {
-	/* relaxed: who finds itself here put it there; acquire: pairs with sa_path_publish */
+	/* relaxed: who finds itself here put it there */
 	bool mine = atomic_load_explicit(&sa->owner, memory_order_relaxed) == worker;
-	const struct path *path = atomic_load_explicit(&sa->path, memory_order_acquire);
+	bool changed = atomic_load_explicit(&sa->flags, memory_order_relaxed) & SA_NEW_PATH;
 	const uint32_t around = USUAL_HEAD_BYTES + USUAL_ICV_BYTES;
 
-	if (unlikely(!mine || !(sa->traits & SA_USUAL) || path->flags || path->mtu < around + USUAL_TEXT_MIN))
+	if (unlikely(!mine || changed || !(sa->traits & SA_USUAL) || sa->way.mtu < around + USUAL_TEXT_MIN))
 		return 0;
-	return ((path->mtu - around) & ~(uint32_t)USUAL_PAD_MASK) - ESP_TRAILER_BYTES;
+	return ((sa->way.mtu - around) & ~(uint32_t)USUAL_PAD_MASK) - ESP_TRAILER_BYTES;
 }
 
 /* Worker: a plain packet that is not too large is what the SA is for. */
@@ -245,7 +236,7 @@ static inline bool usual_takes(const struct sa *sa, const uint8_t *ip)
 {
 	const struct rte_ipv4_hdr *header = (const struct rte_ipv4_hdr *)ip;
 
-	return usual_selected(sa, header, header->src_addr, header->dst_addr);
+	return ranges_match(&sa->ranges, header->src_addr, header->dst_addr, header->next_proto_id);
 }
 
 static inline bool usual_prepare_out(struct ipsec_worker *w, struct rte_mbuf *m, struct sa *sa, uint16_t op,

@@ -3,6 +3,7 @@
 #pragma once
 
 #include "alg.h"
+#include "cover.h"
 #include "identity.h"
 #include "profile.h"
 #include "proposal.h"

@@ -33,6 +33,7 @@ struct proposal {
 
 struct proposal_list {
 	uint8_t count;
+	bool cut; /* as read from a peer: it had more proposals, or more transforms in one, than there is room for */
 	struct proposal items[PROPOSALS_MAX];
 };
 

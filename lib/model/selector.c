@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+/* A number's first name is the one that is written. */
 static const struct {
 	const char *name;
 	uint8_t number;
@@ -17,11 +18,13 @@ static const struct {
 	{ "tcp", IPPROTO_TCP },
 	{ "udp", IPPROTO_UDP },
 	{ "ipv6-icmp", IPPROTO_ICMPV6 },
+	{ "icmpv6", IPPROTO_ICMPV6 },
 	{ "sctp", IPPROTO_SCTP },
 	{ "gre", IPPROTO_GRE },
 };
 
-#define ROWS(t) (sizeof(t) / sizeof((t)[0]))
+#define ROWS(t)         (sizeof(t) / sizeof((t)[0]))
+#define PROTOCOL_NUMBER "protocol "
 
 static bool ports_opaque(const struct selector *s)
 {
@@ -45,15 +48,20 @@ static int parse_number(const char **text, unsigned long max)
 	return (int)v;
 }
 
-static int parse_protocol(const char **text)
+/* ICMP of IPv6 is a protocol of its own, which nobody means to leave out by writing "icmp". A bare number is taken, but
+ * written as "protocol 25": it is no port. */
+static int parse_protocol(const char **text, uint8_t family)
 {
 	size_t len = strcspn(*text, "/]");
 
 	for (size_t i = 0; i < ROWS(protocol_names); i++)
 		if (strlen(protocol_names[i].name) == len && !memcmp(protocol_names[i].name, *text, len)) {
+			bool icmp = protocol_names[i].number == IPPROTO_ICMP;
 			*text += len;
-			return protocol_names[i].number;
+			return icmp && family == ADDR_IPV6 ? IPPROTO_ICMPV6 : protocol_names[i].number;
 		}
+	if (!strncmp(*text, PROTOCOL_NUMBER, strlen(PROTOCOL_NUMBER)))
+		*text += strlen(PROTOCOL_NUMBER);
 	return parse_number(text, 255);
 }
 
@@ -83,7 +91,7 @@ static int parse_ports(const char **text, struct selector *s)
 static int parse_upper(const char *text, struct selector *s)
 {
 	text++;
-	int protocol = parse_protocol(&text);
+	int protocol = parse_protocol(&text, s->low.family);
 	if (protocol < 0)
 		return protocol;
 	s->protocol = (uint8_t)protocol;
@@ -157,15 +165,24 @@ static void format_addresses(const struct selector *s, char *text)
 		snprintf(text, SELECTOR_TEXT_MAX, "%s-%s", low, high);
 }
 
-static void format_upper(const struct selector *s, char *text, size_t capacity)
+/* NULL: a number only. "icmp" beside IPv6 addresses would be read as ICMPv6. */
+static const char *protocol_name(const struct selector *s)
 {
-	char number[8];
-	const char *name = number;
-
-	snprintf(number, sizeof(number), "%u", s->protocol);
+	if (s->protocol == IPPROTO_ICMP && s->low.family == ADDR_IPV6)
+		return NULL;
 	for (size_t i = 0; i < ROWS(protocol_names); i++)
 		if (protocol_names[i].number == s->protocol)
-			name = protocol_names[i].name;
+			return protocol_names[i].name;
+	return NULL;
+}
+
+static void format_upper(const struct selector *s, char *text, size_t capacity)
+{
+	char number[sizeof(PROTOCOL_NUMBER) + 4];
+	const char *name = protocol_name(s);
+
+	snprintf(number, sizeof(number), PROTOCOL_NUMBER "%u", s->protocol);
+	name = name ? name : number;
 	if (ports_any(s))
 		snprintf(text, capacity, "[%s]", name);
 	else if (s->port_low == s->port_high)

@@ -24,7 +24,7 @@ struct selector_list {
 };
 
 /* "10.1.0.0/24", "10.1.0.5-10.1.0.9", "10.1.0.0/24[tcp/80]", "10.1.0.0/24[udp/1000-2000]", "10.1.0.0/24[icmp]",
- * "10.1.0.0/24[tcp/opaque]". 0 or -EINVAL. */
+ * "10.1.0.0/24[tcp/opaque]", "10.1.0.0/24[protocol 89]"; "icmp" is ICMPv6 beside IPv6 addresses. 0 or -EINVAL. */
 int selector_parse(const char *text, struct selector *ret_selector);
 /* The shortest of these forms. Returns ret_text (SELECTOR_TEXT_MAX bytes). */
 char *selector_format(const struct selector *s, char *ret_text);

@@ -96,9 +96,11 @@ static int transform_decode(struct reader *r, bool last, struct transform *ret_t
 	return attributes_decode(&attributes, ret_transform, ret_error);
 }
 
-/* Transforms behind PROPOSAL_TRANSFORMS_MAX are checked like the others and left out. */
-static int transforms_decode(struct reader *r, uint8_t count, struct proposal *p, struct wire_error *ret_error)
+/* Transforms behind PROPOSAL_TRANSFORMS_MAX are checked like the others and left out: *ret_cut is set then. */
+static int transforms_decode(
+	struct reader *r, uint8_t count, struct proposal *p, bool *ret_cut, struct wire_error *ret_error)
 {
+	*ret_cut = *ret_cut || count > PROPOSAL_TRANSFORMS_MAX;
 	for (int i = 0; i < count; i++) {
 		struct transform t;
 		if (transform_decode(r, i == count - 1, &t, ret_error))
@@ -131,7 +133,7 @@ static void spi_store(const struct proposal_head *head, struct proposal *p)
 
 /* `previous` is the number of the proposal before (0: none); ret_proposal is written in any case. */
 static int proposal_decode(
-	struct reader *r, uint8_t previous, struct proposal *ret_proposal, struct wire_error *ret_error)
+	struct reader *r, uint8_t previous, struct proposal *ret_proposal, bool *ret_cut, struct wire_error *ret_error)
 {
 	size_t offset = reader_offset(r);
 	struct proposal_head head;
@@ -153,7 +155,7 @@ static int proposal_decode(
 	ret_proposal->protocol = head.protocol;
 	ret_proposal->number = head.number;
 	spi_store(&head, ret_proposal);
-	return transforms_decode(&transforms, head.count, ret_proposal, ret_error);
+	return transforms_decode(&transforms, head.count, ret_proposal, ret_cut, ret_error);
 }
 
 /* Proposals behind PROPOSALS_MAX are checked like the others and left out. */
@@ -163,11 +165,13 @@ int proposals_decode(struct reader *r, struct proposal_list *ret_list, struct wi
 	uint8_t previous = 0;
 
 	ret_list->count = 0;
+	ret_list->cut = false;
 	do {
 		bool fits = ret_list->count < PROPOSALS_MAX;
 		struct proposal *p = fits ? &ret_list->items[ret_list->count] : &surplus;
-		if (proposal_decode(r, previous, p, ret_error))
+		if (proposal_decode(r, previous, p, &ret_list->cut, ret_error))
 			return -EBADMSG;
+		ret_list->cut = ret_list->cut || !fits;
 		previous = p->number;
 		ret_list->count = (uint8_t)(ret_list->count + fits);
 	} while (reader_left(r));

@@ -245,6 +245,59 @@ static void test_mobike_responder_tells_its_list_and_the_initiator_moves(void)
 	CU_ASSERT_TRUE(wire_done(&w));
 }
 
+static bool lists(const struct ike_tunnel_status *s, const char *address)
+{
+	struct addr a;
+	bool found = false;
+
+	addr_parse(address, &a);
+	for (unsigned i = 0; i < s->remotes_count; i++)
+		found = found || addr_equal(&s->remotes[i], &a);
+	return found;
+}
+
+/* RFC 4555 3.6: B tells that it has its first address again. A stays where it is, and goes there when it has to. */
+static void test_mobike_an_address_of_the_responder_that_is_back_is_told(void)
+{
+	struct wire w;
+
+	start_up(&w, 52);
+	lose_first(&w.b);
+	wire_run(&w, S);
+	CU_ASSERT_TRUE(on_path(&w, "192.0.2.1", "198.51.100.2"));
+	CU_ASSERT_EQUAL(node_status(&w.a, 0).remotes_count, 0);
+	w.story_len = 0;
+	w.b.gone = (struct addr){ 0 };
+	node_paths_changed(&w.b);
+	wire_run(&w, S);
+	CU_ASSERT_TRUE(wire_story_is(&w, "B INFORMATIONAL request 1\n"
+					 "A INFORMATIONAL response 1\n"));
+	struct ike_tunnel_status a = node_status(&w.a, 0);
+	CU_ASSERT_TRUE(lists(&a, "192.0.2.2"));
+	CU_ASSERT_TRUE(on_path(&w, "192.0.2.1", "198.51.100.2"));
+	w.b.gone = w.b.second;
+	node_paths_changed(&w.b);
+	wire_run(&w, S);
+	CU_ASSERT_TRUE(at_start(&w));
+	CU_ASSERT_TRUE(wire_done(&w));
+}
+
+/* The list is of what the path does not use: where A moves to B's other address B's first is told. */
+static void test_mobike_the_address_that_a_move_leaves_is_told(void)
+{
+	struct wire w;
+
+	mobike_init(&w, 53);
+	w.b.profiles[0].mobike_check = false;
+	bring_up(&w);
+	node_move(&w.a, NULL, "198.51.100.2");
+	wire_run(&w, S);
+	struct ike_tunnel_status a = node_status(&w.a, 0);
+	CU_ASSERT_EQUAL(a.remotes_count, 1);
+	CU_ASSERT_TRUE(lists(&a, "192.0.2.2"));
+	CU_ASSERT_TRUE(wire_done(&w));
+}
+
 static void test_mobike_both_lose_their_address_at_once(void)
 {
 	struct wire w;
@@ -893,6 +946,8 @@ static const struct test tests[] = {
 	TEST(test_mobike_each_message_of_a_move_may_be_lost),
 	TEST(test_mobike_a_move_over_a_bad_wire),
 	TEST(test_mobike_responder_tells_its_list_and_the_initiator_moves),
+	TEST(test_mobike_an_address_of_the_responder_that_is_back_is_told),
+	TEST(test_mobike_the_address_that_a_move_leaves_is_told),
 	TEST(test_mobike_both_lose_their_address_at_once),
 	TEST(test_mobike_an_address_that_is_not_allowed_is_refused),
 	TEST(test_mobike_an_address_that_is_allowed),

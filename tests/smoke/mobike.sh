@@ -79,6 +79,16 @@ initiator_loses() { reload_with gw-a 's/^  - {address: 192.0.2.7}$/  - {address:
 
 responder_loses() { reload_with gw-b 's/^  - {address: 198.51.100.7}$/  - {address: 198.51.100.8}/' && path_comes "$1" 198.51.100.1; }
 
+lists_again() { gw_tunnel gw-a '.phase1.remote_more_addresses[]' | grep -qx 198.51.100.7; }
+
+# the responder's address is back: the initiator knows, and stays where it is
+responder_finds() {
+	! lists_again || because "the initiator knows the address that is gone" || return 1
+	reload_with gw-b 's/^  - {address: 198.51.100.8}$/  - {address: 198.51.100.7}/' || return 1
+	wait_for 5 lists_again || because "addresses of the peer: $(gw_tunnel gw-a '.phase1.remote_more_addresses')" || return 1
+	path_is 192.0.2.7 198.51.100.1 || because "path: $(path_of gw-a), $(path_of gw-b)"
+}
+
 operator_moves() {
 	reload_with gw-a 's/^  - {address: 192.0.2.8}$/  - {address: 192.0.2.7}/' || return 1
 	gw_ctl gw-a move to-b local 192.0.2.7 >"$work/move.out" 2>&1 || because "$(cat "$work/move.out")" || return 1
@@ -112,6 +122,7 @@ check mobike/ping ping_ok ha 10.2.0.2 5
 check mobike/initiator_loses_its_address while_streaming 60 hb 10.2.0.2 ha 10.1.0.2 initiator_loses
 check mobike/operator_moves_it_back while_streaming 0 ha 10.1.0.2 hb 10.2.0.2 operator_moves
 check mobike/responder_loses_its_address while_streaming 60 ha 10.1.0.2 hb 10.2.0.2 responder_loses 192.0.2.7
+check mobike/address_of_the_responder_is_back responder_finds
 check mobike/move_is_seen seen
 check mobike/refused_to_the_responder refuses 'the peer is the initiator' gw-b to-a local 198.51.100.1
 check mobike/refused_foreign_address refuses 'local.more_addresses' gw-a to-b local 192.0.2.99

@@ -704,6 +704,9 @@ static void take_path(struct ike_engine *e, struct ike_sa *sa, const struct inpu
 		sa->wants |= TASK_BIT(TASK_CHECK_PATH);
 	else
 		children_follow(e, sa, "the peer has moved");
+	/* RFC 4555 3.6: the list is of what the path does not use */
+	if (further(e, sa) != sa->mobike->told)
+		sa->wants |= TASK_BIT(TASK_TELL_ADDRESSES);
 }
 
 uint16_t mobike_on_request(struct ike_engine *e, struct ike_sa *sa, const struct input *in)

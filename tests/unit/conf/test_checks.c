@@ -248,7 +248,7 @@ static void test_mobike_addresses(void)
 		"gw.yaml:30:50: tunnels.paris.local.more_addresses: \"224.0.0.1\" is not an address such as 192.0.2.1 "
 		"or 2001:db8::1");
 	refused("      lifetime: 4h\n", "      lifetime: 4h\n      mobike: maybe\n",
-		"gw.yaml:35:15: tunnels.paris.phase1.mobike: unknown \"maybe\"; known: true, false, yes, no");
+		"gw.yaml:35:15: tunnels.paris.phase1.mobike: unknown \"maybe\"; known: true, false, yes, no, on, off");
 }
 
 static void test_mobike_settings_need_mobike(void)
@@ -298,6 +298,17 @@ static void test_tunnel_to_any_can_only_respond(void)
 		"use respond");
 }
 
+static void test_tunnel_to_any_cannot_be_begun_again(void)
+{
+	char any[SPOILED_BYTES], text[SPOILED_BYTES];
+
+	spoil(base_yaml, "address: 192.0.2.7", "address: any", text);
+	spoil(text, "start: initiate", "start: respond", any);
+	refused_text(spoil(any, "timeout: 4s}", "timeout: 4s, action: restart}", text), base_secrets,
+		"gw.yaml:35:48: tunnels.paris.phase1.dpd.action: with remote.address any nobody knows whom to begin "
+		"with again; use clear");
+}
+
 static void test_tunnel_with_two_children_of_one_name(void)
 {
 	refused("        start: initiate\n",
@@ -337,7 +348,7 @@ static void test_weak_algorithms_need_a_yes(void)
 		"gw.yaml:18:15: manual_sas.to-b.proposal: AES-GCM-256-8 has an ICV of 8 bytes, which is not "
 		"recommended (RFC 8221 5); `allow_weak: true` takes it all the same");
 	refused("    lab_keys: true\n", "    lab_keys: true\n    allow_weak: perhaps\n",
-		"gw.yaml:25:17: manual_sas.to-b.allow_weak: unknown \"perhaps\"; known: true, false, yes, no");
+		"gw.yaml:25:17: manual_sas.to-b.allow_weak: unknown \"perhaps\"; known: true, false, yes, no, on, off");
 }
 
 int main(int argc, char **argv)
@@ -370,6 +381,7 @@ int main(int argc, char **argv)
 		TEST(test_own_addresses),
 		TEST(test_tunnel_identities_equal),
 		TEST(test_tunnel_to_any_can_only_respond),
+		TEST(test_tunnel_to_any_cannot_be_begun_again),
 		TEST(test_tunnel_with_two_children_of_one_name),
 		TEST(test_tunnel_without_a_secret),
 		TEST(test_weak_algorithms_need_a_yes),

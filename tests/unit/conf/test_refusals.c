@@ -28,6 +28,14 @@ static void test_yaml_malformed(void)
 	refused("idle: poll", "\tidle: poll",
 		"gw.yaml:4:3: not YAML: found a tab character that violates indentation while scanning a plain scalar "
 		"(a TAB? indent with spaces)");
+	refused("[\"10.2.0.0/24\"]", "[10.2.0.0/24[tcp/80]]",
+		"gw.yaml:41:39: not YAML: did not find expected ',' or ']' while parsing a flow sequence (a selector "
+		"with "
+		"[ ], or ::? put it into quotes)");
+	refused("[\"10.2.0.0/24\"]", "[::/0]",
+		"gw.yaml:41:28: not YAML: did not find expected node content while parsing a flow node (a selector "
+		"with "
+		"[ ], or ::? put it into quotes)");
 	refused("  eal_args", "\teal_args",
 		"gw.yaml:2:1: not YAML: found character that cannot start any token while scanning for the next token "
 		"(a TAB? indent with spaces)");
@@ -194,7 +202,8 @@ static void test_ike_fragment_size_wrong(void)
 	refused("lifetime: 4h", "fragment_size_ipv6: 1279",
 		"gw.yaml:34:27: tunnels.paris.phase1.fragment_size_ipv6: 1279 is not from 1280 to 9000");
 	refused("lifetime: 4h", "fragmentation: maybe",
-		"gw.yaml:34:22: tunnels.paris.phase1.fragmentation: unknown \"maybe\"; known: true, false, yes, no");
+		"gw.yaml:34:22: tunnels.paris.phase1.fragmentation: unknown \"maybe\"; known: true, false, yes, no, "
+		"on, off");
 }
 
 static void test_dpd_action_wrong(void)
@@ -266,9 +275,10 @@ static void test_word_known_but_not_supported(void)
 /* Interfaces have a setting for each family; the two ends of a tunnel have one. */
 static void test_address_of_the_other_family(void)
 {
-	refused("192.0.2.1/24", "2001:db8::1/64", "gw.yaml:8:54: interfaces.wan.address: IPv6 is not supported here");
+	refused("192.0.2.1/24", "2001:db8::1/64",
+		"gw.yaml:8:54: interfaces.wan.address: an IPv6 address goes into address6");
 	refused("address: 192.0.2.1/24", "address6: 192.0.2.1/24",
-		"gw.yaml:8:55: interfaces.wan.address6: IPv4 is not supported here");
+		"gw.yaml:8:55: interfaces.wan.address6: an IPv4 address goes into address");
 	refused("address: 192.0.2.7", "address: 2001:db8::7",
 		"gw.yaml:31:23: tunnels.paris.remote.address: 2001:db8::7 is not of the family of local.address");
 	refused("0.0.0.0/0", "\"::/0\"", "gw.yaml:10:27: routes[0].via: 192.0.2.254 is not of the same family as ::/0");

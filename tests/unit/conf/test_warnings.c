@@ -131,7 +131,7 @@ static void test_warning_sides_overlap(void)
 /* A spoke of a hub. */
 static void test_warning_not_of_a_side_inside_the_other(void)
 {
-	warned("remote_selectors: [\"10.2.0.0/24\"]", "remote_selectors: [0.0.0.0/0]", NULL);
+	warned("remote_selectors: [\"10.2.0.0/24\"]", "remote_selectors: [10.0.0.0/13]", NULL);
 	warned("local_selectors: [10.1.0.0/24]\n    remote_selectors: [10.3.0.0/24]",
 		"local_selectors: [10.0.0.0/8]\n    remote_selectors: [10.3.0.0/24]", NULL);
 }
@@ -148,7 +148,7 @@ static void test_warning_tunnels_overlap(void)
 			       "tunnel lyon, which comes first and wins";
 
 	warned("tunnels:\n", SECOND_TUNNEL("10.1.0.0/24", "10.2.0.0/24"), expected);
-	warned("tunnels:\n", SECOND_TUNNEL("10.1.0.0/24", "0.0.0.0/0"), expected);
+	warned("tunnels:\n", SECOND_TUNNEL("10.1.0.0/24", "10.0.0.0/13"), expected);
 	warned("tunnels:\n", SECOND_TUNNEL("10.1.0.0/25", "10.2.0.128-10.2.1.7"), expected);
 	/* apart, narrower first, and apart by one side or by protocol */
 	warned("tunnels:\n", SECOND_TUNNEL("10.1.0.0/24", "10.4.0.0/24"), NULL);
@@ -361,6 +361,62 @@ static void test_warning_readme_has_none(void)
 	free(page);
 }
 
+/* ---- policies ---- */
+
+#define WEB_BYPASS "  - {name: web, action: bypass, local_selectors: [10.1.0.0/24], remote_selectors: [10.9.0.0/24]}\n"
+
+/* A protect entry replaces the rule of its tunnel: what it does not name goes elsewhere. */
+static void test_warning_protect_leaves_a_part_out(void)
+{
+	warned(WEB_BYPASS,
+		"  - {name: web, action: protect, target: paris, remote_selectors: [\"10.2.0.0/24[tcp/80]\"]}\n",
+		"gw.yaml:14:5: policies.web: its selectors leave out a part of 10.1.0.0/24 === 10.2.0.0/24 of paris, "
+		"which no longer protects it");
+	warned(WEB_BYPASS,
+		"  - {name: web, action: protect, target: paris, remote_selectors: [\"10.2.0.0/24[tcp/80]\"]}\n"
+		"  - {name: inet, action: bypass, local_selectors: [10.1.0.0/24], remote_selectors: [0.0.0.0/0]}\n",
+		"gw.yaml:14:5: policies.web: its selectors leave out a part of 10.1.0.0/24 === 10.2.0.0/24 of paris, "
+		"which no longer protects it: policy inet sends it in clear");
+}
+
+static void test_warning_not_of_protect_entries_that_cover_together(void)
+{
+	warned(WEB_BYPASS,
+		"  - {name: web, action: protect, target: paris, remote_selectors: [\"10.2.0.0/24[tcp]\"]}\n"
+		"  - {name: ping, action: bypass, local_selectors: [10.1.0.9], remote_selectors: "
+		"[\"10.2.0.0/24[icmp]\"]}\n"
+		"  - {name: low, action: protect, target: paris, remote_selectors: [10.2.0.0/25]}\n"
+		"  - {name: high, action: protect, target: paris, remote_selectors: [10.2.0.128-10.2.0.255]}\n",
+		NULL);
+	warned("target: to-b}", "target: to-b, local_selectors: [10.1.0.0/24]}", NULL);
+}
+
+static void test_warning_protect_reaches_beyond_its_target(void)
+{
+	warned("target: to-b}", "target: to-b, local_selectors: [0.0.0.0/0], remote_selectors: [0.0.0.0/0]}",
+		"gw.yaml:15:5: policies.lab: reaches outside of the selectors of to-b: such packets end as "
+		"selector_out");
+}
+
+static void test_warning_clear_entry_behind_its_tunnel(void)
+{
+	warned("remote_selectors: [10.9.0.0/24]", "remote_selectors: [\"10.2.0.0/24[tcp/25]\"]",
+		"gw.yaml:14:5: policies.web: never reached: tunnel paris stands before; name it in a protect entry "
+		"behind this one");
+	warned("remote_selectors: [10.9.0.0/24]", "remote_selectors: [\"10.2.0.0/23[tcp/25]\"]", NULL);
+	/* named behind it */
+	warned(WEB_BYPASS,
+		"  - {name: web, action: discard, local_selectors: [10.1.0.0/24], remote_selectors: "
+		"[\"10.2.0.0/24[tcp/25]\"]}\n  - {name: all, action: protect, target: paris}\n",
+		NULL);
+	char text[SPOILED_BYTES], again[SPOILED_BYTES];
+	spoil(sound_yaml(), "  - {name: lab, action: protect, target: to-b}\n", "", text);
+	warned_text(spoil(text, "remote_selectors: [10.9.0.0/24]", "remote_selectors: [10.3.0.7]", again),
+		sound_secrets,
+		"gw.yaml:14:5: policies.web: never reached: manual SA to-b stands before; name it in a protect entry "
+		"behind this one");
+}
+
 int main(int argc, char **argv)
 {
 	static const struct test tests[] = {
@@ -382,6 +438,10 @@ int main(int argc, char **argv)
 		TEST(test_warning_weak_offers_of_a_tunnel),
 		TEST(test_warning_weak_offers_of_phase1),
 		TEST(test_warning_esn_offered_without_a_window),
+		TEST(test_warning_protect_leaves_a_part_out),
+		TEST(test_warning_not_of_protect_entries_that_cover_together),
+		TEST(test_warning_protect_reaches_beyond_its_target),
+		TEST(test_warning_clear_entry_behind_its_tunnel),
 	};
 
 	return test_main("conf_warnings", tests, ARRAY_LEN(tests), argc, argv);

@@ -119,7 +119,15 @@ void sa_flags_acknowledge(struct sa *sa, uint32_t flags)
 	fake.acknowledged |= flags;
 }
 
-void sa_age(struct sa *sa, uint64_t now_ns)
+uint32_t sa_flag_news(const struct ipsec *ips)
+{
+	static uint32_t news;
+
+	(void)ips;
+	return ++news;
+}
+
+uint64_t sa_age(struct sa *sa, uint64_t now_ns)
 {
 	uint32_t *flags = &fake.stats[sa->direction].flags;
 
@@ -129,6 +137,7 @@ void sa_age(struct sa *sa, uint64_t now_ns)
 		*flags |= SA_SOFT_EXPIRED;
 	if (sa->hard_ns && now_ns - sa->born_ns >= sa->hard_ns)
 		*flags |= SA_HARD_EXPIRED;
+	return 0;
 }
 
 uint8_t datapath_worker_predict(const struct datapath *dp, const struct addr *local, const struct addr *remote)

@@ -68,6 +68,9 @@ static void test_explain_parse_icmp_is_a_ping_unless_said(void)
 	CU_ASSERT_EQUAL(parse("10.1.0.2 10.2.0.2 icmp 3 4"), 0);
 	CU_ASSERT_EQUAL(request.query.sport, 3);
 	CU_ASSERT_EQUAL(request.query.dport, 4);
+	CU_ASSERT_EQUAL(parse("2001:db8::1 2001:db8::2 icmp"), 0);
+	CU_ASSERT_EQUAL(request.query.protocol, 58);
+	CU_ASSERT_EQUAL(request.query.sport, 128);
 	CU_ASSERT_TRUE(refused("10.1.0.2 10.2.0.2 icmp 300 0", "explain: no ICMP type or code: \"300\""));
 }
 

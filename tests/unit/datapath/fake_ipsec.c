@@ -192,6 +192,11 @@ const struct path *sa_path(const struct sa *sa)
 	return sa->path;
 }
 
+struct egress sa_egress(const struct sa *sa)
+{
+	return (struct egress){ sa->path->neighbour, sa->path->port, sa->path->mtu };
+}
+
 bool sa_selectors_match(const struct sa *sa, const struct flow *flow)
 {
 	(void)flow;

@@ -294,6 +294,32 @@ static void test_limits_warn_before_the_sequence_ends(void)
 	}
 }
 
+/* Who looks after flags need not look at every SA. */
+static void test_limits_of_packets_are_news(void)
+{
+	struct rig_options o = options_of(false);
+	struct rig_pair p;
+
+	o.lifetime_out = (struct sa_lifetime){ .soft_packets = 1, .soft_ns = SECOND };
+	rig_pair_open(&p, &o);
+	uint32_t before = sa_flag_news(p.out_ips);
+	CU_ASSERT_EQUAL(one_through(&p, &o), DROP_NONE);
+	CU_ASSERT_EQUAL(sa_flag_news(p.out_ips), before);
+	CU_ASSERT_EQUAL(one_through(&p, &o), DROP_NONE);
+	CU_ASSERT_NOT_EQUAL(sa_flag_news(p.out_ips), before);
+	CU_ASSERT_EQUAL(flags_of(p.out), SA_SOFT_EXPIRED);
+	/* what control raises itself, and paths, are none */
+	before = sa_flag_news(p.out_ips);
+	sa_flags_acknowledge(p.out, SA_SOFT_EXPIRED);
+	sa_age(p.out, BORN);
+	sa_age(p.out, BORN + SECOND);
+	CU_ASSERT_EQUAL(flags_of(p.out), SA_SOFT_EXPIRED);
+	sa_path_publish(p.out_ips, p.out, path_create(&sa_path(p.out)->spec, 1400, 1, 2));
+	CU_ASSERT_EQUAL(sa_flag_news(p.out_ips), before);
+	CU_ASSERT_EQUAL(flags_of(p.out), SA_SOFT_EXPIRED);
+	rig_pair_close(&p);
+}
+
 static void test_limits_flags_survive_a_new_path(void)
 {
 	struct rig_options o = options_of(false);
@@ -324,6 +350,7 @@ int main(int argc, char **argv)
 		TEST(test_limits_in_the_middle_of_a_burst),
 		TEST(test_limits_sequence_ends_and_never_wraps),
 		TEST(test_limits_warn_before_the_sequence_ends),
+		TEST(test_limits_of_packets_are_news),
 		TEST(test_limits_flags_survive_a_new_path),
 	};
 

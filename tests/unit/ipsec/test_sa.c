@@ -376,16 +376,16 @@ static void test_sa_age_raises_what_is_due(void)
 	struct rig_pair p;
 
 	rig_pair_open(&p, &o);
-	sa_age(p.out, 5000);
-	sa_age(p.in, 5000);
-	sa_age(p.out, 5099);
+	CU_ASSERT_EQUAL(sa_age(p.out, 5000), 5100);
+	CU_ASSERT_EQUAL(sa_age(p.in, 5000), UINT64_MAX);
+	CU_ASSERT_EQUAL(sa_age(p.out, 5099), 5100);
 	CU_ASSERT_EQUAL(flags_of(p.out), 0);
-	sa_age(p.out, 5100);
+	CU_ASSERT_EQUAL(sa_age(p.out, 5100), 5300);
 	CU_ASSERT_EQUAL(flags_of(p.out), SA_SOFT_EXPIRED);
 	sa_flags_acknowledge(p.out, SA_SOFT_EXPIRED);
 	sa_age(p.out, 5299);
 	CU_ASSERT_EQUAL(flags_of(p.out), 0); /* said once */
-	sa_age(p.out, 5300);
+	CU_ASSERT_EQUAL(sa_age(p.out, 5300), UINT64_MAX);
 	CU_ASSERT_EQUAL(flags_of(p.out), SA_HARD_EXPIRED);
 	sa_age(p.in, UINT64_MAX);
 	CU_ASSERT_EQUAL(flags_of(p.in), 0);

@@ -227,6 +227,43 @@ static void test_sad_foreign_spis_as_many_as_slots(void)
 	ipsec_free(ips);
 }
 
+/* Questions of a burst, of ours and of foreign ones and of none, are answered as each alone is. */
+static void test_sad_burst_answers_as_each_look_up(void)
+{
+	enum { SAS = 3000, BURST = 64 };
+	struct ipsec *ips = rig_ipsec(1, 4096, 1);
+	struct ipsec_worker *w = ipsec_worker_create(ips, 0);
+	const uint8_t ip[20] = { 0x45, [16] = 198, 51, 100, 2 };
+	static struct sa *sas[SAS];
+	uint32_t wrong = 0;
+
+	for (uint32_t i = 0; i < SAS; i++) {
+		struct sad_question questions[BURST];
+		struct sa *found[BURST];
+		sas[i] = inbound(ips, i % 3 ? 0xc0001000 + 7 * i : spi_reserve(ips, WORKER_NONE));
+		CU_ASSERT_EQUAL_FATAL(sad_insert(ips, sas[i]), 0);
+		/* places become free, and are taken by others */
+		if (i % 5 == 4)
+			sad_retire(ips, sas[i - 2]);
+		for (uint32_t k = 0; k < BURST; k++) {
+			uint32_t of = (i * 31 + k * 17) % (i + 1);
+			bool gone = of % 5 == 2 && of + 2 <= i, none = k % 16 == 15;
+			uint32_t spi = none ? 0xd0000000 + k : gone ? RIG_SPI : sa_spi(sas[of]);
+			questions[k] = (struct sad_question){ .spi = spi, .protocol = PROTOCOL_ESP, .ip = ip };
+			found[k] = (struct sa *)&wrong;
+			wrong += !gone && !none && sad_lookup(ips, &questions[k]) != sas[of];
+		}
+		sad_lookup_burst(ips, questions, BURST, found);
+		for (uint32_t k = 0; k < BURST; k++)
+			wrong += found[k] != sad_lookup(ips, &questions[k]);
+		ipsec_worker_quiescent(w);
+		reclaim_poll(ips);
+	}
+	CU_ASSERT_EQUAL(wrong, 0);
+	ipsec_worker_free(w);
+	ipsec_free(ips);
+}
+
 static void test_sad_foreign_spi_comes_again_before_the_worker_is_quiescent(void)
 {
 	struct ipsec *ips = rig_ipsec(1, 256, 1);
@@ -315,24 +352,22 @@ static void test_sad_foreign_spi_in_each_table(void)
 	ipsec_free(ips);
 }
 
-/* As many as there may be, each with the same address and SPI. */
+/* Each with the same address and SPI. */
 static void test_sad_foreign_spi_in_every_table(void)
 {
 	const struct rig_options o = { .spi = 0 };
 	struct ipsec *ips = rig_ipsec(1, 512, 1);
-	struct sa *sa;
+	static const uint16_t far[] = { 4095, 4096, 65535 };
+	struct sa *sas[300];
 
-	for (uint16_t t = 0; t < 256; t++) {
-		sa = inbound_at(ips, o, "192.0.2.1");
-		sa->table_id = t;
-		CU_ASSERT_EQUAL(sad_insert(ips, sa), 0);
-		CU_ASSERT_PTR_EQUAL(find_in(ips, t, RIG_SPI, PROTOCOL_ESP, "192.0.2.1"), sa);
+	for (uint16_t t = 0; t < ARRAY_LEN(sas); t++) {
+		sas[t] = inbound_at(ips, o, "192.0.2.1");
+		sas[t]->table_id = t < 297 ? t : far[t - 297];
+		CU_ASSERT_EQUAL(sad_insert(ips, sas[t]), 0);
 	}
-	sa = inbound_at(ips, o, "192.0.2.1");
-	sa->table_id = 256;
-	CU_ASSERT_EQUAL(sad_insert(ips, sa), -ERANGE);
-	CU_ASSERT_PTR_NULL(find_in(ips, 256, RIG_SPI, PROTOCOL_ESP, "192.0.2.1"));
-	sa_free(sa);
+	for (uint16_t t = 0; t < ARRAY_LEN(sas); t++)
+		CU_ASSERT_PTR_EQUAL(find_in(ips, sas[t]->table_id, RIG_SPI, PROTOCOL_ESP, "192.0.2.1"), sas[t]);
+	CU_ASSERT_PTR_NULL(find_in(ips, 297, RIG_SPI, PROTOCOL_ESP, "192.0.2.1"));
 	ipsec_free(ips);
 }
 
@@ -417,6 +452,7 @@ int main(int argc, char **argv)
 		TEST(test_sad_same_spi_twice_is_refused),
 		TEST(test_sad_foreign_spis),
 		TEST(test_sad_foreign_spis_as_many_as_slots),
+		TEST(test_sad_burst_answers_as_each_look_up),
 		TEST(test_sad_foreign_spi_comes_again_before_the_worker_is_quiescent),
 		TEST(test_sad_foreign_spi_at_each_destination_and_protocol),
 		TEST(test_sad_foreign_spi_in_each_table),

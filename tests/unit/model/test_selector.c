@@ -20,9 +20,9 @@ static void test_selector_round_trips_through_text(void)
 {
 	static const char *const texts[] = { "10.1.0.0/24", "10.1.0.5", "10.1.0.5-10.1.0.9", "0.0.0.0/0", "::/0",
 		"2001:db8::/32", "2001:db8::1-2001:db8::5", "10.1.0.0/24[tcp]", "10.1.0.0/24[tcp/80]",
-		"10.1.0.0/24[udp/1000-2000]", "10.1.0.0/24[icmp]", "::/0[ipv6-icmp/32768]", "10.0.0.0/8[89]",
-		"10.0.0.0/8[tcp/opaque]", "10.0.0.0/8[gre]", "10.0.0.0/8[255]", "10.0.0.0/8[tcp/0]",
-		"10.0.0.0/8[tcp/65535]" };
+		"10.1.0.0/24[udp/1000-2000]", "10.1.0.0/24[icmp]", "::/0[ipv6-icmp/32768]", "10.0.0.0/8[protocol 89]",
+		"10.0.0.0/8[tcp/opaque]", "10.0.0.0/8[gre]", "10.0.0.0/8[protocol 255]", "::/0[protocol 1]",
+		"10.0.0.0/8[tcp/0]", "10.0.0.0/8[tcp/65535]" };
 	char text[SELECTOR_TEXT_MAX];
 
 	for (size_t i = 0; i < ARRAY_LEN(texts); i++) {
@@ -47,6 +47,25 @@ static void test_selector_shortens_other_spellings(void)
 	}
 }
 
+static void test_selector_icmp_is_that_of_its_addresses(void)
+{
+	CU_ASSERT_EQUAL(selector_of("10.1.0.0/24[icmp]").protocol, 1);
+	CU_ASSERT_EQUAL(selector_of("2001:db8::/64[icmp]").protocol, 58);
+	CU_ASSERT_EQUAL(selector_of("2001:db8::/64[icmp/32768]").protocol, 58);
+	CU_ASSERT_EQUAL(selector_of("2001:db8::/64[icmpv6]").protocol, 58);
+	CU_ASSERT_EQUAL(selector_of("2001:db8::/64[1]").protocol, 1);
+}
+
+static void test_selector_bare_number_is_shown_as_a_protocol(void)
+{
+	char text[SELECTOR_TEXT_MAX];
+	struct selector s = selector_of("10.1.0.0/24[25]");
+
+	CU_ASSERT_STRING_EQUAL(selector_format(&s, text), "10.1.0.0/24[protocol 25]");
+	s = selector_of("10.1.0.0/24[132/5]");
+	CU_ASSERT_STRING_EQUAL(selector_format(&s, text), "10.1.0.0/24[sctp/5]");
+}
+
 static void test_selector_refuses_other_text(void)
 {
 	static const char *const bad[] = { "", "any", "10.1.0.0/33", "10.1.0.9-10.1.0.5", "10.1.0.0-2001:db8::1",
@@ -54,7 +73,8 @@ static void test_selector_refuses_other_text(void)
 		"10.1.0.0/24[tcp]x", "10.1.0.0/24[tcpp]", "10.1.0.0/24[256]", "10.1.0.0/24[-1]", "10.1.0.0/24[tcp/]",
 		"10.1.0.0/24[tcp/65536]", "10.1.0.0/24[tcp/80-79]", "10.1.0.0/24[tcp/80-]", "10.1.0.0/24[tcp/-80]",
 		"10.1.0.0/24[0/80]", "10.1.0.0/24[/80]", "10.1.0.0/24[tcp/ 80]", "10.1.0.0/24 [tcp]", "[tcp]",
-		"10.1.0.0/24[tcp/80][tcp/81]", "10.1.0.0/24[tcp/opaque1]",
+		"10.1.0.0/24[protocol]", "10.1.0.0/24[protocol tcp]", "10.1.0.0/24[tcp/80][tcp/81]",
+		"10.1.0.0/24[tcp/opaque1]",
 		"ffff:ffff:ffff:ffff:ffff:ffff:ffff:ffff-ffff:ffff:ffff:ffff:ffff:ffff:ffff:ffff0000000000" };
 	struct selector s = { .protocol = 99 };
 
@@ -368,6 +388,8 @@ int main(int argc, char **argv)
 	static const struct test tests[] = {
 		TEST(test_selector_round_trips_through_text),
 		TEST(test_selector_shortens_other_spellings),
+		TEST(test_selector_icmp_is_that_of_its_addresses),
+		TEST(test_selector_bare_number_is_shown_as_a_protocol),
 		TEST(test_selector_refuses_other_text),
 		TEST(test_selector_longest_text_fits),
 		TEST(test_selector_valid_refuses_nonsense),

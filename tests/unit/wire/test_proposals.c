@@ -198,11 +198,21 @@ static void test_long_offer_is_cut(void)
 {
 	CU_ASSERT_EQUAL_FATAL(message_decode(long_offer(200, 3), &message, &error), 0);
 	CU_ASSERT_EQUAL(message.sa.count, PROPOSALS_MAX);
+	CU_ASSERT_TRUE(message.sa.cut);
 	CU_ASSERT_EQUAL(message.sa.items[PROPOSALS_MAX - 1].number, PROPOSALS_MAX);
 	CU_ASSERT_EQUAL_FATAL(message_decode(long_offer(2, 255), &message, &error), 0);
 	CU_ASSERT_EQUAL(message.sa.count, 2);
+	CU_ASSERT_TRUE(message.sa.cut);
 	CU_ASSERT_EQUAL(message.sa.items[1].count, PROPOSAL_TRANSFORMS_MAX);
 	CU_ASSERT_EQUAL(message.sa.items[1].transforms[PROPOSAL_TRANSFORMS_MAX - 1].id, PROPOSAL_TRANSFORMS_MAX - 1);
+}
+
+static void test_offer_as_long_as_there_is_room_is_whole(void)
+{
+	CU_ASSERT_EQUAL_FATAL(message_decode(long_offer(PROPOSALS_MAX, PROPOSAL_TRANSFORMS_MAX), &message, &error), 0);
+	CU_ASSERT_EQUAL(message.sa.count, PROPOSALS_MAX);
+	CU_ASSERT_EQUAL(message.sa.items[PROPOSALS_MAX - 1].count, PROPOSAL_TRANSFORMS_MAX);
+	CU_ASSERT_FALSE(message.sa.cut);
 }
 
 static void test_fault_behind_the_cut_is_found(void)
@@ -242,6 +252,7 @@ int main(int argc, char **argv)
 		TEST(test_unknown_transform_is_kept),
 		TEST(test_unknown_protocol_is_kept_without_spi),
 		TEST(test_long_offer_is_cut),
+		TEST(test_offer_as_long_as_there_is_room_is_whole),
 		TEST(test_fault_behind_the_cut_is_found),
 		TEST(test_second_sa_is_refused),
 	};
