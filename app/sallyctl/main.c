@@ -42,7 +42,7 @@ static void print_help(FILE *out)
 {
 	char words[256];
 
-	fputs("usage: sallyctl [--socket PATH] [--json] COMMAND ...\n"
+	fputs("usage: sallyctl [--socket PATH] [--json] [--wait SECONDS] COMMAND ...\n"
 	      "  --socket PATH   control socket (" DEFAULT_SOCKET ")\n"
 	      "  --json          the answer as JSON\n"
 	      "  --wait SECONDS  initiate: wait until the tunnel is up or has failed\n"
@@ -249,16 +249,21 @@ static void state_describe(const json_t *answer, char *ret_text, size_t capacity
 	const json_t *tunnel = json_array_get(json_object_get(json_object_get(answer, "result"), "tunnels"), 0);
 	const char *phase1 = state_of(json_object_get(tunnel, "phase1"));
 	const char *phase2 = state_of(json_array_get(json_object_get(tunnel, "phase2"), 0));
+	char silence[256];
+	size_t len;
 
 	if (!strcmp(phase1, "up"))
 		snprintf(ret_text, capacity, "phase 1 up, phase 2 %s", phase2);
 	else
 		snprintf(ret_text, capacity, "phase 1 %s", *phase1 ? phase1 : "unknown");
+	len = strlen(ret_text);
+	if (unanswered_describe(json_object_get(tunnel, "phase1"), silence, sizeof(silence)))
+		snprintf(ret_text + len, capacity - len, ", %s", silence);
 }
 
 static int wait_ended(const struct call *call, int outcome, const json_t *answer)
 {
-	char state[96];
+	char state[384];
 
 	if (!answer) {
 		fprintf(stderr, "sallyctl: %s closed the connection\n", call->socket);

@@ -12,6 +12,8 @@ void render_trace(FILE *out, const json_t *result);
 void render_explain(FILE *out, const json_t *result);
 void render_workers(FILE *out, const json_t *result);
 void render_tunnels(FILE *out, const json_t *result, bool detail);
+/* "IKE_SA_INIT sent 4 times without an answer; ..." of a tunnel's phase1. False: no message waits for its answer. */
+bool unanswered_describe(const json_t *phase1, char *ret_text, size_t capacity);
 
 /* ---- tables ---- */
 

@@ -36,12 +36,25 @@ static void print_state(FILE *out, const char *label, const json_t *phase)
 	fprintf(out, "  %-8s %-12s", label, state);
 }
 
+bool unanswered_describe(const json_t *phase1, char *ret_text, size_t capacity)
+{
+	const json_t *request = json_object_get(phase1, "unanswered");
+	bool hint = has_text(request, "hint");
+
+	if (!json_is_object(request))
+		return false;
+	snprintf(ret_text, capacity, "%s sent %" JSON_INTEGER_FORMAT " times without an answer%s%s",
+		text_of(request, "exchange"), json_integer_value(json_object_get(request, "sent")), hint ? "; " : "",
+		hint ? text_of(request, "hint") : "");
+	return true;
+}
+
 /* Who the peer proved to be, under which IKE SA, and where NAT was found. */
 static void print_phase1(FILE *out, const json_t *phase)
 {
 	bool nat_local = json_is_true(json_object_get(phase, "nat_local"));
 	bool nat_remote = json_is_true(json_object_get(phase, "nat_remote"));
-	char addresses[2 * 48], more[8 * 48];
+	char addresses[2 * 48], more[8 * 48], silence[256];
 
 	print_state(out, "Phase 1", phase);
 	if (strcmp(text_of(phase, "state"), "down") != 0)
@@ -51,6 +64,8 @@ static void print_phase1(FILE *out, const json_t *phase)
 	if (has_text(phase, "remote_id"))
 		fprintf(out, "  peer %s", text_of(phase, "remote_id"));
 	fputc('\n', out);
+	if (unanswered_describe(phase, silence, sizeof(silence)))
+		fprintf(out, "  %-8s %-12s %s\n", "", "", silence);
 	if (has_text(phase, "spi_i"))
 		fprintf(out, "  %-8s %-12s SPIs %s %s\n", "", "", text_of(phase, "spi_i"), text_of(phase, "spi_r"));
 	if (json_array_size(json_object_get(phase, "virtual_ips")))
@@ -79,7 +94,9 @@ static void print_phase2(FILE *out, const json_t *phase)
 		table_cell(json_object_get(phase, "remote_selectors"), remote, sizeof(remote)));
 	if (has_text(phase, "spi_in") || has_text(phase, "spi_out"))
 		fprintf(out, "  %-8s %-12s %s  %s  SPI in %s out %s\n", "", "", text_of(phase, "suite"),
-			!strcmp(text_of(phase, "encap"), "udp") ? "UDP-encapsulated ESP" : "ESP",
+			!strcmp(text_of(phase, "protocol"), "ah") ? "AH"
+			: !strcmp(text_of(phase, "encap"), "udp") ? "UDP-encapsulated ESP"
+								  : "ESP",
 			text_of(phase, "spi_in"), text_of(phase, "spi_out"));
 }
 

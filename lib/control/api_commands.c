@@ -174,10 +174,10 @@ static json_t *move(struct command_call *call)
 
 static json_t *report_json(const struct reload_report *p)
 {
-	return json_pack("{s:I,s:I,s:I,s:I,s:I,s:I,s:I,s:I,s:i}", "sas_added", (json_int_t)p->sas_added, "sas_replaced",
-		(json_int_t)p->sas_replaced, "sas_removed", (json_int_t)p->sas_removed, "sas_kept",
-		(json_int_t)p->sas_kept, "rules", (json_int_t)p->rules, "routes", (json_int_t)p->routes,
-		"neighbours_added", (json_int_t)p->neighbours_added, "neighbours_removed",
+	return json_pack("{s:I,s:I,s:I,s:I,s:I,s:I,s:I,s:I,s:i}", "manual_sas_added", (json_int_t)p->sas_added,
+		"manual_sas_replaced", (json_int_t)p->sas_replaced, "manual_sas_removed", (json_int_t)p->sas_removed,
+		"manual_sas_kept", (json_int_t)p->sas_kept, "rules", (json_int_t)p->rules, "routes",
+		(json_int_t)p->routes, "neighbours_added", (json_int_t)p->neighbours_added, "neighbours_removed",
 		(json_int_t)p->neighbours_removed, "workers", (int)p->workers);
 }
 

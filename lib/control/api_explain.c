@@ -279,6 +279,14 @@ static void step_receive(struct way *w, const struct datapath_query *q, const st
 		e->local || e->port == DATAPATH_PORT_ANY ? json_null() : json_string(port_name(w->control, e->port)));
 }
 
+/* Of a rule that asks for an SA when it has none, and keeps packets meanwhile (await.c of the packet path). */
+static bool is_held(const struct way *w, const struct datapath_explanation *e)
+{
+	return e->clear.end == DATAPATH_END_DROPPED && e->clear.reason == DROP_NO_SA && e->clear.protect &&
+	       e->leaving.matched && e->leaving.rule < w->policy->rule_count &&
+	       w->policy->rules[e->leaving.rule].awaits;
+}
+
 static json_t *way_clear(const struct control *c, const struct policy *policy, const struct datapath_query *q,
 	const struct datapath_explanation *e)
 {
@@ -288,7 +296,12 @@ static json_t *way_clear(const struct control *c, const struct policy *policy, c
 	step_rule(&w, "leaving", &e->leaving);
 	step_rule(&w, "arriving", &e->arriving);
 	steps_walk(&w, &e->clear, &q->dst);
-	verdict_walk(&w, &e->clear, NULL);
+	if (is_held(&w, e))
+		verdict(&w, DROP_NO_SA, "would be: held up to %d s for an SA of %s, else dropped: %s (%s)",
+			DATAPATH_AWAIT_S, slot_name(c, e->clear.tunnel_slot), drop_keyword(DROP_NO_SA),
+			drop_text(DROP_NO_SA));
+	else
+		verdict_walk(&w, &e->clear, NULL);
 	return w.object;
 }
 

@@ -48,9 +48,24 @@ static json_t *addresses(const struct addr *items, size_t count)
 	return array;
 }
 
+/* The request that waits for its answer, from its second transmission on, and what the packet path knows of the way. */
+static json_t *unanswered(const struct control *c, const struct ike_tunnel_status *s)
+{
+	struct datapath_neighbour hop;
+	char hint[128] = "";
+	int rc;
+
+	if (s->request_sent < 2)
+		return json_null();
+	rc = datapath_next_hop_read(c->dp, &s->remote.addr, &hop);
+	hint_silence(c->config, &s->remote.addr, rc, &hop, hint, sizeof(hint));
+	return json_pack("{s:s,s:I,s:s}", "exchange", exchange_name(s->request_exchange), "sent",
+		(json_int_t)s->request_sent, "hint", hint);
+}
+
 static json_t *phase1(const struct control *c, const struct tunnel_profile *profile, const struct ike_tunnel_status *s)
 {
-	return json_pack("{s:s,s:s,s:o,s:o,s:o,s:o,s:o,s:o,s:o,s:o,s:b,s:b,s:b,s:o,s:I}", "state",
+	return json_pack("{s:s,s:s,s:o,s:o,s:o,s:o,s:o,s:o,s:o,s:o,s:b,s:b,s:b,s:o,s:o,s:I}", "state",
 		phase_state_name(s->phase1), "role",
 		s->phase1 == PHASE_DOWN ? "none"
 		: s->initiator          ? "initiator"
@@ -60,7 +75,8 @@ static json_t *phase1(const struct control *c, const struct tunnel_profile *prof
 		endpoint_text(&s->local, &profile->local_addr), "remote",
 		endpoint_text(&s->remote, &profile->remote_addr), "remote_id", json_text(s->remote_id), "virtual_ips",
 		addresses(s->virtual, ARRAY_LEN(s->virtual)), "nat_local", s->local_nat, "nat_remote", s->remote_nat,
-		"mobike", s->mobike, "remote_more_addresses", addresses(s->remotes, s->remotes_count), "up_seconds",
+		"mobike", s->mobike, "remote_more_addresses", addresses(s->remotes, s->remotes_count), "unanswered",
+		unanswered(c, s), "up_seconds",
 		(json_int_t)(s->phase1 == PHASE_UP ? seconds_since(c, s->up_since_ns) : 0));
 }
 
@@ -70,10 +86,10 @@ static json_t *phase2(const struct control *c, const struct child_profile *profi
 	const struct selector_list *local = s->local.count ? &s->local : &profile->local;
 	const struct selector_list *remote = s->remote.count ? &s->remote : &profile->remote;
 
-	return json_pack("{s:s,s:s,s:o,s:o,s:o,s:o,s:o,s:s,s:I}", "name", profile->name, "state",
+	return json_pack("{s:s,s:s,s:o,s:o,s:o,s:o,s:o,s:s,s:s,s:I}", "name", profile->name, "state",
 		phase_state_name(s->state), "suite", json_text(s->suite), "spi_in", spi_text(s->spi_in, 8), "spi_out",
 		spi_text(s->spi_out, 8), "local_selectors", selectors(local), "remote_selectors", selectors(remote),
-		"encap", s->udp_encap ? "udp" : "none", "up_seconds",
+		"protocol", s->ah ? "ah" : "esp", "encap", s->udp_encap ? "udp" : "none", "up_seconds",
 		(json_int_t)(s->state == PHASE_UP ? seconds_since(c, s->up_since_ns) : 0));
 }
 

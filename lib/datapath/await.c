@@ -4,7 +4,6 @@
  * have had at once. */
 #include "stages_priv.h"
 
-#define AWAIT_S      3    /* as long as a TCP SYN waits until it is sent for the third time */
 #define AWAIT_STEP_S 1000 /* looks for SAs a second */
 
 static uint8_t *cell_of(struct awaiting *a, uint32_t tunnel)
@@ -28,7 +27,7 @@ bool await_push(
 	if (unlikely(w->trace != NULL))
 		trace_push(w, m, TRACE_AWAITS, tunnel, 0);
 	a->items[a->count++] = (struct awaiting_packet){ .m = m,
-		.until_cycles = w->now_cycles + AWAIT_S * w->dp->cycles_per_s,
+		.until_cycles = w->now_cycles + DATAPATH_AWAIT_S * w->dp->cycles_per_s,
 		.tunnel = tunnel,
 		.reason = note->reason,
 		.told = note->told,

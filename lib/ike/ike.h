@@ -234,7 +234,7 @@ struct ike_child_status {
 	struct selector_list local, remote; /* negotiated */
 	char suite[128];
 	uint64_t up_since_ns;
-	bool udp_encap;
+	bool udp_encap, ah;
 };
 
 /* Further addresses of a peer (RFC 4555 3.4); what it tells beyond is not used. */
@@ -254,6 +254,8 @@ struct ike_tunnel_status {
 	uint8_t remotes_count; /* further addresses the peer told us */
 	struct addr remotes[IKE_REMOTES_MAX];
 	uint64_t up_since_ns;
+	uint32_t request_sent;    /* times our request that no answer has come to was sent; 0: none is on its way */
+	uint8_t request_exchange; /* its exchange */
 	uint32_t child_count;
 	struct ike_child_status children[CHILDREN_MAX];
 	uint32_t peer_count;        /* of a tunnel that serves many */

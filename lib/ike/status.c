@@ -184,6 +184,7 @@ static void fill_child(const struct child_sa *child, struct ike_child_status *re
 	snprintf(ret->suite, sizeof(ret->suite), "%.127s", suite_format(&child->suite, text));
 	ret->up_since_ns = child->up_since_ns;
 	ret->udp_encap = child->udp_encap;
+	ret->ah = child->protocol == PROTOCOL_AH;
 }
 
 /* Of several of an index the newest that is up. */
@@ -224,6 +225,8 @@ static void fill_sa(const struct ike_sa *sa, struct ike_tunnel_status *ret)
 	memcpy(ret->virtual, sa->virtual, sizeof(ret->virtual));
 	if (sa->remote_id.type)
 		identity_format(&sa->remote_id, ret->remote_id);
+	ret->request_sent = sa->outbox.request ? sa->outbox.tries : 0;
+	ret->request_exchange = sa->outbox.request ? sa->outbox.request_exchange : 0;
 	fill_children(sa, ret);
 }
 

@@ -386,6 +386,7 @@ static void check_ah(const char *proposal)
 	CU_ASSERT_EQUAL(in->integ_key.len, (size_t)in->integ->key_bytes + in->integ->salt_bytes);
 	CU_ASSERT_FALSE(in->natt);
 	CU_ASSERT_EQUAL(in->path.encap, SA_ENCAP_NONE);
+	CU_ASSERT_TRUE(node_status(&w.a, 0).children[0].ah);
 	CU_ASSERT_TRUE(wire_done(&w));
 }
 

@@ -69,6 +69,24 @@ static void test_loss_backs_off(void)
 	check_loss('A', IKE_SA_INIT, 4, 8 * S);
 }
 
+/* Sent at 0, 0.5, 1.5 and 3.5 s: a status in between says so, and nothing any more once an answer has come. */
+static void test_status_counts_an_unanswered_request(void)
+{
+	struct lose lose = { 'A', IKE_SA_INIT, 4 };
+	struct wire w;
+
+	wire_init(&w, 1);
+	w.filter = lose_filter;
+	w.filter_argument = &lose;
+	wire_start(&w);
+	wire_run(&w, 2 * S);
+	CU_ASSERT_EQUAL(node_status(&w.a, 0).request_sent, 3);
+	CU_ASSERT_EQUAL(node_status(&w.a, 0).request_exchange, IKE_SA_INIT);
+	CU_ASSERT_TRUE(wire_run_until_up(&w, 8 * S));
+	CU_ASSERT_EQUAL(node_status(&w.a, 0).request_sent, 0);
+	CU_ASSERT_TRUE(wire_done(&w));
+}
+
 static bool keep_everything(struct wire *w, struct packet *p, void *argument)
 {
 	struct packet *kept = argument;
@@ -488,6 +506,7 @@ static const struct test tests[] = {
 	TEST(test_loss_of_auth_request),
 	TEST(test_loss_of_auth_response),
 	TEST(test_loss_backs_off),
+	TEST(test_status_counts_an_unanswered_request),
 	TEST(test_repeated_request_gets_the_same_bytes),
 	TEST(test_late_sa_init_makes_no_second_sa),
 	TEST(test_duplicate_sa_init_while_the_key_is_made),

@@ -203,4 +203,4 @@ wait_for 5 gw_not_up gw-a
 stop gw-b TERM
 gw_ctl gw-a initiate to-b >/dev/null
 check insight/capture_says_what_was_dropped capture_drops
-check insight/explain_no_sa explains gw-a "would be dropped: no_sa (policy says protect, no SA is up)" 10.1.0.2 10.2.0.2
+check insight/explain_no_sa explains gw-a "would be: held up to 3 s for an SA of to-b, else dropped: no_sa (policy says protect, no SA is up)" 10.1.0.2 10.2.0.2

@@ -30,7 +30,7 @@ refused() { edit gw-a "$1" && reload_says "$2" && ping_ok ha 10.2.0.2 5; }
 check_only_says() {
 	edit gw-a 's/name: to-b/name: to-c/'
 	gw_ctl gw-a reload check >"$work/reload.out" 2>&1 || because "$(cat "$work/reload.out")" || return 1
-	grep -q 'sas_added *1' "$work/reload.out" && grep -q 'sas_removed *1' "$work/reload.out" ||
+	grep -q 'manual_sas_added *1' "$work/reload.out" && grep -q 'manual_sas_removed *1' "$work/reload.out" ||
 		because "it says: $(cat "$work/reload.out")" || return 1
 	[ "$(gw_json gw-a show sas | jq -r '.sas[0].name')" = to-b ] || because "it was taken over"
 }
@@ -50,7 +50,7 @@ new_keys() { sed -i "s/0x$2/0x$3/g" "$work/$1.secrets.yaml"; }
 back_again() {
 	new_keys gw-a 4c6162 4d6162
 	new_keys gw-b 4c6162 4d6162
-	edit_reloads gw-a '' && grep -q 'sas_added *1' "$work/reload.out" || because "$(cat "$work/reload.out")" || return 1
+	edit_reloads gw-a '' && grep -q 'manual_sas_added *1' "$work/reload.out" || because "$(cat "$work/reload.out")" || return 1
 	reloads gw-b && ping_ok ha 10.2.0.2 5
 }
 
@@ -59,7 +59,7 @@ keys_replaced() {
 	local gateway
 	for gateway in gw-a gw-b; do
 		new_keys $gateway 4d6162 4e6162
-		reloads $gateway && grep -q 'sas_replaced *1' "$work/reload.out" ||
+		reloads $gateway && grep -q 'manual_sas_replaced *1' "$work/reload.out" ||
 			because "$gateway: $(cat "$work/reload.out")" || return 1
 	done
 	ping_ok ha 10.2.0.2 5

@@ -33,10 +33,10 @@ still_in_use() { reload_says 'inbound SPI is in use'; }
 
 free_again() {
 	gw_ctl gw-a terminate to-b >/dev/null || because "terminate failed" || return 1
-	reload_says 'sas_replaced *1' && log_has gw-a 'manual-sa-up lab' || because "$(cat "$work/reload.out")"
+	reload_says 'manual_sas_replaced *1' && log_has gw-a 'manual-sa-up lab' || because "$(cat "$work/reload.out")"
 }
 
-nothing_to_do() { reload_says 'sas_kept *1'; }
+nothing_to_do() { reload_says 'manual_sas_kept *1'; }
 
 topology_pair
 pair_ike_config initiate respond

@@ -190,11 +190,13 @@ static enum step on_refusal(struct ike_engine *e, struct ike_sa *sa, uint16_t no
 {
 	struct ike_failure f = failure_make(1, IKE_AUTH, true, notify, "", "look at the peer's log");
 	struct identity peer = peer_expected(sa);
+	size_t len;
 
 	snprintf(f.reason, sizeof(f.reason), "the peer refused");
 	failure_set_identities(&f, &sa->tunnel->profile->local_id, &peer, NULL);
-	/* what it said of itself is unknown; whom we wanted is worth a line */
-	snprintf(f.mismatch, sizeof(f.mismatch), "we are %.50s, expecting %.50s", f.ours, f.theirs);
+	/* what it said of itself is unknown and may be as we want it: no mismatch; whom we wanted is worth a word */
+	len = strlen(f.ours);
+	snprintf(f.ours + len, sizeof(f.ours) - len, ", expecting %.50s", f.theirs);
 	f.theirs[0] = '\0';
 	if (notify == NOTIFY_AUTHENTICATION_FAILED) {
 		e->counters[IKE_C_AUTH_FAILED]++;

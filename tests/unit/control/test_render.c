@@ -57,6 +57,24 @@ static void test_render_tunnels_tells_both_phases(void)
 	CU_ASSERT_TRUE(shows(COMMAND_SHOW_TUNNELS, tunnels, false, "NAT in front of the peer"));
 }
 
+static void test_render_tunnels_names_the_protocol_of_a_child(void)
+{
+	static const char ah[] = "{\"tunnels\":[{\"name\":\"a\",\"phase1\":{},\"phase2\":[{\"name\":\"net\",\"state\":"
+				 "\"up\",\"suite\":\"HMAC-SHA2-256-128\",\"spi_in\":\"0x01\",\"spi_out\":\"0x02\","
+				 "\"protocol\":\"ah\",\"encap\":\"none\"}]}]}";
+
+	CU_ASSERT_TRUE(shows(COMMAND_SHOW_TUNNELS, ah, false, "HMAC-SHA2-256-128  AH  SPI in 0x01 out 0x02"));
+}
+
+static void test_render_tunnels_tells_of_an_unanswered_request(void)
+{
+	static const char silent[] =
+		"{\"tunnels\":[{\"name\":\"a\",\"phase1\":{\"state\":\"negotiating\",\"unanswered\":{\"exchange\":"
+		"\"IKE_SA_INIT\",\"sent\":3,\"hint\":\"\"}},\"phase2\":[]}]}";
+
+	CU_ASSERT_TRUE(shows(COMMAND_SHOW_TUNNELS, silent, false, "IKE_SA_INIT sent 3 times without an answer\n"));
+}
+
 static void test_render_tunnels_lists_every_child_of_an_entry(void)
 {
 	const char *json =
@@ -325,6 +343,8 @@ static const struct test tests[] = {
 	TEST(test_render_counters_of_each_worker),
 	TEST(test_render_tunnels_tells_both_phases),
 	TEST(test_render_tunnels_lists_every_child_of_an_entry),
+	TEST(test_render_tunnels_names_the_protocol_of_a_child),
+	TEST(test_render_tunnels_tells_of_an_unanswered_request),
 	TEST(test_render_tunnels_marks_the_mismatch),
 	TEST(test_render_tunnels_gives_events_for_one_tunnel_only),
 	TEST(test_render_no_tunnels_points_to_manual_sas),

@@ -25,8 +25,13 @@ static json_t *answer(
 		bool bad = !strcmp(args[0], "bad");
 		json_t *failure = bad ? json_pack("{s:f,s:s}", "seconds_ago", 0.0, "reason", "no key") : json_null();
 
-		return json_pack("{s:[{s:s,s:{s:s},s:[{s:s}],s:o}]}", "tunnels", "name", args[0], "phase1", "state",
-			"negotiating", "phase2", "state",
+		json_t *silence = !strcmp(args[0], "silent")
+					  ? json_pack("{s:s,s:i,s:s}", "exchange", "IKE_SA_INIT", "sent", 4, "hint",
+						    "next hop 192.0.2.2 does not answer ARP on wan")
+					  : json_null();
+
+		return json_pack("{s:[{s:s,s:{s:s,s:o},s:[{s:s}],s:o}]}", "tunnels", "name", args[0], "phase1", "state",
+			"negotiating", "unanswered", silence, "phase2", "state",
 			!strcmp(args[0], "up") || (!strcmp(args[0], "slow") && ++polls >= 3) ? "up" : "negotiating",
 			"last_failure", failure);
 	}
@@ -118,6 +123,7 @@ static bool printed(const char *part)
 static void test_sallyctl_help_lists_every_command(void)
 {
 	CU_ASSERT_EQUAL(run("--help", NULL, NULL, NULL, NULL, NULL), 0);
+	CU_ASSERT_TRUE(printed("usage: sallyctl [--socket PATH] [--json] [--wait SECONDS] COMMAND"));
 	CU_ASSERT_TRUE(printed("show tunnels [NAME [peer ID]]"));
 	CU_ASSERT_TRUE(printed("terminate NAME"));
 	CU_ASSERT_TRUE(printed("check FILE"));
@@ -224,6 +230,16 @@ static void test_sallyctl_wait_that_ends_tells_the_state(void)
 	daemon_stop();
 }
 
+static void test_sallyctl_wait_that_ends_tells_why_a_peer_is_silent(void)
+{
+	daemon_start();
+	CU_ASSERT_EQUAL(run("--socket", path, "--wait", "0.3", "initiate", "silent"), 1);
+	CU_ASSERT_STRING_EQUAL(output,
+		"sallyctl: silent is not up after 0.3 s: phase 1 negotiating, IKE_SA_INIT sent 4 times without an "
+		"answer; next hop 192.0.2.2 does not answer ARP on wan\n");
+	daemon_stop();
+}
+
 static void test_sallyctl_wait_for_what_is_up_says_so(void)
 {
 	daemon_start();
@@ -246,6 +262,7 @@ static const struct test tests[] = {
 	TEST(test_sallyctl_wait_sees_the_tunnel_come_up),
 	TEST(test_sallyctl_wait_sees_the_failure),
 	TEST(test_sallyctl_wait_that_ends_tells_the_state),
+	TEST(test_sallyctl_wait_that_ends_tells_why_a_peer_is_silent),
 	TEST(test_sallyctl_wait_for_what_is_up_says_so),
 };
 
