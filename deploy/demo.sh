@@ -21,7 +21,10 @@ while [ $# -gt 0 ]; do
 	--keep) keep=1 ;;
 	--manual) manual=1 ;;
 	--protocol) protocol=1 ;;
-	--stop) stop_folder=${2:?folder} && shift ;;
+	--stop)
+		[ $# -ge 2 ] || { usage >&2 && exit 2; }
+		stop_folder=$2 && shift
+		;;
 	-h | --help) usage && exit 0 ;;
 	*) usage >&2 && exit 2 ;;
 	esac

@@ -328,7 +328,10 @@ static int ask_daemon(const struct call *call)
 	json_t *answer;
 
 	if (fd < 0) {
-		fprintf(stderr, "sallyctl: no sallyportd at %s: %s\n", call->socket, strerror(-fd));
+		if (fd == -EACCES)
+			fprintf(stderr, "sallyctl: may not talk to %s: run as root\n", call->socket);
+		else
+			fprintf(stderr, "sallyctl: no sallyportd at %s: %s\n", call->socket, strerror(-fd));
 		return EXIT_NO_DAEMON;
 	}
 	if (is_up_already(fd, call)) {

@@ -432,6 +432,15 @@ static int start(struct control *c, char *ret_reason, size_t reason_capacity)
 	return rc;
 }
 
+static void log_short_interfaces(const struct config *config)
+{
+	char text[INTERFACE_TEXT_MAX];
+
+	for (size_t i = 0; i < config->interface_count; i++)
+		if (kernel_interface_is_short(config, i, text, sizeof(text)))
+			log_line(LOG_WARNING, "%s", text);
+}
+
 static void log_ready(const struct control *c)
 {
 	size_t ports = datapath_port_count(c->dp), tunnels = c->config->tunnel_count;
@@ -459,6 +468,7 @@ struct control *control_create(struct config *config, char *ret_reason, size_t r
 		control_free(c);
 		return NULL;
 	}
+	log_short_interfaces(config);
 	log_ready(c);
 	return c;
 }

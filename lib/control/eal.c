@@ -5,7 +5,7 @@
 #include <ctype.h>
 #include <dirent.h>
 #include <errno.h>
-#include <net/if.h>
+#include <fcntl.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -371,38 +371,25 @@ static int check_lcores(const struct config_system *s, struct eal *eal, char *re
 	return 0;
 }
 
-/* The value of ",iface=". False when the device is no net_af_packet one or names none. */
-static bool af_packet_interface(const char *device, char *ret_name, size_t capacity)
+/* A word that EAL does not know makes it print all that it does; what is wrong it says on standard error. */
+static int init_without_usage(struct eal *eal)
 {
-	const char *value = strstr(device, ",iface=");
-	size_t len;
+	int out, none, rc;
 
-	if (strncmp(device, "net_af_packet", 13) != 0 || !value)
-		return false;
-	value += 7;
-	len = strcspn(value, ",");
-	if (len >= capacity)
-		len = capacity - 1;
-	memcpy(ret_name, value, len);
-	ret_name[len] = '\0';
-	return true;
-}
-
-int eal_interfaces_check(const struct config *config, char *ret_reason, size_t reason_capacity)
-{
-	for (size_t i = 0; i < config->interface_count; i++) {
-		const struct config_interface *c = &config->interfaces[i];
-		char name[64];
-
-		if (!af_packet_interface(c->device, name, sizeof(name)) || if_nametoindex(name))
-			continue;
-		snprintf(ret_reason, reason_capacity,
-			"interface %s: device \"%s\": no network interface \"%s\" in this network namespace "
-			"(interfaces[%zu].device)",
-			c->name, c->device, name, i);
-		return -ENODEV;
+	fflush(stdout);
+	out = dup(STDOUT_FILENO);
+	none = open("/dev/null", O_WRONLY | O_CLOEXEC);
+	if (out >= 0 && none >= 0)
+		dup2(none, STDOUT_FILENO);
+	rc = rte_eal_init((int)eal->args.count, eal->argv);
+	fflush(stdout);
+	if (out >= 0) {
+		dup2(out, STDOUT_FILENO);
+		close(out);
 	}
-	return 0;
+	if (none >= 0)
+		close(none);
+	return rc;
 }
 
 int eal_start(const struct config *config, struct eal *ret_eal, char *ret_reason, size_t reason_capacity)
@@ -417,7 +404,7 @@ int eal_start(const struct config *config, struct eal *ret_eal, char *ret_reason
 	facts_read(&cpus, &facts);
 	rc = eal_args_build(config, &facts, &ret_eal->args, ret_reason, reason_capacity);
 	if (!rc)
-		rc = eal_interfaces_check(config, ret_reason, reason_capacity);
+		rc = kernel_interfaces_check(config, ret_reason, reason_capacity);
 	if (rc)
 		return rc;
 	ret_eal->argv = calloc(ret_eal->args.count + 1, sizeof(char *));
@@ -425,8 +412,10 @@ int eal_start(const struct config *config, struct eal *ret_eal, char *ret_reason
 		return -ENOMEM;
 	/* a second array, as getopt permutes the one it gets and the words are to be freed */
 	memcpy(ret_eal->argv, ret_eal->args.words, ret_eal->args.count * sizeof(char *));
-	if (rte_eal_init((int)ret_eal->args.count, ret_eal->argv) < 0) {
-		snprintf(ret_reason, reason_capacity, "DPDK's EAL does not start: %s", rte_strerror(rte_errno));
+	if (init_without_usage(ret_eal) < 0) {
+		snprintf(ret_reason, reason_capacity,
+			"DPDK's EAL does not start: %s (system.eal_args, or what it says above)",
+			rte_strerror(rte_errno));
 		return -EIO;
 	}
 	ret_eal->started = true;

@@ -30,9 +30,13 @@ int eal_device_name(const char *device, char *ret_name, size_t capacity);
 /* True for "0000:01:00.0" and "01:00.0", with or without arguments. */
 bool eal_device_is_pci(const char *device);
 
-/* The network interfaces that net_af_packet devices of the configuration name must exist here: EAL's own words do not
- * say which setting is wrong. 0, or -ENODEV with a text. */
-int eal_interfaces_check(const struct config *config, char *ret_reason, size_t reason_capacity);
+/* kernel_interface.c: the network interfaces that net_af_packet devices of the configuration name must exist here:
+ * EAL's own words do not say which setting is wrong. 0, or -ENODEV with a text. */
+int kernel_interfaces_check(const struct config *config, char *ret_reason, size_t reason_capacity);
+/* kernel_interface.c: of interface `index`, when the kernel's interface behind it sends less than the configured MTU: a
+ * line for the log, true. It drops longer frames of ours, and no counter of the device has them. */
+#define INTERFACE_TEXT_MAX 256
+bool kernel_interface_is_short(const struct config *config, size_t index, char *ret_text, size_t capacity);
 
 struct eal {
 	struct eal_args args;

@@ -107,7 +107,10 @@ static int packet_parse(const struct config *config, const char *const *args, si
 			return fault(ret_error, capacity, "no protocol:", args[at]);
 		at++;
 	}
-	if (at > 2 && at + 1 < count && strcmp(args[at], "interface") != 0) {
+	if (at > 2 && at < count && strcmp(args[at], "interface") != 0) {
+		if (at + 1 == count)
+			return fault(ret_error, capacity,
+				"both ports, or ICMP type and code, are needed; only one:", args[at]);
 		rc = ports_parse(args + at, q, ret_error, capacity);
 		at += 2;
 	}

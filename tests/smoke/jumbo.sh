@@ -49,3 +49,12 @@ check jumbo/ping_of_8000 jumbo_ping 8000
 check jumbo/ping_of_the_inner_mtu largest_ping
 check jumbo/larger_is_told_the_mtu counts gw-a too_big too_large_is_told
 check jumbo/iperf_tcp tcp_ok hb ha 10.2.0.2 2
+
+no_word() { ! log_has gw-a 'interface-mtu' || because "it is"; }
+told() { log_has gw-a 'interface-mtu lan: 9000, .* sends 1500: .*ip link set lan mtu 9000' || because "nothing in the log"; }
+
+check jumbo/fitting_links_are_not_warned_of no_word
+stop gw-a
+ip -n "$(ns ga)" link set dev lan mtu 1500
+gateway_start gw-a ga
+check jumbo/smaller_mtu_of_the_kernel_is_told told

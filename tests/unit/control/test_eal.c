@@ -273,15 +273,38 @@ static void test_eal_missing_network_interface_is_named(void)
 	struct config c = make_config("net_af_packet0,iface=lo", "net_af_packet1,iface=sp-absent0,qpairs=1");
 
 	snprintf(interfaces[1].name, sizeof(interfaces[1].name), "wan");
-	CU_ASSERT_EQUAL(eal_interfaces_check(&c, reason, sizeof(reason)), -ENODEV);
+	CU_ASSERT_EQUAL(kernel_interfaces_check(&c, reason, sizeof(reason)), -ENODEV);
 	CU_ASSERT_HAS(reason, "interface wan");
 	CU_ASSERT_HAS(reason, "\"sp-absent0\"");
 	CU_ASSERT_HAS(reason, "interfaces[1].device");
 	c = make_config("net_af_packet0,iface=lo", "net_tap0,iface=sp-absent0");
-	CU_ASSERT_EQUAL(eal_interfaces_check(&c, reason, sizeof(reason)), 0);
+	CU_ASSERT_EQUAL(kernel_interfaces_check(&c, reason, sizeof(reason)), 0);
+}
+
+static void test_eal_mtu_above_the_kernels_is_told(void)
+{
+	struct config c = make_config("net_af_packet0,iface=lo", "net_tap0,iface=lo");
+	char text[INTERFACE_TEXT_MAX] = "";
+	uint32_t mtu = interfaces[0].mtu;
+
+	snprintf(interfaces[0].name, sizeof(interfaces[0].name), "lan");
+	interfaces[0].mtu = interfaces[1].mtu = 1500;
+	CU_ASSERT_FALSE(kernel_interface_is_short(&c, 0, text, sizeof(text)));
+	/* lo sends 65,536 bytes at most, everywhere */
+	interfaces[0].mtu = interfaces[1].mtu = 65535;
+	CU_ASSERT_FALSE(kernel_interface_is_short(&c, 0, text, sizeof(text)));
+	CU_ASSERT_FALSE(kernel_interface_is_short(&c, 1, text, sizeof(text)));
+	interfaces[0].mtu = interfaces[1].mtu = 100000;
+	CU_ASSERT_TRUE(kernel_interface_is_short(&c, 0, text, sizeof(text)));
+	CU_ASSERT_STRING_EQUAL(text,
+		"interface-mtu lan: 100000, but the kernel's lo sends 65536: larger packets are lost and not counted; "
+		"ip link set lo mtu 100000");
+	CU_ASSERT_FALSE(kernel_interface_is_short(&c, 1, text, sizeof(text)));
+	interfaces[0].mtu = interfaces[1].mtu = mtu;
 }
 
 static const struct test tests[] = {
+	TEST(test_eal_mtu_above_the_kernels_is_told),
 	TEST(test_eal_missing_network_interface_is_named),
 	TEST(test_eal_virtual_devices_need_no_pci),
 	TEST(test_eal_shared_device_is_made_once),

@@ -91,7 +91,8 @@ static void test_explain_parse_blames_the_word(void)
 	CU_ASSERT_TRUE(refused("10.1.0.2 ::1", "explain: of another address family: \"::1\""));
 	CU_ASSERT_TRUE(refused("10.1.0.2 10.2.0.2 tpc", "explain: no protocol: \"tpc\""));
 	CU_ASSERT_TRUE(refused("10.1.0.2 10.2.0.2 tcp/80", "explain: no protocol: \"tcp/80\""));
-	CU_ASSERT_TRUE(refused("10.1.0.2 10.2.0.2 tcp 80", "explain: not understood: \"80\""));
+	CU_ASSERT_TRUE(refused("10.1.0.2 10.2.0.2 tcp 80",
+		"explain: both ports, or ICMP type and code, are needed; only one: \"80\""));
 	CU_ASSERT_TRUE(refused("10.1.0.2 10.2.0.2 tcp 80 65536", "explain: no port: \"65536\""));
 	CU_ASSERT_TRUE(refused("10.1.0.2 10.2.0.2 interface dmz", "explain: no interface \"dmz\""));
 	CU_ASSERT_TRUE(refused("10.1.0.2 10.2.0.2 interface", "explain: not understood: \"interface\""));
