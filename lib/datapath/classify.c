@@ -307,8 +307,8 @@ struct arrivals {
 	uint64_t mac;         /* as the first six of eight bytes */
 	uint64_t joined_mask; /* for ol_flags */
 	uint64_t own_filter;
-	uint64_t own_ends; /* source and destination of the last packet for us, with which nothing was the matter; 0:
-			    * none yet */
+	uint64_t own_ends; /* source and destination of the last packet for us, with which nothing was the matter: of
+			    * the one that own_be is of, or a later one */
 	uint32_t own_be;   /* an address that was found to be ours; 0: none yet */
 	uint8_t port;      /* the device's interface without VLAN, or PORT_NONE */
 };
@@ -355,7 +355,7 @@ static inline bool classify_usual(struct worker *w, struct arrivals *a, struct r
 		     !ip_checksum_good(ip, sizeof(*ip))))
 		return false;
 	memcpy(&ends, eth + RTE_ETHER_HDR_LEN + offsetof(struct rte_ipv4_hdr, src_addr), sizeof(ends));
-	bool own = ends == a->own_ends;
+	bool own = a->own_be && ends == a->own_ends;
 	if (!own && unlikely(ipv4_not_unicast(ip->src_addr) || ipv4_not_unicast(ip->dst_addr) ||
 			     ip->src_addr == ip->dst_addr))
 		return false;

@@ -364,7 +364,7 @@ struct datapath {
 	struct capture *_Atomic capture; /* NULL: none runs */
 	struct trace *_Atomic trace;     /* likewise */
 	_Atomic int own6_unusable;       /* IPv6 addresses of ours that are not to be used */
-	_Atomic uint32_t own_epoch;      /* another one whenever an address becomes ours */
+	_Atomic uint32_t own_epoch;      /* another one whenever an address becomes ours, or is so no more */
 	_Atomic bool stop;
 	_Atomic int undrained; /* W: workers; those whose inject ring may hold packets */
 	/* W: workers set when they wrote event_fd, control clears before it drains */

@@ -150,7 +150,7 @@ static void sort_clear(struct worker *w, struct rte_mbuf *m, enum origin origin)
 	switch (origin) {
 	case ORIGIN_OWN_CLEAR: list_push(&w->own_clear, m); break;
 	case ORIGIN_OWN_TUNNEL: list_push(&w->own_tunnel, m); break;
-	case ORIGIN_TUNNEL: inner_push(w, m, SLOT_NONE); break;
+	case ORIGIN_TUNNEL: inbound_inner_again(w, m, SLOT_NONE); break;
 	default: list_push(&w->clear, m); break;
 	}
 }
@@ -183,7 +183,7 @@ static __rte_noinline void decide_again(struct worker *w, struct rte_mbuf *m, en
 	if (origin_forwarded(origin))
 		packet_ttl_restore(m);
 	if (origin == ORIGIN_TUNNEL)
-		inner_push(w, m, arrival_slot(w, m));
+		inbound_inner_again(w, m, arrival_slot(w, m));
 	else
 		sort_clear(w, m, origin);
 }

@@ -174,9 +174,19 @@ static void inner_on(struct worker *w, struct rte_mbuf *m, struct sa *sa)
 	inner_push(w, m, sa_tunnel_slot(sa));
 }
 
+void inbound_inner_again(struct worker *w, struct rte_mbuf *m, uint32_t slot)
+{
+	if (unlikely(source_own(w->dp, m)))
+		worker_drop(w, m, DROP_MARTIAN);
+	else if (unlikely(destination_own(w->dp, m)))
+		list_push(&w->tunnelled, m);
+	else
+		inner_push(w, m, slot);
+}
+
 /* A plain packet that goes on as it is when the cache has its flow: of what inner_sort asks, that answers what the
- * addresses are, since only what inner_sort let pass has been decided, and addresses of ours that are new change the
- * epoch. clamps: the MSS of a SYN is looked at. */
+ * addresses are, since only what inner_sort or inbound_inner_again let pass has been decided, and addresses of ours
+ * that come or go change the epoch. clamps: the MSS of a SYN is looked at. */
 static inline bool inner_is_usual(const struct rte_mbuf *m, bool clamps)
 {
 	const struct rte_ipv4_hdr *ip = packet_ip(m);

@@ -79,4 +79,6 @@ void datapath_address_remove(struct datapath *dp, const struct addr *a)
 		return;
 	atomic_store_explicit(&o->high, 0, memory_order_relaxed);
 	atomic_store_explicit(&o->low, 0, memory_order_relaxed);
+	/* release: as above, sees that it is ours no more */
+	atomic_fetch_add_explicit(&dp->own_epoch, 1, memory_order_release);
 }

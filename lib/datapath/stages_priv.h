@@ -57,6 +57,8 @@ void inbound_sealed(struct worker *w);
  * takes it as if it had decapsulated it. By name where the SA has gone or is foreign. */
 void inbound_inner_hand_on(struct worker *w, struct rte_mbuf *m, uint32_t spi);
 void inbound_inner_take(struct worker *w, struct rte_mbuf *m, uint32_t spi);
+/* inbound.c: a packet out of an SA of that slot that has waited: whose its addresses are may have changed meanwhile. */
+void inbound_inner_again(struct worker *w, struct rte_mbuf *m, uint32_t slot);
 /* inbound.c: the outbound SA that answers to what came out of a tunnel will take: of the child that has its source,
  * where the tunnel has several. NULL: none. */
 const struct sa *inbound_sa_back(const struct worker *w, const struct rte_mbuf *m);

@@ -91,6 +91,8 @@ static void test_classify_martian_sources(void)
 	for (size_t i = 0; i < ARRAY_LEN(sources); i++)
 		CU_ASSERT(frame_dropped_as(frame_make(sources[i], FAR_HOST), DROP_MARTIAN));
 	CU_ASSERT(frame_dropped_as(frame_make(LAN_OWN, LAN_OWN), DROP_MARTIAN));
+	/* also as the first of a burst, with nothing before it to be like */
+	CU_ASSERT(frame_dropped_as(frame_make("0.0.0.0", "0.0.0.0"), DROP_MARTIAN));
 	rig_close();
 }
 

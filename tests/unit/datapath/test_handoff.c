@@ -258,6 +258,30 @@ static void test_handoff_sa_gone_meanwhile_is_dropped(void)
 	two_close();
 }
 
+/* It came out of an SA and waited, and an address of it has become ours meanwhile. */
+static void out_of_a_tunnel(const char *src, const char *dst)
+{
+	const struct note note = { .stage = STAGE_CLEAR, .origin = ORIGIN_TUNNEL };
+	const struct probe p = { .src = src, .dst = dst, .sport = 1000, .dport = 7 };
+
+	handoff_push(rig.dp->workers[1], rig_packet(&p), 0, &note);
+	handoff_flush(rig.dp->workers[1]);
+	rig_step();
+}
+
+static void test_handoff_tunnelled_packet_meets_the_addresses_of_now(void)
+{
+	rig_open(2);
+	RIG_POLICY("bypass 10.2.0.0/24 10.1.0.0/24");
+	out_of_a_tunnel(FAR_HOST, LAN_HOST);
+	CU_ASSERT_EQUAL(rig_sent(LAN), 1);
+	out_of_a_tunnel(WAN_OWN, LAN_HOST);
+	CU_ASSERT_EQUAL(rig_drops(DROP_MARTIAN), 1);
+	out_of_a_tunnel(FAR_HOST, LAN_OWN);
+	CU_ASSERT_EQUAL(rig_sent(LAN) + rig_sent(WAN), 0);
+	rig_close();
+}
+
 int main(int argc, char **argv)
 {
 	static const struct test tests[] = {
@@ -272,6 +296,7 @@ int main(int argc, char **argv)
 		TEST(test_handoff_full_ring_is_counted),
 		TEST(test_handoff_port_takes_no_more_is_counted),
 		TEST(test_handoff_sa_gone_meanwhile_is_dropped),
+		TEST(test_handoff_tunnelled_packet_meets_the_addresses_of_now),
 	};
 
 	rig_eal();
