@@ -54,6 +54,21 @@ static bool is_kernel_name(const char *device)
 	return !device[len] || device[len] == ',';
 }
 
+/* Of a device that the operator gives to EAL himself, as "--vdev NAME,..." or "-a NAME,...", what stands there counts.
+ */
+static const char *given_to_eal(const struct config_system *s, const char *device)
+{
+	size_t len = strcspn(device, ",");
+
+	for (size_t i = 0; i < s->eal_arg_count; i++) {
+		const char *word = s->eal_args[i];
+		word += starts_with(word, "--vdev=") ? strlen("--vdev=") : 0;
+		if (strncmp(word, device, len) == 0 && (!word[len] || word[len] == ','))
+			return word;
+	}
+	return NULL;
+}
+
 static bool hides_pci(const struct config_system *s)
 {
 	for (size_t i = 0; i < s->eal_arg_count; i++)
@@ -73,7 +88,7 @@ static void check_device(struct load *l, size_t i, const char *device)
 			name_len, device, name_len, device);
 	else if (strcmp(shape, "h:h:h.h") == 0 && hides_pci(&l->config->system))
 		check_fault(l, INTERFACES, i, "device", "--no-pci in system.eal_args hides PCI devices: take it out");
-	else if (is_kernel_name(device))
+	else if (!given_to_eal(&l->config->system, device) && is_kernel_name(device))
 		check_fault(l, INTERFACES, i, "device",
 			"\"%.*s\" is neither a PCI address nor a DPDK device; did you mean \"" AF_PACKET
 			"0,iface=%.*s\"?",
@@ -83,13 +98,13 @@ static void check_device(struct load *l, size_t i, const char *device)
 }
 
 /* A longer packet would be cut by the kernel, and dropped for its length (ip_header). */
-static void check_frame_size(struct load *l, size_t i, const struct config_interface *p)
+static void check_frame_size(struct load *l, size_t i, const struct config_interface *p, const char *device)
 {
-	const char *given = argument(p->device, "framesz");
+	const char *given = argument(device, "framesz");
 	unsigned long has = given ? strtoul(given, NULL, 10) : FRAME_BYTES_DEFAULT;
 	uint32_t needs = (p->mtu + FRAME_HEADER_BYTES + FRAME_ALIGN - 1) / FRAME_ALIGN * FRAME_ALIGN;
 
-	if (starts_with(p->device, AF_PACKET) && has < p->mtu + FRAME_HEADER_BYTES)
+	if (starts_with(device, AF_PACKET) && has < p->mtu + FRAME_HEADER_BYTES)
 		check_fault(l, INTERFACES, i, "mtu", "%u needs framesz= of at least %u in device (%lu now)", p->mtu,
 			needs, has);
 }
@@ -107,6 +122,16 @@ static unsigned long range_count(const char *text, size_t len)
 	if (sscanf(word, "%lu-%lu%c", &low, &high, &rest) == 2)
 		return high >= low ? high - low + 1 : 0;
 	return sscanf(word, "%lu%c", &low, &rest) == 1;
+}
+
+/* What stands behind "@": one CPU, or several in brackets. NULL: no end. */
+static const char *cpus_skip(const char *text)
+{
+	size_t len = strcspn(text, text[0] == '(' ? ")" : ",");
+
+	if (text[0] != '(')
+		return text + len;
+	return text[len] ? text + len + 1 : NULL;
 }
 
 /* "0@0,(1-3)@(4,5)", "0-3,7"; 0: not understood. */
@@ -127,8 +152,8 @@ static unsigned long lcore_count(const char *text)
 		if (*text == ')')
 			text++;
 		if (*text == '@')
-			text += text[1] == '(' ? strcspn(text, ")") + 1 : strcspn(text, ",");
-		if (*text && *text++ != ',')
+			text = cpus_skip(text + 1);
+		if (!text || (*text && *text++ != ','))
 			return 0;
 	}
 	return sum;
@@ -169,8 +194,10 @@ static void check_workers(struct load *l)
 void check_devices(struct load *l)
 {
 	for (size_t i = 0; i < l->config->interface_count; i++) {
-		check_device(l, i, l->config->interfaces[i].device);
-		check_frame_size(l, i, &l->config->interfaces[i]);
+		const struct config_interface *p = &l->config->interfaces[i];
+		const char *given = given_to_eal(&l->config->system, p->device);
+		check_device(l, i, given ? given : p->device);
+		check_frame_size(l, i, p, given ? given : p->device);
 	}
 	check_workers(l);
 }

@@ -60,11 +60,14 @@ reload_ends() {
 	grep -q 'rules *10001' "$work/reload.log" || because "it says: $(cat "$work/reload.log")"
 }
 
-# of the file as it was read, not as it is now; and the signal that came meanwhile is not lost
-signal_is_kept() {
+signal_comes() {
 	alive reload || because "the reload had ended already" || return 1
 	sed -i '/name: p[0-9]*, action/d; /^policies:/d' "$work/gw-a.yaml"
 	kill -HUP "${pids[gw-a]}"
+}
+
+# of the file as it was read, not as it is now; and the signal that came meanwhile is not lost
+signal_is_kept() {
 	reload_ends || return 1
 	wait_for 10 log_has gw-a 'reload: 1 rules' || because "no line about it" || return 1
 	[ "$(gw_json gw-a show policies | jq '.policies | length')" = 1 ] || because "not the policies of the file"
@@ -90,6 +93,7 @@ check reload_long/begins reload_begin
 check reload_long/second_is_refused second_is_refused
 check reload_long/tunnel_comes_up_meanwhile tunnel_comes_up
 check reload_long/control_socket_answers_meanwhile socket_answers
+check reload_long/signal_comes_meanwhile signal_comes
 check reload_long/traffic_flows_meanwhile udp_numbers ha 10.1.0.2 hb 10.2.0.2 1000
 check reload_long/signal_is_kept signal_is_kept
 check reload_long/traffic_flows_behind_it ping_ok ha 10.2.0.2 3

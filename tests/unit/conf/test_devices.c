@@ -50,6 +50,23 @@ static void test_device_pci(void)
 	config_free(loaded(spoil(text, "\"net_tap0\"", "\"0000:01:00.0\"", bare), base_secrets));
 }
 
+static void given_to_eal(const char *arguments, const char *device)
+{
+	char text[SPOILED_BYTES], both[SPOILED_BYTES];
+
+	spoil(base_yaml, "\"--no-pci\"", arguments, text);
+	config_free(loaded(spoil(text, "\"net_tap0\", ", device, both), base_secrets));
+}
+
+/* Its arguments stand there, and its name may be one that DPDK alone knows. */
+static void test_device_given_to_eal_is_taken(void)
+{
+	given_to_eal(
+		"\"--no-pci\", \"--vdev\", \"net_af_packet0,iface=eth1,framesz=9088\"", "net_af_packet0, mtu: 9000, ");
+	given_to_eal("\"--no-pci\", \"--vdev=net_af_packet0,iface=eth1\"", "net_af_packet0, ");
+	given_to_eal("\"-a\", \"635a7ae3-091e-4000-8000-000000000001\"", "635a7ae3-091e-4000-8000-000000000001, ");
+}
+
 static void test_device_frames_have_room_for_the_mtu(void)
 {
 	refused("\"net_tap0\", ", "\"net_af_packet0,iface=eth0\", mtu: 9000, ",
@@ -82,6 +99,7 @@ static void test_device_more_workers_than_lcores(void)
 		config_free(loaded(spoil(text, "workers: 1", workers, again), base_secrets));
 	}
 	taken("\"--no-pci\"", "\"--no-pci\", \"--lcores=what\"");
+	taken("\"--no-pci\"", "\"--no-pci\", \"--lcores=0@(0\"");
 }
 
 int main(int argc, char **argv)
@@ -90,6 +108,7 @@ int main(int argc, char **argv)
 		TEST(test_device_of_the_kernel),
 		TEST(test_device_packet_socket_needs_its_interface),
 		TEST(test_device_pci),
+		TEST(test_device_given_to_eal_is_taken),
 		TEST(test_device_frames_have_room_for_the_mtu),
 		TEST(test_device_more_workers_than_lcores),
 	};
