@@ -145,6 +145,7 @@ struct mobike {
 	bool nat_unsure; /* responder: the NAT before the peer may be a stale update's; nothing ends because of it */
 	bool seen_known;
 	uint8_t probe;            /* pair of addresses that is tried next */
+	uint8_t again;            /* times that the path was asked about anew, as the answer did not say which it is */
 	uint8_t seen[HASH_BYTES]; /* initiator: how the peer sees our address (NAT_DETECTION_DESTINATION_IP) */
 	struct endpoint former_local, former_remote;
 };
@@ -158,7 +159,8 @@ struct outbox {
 	uint32_t peer_request_id;             /* the one expected next */
 	uint32_t tries;                       /* transmissions of the outstanding request */
 	uint64_t first_ns;                    /* its first */
-	bool scattered;                       /* it went to several addresses of the peer */
+	bool wandered;                        /* it went by several paths */
+	bool scattered;                       /* ... to several addresses of the peer */
 	uint8_t request_exchange;
 	uint8_t peer_hash[HASH_BYTES]; /* SHA-1 of the request the response answers */
 };
