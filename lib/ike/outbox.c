@@ -11,6 +11,9 @@
 /* with MOBIKE other addresses are tried beside the usual ones from this transmission on, and more often */
 #define PROBE_FROM_TRY 3
 #define PROBE_WAIT_NS  (2 * SECOND_NS)
+/* ... and so many transmissions later each time that the path is asked about anew: where the round trip is long, the
+ * answer to a request that went by one path only is worth waiting for */
+#define PROBE_LATER 2
 /* a peer that does not answer a Delete is not waited for as long as one that negotiates; unless another SA carries the
  * traffic: then it must not go on sending on this one, and nobody waits */
 #define CLOSING_TRIES 3
@@ -38,6 +41,11 @@ static uint64_t give_up_at(const struct ike_sa *sa)
 	return sa->outbox.first_ns + p->dpd_timeout_ns;
 }
 
+static uint32_t probe_from(const struct ike_sa *sa)
+{
+	return PROBE_FROM_TRY + (sa->mobike ? PROBE_LATER * sa->mobike->again : 0);
+}
+
 /* RFC 4555 3.10: the same request on other paths; what answers there decides. True: there are some. */
 static bool probe(struct ike_engine *e, struct ike_sa *sa)
 {
@@ -45,8 +53,9 @@ static bool probe(struct ike_engine *e, struct ike_sa *sa)
 	struct endpoint local, remote;
 	unsigned pair = mobike_other_path(e, sa, &local, &remote);
 
-	if (pair && o->tries >= PROBE_FROM_TRY) {
+	if (pair && o->tries >= probe_from(sa)) {
 		sa->mobike->probe = (uint8_t)pair;
+		o->wandered = true;
 		o->scattered = o->scattered || !addr_equal(&remote.addr, &sa->remote.addr);
 		send_all(e, &local, &remote, BYTES(o->request, o->request_len));
 	}
@@ -78,7 +87,7 @@ void outbox_push_request(struct ike_engine *e, struct ike_sa *sa, uint8_t exchan
 	o->request_exchange = exchange;
 	o->request_id = o->next_request_id++;
 	o->tries = 0;
-	o->scattered = false;
+	o->wandered = o->scattered = false;
 	o->first_ns = e->now_ns;
 	transmit(e, sa);
 }
@@ -88,14 +97,14 @@ void outbox_send_anew(struct ike_engine *e, struct ike_sa *sa)
 	if (!sa->outbox.request)
 		return;
 	sa->outbox.tries = 0;
-	sa->outbox.scattered = true;
+	sa->outbox.wandered = sa->outbox.scattered = true;
 	sa->outbox.first_ns = e->now_ns;
 	transmit(e, sa);
 }
 
 bool outbox_probing(const struct ike_sa *sa)
 {
-	return sa->outbox.request && sa->outbox.tries >= PROBE_FROM_TRY;
+	return sa->outbox.request && sa->outbox.tries >= probe_from(sa);
 }
 
 void outbox_answered(struct ike_engine *e, struct ike_sa *sa)

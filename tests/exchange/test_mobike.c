@@ -554,11 +554,16 @@ static void test_mobike_ah_does_not_follow_behind_a_nat(void)
 	CU_ASSERT_TRUE(wire_done(&w));
 }
 
-static void start_up_with_ah(struct wire *w, uint64_t seed)
+static void init_with_ah(struct wire *w, uint64_t seed)
 {
 	mobike_init(w, seed);
 	proposals_set(&w->a.profiles[0].children[0].proposals, PROTOCOL_AH, "sha256");
 	proposals_set(&w->b.profiles[0].children[0].proposals, PROTOCOL_AH, "sha256");
+}
+
+static void start_up_with_ah(struct wire *w, uint64_t seed)
+{
+	init_with_ah(w, seed);
 	bring_up(w);
 }
 
@@ -608,7 +613,85 @@ static void test_mobike_an_update_from_an_address_left_meanwhile_ends_no_ah(void
 	check_no_nat_seen(&w);
 }
 
-/* To B it looks like the case above until A says something else than another update. */
+/* Nothing from A's first address gets through before something from its second has, and no answer to that one. */
+static bool detour(struct wire *w, struct packet *p, void *argument)
+{
+	bool *taken = argument;
+	bool by_second = is(p->from == &w->a ? &p->remote : &p->local, "198.51.100.1");
+
+	if (p->from == &w->a && by_second)
+		*taken = true;
+	return p->from == &w->a ? by_second || *taken : !by_second;
+}
+
+/* B answers an update that came by A's second address only, and repeats that answer to A's first. */
+static void test_mobike_an_update_that_took_the_other_path_is_sent_again(void)
+{
+	struct wire w;
+	bool taken = false;
+
+	init_with_ah(&w, 71);
+	w.b.profiles[0].local_more.count = 0;
+	bring_up(&w);
+	w.b.profiles[0].mobike_check = false;
+	w.traffic_every_ns = MS;
+	w.filter = detour;
+	w.filter_argument = &taken;
+	node_move(&w.a, NULL, NULL);
+	wire_run(&w, 20 * S);
+	CU_ASSERT_TRUE(taken && at_start(&w));
+	check_no_nat_seen(&w);
+}
+
+/* The answer comes later than B's other address is tried: that alone is no reason to ask again for ever. */
+static void check_long_round_trip(const char *remote, uint16_t nat_offset)
+{
+	struct wire w;
+	uint8_t encap = nat_offset ? SA_ENCAP_UDP : SA_ENCAP_NONE;
+
+	mobike_init(&w, 72);
+	w.a.profiles[0].local_more.count = 0;
+	w.a.port_offset = nat_offset;
+	bring_up(&w);
+	w.latency_ns = 800 * MS;
+	node_move(&w.a, NULL, remote);
+	wire_run(&w, 15 * S);
+	CU_ASSERT_TRUE(on_path(&w, "192.0.2.1", remote));
+	CU_ASSERT_EQUAL(node_pair(&w.a)->out.path.encap, encap);
+	CU_ASSERT_EQUAL(node_pair(&w.b)->out.path.encap, encap);
+	node_command(&w.a, IKE_REKEY, 0);
+	wire_run(&w, 15 * S);
+	CU_ASSERT_EQUAL(w.a.events[IKE_EV_PHASE1_REKEYED], 1);
+	CU_ASSERT_TRUE(wire_done(&w));
+}
+
+static void test_mobike_a_long_round_trip_ends_the_move(void)
+{
+	check_long_round_trip("192.0.2.2", 0);
+	check_long_round_trip("198.51.100.2", 0);
+	check_long_round_trip("192.0.2.2", 20000);
+	check_long_round_trip("198.51.100.2", 20000);
+}
+
+/* B looks for A at a new address, and A's answer comes later than A's former one is tried. */
+static void test_mobike_a_long_round_trip_ends_the_check(void)
+{
+	struct wire w;
+
+	mobike_init(&w, 73);
+	w.b.profiles[0].local_more.count = 0;
+	bring_up(&w);
+	w.latency_ns = 1200 * MS;
+	node_move(&w.a, "198.51.100.1", NULL);
+	wire_run(&w, 20 * S);
+	CU_ASSERT_TRUE(on_path(&w, "198.51.100.1", "192.0.2.2"));
+	node_command(&w.b, IKE_REKEY, 0);
+	wire_run(&w, 20 * S);
+	CU_ASSERT_EQUAL(w.b.events[IKE_EV_PHASE1_REKEYED], 1);
+	CU_ASSERT_TRUE(wire_done(&w));
+}
+
+/* To B it looks like that of an address left meanwhile until A says something else than another update. */
 static void test_mobike_a_nat_before_an_announced_address_is_believed(void)
 {
 	struct wire w;
@@ -961,6 +1044,9 @@ static const struct test tests[] = {
 	TEST(test_mobike_ah_does_not_follow_behind_a_nat),
 	TEST(test_mobike_an_update_that_crosses_the_responders_move_shows_no_nat),
 	TEST(test_mobike_an_update_from_an_address_left_meanwhile_ends_no_ah),
+	TEST(test_mobike_an_update_that_took_the_other_path_is_sent_again),
+	TEST(test_mobike_a_long_round_trip_ends_the_move),
+	TEST(test_mobike_a_long_round_trip_ends_the_check),
 	TEST(test_mobike_a_nat_before_an_announced_address_is_believed),
 	TEST(test_mobike_a_nat_before_the_responder),
 	TEST(test_mobike_a_nat_is_refused_when_none_is_allowed),

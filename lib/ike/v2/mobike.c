@@ -323,6 +323,7 @@ static void leave_path(struct ike_sa *sa)
 		m->former_remote = sa->remote;
 	}
 	m->stale = true;
+	m->again = 0;
 }
 
 /* Initiator: what is known of both ends goes to the new path, the peer is told (RFC 4555 3.5). */
@@ -554,10 +555,7 @@ static void accepted(struct ike_engine *e, struct ike_sa *sa, const struct input
 
 	if (!sa->outbox.scattered)
 		prove(m, &sa->remote.addr);
-	/* the answer that the peer keeps and repeats has hashes of the path that the request first came by */
-	if (sa->outbox.scattered)
-		sa->wants |= TASK_BIT(TASK_UPDATE_ADDRESSES);
-	else if (message_find_notify(in->m, NOTIFY_NAT_DETECTION_SOURCE_IP))
+	if (message_find_notify(in->m, NOTIFY_NAT_DETECTION_SOURCE_IP))
 		natd_evaluate(e, sa, in->m, in->d);
 	seen_changes(sa, in->m);
 	if (waited)
@@ -565,6 +563,23 @@ static void accepted(struct ike_engine *e, struct ike_sa *sa, const struct input
 	else if (udp != natd_udp_encap(sa) || nat != sa->local_nat)
 		children_follow(e, sa, "NAT detection says otherwise now");
 	tell_news(e, sa);
+}
+
+/* Of an update that went by several paths the peer has taken that of the copy that came first, which its answer, kept
+ * and repeated, has the hashes of: another one than it comes by now, or a NAT is on the way. */
+static bool path_left_open(struct ike_engine *e, const struct ike_sa *sa, const struct input *in)
+{
+	if (sa->outbox.scattered && sa->mobike->waiting)
+		return true;
+	return sa->outbox.wandered &&
+	       (!natd_names(e, in->m, NOTIFY_NAT_DETECTION_SOURCE_IP, &in->d->remote) ||
+		       !natd_names(e, in->m, NOTIFY_NAT_DETECTION_DESTINATION_IP, &in->d->local));
+}
+
+static void ask_again(struct ike_sa *sa, enum task_kind kind)
+{
+	sa->mobike->again++;
+	sa->wants |= TASK_BIT(kind);
 }
 
 enum step mobike_updated(struct ike_engine *e, struct ike_sa *sa, const struct task *t, const struct input *in)
@@ -575,10 +590,13 @@ enum step mobike_updated(struct ike_engine *e, struct ike_sa *sa, const struct t
 	(void)t;
 	if (!cookie_right(e, sa, in->m) || sa->mobike->stale || sa->state != ST_ESTABLISHED)
 		return STEP_STAY;
+	if (!refused && path_left_open(e, sa, in)) {
+		ask_again(sa, TASK_UPDATE_ADDRESSES);
+		return STEP_STAY;
+	}
+	sa->mobike->again = 0;
 	if (refused)
 		on_refusal(e, sa, refused->notify.type);
-	else if (sa->outbox.scattered && sa->mobike->waiting)
-		sa->wants |= TASK_BIT(TASK_UPDATE_ADDRESSES);
 	else
 		accepted(e, sa, in);
 	return STEP_STAY;
@@ -767,9 +785,10 @@ enum step mobike_checked(struct ike_engine *e, struct ike_sa *sa, const struct t
 		sa->remote = in->d->remote;
 	}
 	if (sa->outbox.scattered && !is_proven(m, &sa->remote.addr)) {
-		sa->wants |= TASK_BIT(TASK_CHECK_PATH);
+		ask_again(sa, TASK_CHECK_PATH);
 		return STEP_STAY;
 	}
+	m->again = 0;
 	prove(m, &sa->remote.addr);
 	children_follow(e, sa, "the peer has moved, and answers there");
 	tell_news(e, sa);
