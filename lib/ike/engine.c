@@ -32,7 +32,8 @@ static bool engine_init(struct ike_engine *e, const struct tunnel_profile *profi
 	return e->crypto && e->plain && e->built && !table_init(&e->by_spi, profile_count) &&
 	       !table_init(&e->by_init, 0) && !table_init(&e->by_source, 0) &&
 	       !table_init(&e->by_identity, profile_count) && !table_init(&e->by_child, profile_count) &&
-	       !table_init(&e->by_peer, 0) && !tunnels_init(e, profiles, profile_count);
+	       !table_init(&e->by_peer, 0) && !table_init(&e->by_allowance, 0) &&
+	       !tunnels_init(e, profiles, profile_count);
 }
 
 struct ike_engine *ike_engine_create(const struct ike_settings *settings, const struct ike_host *host,
@@ -46,6 +47,7 @@ struct ike_engine *ike_engine_create(const struct ike_settings *settings, const 
 	e->host = *host;
 	TAILQ_INIT(&e->answered);
 	TAILQ_INIT(&e->idle_sources);
+	TAILQ_INIT(&e->allowances);
 	if (!engine_init(e, profiles, profile_count)) {
 		ike_engine_free(e);
 		return NULL;
@@ -59,6 +61,7 @@ void ike_engine_free(struct ike_engine *e)
 		return;
 	sa_free_all(e);
 	sources_done(e);
+	allowances_done(e);
 	tunnels_done(e);
 	table_done(&e->by_spi);
 	table_done(&e->by_init);
@@ -66,6 +69,7 @@ void ike_engine_free(struct ike_engine *e)
 	table_done(&e->by_identity);
 	table_done(&e->by_child);
 	table_done(&e->by_peer);
+	table_done(&e->by_allowance);
 	timers_done(&e->timers);
 	crypto_free(e->crypto);
 	if (e->plain)

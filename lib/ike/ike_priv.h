@@ -292,6 +292,16 @@ struct source {
 	uint64_t failures_ns;
 };
 
+/* The key exchanges that one identity of a tunnel has asked for, while they count. It outlives the IKE SAs. */
+struct allowance {
+	struct link by_peer;
+	TAILQ_ENTRY(allowance) by_age; /* of the engine: the last time that it had one, longest ago first */
+	uint32_t tunnel;
+	struct identity id;
+	uint64_t paid_ns; /* they count until then */
+	uint64_t told_ns; /* that there were too many is told again from then on */
+};
+
 /* What responder cookies are made with (RFC 7296 2.6): the current secret and the one before it. */
 struct cookie_secrets {
 	uint8_t secrets[2][COOKIE_SECRET_BYTES];
@@ -374,8 +384,6 @@ struct tunnel {
 	struct ts_pair *packets[CHILDREN_MAX]; /* by child: of the packet that asks for it; owned; NULL: none does */
 	/* those outside of what is up ask again then; the pause doubles while the peer does not want them */
 	uint64_t packets_after_ns, packets_pause_ns;
-	uint64_t keys_paid_ns;                 /* key exchanges that the peer has asked for count until then */
-	uint64_t keys_told_ns;                 /* that there were too many is told again from then on */
 	struct addr virtual[VIRTUAL_FAMILIES]; /* what a peer gave us last: asked for again */
 	struct tunnel_place *places; /* among the engine's: of remote_addr, then of the peer's further addresses */
 	uint8_t place_count;
@@ -405,12 +413,13 @@ struct ike_engine {
 	struct tunnel *tunnels;
 	size_t tunnel_count;
 	struct tunnel_place *places; /* owned; of all tunnels */
-	struct table by_spi, by_init, by_identity, by_child, by_address, by_source, by_peer;
+	struct table by_spi, by_init, by_identity, by_child, by_address, by_source, by_peer, by_allowance;
 	struct ike_sa *sas, *dead;
 	struct peer *idle_peers;       /* without IKE SAs; freed when the entry point returns */
 	TAILQ_HEAD(, ike_sa) answered; /* ST_INIT_ANSWERED, oldest first: nothing is lost when one goes */
 	TAILQ_HEAD(, source) idle_sources;
 	uint32_t idle_source_count;
+	TAILQ_HEAD(, allowance) allowances;
 	struct cookie_secrets cookies;
 	uint64_t hint_ns; /* one answer to an unknown IKE SA is due from then on */
 	struct timers timers;
@@ -533,6 +542,15 @@ void source_leave(struct ike_engine *e, struct ike_sa *sa);
 /* An IKE_AUTH of a half-open SA's source was nonsense or did not prove its identity. */
 void source_failed(struct ike_engine *e, struct ike_sa *sa);
 void sources_done(struct ike_engine *e);
+
+/* ---- allowances.c ---- */
+
+/* That of the IKE SA's peer; NULL: it has asked for nothing lately. */
+struct allowance *allowance_lookup(const struct ike_engine *e, const struct ike_sa *sa);
+bool allowance_used_up(const struct ike_engine *e, const struct allowance *a);
+/* The peer is given one key exchange. False: it is used up, or no memory. */
+bool allowance_take(struct ike_engine *e, const struct ike_sa *sa);
+void allowances_done(struct ike_engine *e);
 
 /* ---- hint.c ---- */
 

@@ -18,6 +18,10 @@
 /* Two sides that fail together do not meet again. */
 #define PAUSE_JITTER_PERCENT 25
 
+/* An answer has reached a peer that is silent. What it brings is all that the peer has left when the older IKE SA goes:
+ * that may wait longer than CHILD_CONFIRM_NS, within which one answer and a repetition may be lost. */
+#define ARRIVED_NS (20 * SECOND_NS)
+
 static uint64_t address_hash(const struct addr *a)
 {
 	return hash_bytes(a->family, a->bytes, sizeof(a->bytes));
@@ -392,15 +396,21 @@ static void replace(struct ike_engine *e, struct ike_sa *old, struct ike_sa *fre
 	give_way(e, old, "replaced by a newer IKE SA");
 }
 
-/* Every child of the old one is there, and the peer has shown that it has it; or it had the time to ask again for the
- * answer that brings it, and did not: who only answers our requests shows no more than that. */
+/* The peer has shown that it has the child; or it had the time to ask again for the answer that brings it, several
+ * times: who only answers our requests shows no more than that. */
+static bool has_arrived(const struct ike_engine *e, const struct child_sa *child)
+{
+	return child->confirmed || e->now_ns >= child->up_since_ns + ARRIVED_NS;
+}
+
+/* Every child of the old one is there, and the peer has it, too. */
 static bool covers(const struct ike_engine *e, const struct ike_sa *fresh, const struct ike_sa *old)
 {
 	const struct child_sa *child;
 	uint8_t known = 0;
 
 	TAILQ_FOREACH (child, &fresh->children, siblings) {
-		if (child->state == CHILD_UP && (child->confirmed || child_is_known(e, child)))
+		if (child->state == CHILD_UP && has_arrived(e, child))
 			known |= (uint8_t)(1u << child->index);
 	}
 	return !(sa_children(old, false) & ~known) && !pieces_waiting(fresh);

@@ -8,8 +8,8 @@
 
 /* ---- a second peer of a tunnel for anybody ---- */
 
-/* A is two peers, a.example.net and c.example.net; B takes anybody. The first is up. */
-static void start_two_peers(struct wire *w, uint64_t seed, size_t tunnels_of_b)
+/* A is two peers, a.example.net and c.example.net; B takes anybody. */
+static void init_two_peers(struct wire *w, uint64_t seed, size_t tunnels_of_b)
 {
 	wire_init(w, seed);
 	w->a.profiles[1] = w->a.profiles[0];
@@ -20,9 +20,33 @@ static void start_two_peers(struct wire *w, uint64_t seed, size_t tunnels_of_b)
 	w->b.profiles[0].remote_id = (struct identity){ 0 };
 	w->b.profiles[1] = w->b.profiles[0];
 	w->b.profile_count = tunnels_of_b;
+}
+
+/* The first is up. */
+static void start_first_peer(struct wire *w)
+{
 	wire_start(w);
 	CU_ASSERT_TRUE_FATAL(wire_run_until_up(w, 5 * S));
 	wire_run(w, 100 * MS);
+}
+
+static void start_two_peers(struct wire *w, uint64_t seed, size_t tunnels_of_b)
+{
+	init_two_peers(w, seed, tunnels_of_b);
+	start_first_peer(w);
+}
+
+/* Both are behind one address, and the tunnel serves one: the second gets no Child SA, but its IKE SA stays. */
+static void start_two_behind_one_address(struct wire *w, uint64_t seed)
+{
+	init_two_peers(w, seed, 1);
+	w->b.profiles[0].remote_addr = w->a.outside;
+	start_first_peer(w);
+	node_command(&w->a, IKE_INITIATE, 1);
+	wire_run(w, S);
+	CU_ASSERT_TRUE(wire_up(w));
+	CU_ASSERT_EQUAL(node_status(&w->a, 1).phase1, PHASE_UP);
+	CU_ASSERT_STRING_EQUAL(w->b.failure.reason, "tunnel already serves another peer");
 }
 
 static void test_second_peer_does_not_take_the_traffic(void)
@@ -79,6 +103,74 @@ static void test_second_peer_is_refused_by_the_initiator(void)
 	wire_run(&w, S / 2);
 	CU_ASSERT_EQUAL(w.a.installs, 1);
 	CU_ASSERT_STRING_EQUAL(w.a.failure.reason, "tunnel already serves another peer");
+	CU_ASSERT_TRUE(wire_done(&w));
+}
+
+/* Peer 0 or 1 rekeys its IKE SA so often. */
+static void rekey_often(struct wire *w, uint32_t peer, unsigned times)
+{
+	for (unsigned i = 0; i < times; i++) {
+		struct ike_actions out = { 0 };
+		w->a.engine->now_ns = w->now_ns;
+		w->a.engine->out = &out;
+		for (struct ike_sa *sa = w->a.engine->tunnels[peer].sas; sa; sa = sa->sibling)
+			rekey_ike_on_timer(w->a.engine, sa);
+		w->a.engine->out = NULL;
+		node_carry_out(&w->a, &out);
+		wire_run(w, 50 * MS);
+	}
+}
+
+static bool drop_deletes_of_a(struct wire *w, struct packet *p, void *argument)
+{
+	(void)argument;
+	return p->spi || p->from != &w->a || p->data[18] != INFORMATIONAL || p->data[19] & IKE_FLAG_RESPONSE;
+}
+
+/* It asks for new keys without end, and the first one renews its own all the same. */
+static void test_second_peer_does_not_use_up_the_key_exchanges(void)
+{
+	struct wire w;
+
+	start_two_behind_one_address(&w, 10);
+	for (int i = 0; i < 250 && !node_counter(&w.b, IKE_C_KEY_LIMIT); i++)
+		rekey_often(&w, 1, 1);
+	CU_ASSERT_TRUE(node_counter(&w.b, IKE_C_KEY_LIMIT) > 0);
+	unsigned rekeyed = w.b.events[IKE_EV_PHASE1_REKEYED];
+	rekey_often(&w, 0, 3);
+	CU_ASSERT_EQUAL(w.b.events[IKE_EV_PHASE1_REKEYED], rekeyed + 3);
+	CU_ASSERT_TRUE(wire_up(&w));
+	CU_ASSERT_TRUE(wire_done(&w));
+}
+
+static void test_second_peer_leaves_no_ike_sas_behind_that_the_first_pays_for(void)
+{
+	struct wire w;
+
+	start_two_behind_one_address(&w, 11);
+	w.filter = drop_deletes_of_a;
+	rekey_often(&w, 1, 10);
+	CU_ASSERT_EQUAL(w.b.events[IKE_EV_PHASE1_REKEYED], 4);
+	rekey_often(&w, 0, 1);
+	CU_ASSERT_EQUAL(w.b.events[IKE_EV_PHASE1_REKEYED], 5);
+	CU_ASSERT_TRUE(wire_done(&w));
+}
+
+/* Its request has a public value, and gets nothing: nothing is computed for it. */
+static void test_request_that_is_refused_costs_no_key_exchange(void)
+{
+	struct wire w;
+
+	start_two_behind_one_address(&w, 12);
+	proposals_set(&w.a.profiles[1].children[0].proposals, PROTOCOL_ESP, "aes128gcm16-x25519");
+	proposals_set(&w.b.profiles[0].children[0].proposals, PROTOCOL_ESP, "aes128gcm16-x25519");
+	for (int i = 0; i < 3; i++) {
+		node_index_command(&w.a, IKE_INITIATE, 1, 0);
+		wire_run(&w, 20 * S);
+	}
+	CU_ASSERT_EQUAL(w.b.failure.exchange, CREATE_CHILD_SA);
+	CU_ASSERT_STRING_EQUAL(w.b.failure.reason, "tunnel already serves another peer");
+	CU_ASSERT_EQUAL(w.b.engine->by_allowance.count, 0);
 	CU_ASSERT_TRUE(wire_done(&w));
 }
 
@@ -204,6 +296,9 @@ static const struct test tests[] = {
 	TEST(test_second_peer_does_not_take_the_traffic),
 	TEST(test_second_peer_takes_a_free_tunnel),
 	TEST(test_second_peer_is_refused_by_the_initiator),
+	TEST(test_second_peer_does_not_use_up_the_key_exchanges),
+	TEST(test_second_peer_leaves_no_ike_sas_behind_that_the_first_pays_for),
+	TEST(test_request_that_is_refused_costs_no_key_exchange),
 	TEST(test_childless_sa_replaces_none_with_a_child),
 	TEST(test_failing_installation_is_tried_with_pauses),
 	TEST(test_failing_installation_at_the_responder_is_tried_with_pauses),

@@ -433,24 +433,49 @@ static void test_an_answer_is_not_followed_by_a_refusal(void)
 	CU_ASSERT_TRUE(wire_done(&w));
 }
 
-/* Both sides began at once, and all of both IKE SAs is up. The last that B saw of the one that stays is a request of A,
- * which does not say whether A has the answer; and for A there was no other IKE SA yet when it came, for the sake of
- * which it would have said so. B ends its own all the same. */
+/* A's IKE SA stays, with both children, and B's is to go: it has the second one, too. Nobody asks whether the other is
+ * alive, which would say what has arrived. */
+static void begin_at_once(struct wire *w, struct trouble *t)
+{
+	init_two(w, 1);
+	w->job_delay_ns = 40 * MS;
+	w->a.profiles[0].dpd_interval_ns = w->b.profiles[0].dpd_interval_ns = 0;
+	wire_start(w);
+	wire_run(w, 35 * MS);
+	w->b.engine->tunnels[0].wanted = 2;
+	node_start_another(&w->b, 0);
+	if (t)
+		trouble_begin(w, t, 12 * S);
+	wire_run(w, 500 * MS);
+	CU_ASSERT_EQUAL(ike_sa_count(w->b.engine), 2);
+	CU_ASSERT_EQUAL(node_live_pairs(&w->b), 3);
+	CU_ASSERT_TRUE(wire_child_up(w, 1));
+}
+
+/* The last that B saw of the one that stays is a request of A, which does not say whether A has the answer; and for A
+ * there was no other IKE SA yet when it came, for the sake of which it would have said so. B ends its own all the same,
+ * when A had the time to ask again and again. */
 static void test_two_ike_sas_become_one_though_the_peer_is_silent(void)
 {
 	struct wire w;
 
-	init_two(&w, 1);
-	w.job_delay_ns = 40 * MS;
-	wire_start(&w);
-	wire_run(&w, 35 * MS);
-	w.b.engine->tunnels[0].wanted = 2;
-	node_start_another(&w.b, 0);
-	wire_run(&w, 500 * MS);
+	begin_at_once(&w, NULL);
+	wire_run(&w, 15 * S);
 	CU_ASSERT_EQUAL(ike_sa_count(w.b.engine), 2);
-	CU_ASSERT_EQUAL(node_live_pairs(&w.b), 3);
-	/* before somebody asks whether the other is alive, which would say it */
-	wire_run(&w, 8 * S);
+	wire_run(&w, 10 * S);
+	CU_ASSERT_EQUAL(ike_sa_count(w.b.engine), 1);
+	finish(&w, 2);
+}
+
+/* A does ask again: until an answer gets through, the second child is nowhere but on the IKE SA that is to go. */
+static void test_two_ike_sas_do_not_become_one_while_an_answer_is_lost(void)
+{
+	struct wire w;
+	struct trouble t = { .from = &w.b, .exchange = CREATE_CHILD_SA, .response = true };
+
+	begin_at_once(&w, &t);
+	CU_ASSERT_EQUAL(node_live_pairs(&w.a), 2);
+	stays_up(&w, 1, 30 * S);
 	CU_ASSERT_EQUAL(ike_sa_count(w.b.engine), 1);
 	finish(&w, 2);
 }
@@ -474,6 +499,7 @@ int main(int argc, char **argv)
 		TEST(test_peer_brings_back_only_what_it_asks_for),
 		TEST(test_an_answer_is_not_followed_by_a_refusal),
 		TEST(test_two_ike_sas_become_one_though_the_peer_is_silent),
+		TEST(test_two_ike_sas_do_not_become_one_while_an_answer_is_lost),
 	};
 
 	return test_main("exchange", tests, ARRAY_LEN(tests), argc, argv);

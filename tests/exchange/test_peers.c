@@ -2,6 +2,8 @@
 /* Exchange tests: many peers under one tunnel. Node A is several peers, one profile each; B has one entry for all. */
 #include "harness.h"
 
+#include <stdio.h>
+
 #include "fake_wire.h"
 #include "v2/v2.h"
 
@@ -412,6 +414,70 @@ static void test_answer_that_splits_into_too_many_prefixes_is_not_taken(void)
 	CU_ASSERT_TRUE(wire_done(&w));
 }
 
+static void rekey_often(struct wire *w, unsigned times)
+{
+	for (unsigned i = 0; i < times; i++) {
+		struct ike_actions out = { 0 };
+		w->a.engine->now_ns = w->now_ns;
+		w->a.engine->out = &out;
+		for (struct ike_sa *sa = w->a.engine->sas; sa; sa = sa->next)
+			rekey_ike_on_timer(w->a.engine, sa);
+		w->a.engine->out = NULL;
+		node_carry_out(&w->a, &out);
+		wire_run(w, 50 * MS);
+	}
+}
+
+/* It has had all the key exchanges that it may, says goodbye, and comes again. */
+static void test_peer_that_comes_back_has_no_more_key_exchanges(void)
+{
+	struct wire w;
+
+	start(&w, 18, NULL);
+	bring_up(&w, 0);
+	for (int i = 0; i < 250 && !node_counter(&w.b, IKE_C_KEY_LIMIT); i++)
+		rekey_often(&w, 1);
+	CU_ASSERT_TRUE(node_counter(&w.b, IKE_C_KEY_LIMIT) > 0);
+	node_command(&w.a, IKE_TERMINATE, 0);
+	wire_run(&w, S);
+	CU_ASSERT_EQUAL(node_status(&w.b, 0).peer_count, 0);
+	bring_up(&w, 0);
+	CU_ASSERT_TRUE(peer_up(&w, 0));
+	unsigned rekeyed = w.b.events[IKE_EV_PHASE1_REKEYED];
+	rekey_often(&w, 40);
+	/* those of the 4 s that have passed since */
+	CU_ASSERT_TRUE(w.b.events[IKE_EV_PHASE1_REKEYED] <= rekeyed + 4 * 4 + 1);
+	/* it is told of once */
+	CU_ASSERT_EQUAL(w.b.events[IKE_EV_FAILED], 1);
+	/* nothing is kept of who has not asked for long */
+	wire_run(&w, 100 * S);
+	bring_up(&w, 1);
+	rekey_often(&w, 1);
+	CU_ASSERT_EQUAL(w.b.engine->by_allowance.count, 2);
+	CU_ASSERT_TRUE(wire_done(&w));
+}
+
+/* Who invents identities makes us forget others, never keep more; the latest ones are known. */
+static void test_allowances_are_bounded(void)
+{
+	struct wire w;
+	char name[32];
+
+	start(&w, 19, NULL);
+	bring_up(&w, 0);
+	struct ike_sa stranger = { .tunnel = node_sa(&w.b)->tunnel };
+	for (int i = 0; i < 5000; i++) {
+		snprintf(name, sizeof(name), "p%d.example.net", i);
+		stranger.remote_id = id_of(name);
+		CU_ASSERT_TRUE(allowance_take(w.b.engine, &stranger));
+	}
+	CU_ASSERT_EQUAL(w.b.engine->by_allowance.count, 4096);
+	CU_ASSERT_PTR_NOT_NULL(allowance_lookup(w.b.engine, &stranger));
+	stranger.remote_id = id_of("p0.example.net");
+	CU_ASSERT_PTR_NULL(allowance_lookup(w.b.engine, &stranger));
+	CU_ASSERT_TRUE(wire_done(&w));
+}
+
 static const struct test tests[] = {
 	TEST(test_peers_come_up_side_by_side),
 	TEST(test_peer_goes_alone),
@@ -429,6 +495,8 @@ static const struct test tests[] = {
 	TEST(test_identity_has_no_more_than_its_share_of_prefixes),
 	TEST(test_identity_has_no_more_than_its_share_of_children),
 	TEST(test_answer_that_splits_into_too_many_prefixes_is_not_taken),
+	TEST(test_peer_that_comes_back_has_no_more_key_exchanges),
+	TEST(test_allowances_are_bounded),
 };
 
 int main(int argc, char **argv)

@@ -100,7 +100,7 @@ static void accept(struct ike_engine *e, struct ike_sa *sa, const struct input *
 		return;
 	}
 	create_store_nonce(in->m, x->nonce_i, &x->nonce_i_len);
-	if (!hold(x, in->d) || (x->group && !create_start_key(e, sa, x))) {
+	if (!hold(x, in->d) || (x->group && !(allowance_take(e, sa) && create_start_key(e, sa, x)))) {
 		respond_notify(e, sa, in, NOTIFY_TEMPORARY_FAILURE, BYTES_NONE);
 		create_free(e, x);
 		return;

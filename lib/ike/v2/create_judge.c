@@ -3,15 +3,10 @@
 #include "collision.h"
 #include "create.h"
 
-/* IKE SAs that a peer may leave behind in rekeying. */
+/* IKE SAs that a peer may leave behind in rekeying. Another one of the same tunnel does not suffer from it. */
 #define LEFTOVERS_MAX 4
 
-/* Key exchanges that a peer may have for the asking: so many at once (two for each of its Child SAs), then one in this
- * time. */
-#define KEYS_AT_ONCE (2 * CHILD_SAS_MAX)
-#define KEY_NS       (SECOND_NS / 4)
-
-/* Of those that are refused it is told once in this time. */
+/* That a peer asks for too many keys is told once in this time. */
 #define KEYS_TOLD_NS (60 * SECOND_NS)
 
 static enum ike_doing doing_of(const struct ike_sa *sa)
@@ -73,38 +68,33 @@ static bool has_many_leftovers(const struct ike_sa *sa)
 	unsigned count = 0;
 
 	for (const struct ike_sa *other = sa->tunnel->sas; other; other = other->sibling)
-		count += other->state == ST_REPLACED || other->state == ST_INHERITING;
+		count += (other->state == ST_REPLACED || other->state == ST_INHERITING) &&
+			 identity_equal(&other->remote_id, &sa->remote_id);
 	return count >= LEFTOVERS_MAX;
 }
 
-static void tell_key_limit(struct ike_engine *e, const struct ike_sa *sa)
+static void tell_key_limit(struct ike_engine *e, const struct ike_sa *sa, struct allowance *a)
 {
 	struct ike_failure f = failure_make(2, CREATE_CHILD_SA, false, NOTIFY_TEMPORARY_FAILURE,
 		"the peer asks for new keys faster than it may",
 		"look at the lifetimes of the peer, and why it rekeys so often");
 
 	e->counters[IKE_C_KEY_LIMIT]++;
-	if (e->now_ns < sa->tunnel->keys_told_ns)
+	if (e->now_ns < a->told_ns)
 		return;
-	sa->tunnel->keys_told_ns = e->now_ns + KEYS_TOLD_NS;
+	a->told_ns = e->now_ns + KEYS_TOLD_NS;
 	failure_report(e, sa->tunnel, sa, NULL, &f);
 }
 
-/* The peer has proved who it is; it is still not to have us compute without end. By tunnel, as its IKE SAs follow upon
- * each other. */
+/* One is taken only when it is computed (create_answer.c): what is refused costs next to nothing. */
 static bool asks_for_many_keys(struct ike_engine *e, const struct ike_sa *sa, const struct message *m)
 {
-	struct tunnel *t = sa->tunnel;
+	struct allowance *a = message_find(m, PAYLOAD_KE) ? allowance_lookup(e, sa) : NULL;
 
-	if (!message_find(m, PAYLOAD_KE))
+	if (!a || !allowance_used_up(e, a))
 		return false;
-	uint64_t paid = t->keys_paid_ns > e->now_ns ? t->keys_paid_ns : e->now_ns;
-	if (paid - e->now_ns > (KEYS_AT_ONCE - 1) * KEY_NS) {
-		tell_key_limit(e, sa);
-		return true;
-	}
-	t->keys_paid_ns = paid + KEY_NS;
-	return false;
+	tell_key_limit(e, sa, a);
+	return true;
 }
 
 /* 0: it is to be answered. */
