@@ -416,6 +416,7 @@ static void on_sa_timer(struct ike_engine *e, struct ike_sa *sa, enum timer_kind
 	case TIMER_PAUSE: task_flush(e, sa); break;
 	case TIMER_JOB: create_child_on_lost_job(e, sa); break;
 	case TIMER_LIVENESS: informational_check_liveness(e, sa); break;
+	case TIMER_NAT: mobike_believe_nat(e, sa); break;
 	case TIMER_KEEPALIVE:
 		action_keepalive(e, sa);
 		sa_set_timer(e, sa, kind, e->now_ns + e->settings.keepalive_ns);

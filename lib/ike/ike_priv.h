@@ -142,7 +142,6 @@ struct mobike {
 	bool asked;                            /* it has one */
 	bool stale;                            /* the path has changed since: the answer says nothing about it */
 	bool waiting;                          /* Child SAs stay on the former path until the new one is proven */
-	bool nat_unsure; /* responder: the NAT before the peer may be a stale update's; nothing ends because of it */
 	bool seen_known;
 	uint8_t probe;            /* pair of addresses that is tried next */
 	uint8_t again;            /* times that the path was asked about anew, as the answer did not say which it is */

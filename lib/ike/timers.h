@@ -15,6 +15,7 @@ enum timer_kind {
 	TIMER_REAUTH,     /* time to authenticate anew */
 	TIMER_PAUSE,      /* the peer wanted to be asked later (TEMPORARY_FAILURE) */
 	TIMER_JOB,        /* of a CREATE_CHILD_SA exchange: its job does not come back */
+	TIMER_NAT,        /* the NAT before the peer, which may be a stale update's, is believed then (mobike.c) */
 	SA_TIMERS,
 	TIMER_RETRY,      /* of a tunnel: time to try again */
 	TIMER_CHILD,      /* of a Child SA: to be rekeyed, to end, to be forgotten */

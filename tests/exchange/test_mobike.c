@@ -702,8 +702,54 @@ static void test_mobike_a_nat_before_an_announced_address_is_believed(void)
 	lose_first(&w.a);
 	wire_run(&w, S);
 	CU_ASSERT_TRUE(node_status(&w.b, 0).remote_nat);
-	CU_ASSERT_FALSE(w.b.engine->sas->mobike->nat_unsure);
+	CU_ASSERT_EQUAL(node_sa(&w.b)->timers[TIMER_NAT].place, 0);
 	CU_ASSERT_EQUAL(node_pair(&w.b)->out.path.encap, SA_ENCAP_UDP);
+	CU_ASSERT_TRUE(wire_done(&w));
+}
+
+/* A asks for nothing any more, and only answers. */
+static bool answers_only(struct wire *w, struct packet *p, void *argument)
+{
+	(void)argument;
+	return p->from == &w->b || p->data[19] & IKE_FLAG_RESPONSE;
+}
+
+/* A NAT is put before A, whose address of before B knows: it looks like a stale update, and no other one follows. */
+static void test_mobike_a_nat_is_believed_after_a_while(void)
+{
+	struct wire w;
+
+	init_with_ah(&w, 74);
+	w.a.profiles[0].dpd_timeout_ns = 300 * S;
+	bring_up(&w);
+	addr_parse("203.0.113.9", &w.a.outside);
+	node_move(&w.a, NULL, NULL);
+	w.filter = answers_only;
+	wire_run(&w, 29 * S);
+	CU_ASSERT_TRUE(node_status(&w.b, 0).remote_nat);
+	CU_ASSERT_EQUAL(node_live_pairs(&w.b), 1);
+	wire_run(&w, 2 * S);
+	CU_ASSERT_EQUAL(w.b.events[IKE_EV_PHASE2_DOWN], 1);
+	CU_ASSERT_EQUAL(w.b.events[IKE_EV_PHASE1_DOWN], 0);
+	wire_run(&w, 10 * S);
+	CU_ASSERT_EQUAL(node_live_pairs(&w.b), 0);
+	CU_ASSERT_TRUE(wire_done(&w));
+}
+
+/* Before what such a peer asks for is judged. */
+static void test_mobike_a_nat_is_believed_when_the_peer_asks_for_keys(void)
+{
+	struct wire w;
+
+	start_up_with_ah(&w, 75);
+	struct ike_sa *sa = node_sa(&w.b);
+	sa->remote_nat = true;
+	timers_set(&w.b.engine->timers, &sa->timers[TIMER_NAT], w.now_ns + 20 * S);
+	node_child_command(&w.a, IKE_SOFT_EXPIRE, node_pair(&w.a)->in.spi, NULL);
+	wire_run(&w, 15 * S);
+	CU_ASSERT_EQUAL(w.b.installs, 1);
+	CU_ASSERT_EQUAL(w.b.events[IKE_EV_PHASE2_DOWN], 1);
+	CU_ASSERT_EQUAL(node_live_pairs(&w.a) + node_live_pairs(&w.b), 0);
 	CU_ASSERT_TRUE(wire_done(&w));
 }
 
@@ -1048,6 +1094,8 @@ static const struct test tests[] = {
 	TEST(test_mobike_a_long_round_trip_ends_the_move),
 	TEST(test_mobike_a_long_round_trip_ends_the_check),
 	TEST(test_mobike_a_nat_before_an_announced_address_is_believed),
+	TEST(test_mobike_a_nat_is_believed_after_a_while),
+	TEST(test_mobike_a_nat_is_believed_when_the_peer_asks_for_keys),
 	TEST(test_mobike_a_nat_before_the_responder),
 	TEST(test_mobike_a_nat_is_refused_when_none_is_allowed),
 	TEST(test_mobike_a_nat_at_the_start_is_refused_when_none_is_allowed),

@@ -138,8 +138,9 @@ static void negotiate(
 enum step create_child_on_request(struct ike_engine *e, struct ike_sa *sa, const struct input *in)
 {
 	struct child_sa *old;
-	uint16_t notify = create_judge(e, sa, in->m, &old);
 
+	mobike_settle_nat(e, sa);
+	uint16_t notify = create_judge(e, sa, in->m, &old);
 	uint8_t kind = in->m->sa.items[0].protocol == PROTOCOL_IKE ? CREATE_REKEY_IKE
 		       : old                                       ? CREATE_REKEY_CHILD
 								   : CREATE_NEW;

@@ -6,6 +6,9 @@
 
 #include "v2.h"
 
+/* Longer than the peer waits before it sends an update again: when our answer is through, its next one follows. */
+#define NAT_UNSURE_NS (30 * SECOND_NS)
+
 /* ---- addresses ---- */
 
 /* Those of ours that the tunnel may use, best first. NULL: behind the last. */
@@ -271,7 +274,7 @@ bool mobike_agree(const struct ike_engine *e, struct ike_sa *sa, const struct me
 	return true;
 }
 
-void mobike_inherit(const struct ike_sa *old, struct ike_sa *heir)
+void mobike_inherit(struct ike_engine *e, const struct ike_sa *old, struct ike_sa *heir)
 {
 	uint16_t news = TASK_BIT(TASK_UPDATE_ADDRESSES) | TASK_BIT(TASK_CHECK_PATH) | TASK_BIT(TASK_TELL_ADDRESSES);
 
@@ -279,6 +282,8 @@ void mobike_inherit(const struct ike_sa *old, struct ike_sa *heir)
 	heir->remote = old->remote;
 	heir->local_nat = old->local_nat;
 	heir->remote_nat = old->remote_nat;
+	if (old->timers[TIMER_NAT].place)
+		sa_set_timer(e, heir, TIMER_NAT, old->timers[TIMER_NAT].at_ns);
 	if (!old->mobike)
 		return;
 	free(heir->mobike);
@@ -692,22 +697,28 @@ static bool meant_from_another_known(struct ike_engine *e, const struct ike_sa *
 /* Called before the path is taken: the address of before is a known one. */
 static void detect_nat(struct ike_engine *e, struct ike_sa *sa, const struct input *in)
 {
-	sa->mobike->nat_unsure = false;
+	sa_clear_timer(e, sa, TIMER_NAT);
 	if (!message_find_notify(in->m, NOTIFY_NAT_DETECTION_SOURCE_IP) || meant_for_another_of_ours(e, sa, in))
 		return;
 	bool known = meant_from_another_known(e, sa, in);
 	natd_evaluate(e, sa, in->m, in->d);
-	sa->mobike->nat_unsure = known && sa->remote_nat;
+	if (known && sa->remote_nat)
+		sa_set_timer(e, sa, TIMER_NAT, e->now_ns + NAT_UNSURE_NS);
+}
+
+void mobike_believe_nat(struct ike_engine *e, struct ike_sa *sa)
+{
+	if (!sa->mobike || !sa->mobike->waiting)
+		sa_repath(e, sa);
 }
 
 /* Whose update was stale sends the next one at once (RFC 4555 3.5). Who says something else instead meant it so. */
-static void settle_nat(struct ike_engine *e, struct ike_sa *sa)
+void mobike_settle_nat(struct ike_engine *e, struct ike_sa *sa)
 {
-	if (!sa->mobike->nat_unsure)
+	if (!sa->timers[TIMER_NAT].place)
 		return;
-	sa->mobike->nat_unsure = false;
-	if (!sa->mobike->waiting)
-		sa_repath(e, sa);
+	sa_clear_timer(e, sa, TIMER_NAT);
+	mobike_believe_nat(e, sa);
 }
 
 /* RFC 4555 3.5: the addresses are those of the packet, whatever a NAT made of them. */
@@ -733,7 +744,7 @@ uint16_t mobike_on_request(struct ike_engine *e, struct ike_sa *sa, const struct
 		return 0;
 	bool listed = take_addresses(sa, in->m);
 	if (!message_find_notify(in->m, NOTIFY_UPDATE_SA_ADDRESSES)) {
-		settle_nat(e, sa);
+		mobike_settle_nat(e, sa);
 		if (listed)
 			peer_left(e, sa, in->d);
 		return 0;

@@ -8,7 +8,8 @@ const char modes_no_nat[] = "AH cannot pass a NAT (RFC 3948 1)";
 
 static bool behind_nat(const struct ike_sa *sa)
 {
-	bool remote_nat = sa->remote_nat && !(sa->mobike && sa->mobike->nat_unsure);
+	/* nothing ends because of a NAT that is not sure */
+	bool remote_nat = sa->remote_nat && !sa->timers[TIMER_NAT].place;
 
 	return sa->local_nat || remote_nat || sa->tunnel->profile->encap == ENCAP_ALWAYS;
 }

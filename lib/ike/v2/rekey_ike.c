@@ -119,14 +119,14 @@ static void tell(struct ike_engine *e, const struct ike_sa *sa)
 		sa->initiator ? "initiator" : "responder");
 }
 
-static void inherit(struct ike_sa *old, struct ike_sa *heir)
+static void inherit(struct ike_engine *e, struct ike_sa *old, struct ike_sa *heir)
 {
 	struct child_sa *child;
 
 	while ((child = TAILQ_FIRST(&old->children)))
 		child_move(child, heir);
 	config_move(old, heir);
-	mobike_inherit(old, heir);
+	mobike_inherit(e, old, heir);
 	heir->creates = old->creates;
 	heir->reauth_ns = old->reauth_ns;
 	old->creates = 0;
@@ -142,7 +142,7 @@ static void take_over(struct ike_engine *e, struct ike_sa *old, struct ike_sa *h
 		delete_ike(e, heir);
 		return;
 	}
-	inherit(old, heir);
+	inherit(e, old, heir);
 	heir->replaced = false;
 	sa_set_state(e, heir, ST_ESTABLISHED);
 	tell(e, heir);

@@ -308,7 +308,7 @@ void mobike_offer(const struct ike_engine *e, const struct ike_sa *sa, struct me
 /* IKE_AUTH: what the peer says of it; true: both speak it. */
 bool mobike_agree(const struct ike_engine *e, struct ike_sa *sa, const struct message *m);
 /* A new IKE SA takes over the path, and what the peer is still to hear of it. */
-void mobike_inherit(const struct ike_sa *old, struct ike_sa *heir);
+void mobike_inherit(struct ike_engine *e, const struct ike_sa *old, struct ike_sa *heir);
 void mobike_on_paths_changed(struct ike_engine *e, struct ike_sa *sa);
 /* The operator wants this path; ADDR_NONE: the end as it is. */
 void mobike_on_command(struct ike_engine *e, struct ike_sa *sa, const struct addr *local, const struct addr *remote);
@@ -317,6 +317,10 @@ void mobike_on_answer(struct ike_engine *e, struct ike_sa *sa, const struct ike_
 /* The next pair of addresses to try beside the one in use: behind the probe before. Its number; 0: there is none. */
 unsigned mobike_other_path(
 	const struct ike_engine *e, const struct ike_sa *sa, struct endpoint *ret_local, struct endpoint *ret_remote);
+/* Responder: the NAT that the peer's last update shows is there, as the peer asks for something else than a newer one,
+ * or has been silent for long enough. */
+void mobike_settle_nat(struct ike_engine *e, struct ike_sa *sa);
+void mobike_believe_nat(struct ike_engine *e, struct ike_sa *sa);
 /* INFORMATIONAL request of the peer: does what it says; the notify that refuses, or 0. */
 uint16_t mobike_on_request(struct ike_engine *e, struct ike_sa *sa, const struct input *in);
 /* Adds what the answer to it says; data has TASK_DATA_MAX bytes. */
