@@ -87,7 +87,8 @@ struct child_sa *child_create(struct ike_engine *e, struct ike_sa *sa, const str
 	child->protocol = a->protocol;
 	child->transport = a->transport;
 	child->renamed = a->transport && a->original_remote.family != ADDR_NONE;
-	child->udp_encap = natd_udp_encap(sa);
+	/* as in sa_repath: while a NAT is not sure, AH goes on beside it */
+	child->udp_encap = a->protocol == PROTOCOL_ESP && natd_udp_encap(sa);
 	child->up_since_ns = e->now_ns;
 	child->ends_ns = UINT64_MAX;
 	child->timer.kind = TIMER_CHILD;

@@ -753,6 +753,24 @@ static void test_mobike_a_nat_is_believed_when_the_peer_asks_for_keys(void)
 	CU_ASSERT_TRUE(wire_done(&w));
 }
 
+/* Nor does AH that we renew meanwhile go into UDP, where the host would not take it. */
+static void test_mobike_ah_is_rekeyed_while_a_nat_is_not_sure(void)
+{
+	struct wire w;
+
+	start_up_with_ah(&w, 76);
+	struct ike_sa *sa = node_sa(&w.b);
+	sa->remote_nat = true;
+	timers_set(&w.b.engine->timers, &sa->timers[TIMER_NAT], w.now_ns + 20 * S);
+	node_child_command(&w.b, IKE_SOFT_EXPIRE, node_pair(&w.b)->in.spi, NULL);
+	wire_run(&w, 10 * S);
+	CU_ASSERT_EQUAL(w.b.installs, 2);
+	CU_ASSERT_EQUAL(w.b.events[IKE_EV_PHASE1_DOWN], 0);
+	CU_ASSERT_EQUAL(node_live_pairs(&w.b), 1);
+	CU_ASSERT_TRUE(wire_up(&w));
+	CU_ASSERT_TRUE(wire_done(&w));
+}
+
 static void test_mobike_a_nat_before_the_responder(void)
 {
 	struct wire w;
@@ -1096,6 +1114,7 @@ static const struct test tests[] = {
 	TEST(test_mobike_a_nat_before_an_announced_address_is_believed),
 	TEST(test_mobike_a_nat_is_believed_after_a_while),
 	TEST(test_mobike_a_nat_is_believed_when_the_peer_asks_for_keys),
+	TEST(test_mobike_ah_is_rekeyed_while_a_nat_is_not_sure),
 	TEST(test_mobike_a_nat_before_the_responder),
 	TEST(test_mobike_a_nat_is_refused_when_none_is_allowed),
 	TEST(test_mobike_a_nat_at_the_start_is_refused_when_none_is_allowed),
