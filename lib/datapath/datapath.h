@@ -15,11 +15,11 @@ struct datapath;
  * until a descriptor changes; sleep until a device interrupts. */
 enum datapath_idle { DATAPATH_POLL, DATAPATH_ADAPTIVE, DATAPATH_PAUSE, DATAPATH_MONITOR, DATAPATH_INTERRUPT };
 
-/* Reverse-path check of what comes in clear (RFC 3704): none; some route but the default one leads to the source; the
- * route to the source leads back through the port. */
 /* How long a packet waits for the SA that its policy asks for: as long as a TCP SYN until it is sent a third time. */
 #define DATAPATH_AWAIT_S 3
 
+/* Reverse-path check of what comes in clear (RFC 3704): none; some route but the default one leads to the source; the
+ * route to the source leads back through the port. */
 enum datapath_rpf { DATAPATH_RPF_OFF, DATAPATH_RPF_LOOSE, DATAPATH_RPF_STRICT };
 
 struct datapath_port_config {
