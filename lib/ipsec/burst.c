@@ -4,25 +4,20 @@
  * a packet is in esp_*.c and ah_*.c. */
 #include "usual_priv.h"
 
-static inline crypto_burst *op_crypt(const struct ipsec_worker *w, const struct burst_item *items, uint16_t op)
-{
-	return items[w->items[op]].sa->crypt;
-}
-
-/* A burst that wants several engine functions: one call for each, so that multi-buffer lanes are full however the SAs
- * are mixed. The operations are copied together and their verdicts copied back. Returns how many failed. */
-static uint16_t ops_run_grouped(struct ipsec_worker *w, const struct burst_item *items, uint16_t n)
+/* Operations that cannot go to the engine as they stand, since they want several of its functions or some ended before:
+ * one call for each function, so that multi-buffer lanes are full however the SAs are mixed. left: a bit for each of
+ * them. They are copied together and their verdicts copied back. Returns how many failed. */
+static uint16_t ops_run_grouped(struct ipsec_worker *w, const struct burst_item *items, uint64_t left)
 {
 	struct crypto_op group[IPSEC_BURST];
 	uint16_t places[IPSEC_BURST], failed = 0;
-	uint64_t left = n < 64 ? (1ull << n) - 1 : UINT64_MAX;
 
 	while (left) {
-		crypto_burst *crypt = op_crypt(w, items, (uint16_t)__builtin_ctzll(left));
+		crypto_burst *crypt = items[__builtin_ctzll(left)].sa->crypt;
 		uint16_t count = 0;
 		for (uint64_t rest = left; rest; rest &= rest - 1) {
 			uint16_t op = (uint16_t)__builtin_ctzll(rest);
-			if (op_crypt(w, items, op) != crypt)
+			if (items[op].sa->crypt != crypt)
 				continue;
 			places[count] = op;
 			group[count++] = w->ops[op];
@@ -43,9 +38,12 @@ static_assert(IPSEC_BURST == 64, "a bit for every operation");
  * level, as the first one has no room for all of a burst. */
 static inline void key_prefetch(const struct ipsec_worker *w, const struct sa *sa, uint32_t bytes)
 {
-	uint32_t lines = crypto_lines_needed(bytes, RTE_MIN(w->key_line_count, CRYPTO_LINES_EARLY));
+	const uint32_t always = CRYPTO_ROUND_LINES + 1;
+	uint32_t lines = crypto_lines_needed(bytes, w->key_lines_early);
 
-	for (uint32_t line = 0; line < lines; line++)
+	for (uint32_t line = 0; line < always; line++)
+		rte_prefetch1(sa->key + w->key_lines[line]);
+	for (uint32_t line = always; line < lines; line++)
 		rte_prefetch1(sa->key + w->key_lines[line]);
 }
 
@@ -55,36 +53,33 @@ static inline void item_drop(struct burst_item *item, enum drop_reason reason)
 	sa_count_drop(item->sa, reason);
 }
 
-/* Good packets first, in their order. */
-static void burst_partition(struct burst_item *items, uint16_t n)
+/* Good packets first, in their order. bad: a bit for each that is not. */
+static void burst_partition(struct burst_item *items, uint16_t n, uint64_t bad)
 {
-	struct burst_item bad[IPSEC_BURST];
+	struct burst_item ended[IPSEC_BURST];
 	uint16_t good = 0, bad_count = 0;
 
 	for (uint16_t i = 0; i < n; i++) {
-		if (items[i].drop == DROP_NONE)
-			items[good++] = items[i];
+		if (bad >> i & 1)
+			ended[bad_count++] = items[i];
 		else
-			bad[bad_count++] = items[i];
+			items[good++] = items[i];
 	}
-	memcpy(&items[good], bad, bad_count * sizeof(bad[0]));
+	memcpy(&items[good], ended, bad_count * sizeof(ended[0]));
 }
 
-/* The short way of a direction (usual_priv.h), in front of the crypto and behind it. */
+/* The short way of a direction in front of the crypto (usual_priv.h). */
 struct usual_way {
-	void (*run)(struct sa *sa, struct usual_run *ret_run);
-	bool (*prepare)(struct ipsec_worker *w, struct rte_mbuf *m, struct sa *sa, uint16_t op,
-		const struct usual_run *run, struct usual_account *account);
-	bool (*finish)(
-		struct ipsec_worker *w, struct rte_mbuf *m, struct sa *sa, uint16_t op, struct usual_account *account);
+	/* rest: packets that may still come */
+	void (*open)(struct usual_run *run, struct sa *sa, uint32_t rest);
+	bool (*prepare)(struct ipsec_worker *w, struct rte_mbuf *m, uint32_t op, struct usual_run *run);
 };
 
-/* What the operations of a burst are, and what they need. */
+/* What became of a burst in front of the crypto. Of item i it is operation i; a bit for each. */
 struct plan {
-	uint16_t ops;
-	bool mixed;  /* not all SAs have the engine function `crypt` */
-	bool finish; /* some SA has something to do behind the crypto */
-	crypto_burst *crypt;
+	uint64_t ended;  /* there is no operation */
+	uint64_t closer; /* not a usual packet: the SA's own functions have it */
+	bool mixed;      /* not all SAs have the same engine function */
 };
 
 /* By the SA's own function. False: the packet ends here. */
@@ -101,31 +96,26 @@ static __rte_noinline bool item_prepare(struct ipsec_worker *w, struct burst_ite
 static __rte_always_inline void burst_prepare(struct ipsec_worker *w, struct burst_item *items, uint16_t n,
 	const struct usual_way *usual, struct plan *ret_plan)
 {
-	struct plan plan = { .crypt = items[0].sa->crypt };
-	struct usual_account account = { .sa = NULL };
-	struct usual_run run = { .usual = false };
-	uint16_t ended = 0;
+	crypto_burst *crypt = items[0].sa->crypt;
+	struct usual_run run = { .sa = NULL };
+	struct plan plan = { .mixed = false };
 
-	for (uint16_t i = 0; i < n; i++) {
+	for (uint32_t i = 0; i < n; i++) {
 		struct burst_item *item = &items[i];
 		struct sa *sa = item->sa;
-		uint16_t op = (uint16_t)(i - ended);
-		if (sa != account.sa) {
+		if (sa != run.sa) {
 			key_prefetch(w, sa, item->m->data_len);
-			usual_account_open(&account, sa, (uint16_t)(n - i));
-			usual->run(sa, &run);
-			plan.finish |= sa_shape(sa)->finish != NULL;
-			plan.mixed |= sa->crypt != plan.crypt;
+			usual_run_close(&run);
+			usual->open(&run, sa, n - i);
+			plan.mixed |= sa->crypt != crypt;
 		}
-		item->drop = DROP_NONE;
-		w->items[op] = i;
-		if (likely(usual->prepare(w, item->m, sa, op, &run, &account)))
+		if (likely(run.usual && usual->prepare(w, item->m, i, &run)))
 			continue;
-		usual_account_close(&account);
-		ended += !item_prepare(w, item, op);
+		usual_run_close(&run);
+		plan.closer |= 1ull << i;
+		plan.ended |= (uint64_t)!item_prepare(w, item, (uint16_t)i) << i;
 	}
-	usual_account_close(&account);
-	plan.ops = (uint16_t)(n - ended);
+	usual_run_close(&run);
 	*ret_plan = plan;
 }
 
@@ -151,17 +141,6 @@ static void udp6_checksum_set(struct rte_mbuf *m)
 	udp->dgram_cksum = checksum ? checksum : 0xffff;
 }
 
-/* Outbound nothing is left to do of the usual packet, and of others as it comes. */
-static inline bool usual_finish_out(
-	struct ipsec_worker *w, struct rte_mbuf *m, struct sa *sa, uint16_t op, struct usual_account *account)
-{
-	RTE_SET_USED(account);
-	RTE_SET_USED(w);
-	RTE_SET_USED(m);
-	RTE_SET_USED(op);
-	return !sa_shape(sa)->finish;
-}
-
 /* By the SA's own function, if it has one. False: the packet ends here. */
 static __rte_noinline bool item_finish(struct ipsec_worker *w, struct burst_item *item, uint16_t op)
 {
@@ -179,55 +158,82 @@ static __rte_noinline bool item_finish(struct ipsec_worker *w, struct burst_item
 	return false;
 }
 
-/* Returns how many packets are good. */
-static __rte_always_inline uint16_t burst_finish(
-	struct ipsec_worker *w, struct burst_item *items, uint16_t ops, const struct usual_way *usual)
+/* Outbound nothing is left to do of usual packets. Returns a bit for each packet that ended. */
+static inline uint64_t burst_finish_out(struct ipsec_worker *w, struct burst_item *items, const struct plan *plan)
 {
-	struct usual_account account = { .sa = NULL };
-	uint16_t ended = 0;
+	uint64_t ended = plan->ended;
 
-	for (uint16_t i = 0; i < ops; i++) {
-		struct burst_item *item = &items[w->items[i]];
-		if (item->sa != account.sa)
-			usual_account_open(&account, item->sa, (uint16_t)(ops - i));
-		if (likely(w->ops[i].key && !(w->udp6 >> i & 1) && usual->finish(w, item->m, item->sa, i, &account)))
-			continue;
-		usual_account_close(&account);
-		ended += !item_finish(w, item, i);
+	for (uint64_t rest = plan->closer & ~ended; rest; rest &= rest - 1) {
+		uint16_t i = (uint16_t)__builtin_ctzll(rest);
+		ended |= (uint64_t)!item_finish(w, &items[i], i) << i;
 	}
-	usual_account_close(&account);
-	return (uint16_t)(ops - ended);
+	return ended;
 }
 
-/* Returns how many failed. */
-static inline uint16_t ops_run(struct ipsec_worker *w, const struct burst_item *items, const struct plan *plan)
+static inline uint64_t burst_finish_in(
+	struct ipsec_worker *w, struct burst_item *items, uint16_t n, const struct plan *plan)
 {
-	if (unlikely(plan->mixed))
-		return ops_run_grouped(w, items, plan->ops);
-	return likely(plan->ops) ? plan->crypt(w, w->ops, plan->ops) : 0;
+	struct usual_run run = { .sa = NULL };
+	uint64_t ended = plan->ended;
+
+	for (uint32_t i = 0; i < n; i++) {
+		struct burst_item *item = &items[i];
+		if (item->sa != run.sa) {
+			usual_run_close(&run);
+			usual_run_finish(&run, item->sa, n - i);
+		}
+		if (likely(run.usual && !(plan->closer >> i & 1) && usual_finish_in(w, item->m, i, &run)))
+			continue;
+		usual_run_close(&run);
+		if (!(plan->ended >> i & 1))
+			ended |= (uint64_t)!item_finish(w, item, (uint16_t)i) << i;
+	}
+	usual_run_close(&run);
+	return ended;
 }
 
-static __rte_always_inline uint16_t burst_run(
-	struct ipsec_worker *w, struct burst_item *items, uint16_t n, const struct usual_way *usual)
+/* A bit for each operation that the engine failed. */
+static __rte_noinline uint64_t ops_failed(const struct ipsec_worker *w, uint16_t n)
 {
-	uint16_t good, failed;
-	struct plan plan;
+	uint64_t failed = 0;
 
-	if (!n)
-		return 0;
+	for (uint16_t i = 0; i < n; i++)
+		failed |= (uint64_t)!w->ops[i].key << i;
+	return failed;
+}
+
+/* What the engine failed has a closer look, too. */
+static inline void burst_crypt(struct ipsec_worker *w, const struct burst_item *items, uint16_t n, struct plan *plan)
+{
+	const uint64_t all = UINT64_MAX >> (IPSEC_BURST - n);
+	uint16_t failed;
+
+	if (unlikely(plan->mixed || plan->ended))
+		failed = ops_run_grouped(w, items, all & ~plan->ended);
+	else
+		failed = items[0].sa->crypt(w, w->ops, n);
+	if (unlikely(failed))
+		plan->closer |= ops_failed(w, n);
+}
+
+static __rte_always_inline void burst_begin(struct ipsec_worker *w, struct burst_item *items, uint16_t n,
+	const struct usual_way *usual, struct plan *ret_plan)
+{
 	w->udp6 = 0;
 	stage_lap(w->clock, CYCLES_PREFETCH);
-	burst_prepare(w, items, n, usual, &plan);
+	burst_prepare(w, items, n, usual, ret_plan);
 	stage_lap(w->clock, CYCLES_PREPARE);
-	good = plan.ops;
-	failed = ops_run(w, items, &plan);
+	burst_crypt(w, items, n, ret_plan);
 	stage_lap(w->clock, CYCLES_CRYPTO);
-	if (plan.finish || unlikely(failed || w->udp6))
-		good = burst_finish(w, items, plan.ops, usual);
-	if (unlikely(good != n))
-		burst_partition(items, n);
+}
+
+/* ended: a bit for each packet that did. Returns how many are good. */
+static inline uint16_t burst_end(struct ipsec_worker *w, struct burst_item *items, uint16_t n, uint64_t ended)
+{
+	if (unlikely(ended))
+		burst_partition(items, n, ended);
 	stage_lap(w->clock, CYCLES_FINISH);
-	return good;
+	return (uint16_t)(n - __builtin_popcountll(ended));
 }
 
 /* The lines of the packets around which headers go. */
@@ -240,26 +246,28 @@ static inline void out_prefetch(const struct burst_item *items, uint16_t n)
 	}
 }
 
-static inline void in_prefetch(const struct burst_item *items, uint16_t n)
-{
-	for (uint16_t i = 0; i < n; i++)
-		rte_prefetch0(rte_pktmbuf_mtod(items[i].m, const uint8_t *));
-}
-
 uint16_t burst_out(struct ipsec_worker *w, struct burst_item *items, uint16_t n)
 {
-	static const struct usual_way out = { usual_run_out, usual_prepare_out, usual_finish_out };
+	static const struct usual_way out = { usual_run_out, usual_prepare_out };
+	struct plan plan;
 
+	if (!n)
+		return 0;
 	out_prefetch(items, n);
-	return burst_run(w, items, n, &out);
+	burst_begin(w, items, n, &out, &plan);
+	return burst_end(w, items, n, likely(!plan.closer) ? 0 : burst_finish_out(w, items, &plan));
 }
 
+/* The line in which a packet begins is here: its SPI was read. */
 uint16_t burst_in(struct ipsec_worker *w, struct burst_item *items, uint16_t n)
 {
-	static const struct usual_way in = { usual_run_in, usual_prepare_in, usual_finish_in };
+	static const struct usual_way in = { usual_run_in, usual_prepare_in };
+	struct plan plan;
 
-	in_prefetch(items, n);
-	return burst_run(w, items, n, &in);
+	if (!n)
+		return 0;
+	burst_begin(w, items, n, &in, &plan);
+	return burst_end(w, items, n, burst_finish_in(w, items, n, &plan));
 }
 
 const uint8_t *iv_pool_pull(struct ipsec_worker *w, uint16_t n)

@@ -44,20 +44,20 @@ struct ah_prefix {
 	uint8_t data[AH_PREFIX_MAX];
 };
 
-/* Everything here is touched by its worker only. Arrays are by operation. */
+/* Everything here is touched by its worker only. Arrays are by operation, which is the item's place in the burst. */
 struct ipsec_worker {
 	struct crypto_op ops[IPSEC_BURST];
 	uint8_t icvs[IPSEC_BURST][ICV_BYTES_MAX]; /* inbound: as computed */
 	uint8_t received[IPSEC_BURST]
 			[ICV_BYTES_MAX]; /* inbound: as received, where something else stands in its place */
 	uint64_t sequences[IPSEC_BURST]; /* inbound: as guessed */
-	uint16_t items[IPSEC_BURST];     /* item of the burst an operation is for */
 	void *manager;
 	const struct crypto_engine *engine;
 	struct ipsec *ips;
 	struct stage_clock *clock; /* NULL: this loop is not measured */
 	uint16_t worker;
 	uint16_t key_line_count;
+	uint16_t key_lines_early; /* of these the bursts ask for */
 	uint16_t key_lines[CRYPTO_LINES];
 	uint64_t udp6;    /* outbound: operations whose packet wants a UDP checksum afterwards (RFC 8200 8.1) */
 	uint16_t iv_left; /* bytes at the end of iv_pool not used yet */

@@ -54,6 +54,19 @@ static inline uint64_t replay_top(const struct replay *r)
 	return atomic_load_explicit(&r->top, memory_order_relaxed);
 }
 
+/* From here on every sequence number is new until the next one is received. */
+static inline uint64_t replay_fresh(const struct replay *r)
+{
+	return r->window ? replay_top(r) + 1 : 0;
+}
+
+/* Without a window all that there is to know of a packet: nobody asks the words. */
+static inline void replay_raise(struct replay *r, uint64_t sequence)
+{
+	if (sequence > replay_top(r))
+		atomic_store_explicit(&r->top, sequence, memory_order_relaxed);
+}
+
 /* Before the packet is authenticated: changes nothing. */
 static inline enum replay_verdict replay_check(const struct replay *r, uint64_t sequence)
 {
@@ -76,10 +89,8 @@ static inline enum replay_verdict replay_advance(struct replay *r, uint64_t sequ
 
 	if (v != REPLAY_NEW)
 		return v;
-	/* nobody asks the words */
 	if (!r->window) {
-		if (sequence > top)
-			atomic_store_explicit(&r->top, sequence, memory_order_relaxed);
+		replay_raise(r, sequence);
 		return v;
 	}
 	if (sequence > top) {

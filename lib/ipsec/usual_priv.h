@@ -16,6 +16,9 @@
 #define USUAL_PAD_MASK   3
 #define USUAL_HEAD_BYTES (IPV4_BYTES + ESP_BYTES + USUAL_IV_BYTES)
 #define USUAL_TEXT_MIN   (USUAL_PAD_MASK + 1)
+#define USUAL_PAD_MOST   6  /* inbound; with its trailer that is a word */
+#define USUAL_TEXT_LEAST 28 /* inbound; then more than an IPv4 header is in it, whatever the padding */
+static_assert(USUAL_TEXT_LEAST >= IPV4_BYTES + USUAL_PAD_MOST + ESP_TRAILER_BYTES, "room for a header");
 
 /* Control, once everything else of the SA is decided: whether its packets may go this way. */
 static inline bool sa_is_usual(const struct sa *sa)
@@ -29,61 +32,59 @@ static inline bool sa_is_usual(const struct sa *sa)
 	return sizes && shape && sa->traits & SA_PAIRED && !(sa->traits & (SA_ESN | SA_TAIL | SA_ACCEPT_UDP));
 }
 
-/* Packets in a row through the same SA: counted together when another SA begins, or somebody is to look at its
- * counters.
- */
-struct usual_account {
-	struct sa *sa; /* NULL: none has come */
-	bool open;     /* no limit is reached by any packets that may still come in this burst */
-	uint64_t packets, bytes;
-};
-
-static inline void usual_account_close(struct usual_account *a)
-{
-	if (!a->packets)
-		return;
-	count_add(&a->sa->packets, a->packets);
-	count_add(&a->sa->bytes, a->bytes);
-	a->packets = a->bytes = 0;
-}
-
-/* rest: packets that may still come. */
-static inline void usual_account_open(struct usual_account *a, struct sa *sa, uint16_t rest)
-{
-	usual_account_close(a);
-	a->sa = sa;
-	a->open = sa_within_limits(sa, (uint64_t)rest * UINT16_MAX) &&
-		  sa->packets_alert - count_read(&sa->packets) >= rest;
-}
-
-/* One more packet of so many bytes reaches no limit. */
-static inline bool usual_account_allows(struct usual_account *a, uint64_t bytes)
-{
-	if (likely(a->open))
-		return true;
-	usual_account_close(a);
-	return sa_within_limits(a->sa, bytes);
-}
-
-static inline void usual_account_add(struct usual_account *a, uint64_t bytes)
-{
-	a->packets++;
-	a->bytes += bytes;
-}
-
-/* What packets in a row through the same SA share; found when the first of them comes. Words are little-endian: what
- * comes first in memory is low. */
+/* Packets in a row through the same SA: what they share is found when the first of them comes, and they are counted
+ * together when another SA begins, or somebody is to look at its counters. Words are little-endian: what comes first in
+ * memory is low. */
 struct usual_run {
-	bool usual;
-	/* outbound, of the outer header */
-	uint32_t sum;         /* ones' complement, of what is the same in all */
-	uint64_t first_keep;  /* of the inner header's first eight bytes */
-	uint64_t first_set;   /* ... and what is added to these */
-	uint64_t second;      /* the next eight, but for the checksum */
-	uint32_t destination; /* the last four, as in memory */
-	uint64_t spi_high;    /* host order, where it stands above a sequence number */
-	uint64_t iv_base;
+	struct sa *sa;           /* NULL: none has come */
+	bool usual;              /* any of its packets may be; none is near a limit */
+	uint64_t packets, bytes; /* not counted yet */
+	/* behind the crypto, inbound */
+	bool windowless; /* of sequence numbers only the highest is of interest */
+	uint64_t newest; /* ... which is not in the SA yet */
+	union {
+		/* in front of it, inbound */
+		uint64_t fresh; /* sequence numbers from here on were not received before */
+		/* outbound, of the outer header */
+		struct {
+			uint32_t sum;         /* ones' complement, of what is the same in all */
+			uint32_t destination; /* the last four bytes, as in memory */
+			uint64_t first_keep;  /* of the inner header's first eight bytes */
+			uint64_t first_set;   /* ... and what is added to these */
+			uint64_t second;      /* the next eight, but for the checksum */
+			uint64_t spi_high;    /* host order, where it stands above a sequence number */
+			uint64_t iv_base;
+		};
+	};
 };
+
+static inline void usual_run_count(struct usual_run *run, uint64_t bytes)
+{
+	run->packets++;
+	run->bytes += bytes;
+}
+
+static inline void usual_run_close(struct usual_run *run)
+{
+	if (!run->packets)
+		return;
+	count_add(&run->sa->packets, run->packets);
+	count_add(&run->sa->bytes, run->bytes);
+	if (run->newest)
+		replay_raise(&run->sa->replay, run->newest);
+	run->packets = run->bytes = run->newest = 0;
+}
+
+/* No limit is reached by so many packets of any size. */
+static inline bool usual_within_limits(const struct sa *sa, uint64_t packets)
+{
+	/* numbers, so that one branch does for all */
+	uint32_t packets_left = count_read(&sa->packets) + packets <= sa->packets_alert;
+	uint32_t bytes_left = count_read(&sa->bytes) + packets * UINT16_MAX <= sa->bytes_alert;
+	uint32_t time_left = !(atomic_load_explicit(&sa->flags, memory_order_relaxed) & SA_OVER);
+
+	return packets_left & bytes_left & time_left;
+}
 
 /* esp_wire: SPI and sequence number as they are sent, which is the AAD (RFC 4106 5). */
 static inline void usual_op_fill(
@@ -101,31 +102,44 @@ static inline void usual_op_fill(
 	memcpy(op->aad, &esp_wire, sizeof(esp_wire));
 }
 
-/* ---- in ---- */
-
-static inline void usual_run_in(struct sa *sa, struct usual_run *ret_run)
+/* RFC 4303 2.4: padding, its length, next header, for each such length. */
+static inline const uint8_t *usual_trailer(uint32_t pad)
 {
-	ret_run->usual = sa->traits & SA_USUAL;
+	static const uint8_t trailers[USUAL_PAD_MOST + 1][8] = { { 0, NEXT_HEADER_IPV4 }, { 1, 1, NEXT_HEADER_IPV4 },
+		{ 1, 2, 2, NEXT_HEADER_IPV4 }, { 1, 2, 3, 3, NEXT_HEADER_IPV4 }, { 1, 2, 3, 4, 4, NEXT_HEADER_IPV4 },
+		{ 1, 2, 3, 4, 5, 5, NEXT_HEADER_IPV4 }, { 1, 2, 3, 4, 5, 6, 6, NEXT_HEADER_IPV4 } };
+
+	return trailers[pad];
 }
 
-static inline bool usual_prepare_in(struct ipsec_worker *w, struct rte_mbuf *m, struct sa *sa, uint16_t op,
-	const struct usual_run *run, struct usual_account *account)
+/* ---- in ---- */
+
+static inline void usual_run_in(struct usual_run *run, struct sa *sa, uint32_t rest)
 {
+	RTE_SET_USED(rest);
+	run->sa = sa;
+	run->usual = sa->traits & SA_USUAL;
+	run->fresh = replay_fresh(&sa->replay);
+}
+
+static inline bool usual_prepare_in(struct ipsec_worker *w, struct rte_mbuf *m, uint32_t op, struct usual_run *run)
+{
+	const struct sa *sa = run->sa;
 	uint8_t *outer = rte_pktmbuf_mtod(m, uint8_t *), *esp = outer + IPV4_BYTES,
 		*text = esp + ESP_BYTES + USUAL_IV_BYTES;
-	uint64_t first = ip4_first(outer), esp_wire, iv;
-	uint32_t total = ip4_total_bytes(first), len = total - USUAL_HEAD_BYTES - USUAL_ICV_BYTES;
+	const struct rte_ipv4_hdr *ip = (const struct rte_ipv4_hdr *)outer;
+	uint32_t total = rte_be_to_cpu_16(ip->total_length), len = total - USUAL_HEAD_BYTES - USUAL_ICV_BYTES;
+	uint64_t esp_wire, iv;
 
-	if (unlikely(!run->usual || !ip4_is_plain(first) || outer[9] != IPPROTO_ESP || m->nb_segs > 1))
+	if (unlikely(!ip4_is_plain(ip4_first(ip)) || ip->next_proto_id != IPPROTO_ESP || m->nb_segs > 1))
 		return false;
-	if (unlikely(total > m->data_len || total < USUAL_HEAD_BYTES + USUAL_TEXT_MIN + USUAL_ICV_BYTES ||
+	if (unlikely(total != m->data_len || total < USUAL_HEAD_BYTES + USUAL_TEXT_LEAST + USUAL_ICV_BYTES ||
 		     len & USUAL_PAD_MASK))
 		return false;
 	memcpy(&esp_wire, esp, sizeof(esp_wire));
 	memcpy(&iv, esp + ESP_BYTES, sizeof(iv));
-	RTE_SET_USED(account);
 	uint64_t sequence = rte_be_to_cpu_64(esp_wire) & UINT32_MAX;
-	if (unlikely(replay_check(&sa->replay, sequence) != REPLAY_NEW))
+	if (unlikely(sequence < run->fresh && replay_check(&sa->replay, sequence) != REPLAY_NEW))
 		return false;
 	usual_op_fill(&w->ops[op], sa, esp_wire, iv, text, len);
 	w->ops[op].icv = w->icvs[op];
@@ -133,46 +147,62 @@ static inline bool usual_prepare_in(struct ipsec_worker *w, struct rte_mbuf *m, 
 	return true;
 }
 
-/* Of an authentic text: an IPv4 packet and short padding. ECN of both headers is the same, and so is their version. */
-static inline bool usual_inside(const uint8_t *outer, const uint8_t *text, uint32_t len, uint64_t first)
+/* Behind the crypto. */
+static inline void usual_run_finish(struct usual_run *run, struct sa *sa, uint32_t rest)
 {
-	const uint64_t version_ecn = RTE_BE64(0xf003ull << 48);
-	uint32_t pad = text[len - 2], filled = len - ESP_TRAILER_BYTES - pad, total = ip4_total_bytes(first);
-
-	if (unlikely(text[len - 1] != NEXT_HEADER_IPV4 || pad >= sizeof(uint64_t) || !ip4_is_plain(first)))
-		return false;
-	if (unlikely(
-		    total < IPV4_BYTES || (int32_t)total > (int32_t)filled || (ip4_first(outer) ^ first) & version_ecn))
-		return false;
-	return padding_good(text + filled, pad);
+	run->sa = sa;
+	run->usual = sa->traits & SA_USUAL && usual_within_limits(sa, rest);
+	run->windowless = !sa->replay.window;
 }
 
-static inline bool usual_finish_in(
-	struct ipsec_worker *w, struct rte_mbuf *m, struct sa *sa, uint16_t op, struct usual_account *account)
+/* Of an authentic text that usual_prepare_in found behind a plain header: a plain IPv4 packet whose ECN is that
+ * header's, and behind it no more than usual_trailer has. */
+static inline bool usual_inside(const uint8_t *text, uint32_t len, uint32_t total)
+{
+	const uint64_t same = IP4_PLAIN_MASK | RTE_BE64((uint64_t)ECN_MASK << 48);
+	uint32_t pad = len - ESP_TRAILER_BYTES - total;
+	uint64_t found, expected;
+
+	if (unlikely(pad > USUAL_PAD_MOST || (ip4_first(text) ^ ip4_first(text - USUAL_HEAD_BYTES)) & same))
+		return false;
+	memcpy(&found, text + total, sizeof(found));
+	memcpy(&expected, usual_trailer(pad), sizeof(expected));
+	/* what is behind the trailer does not count */
+	return rte_le_to_cpu_64(found ^ expected) << 8 * (USUAL_PAD_MOST - pad) == 0;
+}
+
+/* The packet is authentic. */
+static inline bool usual_is_new(struct usual_run *run, uint64_t sequence)
+{
+	if (!run->windowless)
+		return replay_advance(&run->sa->replay, sequence) == REPLAY_NEW;
+	run->newest = RTE_MAX(run->newest, sequence);
+	return true;
+}
+
+static inline bool usual_finish_in(struct ipsec_worker *w, struct rte_mbuf *m, uint32_t op, struct usual_run *run)
 {
 	const struct crypto_op *o = &w->ops[op];
-	uint8_t *inner = o->text;
-	uint64_t first = ip4_first(inner);
-	uint32_t total = ip4_total_bytes(first);
+	const uint8_t *inner = o->text;
 	const struct rte_ipv4_hdr *ip = (const struct rte_ipv4_hdr *)inner;
+	uint32_t total = rte_be_to_cpu_16(ip->total_length);
 
-	if (unlikely(!(sa->traits & SA_USUAL) || !icv_equal(o->icv, inner + o->len, USUAL_ICV_BYTES)))
+	if (unlikely(!icv_equal(w->icvs[op], inner + o->len, USUAL_ICV_BYTES) || !usual_inside(inner, o->len, total)))
 		return false;
-	if (unlikely(!usual_inside(rte_pktmbuf_mtod(m, const uint8_t *), inner, o->len, first)))
+	if (unlikely(!ranges_match(&run->sa->ranges, ip->dst_addr, ip->src_addr, ip->next_proto_id)))
 		return false;
-	if (unlikely(!ranges_match(&sa->ranges, ip->dst_addr, ip->src_addr, ip->next_proto_id) ||
-		     !usual_account_allows(account, total)))
+	if (unlikely(!usual_is_new(run, w->sequences[op])))
 		return false;
-	if (unlikely(replay_advance(&sa->replay, w->sequences[op]) != REPLAY_NEW))
-		return false;
-	usual_account_add(account, total);
-	packet_begin(m, inner, total);
+	usual_run_count(run, total);
+	m->data_off += USUAL_HEAD_BYTES;
+	m->data_len = (uint16_t)total;
+	m->pkt_len = total;
 	return true;
 }
 
 /* ---- out ---- */
 
-static inline void usual_run_out(struct sa *sa, struct usual_run *ret_run)
+static inline void usual_run_out(struct usual_run *run, struct sa *sa, uint32_t rest)
 {
 	const struct sa_way *way = &sa->way;
 	uint64_t second;
@@ -180,16 +210,17 @@ static inline void usual_run_out(struct sa *sa, struct usual_run *ret_run)
 	/* relaxed: sa_way_take acquires */
 	if (unlikely(atomic_load_explicit(&sa->flags, memory_order_relaxed) & SA_NEW_PATH))
 		sa_way_take(sa);
-	ret_run->usual = sa->traits & SA_USUAL && way->mtu;
+	run->sa = sa;
+	run->usual = sa->traits & SA_USUAL && way->mtu && usual_within_limits(sa, rest);
 	memcpy(&second, way->tail, sizeof(second));
 	second = rte_le_to_cpu_64(second);
-	ret_run->sum = second >> 16 & UINT16_MAX;
-	ret_run->first_keep = (uint64_t)way->df_keep << 48 | (uint32_t)way->tos_keep << 8;
-	ret_run->first_set = (uint64_t)way->df_set << 48 | (uint32_t)way->tos_set << 8 | RTE_IPV4_VHL_DEF;
-	ret_run->second = second & ~((uint64_t)UINT16_MAX << 16);
-	memcpy(&ret_run->destination, way->tail + sizeof(second), sizeof(ret_run->destination));
-	ret_run->spi_high = (uint64_t)rte_be_to_cpu_32(sa->spi_be) << 32;
-	ret_run->iv_base = sa->iv_base;
+	run->sum = second >> 16 & UINT16_MAX;
+	run->first_keep = (uint64_t)way->df_keep << 48 | (uint32_t)way->tos_keep << 8;
+	run->first_set = (uint64_t)way->df_set << 48 | (uint32_t)way->tos_set << 8 | RTE_IPV4_VHL_DEF;
+	run->second = second & ~((uint64_t)UINT16_MAX << 16);
+	memcpy(&run->destination, way->tail + sizeof(second), sizeof(run->destination));
+	run->spi_high = (uint64_t)rte_be_to_cpu_32(sa->spi_be) << 32;
+	run->iv_base = sa->iv_base;
 }
 
 /* The path's header with what differs per packet, put together in registers. id: as in memory. */
@@ -209,13 +240,10 @@ static inline void usual_outer_write(
 	memcpy(at + sizeof(first) + sizeof(second), &run->destination, sizeof(run->destination));
 }
 
-/* RFC 4303 2.4, in one store of eight bytes: what is too much of it the ICV overwrites. */
+/* In one store of eight bytes: what is too much of it the ICV overwrites. */
 static inline void usual_trailer_write(uint8_t *at, uint32_t pad)
 {
-	static const uint8_t trailers[USUAL_PAD_MASK + 1][8] = { { 0, NEXT_HEADER_IPV4 }, { 1, 1, NEXT_HEADER_IPV4 },
-		{ 1, 2, 2, NEXT_HEADER_IPV4 }, { 1, 2, 3, 3, NEXT_HEADER_IPV4 } };
-
-	memcpy(at, trailers[pad], sizeof(trailers[pad]));
+	memcpy(at, usual_trailer(pad), sizeof(uint64_t));
 }
 
 /* Worker: bytes of the largest plain packet that may go into the SA as it is; 0: none may. */
@@ -239,16 +267,16 @@ static inline bool usual_takes(const struct sa *sa, const uint8_t *ip)
 	return ranges_match(&sa->ranges, header->src_addr, header->dst_addr, header->next_proto_id);
 }
 
-static inline bool usual_prepare_out(struct ipsec_worker *w, struct rte_mbuf *m, struct sa *sa, uint16_t op,
-	const struct usual_run *run, struct usual_account *account)
+static inline bool usual_prepare_out(struct ipsec_worker *w, struct rte_mbuf *m, uint32_t op, struct usual_run *run)
 {
+	struct sa *sa = run->sa;
 	uint8_t *inner = rte_pktmbuf_mtod(m, uint8_t *);
 	uint64_t first = ip4_first(inner), sequence = count_read(&sa->sequence) + 1, esp_wire, iv;
 	uint32_t bytes = m->data_len, offset = m->data_off;
 	uint32_t len = (bytes + ESP_TRAILER_BYTES + USUAL_PAD_MASK) & ~(uint32_t)USUAL_PAD_MASK;
 	uint32_t total = USUAL_HEAD_BYTES + len + USUAL_ICV_BYTES;
 
-	if (unlikely(!run->usual || m->nb_segs > 1 || packet_is_ipv6(inner) || !usual_account_allows(account, bytes)))
+	if (unlikely(m->nb_segs > 1 || packet_is_ipv6(inner)))
 		return false;
 	if (unlikely(offset < USUAL_HEAD_BYTES || offset + len + USUAL_ICV_BYTES > m->buf_len))
 		return false;
@@ -261,7 +289,7 @@ static inline bool usual_prepare_out(struct ipsec_worker *w, struct rte_mbuf *m,
 	usual_op_fill(&w->ops[op], sa, esp_wire, iv, inner, len);
 	w->ops[op].icv = inner + len;
 	count_add(&sa->sequence, 1);
-	usual_account_add(account, bytes);
+	usual_run_count(run, bytes);
 	m->data_off = (uint16_t)(offset - USUAL_HEAD_BYTES);
 	m->data_len = (uint16_t)total;
 	m->pkt_len = total;

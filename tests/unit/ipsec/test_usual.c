@@ -127,6 +127,46 @@ static void test_usual_way_does_what_the_functions_of_the_sa_do(void)
 		CU_ASSERT_EQUAL(differences(&kinds[i]), 0);
 }
 
+/* What a peer may seal: padding of any length, traffic flow padding in front of it, now and then something wrong. */
+static struct rte_mbuf *any_sealed(struct twins *t, uint64_t sequence)
+{
+	uint8_t payload[400] = { 0 };
+	struct rte_mbuf *m = any_packet();
+	uint32_t bytes = m->data_len + (uint32_t)(rand() % 4 ? 0 : rand() % 9);
+	uint32_t pad = (-(bytes + ESP_TRAILER_BYTES) & USUAL_PAD_MASK) + 4u * (uint32_t)(rand() % 4);
+
+	memcpy(payload, rte_pktmbuf_mtod(m, void *), m->data_len);
+	for (uint32_t i = 0; i < pad; i++)
+		payload[bytes + i] = (uint8_t)(i + 1);
+	payload[bytes + pad] = (uint8_t)pad;
+	payload[bytes + pad + 1] = NEXT_HEADER_IPV4;
+	if (rand() % 4 == 0)
+		payload[bytes + (uint32_t)rand() % (pad + ESP_TRAILER_BYTES)] ^= (uint8_t)(1 << rand() % 8);
+	rte_pktmbuf_free(m);
+	return rig_seal(&t->plain, sequence, payload, (uint16_t)(bytes + pad + ESP_TRAILER_BYTES));
+}
+
+static void test_usual_opens_whatever_padding_a_peer_makes(void)
+{
+	const struct rig_options o = { .key_bits = 128 };
+	unsigned wrong = 0, opened = 0;
+	struct twins t;
+
+	twins_open(&t, &o);
+	for (uint64_t sequence = 1; sequence <= ROUNDS; sequence++) {
+		struct rte_mbuf *m = any_sealed(&t, sequence), *n = rig_copy(m);
+		enum drop_reason reason = rig_in(&t.shorter, m);
+		wrong += rig_in(&t.plain, n) != reason || (!reason && !same_packet(m, n)) ||
+			 !same_account(t.shorter.in, t.plain.in);
+		opened += !reason;
+		rte_pktmbuf_free(m);
+		rte_pktmbuf_free(n);
+	}
+	CU_ASSERT_EQUAL(wrong, 0);
+	CU_ASSERT(opened > ROUNDS / 4);
+	twins_close(&t);
+}
+
 /* Control swaps paths under traffic: from the next packet on both ways go along the new one, also where it is one that
  * the short way leaves alone. */
 static void test_usual_goes_along_the_path_of_the_moment(void)
@@ -246,6 +286,7 @@ static void test_usual_way_counts_and_limits_bursts_like_the_functions_of_the_sa
 {
 	static const struct rig_options kinds[] = {
 		{ .key_bits = 128 },
+		{ .replay_window = -1 },
 		{ .lifetime_out = { .soft_packets = 3000, .hard_packets = 4001 },
 			.lifetime_in = { .soft_packets = 2000, .hard_packets = 3003 } },
 		{ .lifetime_out = { .hard_bytes = 600007 }, .lifetime_in = { .hard_bytes = 200003 } },
@@ -285,6 +326,7 @@ int main(int argc, char **argv)
 {
 	static const struct test tests[] = {
 		TEST(test_usual_way_does_what_the_functions_of_the_sa_do),
+		TEST(test_usual_opens_whatever_padding_a_peer_makes),
 		TEST(test_usual_goes_along_the_path_of_the_moment),
 		TEST(test_usual_way_counts_and_limits_bursts_like_the_functions_of_the_sa),
 		TEST(test_usual_is_not_what_looks_closer),
