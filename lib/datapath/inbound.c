@@ -241,71 +241,91 @@ void inbound_inner_take(struct worker *w, struct rte_mbuf *m, uint32_t spi)
 		inner_on(w, m, sa);
 }
 
-/* What packets of a burst share that come after each other for one SA: it is asked for once. */
-struct sealed_run {
-	uint64_t ends; /* destination and SPI of a plain ESP packet (ip4.h), where they follow each other; 0: of another
-			* packet, which is in no run */
-	uint16_t port;
+/* Packets of a burst that come after each other for one SA: it is asked for once. */
+struct sealed_runs {
+	uint16_t n;
+	struct sad_question questions[BURST];
+	struct burst_item *begins[BURST + 1]; /* the first packet of each; then, behind the last one */
 };
 
-static inline struct sealed_run sealed_run_of(const struct rte_mbuf *m)
+/* Destination and SPI of a plain ESP packet (ip4.h), where they follow each other. False: of another packet, which is
+ * in no run. */
+static inline bool sealed_ends(const struct rte_mbuf *m, uint64_t *ret_ends)
 {
-	struct sealed_run run = { .ends = 0, .port = m->port };
 	const uint8_t *ip = rte_pktmbuf_mtod(m, const uint8_t *);
 
-	if (likely(ip4_is_plain(ip4_first(ip)) && packet_ip(m)->next_proto_id == IPPROTO_ESP &&
-		    m->data_len >= IP4_PLAIN_BYTES + SPI_BYTES))
-		memcpy(&run.ends, ip + offsetof(struct rte_ipv4_hdr, dst_addr), sizeof(run.ends));
-	return run;
+	memcpy(ret_ends, ip + offsetof(struct rte_ipv4_hdr, dst_addr), sizeof(*ret_ends));
+	return ip4_is_plain(ip4_first(ip)) && packet_ip(m)->next_proto_id == IPPROTO_ESP &&
+	       m->data_len >= IP4_PLAIN_BYTES + SPI_BYTES;
 }
 
-/* The packets of the list `sealed` that are for this worker; worker_data is the question that names the SA of each.
- * Returns how many. */
-static inline uint16_t sealed_collect(
-	struct worker *w, struct burst_item *ret_items, struct sad_question *ret_questions, uint16_t *ret_asked)
+/* The packets of the list `sealed` that are for this worker. */
+static inline void sealed_collect(struct worker *w, struct burst_item *ret_items, struct sealed_runs *ret_runs)
 {
-	struct sealed_run before = { .ends = 0 };
-	uint16_t n = 0, asked = 0;
+	struct rte_mbuf **pkts = w->sealed.m, **end = pkts + w->sealed.n;
+	struct sad_question *question = ret_runs->questions;
+	struct burst_item *item = ret_items, **begin = ret_runs->begins;
+	uint64_t ends, ends_before = 0;
+	uint32_t port_before = UINT32_MAX; /* no packet's: the next one begins a run */
 
-	for (uint16_t i = 0; i < w->sealed.n; i++) {
-		struct rte_mbuf *m = w->sealed.m[i];
-		const struct sealed_run run = sealed_run_of(m);
-		if (!run.ends || run.ends != before.ends || run.port != before.port) {
-			before.ends = 0;
-			if (unlikely(!sealed_read(w, m, &ret_questions[asked])))
+	for (; pkts < end; pkts++) {
+		struct rte_mbuf *m = *pkts;
+		bool plain = sealed_ends(m, &ends);
+		if (unlikely(!plain || ends != ends_before || m->port != port_before)) {
+			port_before = UINT32_MAX;
+			if (unlikely(!sealed_read(w, m, question)))
 				continue;
-			before = run;
-			asked++;
+			question++;
+			*begin++ = item;
+			ends_before = ends;
+			port_before = plain ? m->port : UINT32_MAX;
 		}
-		ret_items[n].worker_data = (uint16_t)(asked - 1);
-		ret_items[n++].m = m;
+		item++->m = m;
 	}
 	w->sealed.n = 0;
-	*ret_asked = asked;
+	*begin = item;
+	ret_runs->n = (uint16_t)(question - ret_runs->questions);
+}
+
+/* Packets of some run have no SA, or all are traced. Returns how many are left. */
+static __rte_noinline uint32_t runs_look(struct worker *w, const struct sealed_runs *runs, struct burst_item *items)
+{
+	uint32_t n = 0;
+
+	for (uint16_t r = 0; r < runs->n; r++) {
+		const uint32_t spi = runs->questions[r].spi;
+		for (const struct burst_item *item = runs->begins[r]; item < runs->begins[r + 1]; item++) {
+			if (!item->sa) {
+				sealed_unknown(w, item->m, spi);
+				continue;
+			}
+			if (w->trace)
+				trace_sealed(w, item->m, spi, sa_tunnel_slot(item->sa));
+			items[n++] = *item;
+		}
+	}
 	return n;
 }
 
-/* The packets of the list `sealed` that are for this worker and have an SA. */
+/* The packets of the list `sealed` that are for this worker and have an SA. Returns how many. */
 static inline uint16_t items_collect(struct worker *w, struct burst_item *ret_items)
 {
-	struct sad_question questions[BURST];
+	struct burst_item *item = ret_items;
+	struct sealed_runs runs;
 	struct sa *sas[BURST];
-	uint16_t asked, collected = sealed_collect(w, ret_items, questions, &asked), n = 0;
+	bool missed = false;
 
-	sad_lookup_burst(w->ips, questions, asked, sas);
-	for (uint16_t i = 0; i < collected; i++) {
-		struct rte_mbuf *m = ret_items[i].m;
-		const uint16_t question = ret_items[i].worker_data;
-		if (unlikely(!sas[question])) {
-			sealed_unknown(w, m, questions[question].spi);
-			continue;
-		}
-		if (unlikely(w->trace != NULL))
-			trace_sealed(w, m, questions[question].spi, sa_tunnel_slot(sas[question]));
-		ret_items[n].m = m;
-		ret_items[n++].sa = sas[question];
+	sealed_collect(w, ret_items, &runs);
+	sad_lookup_burst(w->ips, runs.questions, runs.n, sas);
+	for (uint32_t r = 0; r < runs.n; r++) {
+		missed |= !sas[r];
+		do
+			item->sa = sas[r];
+		while (++item < runs.begins[r + 1]);
 	}
-	return n;
+	if (unlikely(missed || w->trace))
+		return (uint16_t)runs_look(w, &runs, ret_items);
+	return (uint16_t)(item - ret_items);
 }
 
 /* The flows of the usual packets out of a burst, a bit for each; where the cache would have their decisions is on its
