@@ -45,6 +45,11 @@ static void require_same(const struct message *a, const struct message *b)
 		REQUIRE(selector_equal(&a->tsr.items[i], &b->tsr.items[i]));
 }
 
+static void require_same_transform(const struct transform *a, const struct transform *b)
+{
+	REQUIRE(a->type == b->type && a->id == b->id && a->key_bits == b->key_bits);
+}
+
 /* What was accepted is read to its end, and begins as the list does. */
 static void walk_offer(const struct message *message)
 {
@@ -58,7 +63,8 @@ static void walk_offer(const struct message *message)
 		const struct proposal *p = &message->sa.items[count];
 		REQUIRE(offered.number == p->number && offered.protocol == p->protocol && offered.spi == p->spi);
 		REQUIRE(offered.count == p->count || p->count == PROPOSAL_TRANSFORMS_MAX);
-		REQUIRE(!memcmp(offered.transforms, p->transforms, p->count * sizeof(struct transform)));
+		for (int i = 0; i < p->count; i++)
+			require_same_transform(&offered.transforms[i], &p->transforms[i]);
 	}
 	REQUIRE(!offer.rest.len && count >= message->sa.count && count <= UINT8_MAX);
 }
