@@ -211,7 +211,8 @@ static __rte_noinline void inner_sort(struct worker *w, struct rte_mbuf *m, stru
 		inner_on(w, m, sa);
 }
 
-/* To the owner, or to wait for one. Of a foreign SA the outer header would be needed to find it again. */
+/* To the owner, or to wait for one. An SA that its SPI alone does not lead to cannot be found again without the outer
+ * header. */
 static void inner_turn(struct worker *w, struct rte_mbuf *m, uint32_t spi, uint8_t turn)
 {
 	const struct note note = { .stage = STAGE_INNER, .spi = spi };

@@ -44,34 +44,29 @@ struct ike_failure failure_make(
 /* Anybody can send an IKE_SA_INIT: the text of a huge offer must not cost more than it did to send it. */
 #define UNPROVEN_PROPOSALS_SHOWN 2
 
-static void theirs_format(struct ike_failure *f, const struct proposal_list *theirs)
+static void theirs_format(struct ike_failure *f, struct offer theirs)
 {
+	const uint8_t most = f->exchange == IKE_SA_INIT ? UNPROVEN_PROPOSALS_SHOWN : PROPOSALS_MAX;
+	struct proposal_list shown = { 0 };
+	struct offered offered;
 	char text[PROPOSAL_TEXT_MAX];
-	struct proposal_list shown = *theirs;
-	bool cut = f->exchange == IKE_SA_INIT && shown.count > UNPROVEN_PROPOSALS_SHOWN;
 
-	if (cut)
-		shown.count = UNPROVEN_PROPOSALS_SHOWN;
+	while (shown.count < most && offer_next(&theirs, &offered))
+		offered_shorten(&offered, &shown.items[shown.count++]);
 	proposal_list_format(&shown, text);
-	snprintf(f->theirs, sizeof(f->theirs), "%.506s%s", text, cut ? ", ..." : "");
+	snprintf(f->theirs, sizeof(f->theirs), "%.506s%s", text, theirs.rest.len ? ", ..." : "");
 }
 
-void failure_set_proposals(struct ike_failure *f, const struct proposal_list *ours, const struct proposal_list *theirs)
+void failure_set_proposals(struct ike_failure *f, const struct proposal_list *ours, const struct offer *theirs)
 {
 	char text[PROPOSAL_TEXT_MAX];
 
 	if (ours)
 		snprintf(f->ours, sizeof(f->ours), "%s", proposal_list_format(ours, text));
 	if (theirs)
-		theirs_format(f, theirs);
-	/* what would have fitted may be among the rest */
-	if (ours && theirs && theirs->cut)
-		snprintf(f->hint, sizeof(f->hint),
-			"of the peer's offer %d proposals of %d transforms are read: let it "
-			"offer fewer, those of ours first",
-			PROPOSALS_MAX, PROPOSAL_TRANSFORMS_MAX);
+		theirs_format(f, *theirs);
 	if (ours && theirs)
-		negotiate_mismatch(ours, theirs, f->mismatch, sizeof(f->mismatch));
+		negotiate_mismatch(ours, *theirs, f->mismatch, sizeof(f->mismatch));
 }
 
 void failure_set_identities(

@@ -471,7 +471,8 @@ struct ike_sa *tunnel_best_sa(const struct tunnel *t);
 /* Why a message or a negotiation failed; texts are filled by the caller. */
 struct ike_failure failure_make(
 	uint8_t phase, uint8_t exchange, bool initiator, uint16_t notify, const char *reason, const char *hint);
-void failure_set_proposals(struct ike_failure *f, const struct proposal_list *ours, const struct proposal_list *theirs);
+/* Either may be NULL. */
+void failure_set_proposals(struct ike_failure *f, const struct proposal_list *ours, const struct offer *theirs);
 void failure_set_identities(
 	struct ike_failure *f, const struct identity *ours, const struct identity *theirs, const char *what);
 /* Selectors as (local, remote) of ours and as the peer wants them, turned to our point of view. */

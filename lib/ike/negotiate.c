@@ -15,28 +15,52 @@ static bool type_has_none(uint8_t type)
 	return type == TRANSFORM_INTEG || type == TRANSFORM_KE || type == TRANSFORM_ESN;
 }
 
-static const struct transform *find_transform(const struct proposal *p, const struct transform *wanted)
+/* A proposal as far as matching goes: ours and theirs are of different types. */
+struct side {
+	uint8_t protocol;
+	int count;
+	const struct transform *transforms;
+};
+
+static struct side side_of(const struct proposal *p)
 {
-	for (int i = 0; i < p->count; i++) {
-		const struct transform *t = &p->transforms[i];
+	return (struct side){ p->protocol, p->count, p->transforms };
+}
+
+static struct side side_of_offered(const struct offered *o)
+{
+	return (struct side){ o->protocol, o->count, o->transforms };
+}
+
+static const struct transform *find_transform(const struct side *s, const struct transform *wanted)
+{
+	for (int i = 0; i < s->count; i++) {
+		const struct transform *t = &s->transforms[i];
 		if (t->type == wanted->type && t->id == wanted->id && t->key_bits == wanted->key_bits)
 			return t;
 	}
 	return NULL;
 }
 
-static bool has_none(const struct proposal *p, uint8_t type)
+static bool has_type(const struct side *s, uint8_t type)
 {
-	return type_has_none(type) && find_transform(p, &(struct transform){ .type = type });
+	for (int i = 0; i < s->count; i++)
+		if (s->transforms[i].type == type)
+			return true;
+	return false;
+}
+
+static bool has_none(const struct side *s, uint8_t type)
+{
+	return type_has_none(type) && find_transform(s, &(struct transform){ .type = type });
 }
 
 /* Adds the common transform of a type to *chosen; nothing where both leave the type out. */
-static bool choose_type(const struct proposal *ours, const struct proposal *theirs, uint8_t type, uint16_t hint,
-	struct proposal *chosen)
+static bool choose_type(
+	const struct side *ours, const struct side *theirs, uint8_t type, uint16_t hint, struct proposal *chosen)
 {
 	struct transform hinted = { .type = TRANSFORM_KE, .id = hint };
-	bool mine = proposal_has_type(ours, (enum transform_type)type);
-	bool other = proposal_has_type(theirs, (enum transform_type)type);
+	bool mine = has_type(ours, type), other = has_type(theirs, type);
 
 	if (!mine && !other)
 		return true;
@@ -55,10 +79,10 @@ static bool choose_type(const struct proposal *ours, const struct proposal *thei
 }
 
 /* A transform of a type nobody knows spoils its proposal (RFC 7296 3.3.6). */
-static bool types_known(const struct proposal *p)
+static bool types_known(const struct side *s)
 {
-	for (int i = 0; i < p->count; i++)
-		if (p->transforms[i].type < TRANSFORM_ENCR || p->transforms[i].type > TRANSFORM_ESN)
+	for (int i = 0; i < s->count; i++)
+		if (s->transforms[i].type < TRANSFORM_ENCR || s->transforms[i].type > TRANSFORM_ESN)
 			return false;
 	return true;
 }
@@ -77,13 +101,10 @@ static bool suite_sensible(const struct proposal *chosen)
 	return !suite_fault((enum security_protocol)chosen->protocol, &s);
 }
 
-/* How many types agree, in order; ALL_MATCH with *ret_chosen when all do. */
-static size_t match_pair(
-	const struct proposal *ours, const struct proposal *theirs, uint16_t hint, struct proposal *ret_chosen)
+/* How many types agree, in order; ALL_MATCH when all do: then *ret_chosen has the transforms. */
+static size_t match_pair(const struct side *ours, const struct side *theirs, uint16_t hint, struct proposal *ret_chosen)
 {
-	*ret_chosen = (struct proposal){
-		.protocol = theirs->protocol, .number = theirs->number, .spi = theirs->spi, .spi_len = theirs->spi_len
-	};
+	*ret_chosen = (struct proposal){ .protocol = theirs->protocol };
 	if (ours->protocol != theirs->protocol)
 		return 0;
 	for (size_t i = 0; i < ARRAY_LEN(type_order); i++)
@@ -92,14 +113,46 @@ static size_t match_pair(
 	return types_known(theirs) && suite_sensible(ret_chosen) ? ALL_MATCH : ALL_MATCH - 1;
 }
 
-bool negotiate_choose(const struct proposal_list *ours, const struct proposal_list *theirs, uint16_t ke_hint,
-	struct proposal *ret_chosen)
+/* The first of the `count` proposals at ours that this one of theirs matches; count: none. */
+static int first_match(
+	const struct proposal *ours, int count, const struct side *theirs, uint16_t hint, struct proposal *ret_chosen)
 {
-	for (int i = 0; i < ours->count; i++)
-		for (int j = 0; j < theirs->count; j++)
-			if (match_pair(&ours->items[i], &theirs->items[j], ke_hint, ret_chosen) == ALL_MATCH)
-				return true;
-	return false;
+	for (int i = 0; i < count; i++) {
+		struct side mine = side_of(&ours[i]);
+		if (match_pair(&mine, theirs, hint, ret_chosen) == ALL_MATCH)
+			return i;
+	}
+	return count;
+}
+
+/* Their offer is read once; what is better than the best so far are those of ours before it. */
+bool negotiate_choose(
+	const struct proposal_list *ours, struct offer theirs, uint16_t ke_hint, struct proposal *ret_chosen)
+{
+	struct offered offered;
+	struct proposal chosen;
+	int best = ours->count;
+
+	while (best && offer_next(&theirs, &offered)) {
+		struct side other = side_of_offered(&offered);
+		int match = first_match(ours->items, best, &other, ke_hint, &chosen);
+		if (match == best)
+			continue;
+		best = match;
+		*ret_chosen = chosen;
+		ret_chosen->number = offered.number;
+		ret_chosen->spi_len = offered.spi_len;
+		ret_chosen->spi = offered.spi;
+	}
+	return best < ours->count;
+}
+
+bool negotiate_allows(const struct proposal_list *ours, const struct proposal *chosen)
+{
+	struct side other = side_of(chosen);
+	struct proposal same;
+
+	return first_match(ours->items, ours->count, &other, 0, &same) < ours->count;
 }
 
 static bool one_per_type(const struct proposal *p)
@@ -119,25 +172,33 @@ bool negotiate_check_answer(
 	const struct proposal_list *offer, const struct proposal_list *answer, struct proposal *ret_chosen)
 {
 	const struct proposal *a = &answer->items[0];
+	struct side theirs = side_of(a);
 
 	if (answer->count != 1 || !one_per_type(a))
 		return false;
-	for (int i = 0; i < offer->count; i++)
-		if (offer->items[i].number == a->number)
-			return match_pair(&offer->items[i], a, 0, ret_chosen) == ALL_MATCH;
+	for (int i = 0; i < offer->count; i++) {
+		struct side ours = side_of(&offer->items[i]);
+		if (offer->items[i].number != a->number)
+			continue;
+		bool fits = match_pair(&ours, &theirs, 0, ret_chosen) == ALL_MATCH;
+		ret_chosen->number = a->number;
+		ret_chosen->spi_len = a->spi_len;
+		ret_chosen->spi = a->spi;
+		return fits;
+	}
 	return false;
 }
 
 /* "AES-GCM-256 or AES-GCM-128" of one type, "none" without any. */
-static void type_format(const struct proposal *p, uint8_t type, char *ret_text, size_t capacity)
+static void type_format(const struct side *s, uint8_t type, char *ret_text, size_t capacity)
 {
 	char one[PROPOSAL_TEXT_MAX];
 	size_t used = 0;
 
 	snprintf(ret_text, capacity, "none");
-	for (int i = 0; i < p->count; i++) {
-		struct proposal single = { .count = 1, .transforms = { p->transforms[i] } };
-		if (p->transforms[i].type != type || used >= capacity)
+	for (int i = 0; i < s->count; i++) {
+		struct proposal single = { .count = 1, .transforms = { s->transforms[i] } };
+		if (s->transforms[i].type != type || used >= capacity)
 			continue;
 		int n = snprintf(
 			ret_text + used, capacity - used, "%s%s", used ? " or " : "", proposal_format(&single, one));
@@ -154,7 +215,7 @@ static const char *protocol_text(uint8_t protocol)
 }
 
 static void pair_mismatch(
-	const struct proposal *ours, const struct proposal *theirs, size_t agreed, char *ret_text, size_t capacity)
+	const struct side *ours, const struct side *theirs, size_t agreed, char *ret_text, size_t capacity)
 {
 	char mine[48], other[48];
 
@@ -172,25 +233,43 @@ static void pair_mismatch(
 	snprintf(ret_text, capacity, "%s: ours %s, theirs %s", transform_type_name(type_order[agreed]), mine, other);
 }
 
-void negotiate_mismatch(
-	const struct proposal_list *ours, const struct proposal_list *theirs, char *ret_text, size_t capacity)
+/* The pair of proposals that agrees furthest; of equal ones our first, and of those their first. */
+struct closest {
+	int index; /* of ours; -1: there is no pair yet */
+	size_t agreed;
+	struct offered theirs;
+};
+
+static void closest_update(const struct proposal_list *ours, const struct offered *theirs, struct closest *closest)
 {
+	struct side other = side_of_offered(theirs);
 	struct proposal scratch;
-	size_t best = 0;
-	const struct proposal *a = NULL, *b = NULL;
+
+	for (int i = 0; i < ours->count; i++) {
+		struct side mine = side_of(&ours->items[i]);
+		size_t agreed = match_pair(&mine, &other, 0, &scratch);
+		bool closer = closest->index < 0 || agreed > closest->agreed ||
+			      (agreed == closest->agreed && i < closest->index);
+		if (!closer)
+			continue;
+		closest->index = i;
+		closest->agreed = agreed;
+		closest->theirs = *theirs;
+	}
+}
+
+void negotiate_mismatch(const struct proposal_list *ours, struct offer theirs, char *ret_text, size_t capacity)
+{
+	struct closest closest = { .index = -1 };
+	struct offered offered;
 
 	ret_text[0] = '\0';
-	for (int i = 0; i < ours->count; i++)
-		for (int j = 0; j < theirs->count; j++) {
-			size_t agreed = match_pair(&ours->items[i], &theirs->items[j], 0, &scratch);
-			if (!a || agreed > best) {
-				a = &ours->items[i];
-				b = &theirs->items[j];
-				best = agreed;
-			}
-		}
-	if (a && best < ALL_MATCH)
-		pair_mismatch(a, b, best, ret_text, capacity);
+	while (offer_next(&theirs, &offered))
+		closest_update(ours, &offered, &closest);
+	if (closest.index < 0 || closest.agreed == ALL_MATCH)
+		return;
+	struct side mine = side_of(&ours->items[closest.index]), other = side_of_offered(&closest.theirs);
+	pair_mismatch(&mine, &other, closest.agreed, ret_text, capacity);
 }
 
 void suite_of_proposal(const struct proposal *chosen, struct suite *ret_suite)
@@ -242,8 +321,10 @@ uint16_t proposals_first_group(const struct proposal_list *list)
 
 bool proposals_have_group(const struct proposal_list *list, uint16_t group)
 {
-	for (int i = 0; i < list->count; i++)
-		if (find_transform(&list->items[i], &(struct transform){ .type = TRANSFORM_KE, .id = group }))
+	for (int i = 0; i < list->count; i++) {
+		struct side s = side_of(&list->items[i]);
+		if (find_transform(&s, &(struct transform){ .type = TRANSFORM_KE, .id = group }))
 			return true;
+	}
 	return false;
 }

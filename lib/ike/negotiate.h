@@ -5,12 +5,17 @@
 
 #include "base.h"
 #include "model.h"
+#include "wire.h"
 
 /* As responder: the first of our proposals that one of theirs matches, our order of transforms (RFC 7296 2.7, 3.3.6).
+ * The whole offer counts, however long; of theirs that match the same of ours it is the first.
  * A key exchange group equal to ke_hint (the peer's KE payload; 0: none) is preferred, to save a round trip.
  * ret_chosen has one transform per type, and number and SPI of the peer's proposal. False: none matches. */
-bool negotiate_choose(const struct proposal_list *ours, const struct proposal_list *theirs, uint16_t ke_hint,
-	struct proposal *ret_chosen);
+bool negotiate_choose(
+	const struct proposal_list *ours, struct offer theirs, uint16_t ke_hint, struct proposal *ret_chosen);
+
+/* Whether the proposal that was chosen by another list matches one of ours too. */
+bool negotiate_allows(const struct proposal_list *ours, const struct proposal *chosen);
 
 /* As initiator: the answer is exactly one proposal, picked from our offer with one transform per type (RFC 7296 3.3).
  */
@@ -18,8 +23,7 @@ bool negotiate_check_answer(
 	const struct proposal_list *offer, const struct proposal_list *answer, struct proposal *ret_chosen);
 
 /* "encryption: ours AES-GCM-256, theirs AES-CBC-128": of the pair of proposals that agrees furthest. */
-void negotiate_mismatch(
-	const struct proposal_list *ours, const struct proposal_list *theirs, char *ret_text, size_t capacity);
+void negotiate_mismatch(const struct proposal_list *ours, struct offer theirs, char *ret_text, size_t capacity);
 
 void suite_of_proposal(const struct proposal *chosen, struct suite *ret_suite);
 

@@ -189,13 +189,14 @@ bool spi_filter_has(const struct ipsec *ips, uint32_t spi);
 /* ---- SAD: inbound SAs by SPI ------------------------------------------------------------------------------------- */
 
 /* Control: an SPI from our range: generation (12 bits) | slot (20 bits), in a bucket owned by `worker` (WORKER_NONE:
- * any). 0 when none is free. Freed slots come back first-in-first-out with the next generation. */
+ * any). 0 when none is free. Freed slots come back first-in-first-out with the next generation; when there is none, one
+ * that was lent to a foreign SA. */
 uint32_t spi_reserve(struct ipsec *ips, uint8_t worker);
 /* Control: gives back an SPI that no SA holds. Foreign SPIs and 0 are ignored. */
 void spi_release(struct ipsec *ips, uint32_t spi);
 
-/* Control: publishes an inbound SA under its SPI (reserved, or foreign through the lock-free hash, where it differs
- * from others by SPI, protocol, destination or its table_id). Takes it when the answer is 0; else -EEXIST, -ENOSPC. */
+/* Control: publishes an inbound SA under its SPI: reserved, or foreign, which differs from those of others in itself or
+ * in protocol, destination or its table_id. Takes it when the answer is 0; else -EEXIST, -ENOSPC. */
 int sad_insert(struct ipsec *ips, struct sa *sa);
 /* Control: unpublishes; the SA is wiped and its SPI released after a grace period. */
 void sad_retire(struct ipsec *ips, struct sa *sa);
@@ -206,10 +207,11 @@ struct sad_question {
 	uint16_t table_id; /* of the destination */
 	const uint8_t *ip; /* the outer header, IPv4 or IPv6 */
 };
-/* Any worker, the SA's owner or not: the SA, or NULL. An SPI of ours is enough; a foreign one names an SA together with
- * protocol, destination and table_id. Valid until the next quiescent report. */
+/* Any worker, the SA's owner or not: the SA, or NULL. An SPI that leads to a slot is enough: all of ours, and foreign
+ * ones while nothing prevents it; of others protocol, destination and table_id have to be the SA's, too. Valid until
+ * the next quiescent report. */
 struct sa *sad_lookup(const struct ipsec *ips, const struct sad_question *question);
-/* The same of an SPI of ours, when the outer header is gone: the SA, or NULL, as for all foreign ones. */
+/* The same when the outer header is gone: the SA, or NULL, as for all whose SPI leads to no slot. */
 struct sa *sad_lookup_own(const struct ipsec *ips, uint32_t spi);
 /* Worker: the same for n packets (at most 64), whose memory accesses overlap. */
 void sad_lookup_burst(const struct ipsec *ips, const struct sad_question *questions, uint16_t n, struct sa **ret_sas);

@@ -88,11 +88,18 @@ struct sa_shape {
 	sa_finish *finish;
 };
 
+/* Where an inbound SA is found. */
+enum sad_place {
+	SAD_OWN,  /* in the slot that its SPI was reserved in */
+	SAD_LENT, /* foreign: in the slot that its SPI happens to name */
+	SAD_TABLE /* foreign: in the table of foreign SAs */
+};
+
 /* A usual packet reads and writes the first two lines and no other but its key's. */
 struct sa {
-	/* Line 0. R: owner worker, every packet; others: spi_be, owner, and what a foreign SPI is found by. W: control
-	 * before it is published; later control sets SA_NEW_PATH and time flags and clears flags, a worker writes owner
-	 * once, the owner sets flags and clears SA_NEW_PATH */
+	/* Line 0. R: owner worker, every packet; others: spi_be, owner, and what a foreign SPI is found by (W: control,
+	 * before the table of these has it). W: control before it is published; later control sets SA_NEW_PATH and time
+	 * flags and clears flags, a worker writes owner once, the owner sets flags and clears SA_NEW_PATH */
 	crypto_burst *crypt;
 	union {
 		uint64_t iv_base; /* outbound, random: a counter IV is this plus the sequence number, never twice a key
@@ -163,7 +170,7 @@ struct sa {
 	struct addr destination; /* inbound: where its packets are sent to */
 	uint16_t table_id;       /* of that address */
 	uint32_t policy_slot;    /* of the tunnel whose rule leads to it */
-	bool foreign;            /* it is there */
+	uint8_t place;           /* enum sad_place, once it is there */
 	bool outbound;
 
 	/* R: owner worker; W: control before publication. Key context; behind it the replay ring */

@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* Inbound SAs by SPI. An SPI of ours is an address: generation and slot. Control reserves, publishes and retires;
- * workers look up with two loads. Manually keyed SPIs that we did not choose are in a small lock-free hash, by
- * protocol and destination with its table_id too (RFC 4301 4.1): each of our addresses has an SPI space of its own
- * there. */
+ * workers look up with two loads. An SA whose SPI we did not choose (foreign: it is keyed by hand) is lent the slot
+ * that its SPI names, where that is idle, and is found like ours then. When it cannot be, since another SA has the
+ * slot, or one of the same SPI and another destination or protocol has to be told from it, it is in a small lock-free
+ * hash by protocol and destination with its table_id too (RFC 4301 4.1): each of our addresses has an SPI space of its
+ * own there. It may go from its slot to the hash, and never comes back. */
 #include "sad_priv.h"
 
 #include <errno.h>
@@ -12,46 +14,75 @@
 #include <rte_random.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/queue.h>
 
 #include "ip6.h"
 #include "ipsec_priv.h"
 #include "sa_priv.h"
 #include "sa_word.h"
 
-#define NO_SLOT        UINT32_MAX
 #define SPI_COUNTS_MIN 64
 
-enum slot_state { SLOT_FREE, SLOT_RESERVED, SLOT_USED };
-
 struct sad_slot {
-	uint32_t next; /* in its bucket's free list */
-	uint16_t generation;
-	uint8_t state; /* enum slot_state */
+	TAILQ_ENTRY(sad_slot) link; /* in the list of its bucket and state, if there is one */
+	uint32_t leaving;           /* SAs that were here and whose grace period is not over */
+	uint16_t generation;        /* of the last SPI of ours */
+	uint8_t state;              /* enum slot_state */
 };
 
-static void free_push(struct sad *sad, uint32_t slot)
+/* Of the slot's bucket and state; NULL: slots in this state are in none. */
+static struct slot_list *slot_list(struct sad *sad, const struct sad_slot *s)
 {
-	uint32_t bucket = slot % SA_BUCKETS;
-
-	sad->states[slot].state = SLOT_FREE;
-	sad->states[slot].next = NO_SLOT;
-	if (sad->free_head[bucket] == NO_SLOT)
-		sad->free_head[bucket] = slot;
-	else
-		sad->states[sad->free_tail[bucket]].next = slot;
-	sad->free_tail[bucket] = slot;
+	return s->state < SLOT_LISTS ? &sad->lists[s->state][(uint32_t)(s - sad->states) % SA_BUCKETS] : NULL;
 }
 
-static uint32_t free_pull(struct sad *sad, uint32_t bucket)
+static void slot_enter(struct sad *sad, struct sad_slot *s, enum slot_state state)
 {
-	uint32_t slot = sad->free_head[bucket];
-
-	if (slot != NO_SLOT)
-		sad->free_head[bucket] = sad->states[slot].next;
-	return slot;
+	s->state = (uint8_t)state;
+	if (slot_list(sad, s))
+		TAILQ_INSERT_TAIL(slot_list(sad, s), s, link);
 }
 
-/* Control: how many foreign SAs have an SPI. */
+/* The only one to change a state. */
+static void slot_change(struct sad *sad, struct sad_slot *s, enum slot_state state)
+{
+	if (slot_list(sad, s))
+		TAILQ_REMOVE(slot_list(sad, s), s, link);
+	slot_enter(sad, s, state);
+}
+
+/* Nobody is found here any more. */
+static void slot_vacate(struct sad *sad, struct sad_slot *s)
+{
+	slot_change(sad, s, s->leaving ? SLOT_RESTING : SLOT_FREE);
+}
+
+/* Of an SPI, whatever generation; NULL: none has the number. */
+static struct sad_slot *slot_of(const struct sad *sad, uint32_t spi)
+{
+	return slot_index(spi) < sad->slots ? &sad->states[slot_index(spi)] : NULL;
+}
+
+/* sa NULL: none is found here. */
+static void word_set(struct sad *sad, uint32_t spi, const struct sa *sa)
+{
+	/* release: pairs with sad_find_own */
+	atomic_store_explicit(&sad->words[slot_index(spi)], sa_word_make(spi, sa), memory_order_release);
+}
+
+/* The SA that the slot of the SPI leads to. */
+static inline struct sa *sad_find_own(const struct sad *sad, uint32_t spi)
+{
+	uint64_t word;
+
+	if (slot_index(spi) >= sad->slots)
+		return NULL;
+	/* acquire: pairs with word_set; what left for the table of foreign SAs is seen there */
+	word = atomic_load_explicit(&sad->words[slot_index(spi)], memory_order_acquire);
+	return likely(sa_word_is(word, spi)) ? sa_word_sa(word) : NULL;
+}
+
+/* Control: how many foreign SAs have an SPI, in a slot or in the table. */
 static struct rte_hash *spi_counts_create(uint32_t entries)
 {
 	static unsigned int instance;
@@ -88,12 +119,13 @@ int sad_init(struct sad *sad, uint32_t slots, uint16_t workers)
 		return -ENOMEM;
 	for (uint32_t b = 0; b < SA_BUCKETS; b++) {
 		atomic_init(&sad->buckets[b], (uint8_t)(b % workers));
-		sad->free_head[b] = NO_SLOT;
+		for (int state = 0; state < SLOT_LISTS; state++)
+			TAILQ_INIT(&sad->lists[state][b]);
 	}
 	/* random generations: an SPI from before a restart hits nothing most of the time */
 	for (uint32_t s = 0; s < slots; s++) {
 		sad->states[s].generation = (uint16_t)rte_rand_max(SLOT_GENERATIONS);
-		free_push(sad, s);
+		slot_enter(sad, &sad->states[s], SLOT_FREE);
 	}
 	return 0;
 }
@@ -123,52 +155,117 @@ static int foreign_spi_count_set(struct sad *sad, uint32_t spi, uintptr_t count)
 	return rte_hash_del_key(sad->foreign_spis, &spi) >= 0 ? 0 : -ENOENT;
 }
 
-/* The slot's next SPI: never one below 256 (RFC 4303 2.1), never one that a manual SA holds. */
-static uint32_t slot_advance(struct sad *sad, uint32_t slot)
+/* The slot's next SPI: never one below 256 (RFC 4303 2.1), never one that a foreign SA holds. */
+static uint32_t slot_advance(struct sad *sad, struct sad_slot *s)
 {
-	struct sad_slot *s = &sad->states[slot];
 	uint32_t spi;
 
 	do {
 		s->generation = slot_generation_next(s->generation);
-		spi = (uint32_t)s->generation << SLOT_INDEX_BITS | slot;
+		spi = (uint32_t)s->generation << SLOT_INDEX_BITS | (uint32_t)(s - sad->states);
 	} while (foreign_spi_count(sad, spi));
-	s->state = SLOT_RESERVED;
+	slot_change(sad, s, SLOT_RESERVED);
 	return spi;
 }
 
-uint32_t spi_reserve(struct ipsec *ips, uint8_t worker)
+/* The one that has been in a state longest, of the next of the worker's buckets with any; NULL: there is none. */
+static struct sad_slot *slot_next(struct sad *sad, enum slot_state state, uint8_t worker)
 {
-	struct sad *sad = &ips->sad;
-
 	for (uint32_t i = 0; i < SA_BUCKETS; i++) {
 		uint32_t bucket = sad->cursor++ % SA_BUCKETS;
 		uint8_t owner = atomic_load_explicit(&sad->buckets[bucket], memory_order_relaxed);
-		if (worker != WORKER_NONE && owner != worker)
-			continue;
-		uint32_t slot = free_pull(sad, bucket);
-		if (slot != NO_SLOT)
-			return slot_advance(sad, slot);
+		struct sad_slot *s = TAILQ_FIRST(&sad->lists[state][bucket]);
+
+		if (s && (worker == WORKER_NONE || owner == worker))
+			return s;
 	}
+	return NULL;
+}
+
+static int table_insert(struct ipsec *ips, struct sa *sa)
+{
+	int rc = foreign_insert(ips, &ips->sad.foreign, sa);
+
+	if (!rc)
+		sa->place = SAD_TABLE;
+	return rc;
+}
+
+/* The foreign SA of a slot goes on in the table, and is found there before the slot leads nowhere. */
+static int slot_call_in(struct ipsec *ips, struct sad_slot *s)
+{
+	struct sad *sad = &ips->sad;
+	uint64_t word = atomic_load_explicit(&sad->words[s - sad->states], memory_order_relaxed);
+	struct sa *sa = sa_word_sa(word);
+	int rc = table_insert(ips, sa);
+
+	if (rc)
+		return rc;
+	word_set(sad, sa->spi, NULL);
+	slot_vacate(sad, s);
 	return 0;
 }
 
-/* Control: the state of the slot that this SPI names now, or NULL: not of our range, or of another generation. */
-static struct sad_slot *slot_lookup(struct sad *sad, uint32_t spi)
+/* What is lent is taken back when nothing else is left: at once, as no SPI of ours is the one that had it. */
+uint32_t spi_reserve(struct ipsec *ips, uint8_t worker)
 {
-	uint32_t slot = slot_index(spi);
+	struct sad *sad = &ips->sad;
+	struct sad_slot *s = slot_next(sad, SLOT_FREE, worker);
 
-	if (slot >= sad->slots || sad->states[slot].generation != slot_generation(spi))
-		return NULL;
-	return &sad->states[slot];
+	if (!s) {
+		s = slot_next(sad, SLOT_LENT, worker);
+		if (s && slot_call_in(ips, s))
+			return 0;
+	}
+	return s ? slot_advance(sad, s) : 0;
+}
+
+/* Control: the slot whose SPI of ours this is now, when it is reserved; else NULL. */
+static struct sad_slot *slot_reserved(const struct sad *sad, uint32_t spi)
+{
+	struct sad_slot *s = slot_of(sad, spi);
+
+	return s && s->state == SLOT_RESERVED && s->generation == slot_generation(spi) ? s : NULL;
 }
 
 void spi_release(struct ipsec *ips, uint32_t spi)
 {
-	struct sad_slot *s = slot_lookup(&ips->sad, spi);
+	struct sad_slot *s = slot_reserved(&ips->sad, spi);
 
-	if (s && s->state == SLOT_RESERVED)
-		free_push(&ips->sad, slot_index(spi));
+	if (s)
+		slot_vacate(&ips->sad, s);
+}
+
+static void slot_give(struct sad *sad, struct sad_slot *s, enum slot_state state, struct sa *sa)
+{
+	slot_change(sad, s, state);
+	sa->place = state == SLOT_LENT ? SAD_LENT : SAD_OWN;
+	word_set(sad, sa->spi, sa);
+}
+
+/* A slot that rests is as good for a foreign SA as a free one: its SPI does not depend on what was there before. */
+static bool slot_lendable(const struct sad_slot *s)
+{
+	return s && (s->state == SLOT_FREE || s->state == SLOT_RESTING);
+}
+
+/* alone: no other foreign SA has the SPI. */
+static int foreign_place(struct ipsec *ips, struct sa *sa, bool alone)
+{
+	struct sad *sad = &ips->sad;
+	struct sad_slot *s = slot_of(sad, sa->spi);
+	const struct sa *holder = sad_find_own(sad, sa->spi);
+	int rc = 0;
+
+	if (holder && (holder->place == SAD_OWN || foreign_same(holder, sa)))
+		return -EEXIST;
+	if (alone && slot_lendable(s)) {
+		slot_give(sad, s, SLOT_LENT, sa);
+		return 0;
+	}
+	if (holder)
+		rc = slot_call_in(ips, s);
+	return rc ? rc : table_insert(ips, sa);
 }
 
 static int foreign_publish(struct ipsec *ips, struct sa *sa)
@@ -179,7 +276,7 @@ static int foreign_publish(struct ipsec *ips, struct sa *sa)
 
 	if (foreign_spi_count_set(sad, sa->spi, count + 1))
 		return -ENOSPC;
-	rc = foreign_insert(ips, &sad->foreign, sa);
+	rc = foreign_place(ips, sa, !count);
 	if (rc)
 		foreign_spi_count_set(sad, sa->spi, count);
 	return rc;
@@ -187,20 +284,13 @@ static int foreign_publish(struct ipsec *ips, struct sa *sa)
 
 int sad_insert(struct ipsec *ips, struct sa *sa)
 {
-	struct sad *sad = &ips->sad;
-	struct sad_slot *s = slot_lookup(sad, sa->spi);
-	int rc = 0;
+	struct sad_slot *s = slot_reserved(&ips->sad, sa->spi);
 
 	sa->ips = ips;
-	sa->foreign = !s || s->state == SLOT_FREE;
-	if (sa->foreign)
+	if (!s)
 		return foreign_publish(ips, sa);
-	if (s->state == SLOT_USED)
-		return -EEXIST;
-	s->state = SLOT_USED;
-	/* release: pairs with sad_lookup */
-	atomic_store_explicit(&sad->words[slot_index(sa->spi)], sa_word_make(sa->spi, sa), memory_order_release);
-	return rc;
+	slot_give(&ips->sad, s, SLOT_USED, sa);
+	return 0;
 }
 
 /* After the grace period. */
@@ -208,36 +298,37 @@ static void retired_free(void *object)
 {
 	struct sa *sa = (struct sa *)object;
 	struct sad *sad = &sa->ips->sad;
+	struct sad_slot *s = sa->place == SAD_TABLE ? NULL : slot_of(sad, sa->spi);
 
-	if (!sa->foreign)
-		free_push(sad, slot_index(sa->spi));
+	if (s && !--s->leaving && s->state == SLOT_RESTING)
+		slot_vacate(sad, s);
 	sa_free(sa);
+}
+
+/* A worker that still sees the SA may use it until it is quiescent. */
+static void slot_leave(struct sad *sad, const struct sa *sa)
+{
+	struct sad_slot *s = slot_of(sad, sa->spi);
+
+	word_set(sad, sa->spi, NULL);
+	s->leaving++;
+	slot_vacate(sad, s);
+	/* an SPI that was in use a moment ago is not the next of ours */
+	if (slot_generation_next(s->generation) == slot_generation(sa->spi))
+		s->generation = (uint16_t)slot_generation(sa->spi);
 }
 
 void sad_retire(struct ipsec *ips, struct sa *sa)
 {
 	struct sad *sad = &ips->sad;
 
-	if (sa->foreign) {
+	if (sa->place == SAD_TABLE)
 		foreign_remove(&sad->foreign, sa);
+	else
+		slot_leave(sad, sa);
+	if (sa->place != SAD_OWN)
 		foreign_spi_count_set(sad, sa->spi, foreign_spi_count(sad, sa->spi) - 1);
-	} else {
-		/* relaxed: a worker that still sees the SA may use it until it is quiescent */
-		atomic_store_explicit(&sad->words[slot_index(sa->spi)], 0, memory_order_relaxed);
-	}
 	reclaim_later(ips, retired_free, sa);
-}
-
-/* An SA whose SPI is ours. */
-static inline struct sa *sad_find_own(const struct sad *sad, uint32_t spi)
-{
-	uint64_t word;
-
-	if (slot_index(spi) >= sad->slots)
-		return NULL;
-	/* acquire: pairs with sad_insert */
-	word = atomic_load_explicit(&sad->words[slot_index(spi)], memory_order_acquire);
-	return likely(sa_word_is(word, spi)) ? sa_word_sa(word) : NULL;
 }
 
 struct sa *sad_lookup(const struct ipsec *ips, const struct sad_question *question)
@@ -317,10 +408,13 @@ static __rte_noinline void foreign_lookup_burst(const struct foreign *f, const s
 void sad_lookup_burst(const struct ipsec *ips, const struct sad_question *questions, uint16_t n, struct sa **ret_sas)
 {
 	const struct foreign *f = &ips->sad.foreign;
-	/* acquire: pairs with foreign_insert */
-	const struct foreign_table *t = atomic_load_explicit(&f->table, memory_order_acquire);
+	const struct foreign_table *t;
 
-	if (own_lookup_burst(&ips->sad, questions, n, ret_sas) && t)
+	if (likely(!own_lookup_burst(&ips->sad, questions, n, ret_sas)))
+		return;
+	/* acquire: pairs with table_grow. After the slots, since an SA may go from there to here */
+	t = atomic_load_explicit(&f->table, memory_order_acquire);
+	if (t)
 		foreign_lookup_burst(f, t, questions, n, ret_sas);
 }
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* The table of inbound SAs whose SPI we did not choose; what a burst does is in the header and sad.c. With more SAs
- * than half of its places it is replaced by one of twice the size. */
+/* The table of inbound SAs whose SPI we did not choose and that have no slot; what a burst does is in the header and
+ * sad.c. With more SAs than half of its places it is replaced by one of twice the size. */
 #include "sad_foreign_priv.h"
 
 #include <rte_malloc.h>
@@ -57,6 +57,13 @@ static struct foreign_key key_of_sa(const struct sa *sa)
 	foreign_key_make(
 		sa->spi, sa->protocol, sa->table_id, sa->destination.family == ADDR_IPV6, sa->destination.bytes, &key);
 	return key;
+}
+
+bool foreign_same(const struct sa *a, const struct sa *b)
+{
+	const struct foreign_key x = key_of_sa(a), y = key_of_sa(b);
+
+	return x.ends == y.ends && x.kind == y.kind && addr_equal(&a->destination, &b->destination);
 }
 
 /* Where the SA (NULL: nothing) is among the places of a key, or PLACE_NONE. */

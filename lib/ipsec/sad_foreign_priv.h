@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* Inbound SAs whose SPI we did not choose, by SPI, protocol and destination with its table_id (RFC 4301 4.1): each of
- * our addresses has an SPI space of its own. Control writes, workers look up without locks. The table is small, so that
- * many SAs share a line of it: a place has the SA and a piece of the key's hash, and the SA says itself, in a line that
- * its packet needs anyway, whether it is the one. Inline, burst path. */
+/* Inbound SAs whose SPI we did not choose and that have no slot (sad.c), by SPI, protocol and destination with its
+ * table_id (RFC 4301 4.1): each of our addresses has an SPI space of its own. Control writes, workers look up without
+ * locks. The table is small, so that many SAs share a line of it: a place has the SA and a piece of the key's hash, and
+ * the SA says itself, in a line that its packet needs anyway, whether it is the one. Inline, burst path. */
 #pragma once
 
 #include <errno.h>
@@ -44,6 +44,8 @@ struct foreign {
 void foreign_done(struct foreign *f);
 /* Control: 0, -EEXIST, -ENOSPC: no memory for a larger table. */
 int foreign_insert(struct ipsec *ips, struct foreign *f, struct sa *sa);
+/* Control: both would be found by the same packet. */
+bool foreign_same(const struct sa *a, const struct sa *b);
 /* Control: it is found no longer. */
 void foreign_remove(struct foreign *f, struct sa *sa);
 

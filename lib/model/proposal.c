@@ -25,6 +25,24 @@ bool proposal_has_type(const struct proposal *p, enum transform_type type)
 	return false;
 }
 
+static bool proposal_equal(const struct proposal *a, const struct proposal *b)
+{
+	for (int i = 0; i < a->count && i < b->count; i++) {
+		const struct transform *s = &a->transforms[i], *t = &b->transforms[i];
+		if (s->type != t->type || s->id != t->id || s->key_bits != t->key_bits)
+			return false;
+	}
+	return a->protocol == b->protocol && a->count == b->count;
+}
+
+bool proposal_list_equal(const struct proposal_list *a, const struct proposal_list *b)
+{
+	for (int i = 0; i < a->count && i < b->count; i++)
+		if (!proposal_equal(&a->items[i], &b->items[i]))
+			return false;
+	return a->count == b->count;
+}
+
 uint16_t proposal_usable(enum security_protocol protocol)
 {
 	static const uint16_t flags[] = { [PROTOCOL_IKE] = ALG_IKE, [PROTOCOL_AH] = ALG_AH, [PROTOCOL_ESP] = ALG_ESP };

@@ -33,7 +33,6 @@ struct proposal {
 
 struct proposal_list {
 	uint8_t count;
-	bool cut; /* as read from a peer: it had more proposals, or more transforms in one, than there is room for */
 	struct proposal items[PROPOSALS_MAX];
 };
 
@@ -66,6 +65,9 @@ int proposal_add(struct proposal *p, enum transform_type type, uint16_t id, uint
 
 /* True when the proposal has a transform of this type. */
 bool proposal_has_type(const struct proposal *p, enum transform_type type);
+
+/* The same protocols and transforms in the same order; numbers and SPIs do not count. */
+bool proposal_list_equal(const struct proposal_list *a, const struct proposal_list *b);
 
 /* "AES-GCM-256/PRF-HMAC-SHA2-384/ECP-384"; unknown transforms as "ENCR-99" or "ENCR-20-192". Returns ret_text
  * (PROPOSAL_TEXT_MAX bytes).

@@ -14,7 +14,7 @@ void payload_encode(const struct payload *p, const struct message *message, stru
 
 bool payload_known(uint8_t type);
 
-/* SA body (RFC 7296 3.3). 0 or -EBADMSG. */
+/* SA body (RFC 7296 3.3), checked whole; ret_list gets what it has room for. 0 or -EBADMSG. */
 int proposals_decode(struct reader *r, struct proposal_list *ret_list, struct wire_error *ret_error);
 void proposals_encode(const struct proposal_list *list, struct writer *w);
 

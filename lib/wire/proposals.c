@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* The SA payload: proposals, their transforms, their attributes (RFC 7296 3.3). Reads what peers offer, whole or cut to
- * what a list holds; choosing is negotiation: lib/ike. */
+/* The SA payload: proposals, their transforms, their attributes (RFC 7296 3.3). What a peer offers is checked whole
+ * once, and then read proposal by proposal: an offer has up to 255 of them, of 255 transforms each, and is kept
+ * nowhere. Choosing is negotiation: lib/ike. */
 #include "payloads_priv.h"
 
 /* Last Substruc: 0, or the type of the substructure that follows. */
@@ -96,18 +97,11 @@ static int transform_decode(struct reader *r, bool last, struct transform *ret_t
 	return attributes_decode(&attributes, ret_transform, ret_error);
 }
 
-/* Transforms behind PROPOSAL_TRANSFORMS_MAX are checked like the others and left out: *ret_cut is set then. */
-static int transforms_decode(
-	struct reader *r, uint8_t count, struct proposal *p, bool *ret_cut, struct wire_error *ret_error)
+static int transforms_decode(struct reader *r, uint8_t count, struct offered *o, struct wire_error *ret_error)
 {
-	*ret_cut = *ret_cut || count > PROPOSAL_TRANSFORMS_MAX;
-	for (int i = 0; i < count; i++) {
-		struct transform t;
-		if (transform_decode(r, i == count - 1, &t, ret_error))
+	for (o->count = 0; o->count < count; o->count++)
+		if (transform_decode(r, o->count == count - 1, &o->transforms[o->count], ret_error))
 			return -EBADMSG;
-		if (p->count < PROPOSAL_TRANSFORMS_MAX)
-			p->transforms[p->count++] = t;
-	}
 	return reader_left(r) ? wire_fail(ret_error, WIRE_TRAILING, reader_offset(r)) : 0;
 }
 
@@ -122,23 +116,24 @@ static bool spi_len_fits(uint8_t protocol, size_t len)
 }
 
 /* Only the SPI of a protocol we know has a meaning and a length that fits. */
-static void spi_store(const struct proposal_head *head, struct proposal *p)
+static void spi_store(const struct proposal_head *head, struct offered *o)
 {
+	o->spi_len = 0;
+	o->spi = 0;
 	if (head->protocol < PROTOCOL_IKE || head->protocol > PROTOCOL_ESP)
 		return;
-	p->spi_len = (uint8_t)head->spi.len;
+	o->spi_len = (uint8_t)head->spi.len;
 	for (size_t i = 0; i < head->spi.len; i++)
-		p->spi = p->spi << 8 | head->spi.data[i];
+		o->spi = o->spi << 8 | head->spi.data[i];
 }
 
-/* `previous` is the number of the proposal before (0: none); ret_proposal is written in any case. */
+/* `previous` is the number of the proposal before; 0: it may be any. */
 static int proposal_decode(
-	struct reader *r, uint8_t previous, struct proposal *ret_proposal, bool *ret_cut, struct wire_error *ret_error)
+	struct reader *r, uint8_t previous, struct offered *ret_offered, struct wire_error *ret_error)
 {
 	size_t offset = reader_offset(r);
 	struct proposal_head head;
 
-	memset(ret_proposal, 0, sizeof(*ret_proposal));
 	if (desc_decode(&proposal_desc, r, &head, ret_error))
 		return -EBADMSG;
 	size_t head_bytes = reader_offset(r) - offset;
@@ -152,30 +147,79 @@ static int proposal_decode(
 		return wire_fail(ret_error, WIRE_VALUE, offset + 4);
 	if (!spi_len_fits(head.protocol, head.spi.len))
 		return wire_fail(ret_error, WIRE_VALUE, offset + 6);
-	ret_proposal->protocol = head.protocol;
-	ret_proposal->number = head.number;
-	spi_store(&head, ret_proposal);
-	return transforms_decode(&transforms, head.count, ret_proposal, ret_cut, ret_error);
+	ret_offered->protocol = head.protocol;
+	ret_offered->number = head.number;
+	spi_store(&head, ret_offered);
+	return transforms_decode(&transforms, head.count, ret_offered, ret_error);
 }
 
-/* Proposals behind PROPOSALS_MAX are checked like the others and left out. */
+void offered_shorten(const struct offered *offered, struct proposal *ret_proposal)
+{
+	*ret_proposal = (struct proposal){
+		.protocol = offered->protocol,
+		.spi_len = offered->spi_len,
+		.number = offered->number,
+		.spi = offered->spi,
+		.count = offered->count < PROPOSAL_TRANSFORMS_MAX ? offered->count : PROPOSAL_TRANSFORMS_MAX,
+	};
+	memcpy(ret_proposal->transforms, offered->transforms, ret_proposal->count * sizeof(struct transform));
+}
+
 int proposals_decode(struct reader *r, struct proposal_list *ret_list, struct wire_error *ret_error)
 {
-	struct proposal surplus;
+	struct offered offered;
 	uint8_t previous = 0;
 
 	ret_list->count = 0;
-	ret_list->cut = false;
 	do {
-		bool fits = ret_list->count < PROPOSALS_MAX;
-		struct proposal *p = fits ? &ret_list->items[ret_list->count] : &surplus;
-		if (proposal_decode(r, previous, p, &ret_list->cut, ret_error))
+		if (proposal_decode(r, previous, &offered, ret_error))
 			return -EBADMSG;
-		ret_list->cut = ret_list->cut || !fits;
-		previous = p->number;
-		ret_list->count = (uint8_t)(ret_list->count + fits);
+		previous = offered.number;
+		if (ret_list->count < PROPOSALS_MAX)
+			offered_shorten(&offered, &ret_list->items[ret_list->count++]);
 	} while (reader_left(r));
 	return 0;
+}
+
+struct offer message_offer(const struct message *message)
+{
+	const struct payload *sa = message_find(message, PAYLOAD_SA);
+
+	return (struct offer){ .rest = sa ? sa->body : BYTES_NONE };
+}
+
+static void transforms_drop(struct offered *o, uint8_t type)
+{
+	uint8_t kept = 0;
+
+	for (int i = 0; i < o->count; i++)
+		if (o->transforms[i].type != type)
+			o->transforms[kept++] = o->transforms[i];
+	o->count = kept;
+}
+
+bool offer_next(struct offer *offer, struct offered *ret_offered)
+{
+	struct reader r = reader_init(offer->rest);
+	struct wire_error error;
+
+	if (!offer->rest.len || proposal_decode(&r, 0, ret_offered, &error))
+		return false;
+	offer->rest = BYTES(r.at, reader_left(&r));
+	if (offer->left_out)
+		transforms_drop(ret_offered, offer->left_out);
+	return true;
+}
+
+uint32_t offer_protocols(struct offer offer)
+{
+	struct offered offered;
+	uint32_t protocols = 0;
+
+	while (offer_next(&offer, &offered))
+		if (offered.protocol <= PROTOCOL_ESP)
+			protocols |= 1u << offered.protocol;
+	return protocols;
 }
 
 static void transform_encode(const struct transform *t, bool last, struct writer *w)

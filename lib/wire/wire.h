@@ -209,7 +209,7 @@ struct message {
 	bool overflow; /* more payloads were added than fit: encoding will fail */
 	uint8_t count;
 	struct payload payloads[MESSAGE_PAYLOADS_MAX];
-	struct proposal_list sa;       /* of PAYLOAD_SA */
+	struct proposal_list sa;       /* of PAYLOAD_SA; of a long decoded one the beginning: message_offer has all */
 	struct selector_list tsi, tsr; /* of PAYLOAD_TSI, PAYLOAD_TSR */
 };
 
@@ -219,7 +219,8 @@ int header_decode(struct bytes datagram, struct ike_header *ret_header, struct w
 
 /* Decodes header and clear payloads (an SK payload is left as it is). 0 or -EBADMSG with *ret_error. ret_message
  * borrows the datagram. A long offer is no error: proposals, transforms and selectors beyond what the lists hold are
- * checked and left out, selectors of unknown types too (RFC 7296 3.13.1), so tsi and tsr may be empty; sa never is.
+ * checked and left out of them, selectors of unknown types too (RFC 7296 3.13.1), so tsi and tsr may be empty; sa never
+ * is.
  * Proposals for protocols we do not know are kept without their SPI. Transforms: see KEY_BITS_NOT_UNDERSTOOD. */
 int message_decode(struct bytes datagram, struct message *ret_message, struct wire_error *ret_error);
 
@@ -249,6 +250,33 @@ const struct payload *message_find(const struct message *message, enum payload_t
 const struct payload *message_find_notify(const struct message *message, enum notify_type type);
 /* First error notify (type <= NOTIFY_ERROR_LAST), or NULL. */
 const struct payload *message_find_error(const struct message *message);
+
+/* All that a decoded SA payload offers, however long; borrows what the message borrows. A copy is a place in it. */
+struct offer {
+	struct bytes rest; /* the proposals not yet read */
+	uint8_t left_out;  /* transforms of this type are passed over; 0: none */
+};
+
+#define OFFERED_TRANSFORMS_MAX UINT8_MAX /* RFC 7296 3.3.1: Num Transforms is a byte */
+
+/* A proposal as a peer may write it: our own are never as long. */
+struct offered {
+	uint8_t protocol; /* enum security_protocol, or a number we do not know */
+	uint8_t spi_len;  /* 0, 4 or 8 */
+	uint8_t count;
+	uint8_t number;
+	uint64_t spi;
+	struct transform transforms[OFFERED_TRANSFORMS_MAX];
+};
+
+/* The offer of the message's SA payload, empty without one. */
+struct offer message_offer(const struct message *message);
+/* The next of its proposals; false: there is no more. */
+bool offer_next(struct offer *offer, struct offered *ret_offered);
+/* The protocols we know that it has proposals for: bits 1 << enum security_protocol. */
+uint32_t offer_protocols(struct offer offer);
+/* As one of ours, cut to PROPOSAL_TRANSFORMS_MAX transforms. */
+void offered_shorten(const struct offered *offered, struct proposal *ret_proposal);
 
 /* The attributes of a CP payload, one after the other; r begins at cp.attributes. False: no more (of a decoded payload
  * all are whole, and those of our types have a legal length). */

@@ -7,7 +7,7 @@
 #include <stdint.h>
 #include <string.h>
 
-enum { LAB_SPI_FIRST = 0x10000, LAB_SALT_BYTES = 4, LAB_KEY_BYTES_MAX = 32 };
+enum { LAB_SPI_FIRST = 0x1000, LAB_SALT_BYTES = 4, LAB_KEY_BYTES_MAX = 32 };
 
 static const uint8_t lab_salt[LAB_SALT_BYTES] = { 'p', 'e', 'r', 'f' };
 

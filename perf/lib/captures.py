@@ -18,7 +18,7 @@ INNER_LOCAL = ipaddress.ip_address("10.1.0.5").packed
 INNER_REMOTE = ipaddress.ip_address("10.2.0.0")
 OUTER_LOCAL = ipaddress.ip_address("192.0.2.1").packed
 OUTER_REMOTE = ipaddress.ip_address("198.18.0.1")
-SPI_FIRST = 0x10000
+SPI_FIRST = 0x1000  # 50,000 from here name slots of the SAD, which manual SAs are lent then
 LEAST = 512  # packets of a capture: more than a burst or a ring holds
 IMIX = (64,) * 7 + (576,) * 4 + (1420,)
 UDP, ESP, IPIP = 17, 50, 4
@@ -121,7 +121,7 @@ def capture(folder, point, port=0):
     """the path of the point's capture for that net_pcap device, made when it is not there yet"""
     words = [point.direction, point.size, str(point.packets), f"port{port}"]
     if point.direction == "decap":
-        words += [point.algorithm, f"{point.sas}sa"]
+        words += [point.algorithm, f"{point.sas}sa", f"spi{SPI_FIRST:x}"]
     path = os.path.join(folder, "-".join(words) + ".pcap")
     if not os.path.exists(path):
         os.makedirs(folder, exist_ok=True)

@@ -75,70 +75,6 @@ static void test_failure_text_of_a_huge_offer_is_short(void)
 	CU_ASSERT_TRUE(wire_done(&w));
 }
 
-/* A's first message, its offer again and again under further numbers, to B. */
-static void receive_longer(struct wire *w, const struct packet *p, unsigned more)
-{
-	static uint8_t bytes[16384];
-	struct writer out = writer_init(bytes, sizeof(bytes));
-	size_t sa = IKE_HEADER_BYTES, sa_bytes = load_be16(p->data + sa + 2), proposal = sa_bytes - 4;
-
-	writer_bytes(&out, BYTES(p->data, sa + 4));
-	for (unsigned i = 0; i <= more; i++) {
-		writer_bytes(&out, BYTES(p->data + sa + 4, proposal));
-		bytes[out.len - proposal] = i < more ? 2 : 0;
-		bytes[out.len - proposal + 4] = (uint8_t)(i + 1);
-	}
-	writer_bytes(&out, BYTES(p->data + sa + sa_bytes, p->len - sa - sa_bytes));
-	CU_ASSERT_FALSE_FATAL(out.failed);
-	store_be16(bytes + sa + 2, (uint16_t)(sa_bytes + more * proposal));
-	store_be32(bytes + 24, (uint32_t)out.len);
-	node_receive(&w->b, &p->local, &p->remote, BYTES(bytes, out.len));
-}
-
-struct longer {
-	struct packet first; /* its data is a copy */
-	uint8_t data[2048];
-};
-
-static bool take_first(struct wire *w, struct packet *p, void *argument)
-{
-	struct longer *l = argument;
-
-	(void)w;
-	if (!l->first.len) {
-		l->first = *p;
-		memcpy(l->data, p->data, p->len);
-		l->first.data = l->data;
-	}
-	return false;
-}
-
-/* The hint that B's log has when none of so many proposals suits it. */
-static void check_long_offer(unsigned proposals, const char *hint)
-{
-	struct longer l = { 0 };
-	struct wire w;
-
-	wire_init(&w, 5);
-	proposals_set(&w.b.profiles[0].proposals, PROTOCOL_IKE, "aes128-sha256-x25519");
-	w.filter = take_first;
-	w.filter_argument = &l;
-	wire_start(&w);
-	wire_run(&w, MS);
-	CU_ASSERT_FATAL(l.first.len > 0);
-	receive_longer(&w, &l.first, proposals - 1);
-	CU_ASSERT_EQUAL(w.b.failure.notify, NOTIFY_NO_PROPOSAL_CHOSEN);
-	CU_ASSERT_TRUE(says(w.b.failure.hint, hint));
-	CU_ASSERT_TRUE(wire_done(&w));
-}
-
-/* What would have suited may be among those that were not read. */
-static void test_failure_an_offer_that_is_not_read_to_its_end_is_named(void)
-{
-	check_long_offer(PROPOSALS_MAX, "compare phase1.proposals");
-	check_long_offer(PROPOSALS_MAX + 1, "let it offer fewer");
-}
-
 static void test_failure_unknown_peer_is_told_and_recorded(void)
 {
 	struct wire w;
@@ -755,7 +691,6 @@ static const struct test tests[] = {
 	TEST(test_failure_ike_proposal_mismatch),
 	TEST(test_failure_group_mismatch_names_the_group),
 	TEST(test_failure_text_of_a_huge_offer_is_short),
-	TEST(test_failure_an_offer_that_is_not_read_to_its_end_is_named),
 	TEST(test_failure_unknown_peer_is_told_and_recorded),
 	TEST(test_failure_wrong_psk),
 	TEST(test_failure_no_psk_at_responder),

@@ -3,6 +3,8 @@
  * other side has plans of its own. Each case was once found by test_random_operations.c. */
 #include "harness.h"
 
+#include <stdlib.h>
+
 #include "fake_wire.h"
 #include "v2/v2.h"
 
@@ -480,6 +482,162 @@ static void test_two_ike_sas_do_not_become_one_while_an_answer_is_lost(void)
 	finish(&w, 2);
 }
 
+/* ---- our request steps back before the peer's ---- */
+
+/* Both sides are up and quiet; A's key for a rekey takes a while. */
+static void start_slow(struct wire *w, uint64_t seed)
+{
+	wire_init(w, seed);
+	proposals_set(&w->a.profiles[0].children[0].proposals, PROTOCOL_ESP, "aes256gcm16-x25519");
+	proposals_set(&w->b.profiles[0].children[0].proposals, PROTOCOL_ESP, "aes256gcm16-x25519");
+	wire_start(w);
+	CU_ASSERT_TRUE_FATAL(wire_run_until_up(w, 5 * S));
+	wire_run(w, 100 * MS);
+	w->job_delay_ns = 20 * MS;
+}
+
+static void begin_ike_rekey(struct node *n)
+{
+	struct ike_actions out = { 0 };
+
+	n->engine->now_ns = n->wire->now_ns;
+	n->engine->out = &out;
+	rekey_ike_on_timer(n->engine, node_sa(n));
+	n->engine->out = NULL;
+	node_carry_out(n, &out);
+}
+
+/* B's next request. */
+static void ask_as_b(struct wire *w, const struct proposal_list *proposals, uint8_t spi_len, const char *peers_side)
+{
+	static const uint8_t nonce[32] = { 1 }, key[32] = { 9 };
+	struct endpoint local = { w->a.inside, 500 }, remote = { w->b.outside, 500 };
+	struct ike_sa *sa = node_sa(&w->b);
+	struct proposal_list offer = *proposals;
+	struct selector_list selectors;
+	struct message m;
+	uint8_t spi[4], *bytes;
+	size_t len;
+
+	protect_init_message(sa, CREATE_CHILD_SA, false, sa->outbox.next_request_id++, &m);
+	if (peers_side) {
+		struct payload *p = message_add_notify(&m, NOTIFY_REKEY_SA, BYTES_NONE);
+		store_be32(spi, node_pair(&w->b)->in.spi);
+		p->notify.protocol = PROTOCOL_ESP;
+		p->notify.spi = BYTES_OF(spi);
+		selectors_set(&selectors, peers_side);
+		message_add_ts(&m, PAYLOAD_TSI, &selectors);
+		message_add_ts(&m, PAYLOAD_TSR, &w->a.profiles[0].children[0].local);
+	}
+	proposals_address(&offer, spi_len, 0x55667788);
+	message_add_sa(&m, &offer);
+	message_add(&m, PAYLOAD_NONCE)->nonce = BYTES_OF(nonce);
+	struct payload *ke = message_add(&m, PAYLOAD_KE);
+	ke->ke.group = KE_CURVE25519;
+	ke->ke.data = BYTES_OF(key);
+	CU_ASSERT_EQUAL_FATAL(protect_seal(w->b.engine, sa, &m, &bytes, &len), 0);
+	node_receive(&w->a, &local, &remote, BYTES(bytes, len));
+	free(bytes);
+}
+
+/* The peer asks to rekey what we were about to, in a way that we refuse: then it is we who rekey it, a little later. */
+static void check_refused_rekey_of_child(const char *proposals, const char *peers_side, uint16_t notify)
+{
+	struct proposal_list offer;
+	struct wire w;
+
+	start_slow(&w, 31);
+	uint32_t before = node_pair(&w.a)->out.spi;
+	node_index_command(&w.a, IKE_REKEY, 0, 0);
+	CU_ASSERT_PTR_NOT_NULL_FATAL(node_sa(&w.a)->ours);
+	CU_ASSERT_FALSE(node_sa(&w.a)->ours->sent);
+	proposals_set(&offer, PROTOCOL_ESP, proposals);
+	ask_as_b(&w, &offer, 4, peers_side);
+	CU_ASSERT_EQUAL(w.a.failure.notify, notify);
+	CU_ASSERT_PTR_NULL(node_sa(&w.a)->ours);
+	wire_run(&w, 9 * S);
+	CU_ASSERT_EQUAL(node_pair(&w.a)->out.spi, before);
+	wire_run(&w, 3 * S);
+	CU_ASSERT_NOT_EQUAL(node_pair(&w.a)->out.spi, before);
+	CU_ASSERT_EQUAL(w.a.events[IKE_EV_PHASE2_REKEYED], 1);
+	CU_ASSERT_TRUE(wire_up(&w) && wire_paired(&w));
+	CU_ASSERT_TRUE(wire_done(&w));
+}
+
+/* RFC 7296 2.8, 2.25 */
+static void test_a_rekey_that_made_way_for_a_refused_one_comes_later(void)
+{
+	check_refused_rekey_of_child("aes128-sha256-x25519", "10.2.0.0/24", NOTIFY_NO_PROPOSAL_CHOSEN);
+	check_refused_rekey_of_child("aes256gcm16-x25519", "203.0.113.0/24", NOTIFY_TS_UNACCEPTABLE);
+}
+
+static void test_an_ike_rekey_that_made_way_for_a_refused_one_comes_later(void)
+{
+	struct proposal_list offer;
+	struct wire w;
+
+	start_slow(&w, 32);
+	begin_ike_rekey(&w.a);
+	CU_ASSERT_PTR_NOT_NULL_FATAL(node_sa(&w.a)->ours);
+	CU_ASSERT_FALSE(node_sa(&w.a)->ours->sent);
+	proposals_set(&offer, PROTOCOL_IKE, "aes128-sha256-x25519");
+	ask_as_b(&w, &offer, 8, NULL);
+	CU_ASSERT_EQUAL(w.a.failure.notify, NOTIFY_NO_PROPOSAL_CHOSEN);
+	CU_ASSERT_PTR_NULL(node_sa(&w.a)->ours);
+	wire_run(&w, 9 * S);
+	CU_ASSERT_EQUAL(w.a.events[IKE_EV_PHASE1_REKEYED], 0);
+	wire_run(&w, 3 * S);
+	CU_ASSERT_EQUAL(w.a.events[IKE_EV_PHASE1_REKEYED], 1);
+	CU_ASSERT_EQUAL(w.b.events[IKE_EV_PHASE1_REKEYED], 1);
+	CU_ASSERT_TRUE(wire_up(&w) && wire_paired(&w));
+	CU_ASSERT_TRUE(wire_done(&w));
+}
+
+/* A Child SA whose rekey makes way for one of the IKE SA that is refused is rekeyed as soon as that is over. */
+static void test_a_rekey_that_made_way_for_a_refused_ike_rekey_comes_at_once(void)
+{
+	struct proposal_list offer;
+	struct wire w;
+
+	start_slow(&w, 33);
+	node_index_command(&w.a, IKE_REKEY, 0, 0);
+	proposals_set(&offer, PROTOCOL_IKE, "aes128-sha256-x25519");
+	ask_as_b(&w, &offer, 8, NULL);
+	CU_ASSERT_EQUAL(w.a.failure.notify, NOTIFY_NO_PROPOSAL_CHOSEN);
+	wire_run(&w, S);
+	CU_ASSERT_EQUAL(w.a.events[IKE_EV_PHASE2_REKEYED], 1);
+	CU_ASSERT_TRUE(wire_up(&w) && wire_paired(&w));
+	CU_ASSERT_TRUE(wire_done(&w));
+}
+
+/* What the peer has rekeyed in our stead is not rekeyed once more. */
+static void test_a_rekey_that_made_way_is_not_made_twice(void)
+{
+	for (int ike = 0; ike < 2; ike++) {
+		struct wire w;
+
+		start_slow(&w, 34);
+		/* B knows that A has the answer */
+		wire_run(&w, 60 * S);
+		for (int i = 0; i < 2; i++) {
+			struct node *n = i ? &w.a : &w.b;
+			if (ike)
+				begin_ike_rekey(n);
+			else
+				node_index_command(n, IKE_REKEY, 0, 0);
+			wire_run(&w, (i ? 7 : 18) * MS);
+		}
+		CU_ASSERT_TRUE_FATAL(node_sa(&w.a)->ours && !node_sa(&w.a)->ours->sent);
+		CU_ASSERT_TRUE_FATAL(node_sa(&w.b)->ours && node_sa(&w.b)->ours->sent);
+		wire_run(&w, 40 * S);
+		const enum ike_event_kind kind = ike ? IKE_EV_PHASE1_REKEYED : IKE_EV_PHASE2_REKEYED;
+		CU_ASSERT_EQUAL(w.a.events[kind], 1);
+		CU_ASSERT_EQUAL(w.b.events[kind], 1);
+		CU_ASSERT_TRUE(wire_up(&w) && wire_paired(&w));
+		CU_ASSERT_TRUE(wire_done(&w));
+	}
+}
+
 int main(int argc, char **argv)
 {
 	static const struct test tests[] = {
@@ -500,6 +658,10 @@ int main(int argc, char **argv)
 		TEST(test_an_answer_is_not_followed_by_a_refusal),
 		TEST(test_two_ike_sas_become_one_though_the_peer_is_silent),
 		TEST(test_two_ike_sas_do_not_become_one_while_an_answer_is_lost),
+		TEST(test_a_rekey_that_made_way_for_a_refused_one_comes_later),
+		TEST(test_an_ike_rekey_that_made_way_for_a_refused_one_comes_later),
+		TEST(test_a_rekey_that_made_way_for_a_refused_ike_rekey_comes_at_once),
+		TEST(test_a_rekey_that_made_way_is_not_made_twice),
 	};
 
 	return test_main("exchange", tests, ARRAY_LEN(tests), argc, argv);

@@ -45,6 +45,30 @@ static void require_same(const struct message *a, const struct message *b)
 		REQUIRE(selector_equal(&a->tsr.items[i], &b->tsr.items[i]));
 }
 
+static void require_same_transform(const struct transform *a, const struct transform *b)
+{
+	REQUIRE(a->type == b->type && a->id == b->id && a->key_bits == b->key_bits);
+}
+
+/* What was accepted is read to its end, and begins as the list does. */
+static void walk_offer(const struct message *message)
+{
+	struct offer offer = message_offer(message);
+	struct offered offered;
+	int count = 0;
+
+	for (; offer_next(&offer, &offered); count++) {
+		if (count >= message->sa.count)
+			continue;
+		const struct proposal *p = &message->sa.items[count];
+		REQUIRE(offered.number == p->number && offered.protocol == p->protocol && offered.spi == p->spi);
+		REQUIRE(offered.count == p->count || p->count == PROPOSAL_TRANSFORMS_MAX);
+		for (int i = 0; i < p->count; i++)
+			require_same_transform(&offered.transforms[i], &p->transforms[i]);
+	}
+	REQUIRE(!offer.rest.len && count >= message->sa.count && count <= UINT8_MAX);
+}
+
 /* Encoding what was decoded, decoding that and encoding it again gives the same bytes. */
 static void round_trip(const struct message *message)
 {
@@ -53,6 +77,7 @@ static void round_trip(const struct message *message)
 	struct writer first = writer_init(once, sizeof(once)), second = writer_init(twice, sizeof(twice));
 	struct wire_error error;
 
+	walk_offer(message);
 	REQUIRE(message_encode(message, &first) == 0);
 	REQUIRE(message_decode(writer_view(&first), &again, &error) == 0);
 	require_same(message, &again);

@@ -87,6 +87,21 @@ hangup_takes_over() {
 	counts gw-a policy_discard pings_fail ha 10.2.0.2 && udp_numbers ha 10.1.0.2 hb 10.2.0.2 200
 }
 
+# One of the other protocol with the SPI of the pair in use comes and goes under the pair's traffic: each has its own
+# packets, and none of the pair's is lost when it leaves its slot for the table of SPIs that several have.
+same_spi_comes_and_goes() {
+	local i changes rc=0
+	local other='{name: ah, protocol: ah, proposal: sha256, local: 192.0.2.1, remote: 198.51.100.1, spi_in: 0x1001, spi_out: 0x2002, keys: ah, local_selectors: [10.3.0.0/24], remote_selectors: [10.4.0.0/24]}'
+	printf '  - {name: ah, integ_in: "0x%064d", integ_out: "0x%064d"}\n' 1 2 >>"$work/gw-a.secrets.yaml"
+	(for i in 1 2 3; do
+		edit_reloads gw-a "\$a\\  - $other" && [ "$(gw_sa_count gw-a)" = 4 ] && edit_reloads gw-a '' || exit 1
+	done) &
+	changes=$!
+	udp_numbers hb 10.2.0.2 ha 10.1.0.2 1000 || rc=1
+	wait $changes || because "a reload failed: $(cat "$work/reload.out")" || return 1
+	[ $rc = 0 ] && ping_ok ha 10.2.0.2 5
+}
+
 # workers go and come back while numbered packets pass, all of them once and in order
 workers_come_and_go() {
 	local i changes rc=0
@@ -128,6 +143,7 @@ check reload/back_again back_again
 check reload/keys_replaced keys_replaced
 check reload/renamed_takes_over renamed_takes_over
 check reload/hangup_takes_over hangup_takes_over
+check reload/same_spi_comes_and_goes same_spi_comes_and_goes
 check reload/workers_come_and_go workers_come_and_go
 check reload/one_works one_works
 check reload/no_drops_of_moving no_drops_of_moving

@@ -12,6 +12,8 @@
 # SAs beside the one in use, so many, with keys that change from one time to the next
 others() {
 	local i key
+	# with the SPI of the pair in use, which is lent a slot until then
+	[ "$1" = 0 ] || printf '  - {name: x0, protocol: ah, proposal: sha256, local: %s, remote: 198.51.100.100, spi_in: 0x1001, spi_out: 6000, keys: x0, local_selectors: [10.77.0.0/24], remote_selectors: [10.78.0.0/16]}\n' "$2"
 	for ((i = 1; i <= $1; i++)); do
 		printf '  - {name: x%d, proposal: aes128gcm16, local: %s, remote: 198.51.100.%d, spi_in: %d, spi_out: %d, keys: x%d, lab_keys: true, local_selectors: [10.77.%d.0/24], remote_selectors: [10.78.0.0/16]}\n' \
 			$i "$2" $((i + 100)) $((5000 + i)) $((6000 + i)) $i $i
@@ -20,6 +22,7 @@ others() {
 
 other_keys() {
 	local i
+	[ "$1" = 0 ] || printf '  - {name: x0, integ_in: "0x%032d%032d", integ_out: "0x%032d%032d"}\n' "$2" 1 "$2" 2
 	for ((i = 1; i <= $1; i++)); do
 		printf '  - {name: x%d, encr_in: "0x%08x%08x%024d", encr_out: "0x%08x%08x%024d"}\n' $i "$2" $i 1 "$2" $i 2
 	done

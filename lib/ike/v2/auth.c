@@ -387,14 +387,13 @@ static int names_peer(const struct identity *wanted)
 /* How well a profile suits this peer; 0: not at all. One that names the peer comes before one for any; two tunnels of
  * the same peer differ in their selectors only; of two for any, the one that serves nobody else. */
 static int suitability(const struct ike_engine *e, const struct tunnel *t, const struct message *m,
-	const struct identity *idi, const struct identity *idr, const struct proposal_list *chosen)
+	const struct identity *idi, const struct identity *idr, const struct proposal *chosen)
 {
 	const struct tunnel_profile *p = t->profile;
-	struct proposal same;
 	struct selector_list local, remote;
 	bool cut, overlap = false;
 
-	if (!identities_fit(p, idi, idr) || !negotiate_choose(&p->proposals, chosen, 0, &same))
+	if (!identities_fit(p, idi, idr) || !negotiate_allows(&p->proposals, chosen))
 		return 0;
 	for (uint8_t i = 0; i < p->child_count && !overlap; i++)
 		overlap = selector_list_narrow(&m->tsr, &p->children[i].local, &local, &cut) &&
@@ -407,13 +406,12 @@ static struct tunnel *choose_tunnel(const struct ike_engine *e, const struct ike
 	const struct identity *idi, const struct identity *idr)
 {
 	const struct addr *local = &sa->local.addr, *remote = &sa->init_remote.addr;
-	struct proposal_list chosen = { .count = 1, .items = { sa->handshake->chosen } };
 	struct tunnel *best = NULL;
 	int best_rank = 0;
 
 	for (struct tunnel *t = tunnel_candidate(e, local, remote, NULL); t;
 		t = tunnel_candidate(e, local, remote, t)) {
-		int rank = suitability(e, t, m, idi, idr, &chosen);
+		int rank = suitability(e, t, m, idi, idr, &sa->handshake->chosen);
 		if (rank > best_rank) {
 			best = t;
 			best_rank = rank;

@@ -242,11 +242,11 @@ static bool both_transport(const struct child_profile *p, const struct message *
 	return p->mode == SA_MODE_TRANSPORT && modes_transport_asked(request);
 }
 
-/* The phase2 entry and the request are of the same mode and protocol. */
-static bool same_kind(const struct child_profile *p, const struct message *request)
+/* The phase2 entry and the request, which offers these protocols, are of the same mode and protocol. */
+static bool same_kind(const struct child_profile *p, const struct message *request, uint32_t protocols)
 {
 	return (p->mode == SA_MODE_TRANSPORT) == modes_transport_asked(request) &&
-	       request->sa.items[0].protocol == p->proposals.items[0].protocol;
+	       protocols & 1u << p->proposals.items[0].protocol;
 }
 
 /* Their initiator side is our remote side. */
@@ -274,7 +274,7 @@ static bool lists_equal(const struct selector_list *a, const struct selector_lis
 }
 
 /* How well a phase2 entry suits a request; 0: its selectors have nothing in common. */
-static int suitability(const struct ike_sa *sa, uint32_t index, const struct message *request)
+static int suitability(const struct ike_sa *sa, uint32_t index, const struct message *request, uint32_t protocols)
 {
 	const struct child_profile *p = profile_of(sa, index);
 	struct agreement a;
@@ -284,17 +284,18 @@ static int suitability(const struct ike_sa *sa, uint32_t index, const struct mes
 
 	if (result == NARROW_NONE)
 		return 0;
-	return 1 + 8 * same_kind(p, request) + 4 * (whole && same) + 2 * whole + !child_of_index(sa, index);
+	return 1 + 8 * same_kind(p, request, protocols) + 4 * (whole && same) + 2 * whole + !child_of_index(sa, index);
 }
 
 /* The phase2 entry that the peer means; without any the first, for the text of the refusal. */
 static uint32_t choose_index(const struct ike_sa *sa, const struct message *request)
 {
+	const uint32_t protocols = offer_protocols(message_offer(request));
 	uint32_t best = 0;
 	int best_rank = 0;
 
 	for (uint32_t i = 0; i < sa->tunnel->profile->child_count; i++) {
-		int rank = suitability(sa, i, request);
+		int rank = suitability(sa, i, request, protocols);
 		if (rank > best_rank) {
 			best = i;
 			best_rank = rank;
@@ -303,14 +304,22 @@ static uint32_t choose_index(const struct ike_sa *sa, const struct message *requ
 	return best;
 }
 
+/* What counts of the peer's offer in this exchange. */
+static struct offer child_offered(const struct message *request)
+{
+	struct offer offer = message_offer(request);
+
+	offer.left_out = has_groups(request->header.exchange) ? 0 : TRANSFORM_KE;
+	return offer;
+}
+
 static uint16_t refuse_proposals(
 	const struct ike_sa *sa, const struct message *request, uint32_t index, struct ike_failure *ret_failure)
 {
 	uint8_t exchange = request->header.exchange;
-	struct proposal_list ours = child_proposals(sa, exchange, index, 0), theirs = request->sa;
+	struct proposal_list ours = child_proposals(sa, exchange, index, 0);
+	struct offer theirs = child_offered(request);
 
-	if (!has_groups(exchange))
-		proposals_drop(&theirs, TRANSFORM_KE);
 	*ret_failure = failure_make(2, exchange, false, NOTIFY_NO_PROPOSAL_CHOSEN, "no proposal chosen", hint_esp);
 	failure_set_proposals(ret_failure, &ours, &theirs);
 	return NOTIFY_NO_PROPOSAL_CHOSEN;
@@ -374,14 +383,13 @@ uint16_t child_agree(struct ike_engine *e, const struct ike_sa *sa, const struct
 	uint8_t exchange = request->header.exchange;
 	const struct payload *ke = message_find(request, PAYLOAD_KE);
 	uint32_t index = old ? old->index : choose_index(sa, request);
-	struct proposal_list ours = child_proposals(sa, exchange, index, 0), theirs = request->sa;
+	struct proposal_list ours = child_proposals(sa, exchange, index, 0);
 
 	*ret = (struct agreement){ .index = index };
 	if (serves_another(sa, exchange, false, NOTIFY_NO_ADDITIONAL_SAS, ret_failure))
 		return NOTIFY_NO_ADDITIONAL_SAS;
-	if (!has_groups(exchange))
-		proposals_drop(&theirs, TRANSFORM_KE);
-	if (!negotiate_choose(&ours, &theirs, ke ? ke->ke.group : 0, ret_chosen) || !spi_legal(ret_chosen))
+	if (!negotiate_choose(&ours, child_offered(request), ke ? ke->ke.group : 0, ret_chosen) ||
+		!spi_legal(ret_chosen))
 		return refuse_proposals(sa, request, index, ret_failure);
 	if (!modes_pass_nat(sa, ret_chosen->protocol))
 		return refuse_kind(exchange, modes_no_nat, hint_nat, ret_failure);
@@ -495,7 +503,8 @@ bool child_answer_fits(const struct ike_sa *sa, const struct message *m, uint32_
 		proposals_drop(&answer, TRANSFORM_KE);
 	*ret_failure = failure_make(2, exchange, true, 0, "the peer's choice is not in our offer", "");
 	if (!negotiate_check_answer(&offer, &answer, &chosen) || !spi_legal(&chosen)) {
-		failure_set_proposals(ret_failure, &offer, &m->sa);
+		struct offer theirs = message_offer(m);
+		failure_set_proposals(ret_failure, &offer, &theirs);
 		return false;
 	}
 	*ret = (struct agreement){ .index = index, .spi_in = spi_in, .transport = modes_transport_asked(m) };

@@ -12,9 +12,6 @@
 #define PUT_OFF_TOLD   3
 #define PUT_OFF_MAX_NS (240 * SECOND_NS)
 
-/* What it refuses to rekey is tried again so much later, until its life is over. */
-#define REFUSED_PAUSE_NS (10 * SECOND_NS)
-
 /* The exchange came to nothing: the tunnel goes after what it misses, a rekey is tried again later. */
 void create_fall_back(struct ike_engine *e, struct ike_sa *sa)
 {
@@ -24,9 +21,9 @@ void create_fall_back(struct ike_engine *e, struct ike_sa *sa)
 
 	create_drop_ours(e, sa);
 	if (kind == CREATE_REKEY_IKE && !yielded)
-		rekey_ike_postpone(e, sa, REFUSED_PAUSE_NS);
+		rekey_ike_postpone(e, sa, REKEY_PAUSE_NS);
 	if (kind == CREATE_REKEY_CHILD && old)
-		rekey_child_postpone(e, old, REFUSED_PAUSE_NS);
+		rekey_child_postpone(e, old, REKEY_PAUSE_NS);
 	if (kind == CREATE_NEW)
 		tunnel_follow_up(e, sa->tunnel, AFTER_BACKOFF);
 }

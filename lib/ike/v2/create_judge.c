@@ -46,7 +46,9 @@ static struct child_sa *rekeyed_child(const struct ike_sa *sa, const struct payl
 	return NULL;
 }
 
-/* Ours that is not on the wire yet steps back: what it was for comes with the peer's, or is asked for again. */
+/* Ours that is not on the wire yet steps back: what it was for comes with the peer's, or is asked for again: at once
+ * where the peer's is about something else, and later where it is about the same and comes to nothing, be it that it is
+ * refused, cannot be computed or is put off (RFC 7296 2.25). What the peer's rekey has replaced is not rekeyed then. */
 static void step_back(struct ike_engine *e, struct ike_sa *sa, const struct child_sa *old, bool ike)
 {
 	struct create *x = sa->ours;
@@ -56,8 +58,12 @@ static void step_back(struct ike_engine *e, struct ike_sa *sa, const struct chil
 		return;
 	if (x->kind == CREATE_NEW)
 		pieces_again(sa, x->index);
+	else if (x->kind == CREATE_REKEY_IKE)
+		rekey_ike_postpone(e, sa, REKEY_PAUSE_NS);
 	else if (ours && ours != old)
 		ours->wants |= TASK_BIT(TASK_REKEY_CHILD);
+	else if (ours && ours->state == CHILD_UP && !ours->replaced)
+		rekey_child_postpone(e, ours, REKEY_PAUSE_NS);
 	create_drop_ours(e, sa);
 }
 

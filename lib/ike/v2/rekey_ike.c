@@ -44,12 +44,13 @@ bool rekey_ike_answer_fits(
 	const struct ike_sa *sa, const struct message *m, struct create *x, struct ike_failure *ret_failure)
 {
 	struct proposal_list offer = offer_of(sa, x->spi);
+	struct offer answer = message_offer(m);
 	struct proposal chosen;
 
 	if (negotiate_check_answer(&offer, &m->sa, &chosen) && take_suite(x, &chosen))
 		return true;
 	*ret_failure = failure_make(1, CREATE_CHILD_SA, true, 0, "the peer's choice is not in our offer", "");
-	failure_set_proposals(ret_failure, &offer, &m->sa);
+	failure_set_proposals(ret_failure, &offer, &answer);
 	return false;
 }
 
@@ -57,13 +58,14 @@ uint16_t rekey_ike_agree(
 	const struct ike_sa *sa, const struct message *request, struct create *x, struct ike_failure *ret_failure)
 {
 	struct proposal_list ours = offer_of(sa, 0);
+	struct offer theirs = message_offer(request);
 
-	if (negotiate_choose(&ours, &request->sa, message_find(request, PAYLOAD_KE)->ke.group, &x->chosen) &&
+	if (negotiate_choose(&ours, theirs, message_find(request, PAYLOAD_KE)->ke.group, &x->chosen) &&
 		take_suite(x, &x->chosen))
 		return 0;
 	*ret_failure = failure_make(1, CREATE_CHILD_SA, false, NOTIFY_NO_PROPOSAL_CHOSEN, "no proposal chosen",
 		"compare phase1.proposals of both gateways");
-	failure_set_proposals(ret_failure, &ours, &request->sa);
+	failure_set_proposals(ret_failure, &ours, &theirs);
 	return NOTIFY_NO_PROPOSAL_CHOSEN;
 }
 

@@ -311,7 +311,8 @@ enum step sa_init_on_response(struct ike_engine *e, struct ike_sa *sa, const str
 	if (!answer_fits(sa, in->m)) {
 		struct ike_failure f = failure_make(1, IKE_SA_INIT, true, 0, "the peer's choice is not in our offer",
 			"the peer does not keep to RFC 7296 2.7");
-		failure_set_proposals(&f, &sa->tunnel->profile->proposals, &in->m->sa);
+		struct offer answer = message_offer(in->m);
+		failure_set_proposals(&f, &sa->tunnel->profile->proposals, &answer);
 		return note(sa, &f);
 	}
 	store_peer(h, in->m, h->nonce_r, &h->nonce_r_len);
@@ -389,10 +390,11 @@ static void refuse_unknown_peer(struct ike_engine *e, const struct ike_datagram 
 {
 	struct ike_failure f = failure_make(1, IKE_SA_INIT, false, NOTIFY_NO_PROPOSAL_CHOSEN,
 		"no tunnel has these addresses", "add a tunnel with this remote address, or \"any\"");
+	struct offer offer = message_offer(m);
 	char local[ENDPOINT_TEXT_MAX], remote[ENDPOINT_TEXT_MAX];
 
 	e->counters[IKE_C_NO_TUNNEL]++;
-	failure_set_proposals(&f, NULL, &m->sa);
+	failure_set_proposals(&f, NULL, &offer);
 	snprintf(f.mismatch, sizeof(f.mismatch), "addresses: %s from %s", endpoint_format(&d->local, local),
 		endpoint_format(&d->remote, remote));
 	failure_report(e, NULL, NULL, d, &f);
@@ -404,8 +406,9 @@ static void refuse_proposals(
 {
 	struct ike_failure f = failure_make(
 		1, IKE_SA_INIT, false, NOTIFY_NO_PROPOSAL_CHOSEN, "no proposal chosen", hint_proposals);
+	struct offer offer = message_offer(m);
 
-	failure_set_proposals(&f, &t->profile->proposals, &m->sa);
+	failure_set_proposals(&f, &t->profile->proposals, &offer);
 	failure_report(e, t, NULL, d, &f);
 	sa_init_refuse(e, d, &m->header, NOTIFY_NO_PROPOSAL_CHOSEN, BYTES_NONE);
 }
@@ -427,18 +430,40 @@ static void refuse_group(struct ike_engine *e, const struct tunnel *t, const str
 	sa_init_refuse(e, d, &m->header, NOTIFY_INVALID_KE_PAYLOAD, BYTES_OF(wanted));
 }
 
+/* Lists of ours that the offer at hand does not match. Tunnels for peers of any address can be many, but have few
+ * different ones: the longest offer, which anybody may send, is held against each but once. */
+struct refused {
+	const struct proposal_list *lists[8];
+	unsigned count;
+};
+
+static bool refused_has(const struct refused *r, const struct proposal_list *list)
+{
+	for (unsigned i = 0; i < r->count && i < ARRAY_LEN(r->lists); i++)
+		if (proposal_list_equal(r->lists[i], list))
+			return true;
+	return false;
+}
+
 /* The first profile of these addresses that shares a proposal with the peer; else *ret_first, if any has the addresses.
  * Who the peer is shows in IKE_AUTH, and may lead to another of them. */
 static struct tunnel *choose_tunnel(struct ike_engine *e, const struct ike_datagram *d, const struct message *m,
 	struct proposal *ret_chosen, struct tunnel **ret_first)
 {
 	uint16_t hint = message_find(m, PAYLOAD_KE)->ke.group;
+	struct offer offer = message_offer(m);
+	struct refused refused = { .count = 0 };
 	struct tunnel *t = tunnel_candidate(e, &d->local.addr, &d->remote.addr, NULL);
 
 	*ret_first = t;
-	for (; t; t = tunnel_candidate(e, &d->local.addr, &d->remote.addr, t))
-		if (negotiate_choose(&t->profile->proposals, &m->sa, hint, ret_chosen))
+	for (; t; t = tunnel_candidate(e, &d->local.addr, &d->remote.addr, t)) {
+		const struct proposal_list *ours = &t->profile->proposals;
+		if (refused_has(&refused, ours))
+			continue;
+		if (negotiate_choose(ours, offer, hint, ret_chosen))
 			return t;
+		refused.lists[refused.count++ % ARRAY_LEN(refused.lists)] = ours;
+	}
 	return NULL;
 }
 

@@ -5,13 +5,15 @@
 #include "harness.h"
 #include "rig.h"
 
-#define SPI 0x1001
+#define SPI      0x1001   /* of no slot of the rig's SAD */
+#define SPI_LENT 0x500001 /* of one, which an SA keyed by hand is lent */
 
 static const uint8_t key[36] = "a key of thirty-two bytes and a salt";
 
 /* Families outside and inside, and how the one goes into the other. */
 struct shape {
 	bool outer6, inner6, udp;
+	uint32_t spi; /* 0: SPI */
 };
 
 static void spec_fill(struct sa_spec *s, enum sa_direction direction, const struct shape *shape, const char *local,
@@ -23,7 +25,7 @@ static void spec_fill(struct sa_spec *s, enum sa_direction direction, const stru
 		.mode = SA_MODE_TUNNEL,
 		.protocol = PROTOCOL_ESP,
 		.natt = shape->udp,
-		.spi = SPI,
+		.spi = shape->spi ? shape->spi : SPI,
 		.encr = alg_lookup(TRANSFORM_ENCR, ENCR_AES_GCM_16, 256),
 		.replay_window = direction == SA_IN ? 128 : 0,
 		.tunnel_slot = 3,
@@ -180,8 +182,10 @@ static void test_end_to_end_udp_encapsulated(void)
 
 static void test_end_to_end_every_family_in_every_family(void)
 {
-	for (int i = 0; i < 8; i++)
-		there_and_back(1, &(struct shape){ .outer6 = i & 1, .inner6 = i & 2, .udp = i & 4 });
+	for (int i = 0; i < 16; i++)
+		there_and_back(
+			1, &(struct shape){
+				   .outer6 = i & 1, .inner6 = i & 2, .udp = i & 4, .spi = i & 8 ? SPI_LENT : SPI });
 }
 
 /* A measured loop of the real bursts has cycles in each of their stages. */
@@ -215,8 +219,60 @@ static void test_end_to_end_stages_are_measured(void)
 
 static void test_end_to_end_two_workers(void)
 {
-	for (int i = 0; i < 4; i++)
-		there_and_back(2, &(struct shape){ .outer6 = i & 1, .inner6 = i & 2 });
+	for (int i = 0; i < 8; i++)
+		there_and_back(2, &(struct shape){ .outer6 = i & 1, .inner6 = i & 2, .spi = i & 4 ? SPI_LENT : SPI });
+}
+
+/* A sealed packet of the pair as it arrives at an address of ours. */
+static struct rte_mbuf *sealed_for(const char *own)
+{
+	const struct probe p = { .src = LAN_HOST, .dst = FAR_HOST };
+
+	rig_send(LAN, &p);
+	rig_step();
+	struct rte_mbuf *m = esp_turned();
+	CU_ASSERT_PTR_NOT_NULL_FATAL(m);
+	frame_ip(m)->dst_addr = ip4(own);
+	ip_checksum_set(frame_ip(m));
+	return m;
+}
+
+/* The same SPI where AH has it (RFC 4302 2). */
+static void ah_write(struct rte_mbuf *m, uint32_t spi)
+{
+	uint8_t *ah = (uint8_t *)(frame_ip(m) + 1);
+	const uint8_t first[] = { IPPROTO_IPIP, 4, 0, 0 };
+
+	memcpy(ah, first, sizeof(first));
+	store_be32(ah + sizeof(first), spi);
+	frame_ip(m)->next_proto_id = IPPROTO_AH;
+	ip_checksum_set(frame_ip(m));
+}
+
+/* An SPI that leads to a slot is enough, at each of our addresses, and the other protocol is dropped by its own name;
+ * in the table of foreign ones destination and protocol are part of what is looked up (RFC 4301 4.1). */
+static void test_end_to_end_spi_at_another_address_and_protocol(void)
+{
+	for (unsigned lent = 0; lent < 2; lent++) {
+		const struct shape shape = { .spi = lent ? SPI_LENT : SPI };
+		struct rte_mbuf *elsewhere, *ah;
+
+		shaped_open(1, &shape);
+		elsewhere = sealed_for(LAN_OWN);
+		ah = sealed_for(WAN_OWN);
+		ah_write(ah, shape.spi);
+		policy_turn();
+		rig_send_mbuf(WAN, elsewhere);
+		rig_step();
+		CU_ASSERT_EQUAL(rig_sent(WAN), lent);
+		CU_ASSERT_EQUAL(rig_drops(DROP_UNKNOWN_SPI), !lent);
+		rig_send_mbuf(WAN, ah);
+		rig_step();
+		CU_ASSERT_EQUAL(rig_sent(WAN), 0);
+		CU_ASSERT_EQUAL(rig_drops(DROP_ENCAP), lent);
+		CU_ASSERT_EQUAL(rig_drops(DROP_UNKNOWN_SPI), lent ? 0u : 2u);
+		rig_close();
+	}
 }
 
 /* Pings of the gateway itself between its address and the peer's: the answer to what came out of the SA leaves through
@@ -380,6 +436,7 @@ int main(int argc, char **argv)
 		TEST(test_end_to_end_every_family_in_every_family),
 		TEST(test_end_to_end_stages_are_measured),
 		TEST(test_end_to_end_two_workers),
+		TEST(test_end_to_end_spi_at_another_address_and_protocol),
 		TEST(test_end_to_end_transport_echo_is_answered_through_the_sa),
 		TEST(test_end_to_end_transport_echo_in_clear_is_dropped),
 		TEST(test_end_to_end_replay_and_forgery_are_named),

@@ -18,6 +18,25 @@ static struct proposal_list list_of(enum security_protocol protocol, const char 
 	return list;
 }
 
+/* As the peer would send it: with an SPI as long as the protocol has it, where the list has none. */
+static struct offer offer_of(const struct proposal_list *list)
+{
+	static struct message message;
+	static uint8_t data[16384];
+	struct writer w = writer_init(data, sizeof(data));
+	struct wire_error error;
+	struct proposal_list sent = *list;
+
+	for (int i = 0; i < sent.count; i++)
+		if (sent.items[i].protocol != PROTOCOL_IKE)
+			sent.items[i].spi_len = 4;
+	message_init(&message, 1, 0, IKE_SA_INIT, IKE_FLAG_INITIATOR, 0);
+	message_add_sa(&message, &sent);
+	CU_ASSERT_EQUAL_FATAL(message_encode(&message, &w), 0);
+	CU_ASSERT_EQUAL_FATAL(message_decode(writer_view(&w), &message, &error), 0);
+	return message_offer(&message);
+}
+
 /* Text of what is chosen, or of the first mismatch. */
 static const char *choose(enum security_protocol protocol, const char *ours, const char *theirs, uint16_t hint)
 {
@@ -25,9 +44,9 @@ static const char *choose(enum security_protocol protocol, const char *ours, con
 	struct proposal_list a = list_of(protocol, ours), b = list_of(protocol, theirs);
 	struct proposal chosen;
 
-	if (negotiate_choose(&a, &b, hint, &chosen))
+	if (negotiate_choose(&a, offer_of(&b), hint, &chosen))
 		return proposal_format(&chosen, text);
-	negotiate_mismatch(&a, &b, text, 128);
+	negotiate_mismatch(&a, offer_of(&b), text, 128);
 	return text;
 }
 
@@ -61,10 +80,35 @@ static void test_choose_keeps_number_and_spi_of_the_offer(void)
 
 	theirs = list_of(PROTOCOL_ESP, "aes128gcm16,aes256gcm16");
 	proposals_address(&theirs, 4, 0x1234);
-	CU_ASSERT_TRUE(negotiate_choose(&ours, &theirs, 0, &chosen));
+	CU_ASSERT_TRUE(negotiate_choose(&ours, offer_of(&theirs), 0, &chosen));
 	CU_ASSERT_EQUAL(chosen.number, 2);
 	CU_ASSERT_EQUAL(chosen.spi, 0x1234);
 	CU_ASSERT_EQUAL(chosen.spi_len, 4);
+}
+
+/* Which of ours comes first decides, wherever it stands in the offer; of those that match it the peer's first. */
+static void test_choose_of_several_that_match(void)
+{
+	struct proposal_list ours = list_of(PROTOCOL_ESP, "aes256gcm16,aes128gcm16"), theirs;
+	struct proposal chosen;
+
+	theirs = list_of(PROTOCOL_ESP, "aes128gcm16,aes128-sha256,aes256gcm16,aes256gcm16-aes128gcm16,aes128gcm16");
+	CU_ASSERT_TRUE(negotiate_choose(&ours, offer_of(&theirs), 0, &chosen));
+	CU_ASSERT_EQUAL(chosen.number, 3);
+	CU_ASSERT_EQUAL(chosen.transforms[0].key_bits, 256);
+	theirs = list_of(PROTOCOL_ESP, "aes128-sha256,aes128gcm16,aes128gcm16-aes192gcm16");
+	CU_ASSERT_TRUE(negotiate_choose(&ours, offer_of(&theirs), 0, &chosen));
+	CU_ASSERT_EQUAL(chosen.number, 2);
+	CU_ASSERT_EQUAL(chosen.transforms[0].key_bits, 128);
+}
+
+static void test_allows_what_another_list_chose(void)
+{
+	struct proposal_list ours = list_of(PROTOCOL_IKE, "aes256-sha512-ecp384,aes128gcm16-prfsha256-x25519-ecp256");
+	struct proposal_list chosen = list_of(PROTOCOL_IKE, "aes128gcm16-prfsha256-ecp256,aes256-sha512-ecp256");
+
+	CU_ASSERT_TRUE(negotiate_allows(&ours, &chosen.items[0]));
+	CU_ASSERT_FALSE(negotiate_allows(&ours, &chosen.items[1]));
 }
 
 static void test_mismatch_names_each_type(void)
@@ -88,6 +132,11 @@ static void test_mismatch_of_the_closest_pair_is_named(void)
 	CU_ASSERT_STRING_EQUAL(choose(PROTOCOL_IKE, "aes256-sha512-ecp384,aes128gcm16-prfsha256-x25519",
 				       "aes192-sha256-ecp384,aes128gcm16-prfsha256-ecp256", 0),
 		"key exchange: ours CURVE25519, theirs ECP-256");
+	/* of two as close as each other that of our first */
+	CU_ASSERT_STRING_EQUAL(
+		choose(PROTOCOL_IKE, "aes256gcm16-prfsha384-x25519,aes128gcm16-prfsha256-x25519",
+			"aes128gcm16-prfsha384-x25519,aes256gcm16-prfsha256-x25519,aes256gcm16-prfsha512-x25519", 0),
+		"PRF: ours PRF-HMAC-SHA2-384, theirs PRF-HMAC-SHA2-256");
 }
 
 static void test_mismatch_of_protocols(void)
@@ -96,7 +145,7 @@ static void test_mismatch_of_protocols(void)
 	char text[128];
 
 	theirs.items[0].protocol = PROTOCOL_AH;
-	negotiate_mismatch(&ours, &theirs, text, sizeof(text));
+	negotiate_mismatch(&ours, offer_of(&theirs), text, sizeof(text));
 	CU_ASSERT_STRING_EQUAL(text, "protocol: ours ESP, theirs AH");
 }
 
@@ -107,13 +156,13 @@ static void test_choose_refuses_unknown_transform_types(void)
 	char text[128];
 
 	proposal_add(&theirs.items[0], (enum transform_type)6, 35, 0);
-	CU_ASSERT_FALSE(negotiate_choose(&ours, &theirs, 0, &chosen));
-	negotiate_mismatch(&ours, &theirs, text, sizeof(text));
+	CU_ASSERT_FALSE(negotiate_choose(&ours, offer_of(&theirs), 0, &chosen));
+	negotiate_mismatch(&ours, offer_of(&theirs), text, sizeof(text));
 	CU_ASSERT_PTR_NOT_NULL(strstr(text, "do not know"));
 	/* an unknown algorithm of a known type only is not chosen (RFC 7296 3.3.6) */
 	theirs = ours;
 	proposal_add(&theirs.items[0], TRANSFORM_ENCR, 99, 0);
-	CU_ASSERT_TRUE(negotiate_choose(&ours, &theirs, 0, &chosen));
+	CU_ASSERT_TRUE(negotiate_choose(&ours, offer_of(&theirs), 0, &chosen));
 }
 
 static void test_choose_needs_the_exact_key_length(void)
@@ -122,9 +171,9 @@ static void test_choose_needs_the_exact_key_length(void)
 	struct proposal chosen;
 
 	theirs.items[0].transforms[0].key_bits = 0;
-	CU_ASSERT_FALSE(negotiate_choose(&ours, &theirs, 0, &chosen));
+	CU_ASSERT_FALSE(negotiate_choose(&ours, offer_of(&theirs), 0, &chosen));
 	theirs.items[0].transforms[0].key_bits = 192;
-	CU_ASSERT_FALSE(negotiate_choose(&ours, &theirs, 0, &chosen));
+	CU_ASSERT_FALSE(negotiate_choose(&ours, offer_of(&theirs), 0, &chosen));
 }
 
 /* AH has no encryption; one in its proposal, or a number that we do not know, spoils it. */
@@ -138,13 +187,13 @@ static void test_choose_judges_the_suite_of_each_protocol(void)
 	CU_ASSERT_STRING_EQUAL(choose(PROTOCOL_AH, "aes256gmac-esn", "aes256gmac-esn", 0), "AES-GMAC-256/ESN");
 	proposal_add(&ours.items[0], TRANSFORM_ENCR, ENCR_NULL, 0);
 	proposal_add(&theirs.items[0], TRANSFORM_ENCR, ENCR_NULL, 0);
-	CU_ASSERT_FALSE(negotiate_choose(&ours, &theirs, 0, &chosen));
+	CU_ASSERT_FALSE(negotiate_choose(&ours, offer_of(&theirs), 0, &chosen));
 	ours = theirs = list_of(PROTOCOL_IKE, "aes128-sha256-x25519");
 	ours.items[0].transforms[0].key_bits = theirs.items[0].transforms[0].key_bits = 512;
-	CU_ASSERT_FALSE(negotiate_choose(&ours, &theirs, 0, &chosen));
+	CU_ASSERT_FALSE(negotiate_choose(&ours, offer_of(&theirs), 0, &chosen));
 	ours = theirs = list_of(PROTOCOL_IKE, "aes128-sha256-x25519");
 	ours.items[0].transforms[1].id = theirs.items[0].transforms[1].id = INTEG_AES_XCBC_96;
-	CU_ASSERT_FALSE(negotiate_choose(&ours, &theirs, 0, &chosen));
+	CU_ASSERT_FALSE(negotiate_choose(&ours, offer_of(&theirs), 0, &chosen));
 }
 
 static void test_choose_none_equals_left_out(void)
@@ -154,16 +203,16 @@ static void test_choose_none_equals_left_out(void)
 
 	/* an explicit "no integrity" beside an AEAD is repeated in the answer */
 	proposal_add(&theirs.items[0], TRANSFORM_INTEG, INTEG_NONE, 0);
-	CU_ASSERT_TRUE(negotiate_choose(&ours, &theirs, 0, &chosen));
+	CU_ASSERT_TRUE(negotiate_choose(&ours, offer_of(&theirs), 0, &chosen));
 	CU_ASSERT_TRUE(proposal_has_type(&chosen, TRANSFORM_INTEG));
 	/* a real one is not */
 	theirs = ours;
 	proposal_add(&theirs.items[0], TRANSFORM_INTEG, INTEG_HMAC_SHA2_256_128, 0);
-	CU_ASSERT_FALSE(negotiate_choose(&ours, &theirs, 0, &chosen));
+	CU_ASSERT_FALSE(negotiate_choose(&ours, offer_of(&theirs), 0, &chosen));
 	/* no ESN transform means no ESN */
 	theirs = ours;
 	proposals_drop(&theirs, TRANSFORM_ESN);
-	CU_ASSERT_TRUE(negotiate_choose(&ours, &theirs, 0, &chosen));
+	CU_ASSERT_TRUE(negotiate_choose(&ours, offer_of(&theirs), 0, &chosen));
 	struct suite suite;
 	suite_of_proposal(&chosen, &suite);
 	CU_ASSERT_FALSE(suite.esn);
@@ -209,6 +258,8 @@ static const struct test tests[] = {
 	TEST(test_choose_takes_the_group_of_the_key_at_hand),
 	TEST(test_choose_later_proposals),
 	TEST(test_choose_keeps_number_and_spi_of_the_offer),
+	TEST(test_choose_of_several_that_match),
+	TEST(test_allows_what_another_list_chose),
 	TEST(test_mismatch_names_each_type),
 	TEST(test_mismatch_of_the_closest_pair_is_named),
 	TEST(test_mismatch_of_protocols),

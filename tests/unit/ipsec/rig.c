@@ -2,6 +2,7 @@
 /* The rig of the ipsec tests; see rig.h. Checks nothing itself but that memory comes back. */
 #include "rig.h"
 
+#include <pthread.h>
 #include <rte_eal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -26,6 +27,16 @@ void rig_eal(void)
 
 	snprintf(prefix, sizeof(prefix), "ipsec_rig%d", (int)getpid());
 	must(rte_eal_init((int)ARRAY_LEN(args) - 1, args) >= 0, "EAL");
+}
+
+void rig_cpu_leave(void)
+{
+	cpu_set_t others;
+
+	CPU_ZERO(&others);
+	for (int cpu = 1; cpu < CPU_SETSIZE; cpu++)
+		CPU_SET(cpu, &others);
+	pthread_setaffinity_np(pthread_self(), sizeof(others), &others);
 }
 
 struct rte_mempool *rig_pool(void)

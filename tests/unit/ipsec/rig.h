@@ -54,6 +54,8 @@ struct rig_pair {
 
 /* Ends the program on failure. */
 void rig_eal(void);
+/* A thread beside the one that rig_eal has bound to the first CPU: to another. With one CPU only they take turns. */
+void rig_cpu_leave(void);
 struct rte_mempool *rig_pool(void);
 struct ipsec *rig_ipsec(uint16_t workers, uint32_t sad_slots, uint32_t tunnel_slots);
 

@@ -37,23 +37,12 @@ static struct endpoint endpoint_of(uint64_t n)
 	return e;
 }
 
-/* Away from the writer, which DPDK has bound to the first CPU. With one CPU only they take turns. */
-static void cpu_leave(void)
-{
-	cpu_set_t others;
-
-	CPU_ZERO(&others);
-	for (int cpu = 1; cpu < CPU_SETSIZE; cpu++)
-		CPU_SET(cpu, &others);
-	pthread_setaffinity_np(pthread_self(), sizeof(others), &others);
-}
-
 static void *read_on(void *argument)
 {
 	struct watcher *r = (struct watcher *)argument;
 	uint64_t last = 0, n;
 
-	cpu_leave();
+	rig_cpu_leave();
 	/* relaxed: what counts is the source itself */
 	while (!atomic_load_explicit(&r->race->ended, memory_order_relaxed)) {
 		struct endpoint got = source_read(&r->race->source), whole;
@@ -119,7 +108,7 @@ static void *read_once(void *argument)
 {
 	struct race *race = (struct race *)argument;
 
-	cpu_leave();
+	rig_cpu_leave();
 	struct endpoint got = source_read(&race->source), whole = endpoint_of(2);
 	atomic_store_explicit(&race->written, endpoint_equal(&got, &whole) ? 2 : 1, memory_order_release);
 	return NULL;

@@ -315,6 +315,7 @@ static void *reader_run(void *arg)
 
 	addr_parse(RIG_RIGHT4, &right);
 	memcpy(header + 16, right.bytes, 4);
+	rig_cpu_leave();
 	const struct sad_question question = { .spi = RIG_SPI, .protocol = PROTOCOL_ESP, .ip = header };
 	while (!atomic_load(&race.stop)) {
 		const struct sa *sa = tunnel_lookup(race.ips, 0);

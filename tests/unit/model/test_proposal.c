@@ -336,6 +336,38 @@ static void test_proposal_list_and_suite_texts(void)
 	CU_ASSERT_STRING_EQUAL(suite_format(&suite, text), "");
 }
 
+static struct proposal_list pair_of(const char *first, const char *second)
+{
+	struct proposal_list list = { .count = 2 };
+	const char *word, *reason;
+	size_t len;
+
+	CU_ASSERT_EQUAL(proposal_parse(PROTOCOL_IKE, first, &list.items[0], &word, &len, &reason), 0);
+	CU_ASSERT_EQUAL(proposal_parse(PROTOCOL_IKE, second, &list.items[1], &word, &len, &reason), 0);
+	return list;
+}
+
+static void test_proposal_lists_are_compared(void)
+{
+	const char *gcm = "aes256gcm16-prfsha384-x25519", *cbc = "aes256-sha256-x25519";
+	struct proposal_list a = pair_of(gcm, cbc), b = a;
+
+	b.items[0].number = 7;
+	b.items[1].spi = 1;
+	CU_ASSERT_TRUE(proposal_list_equal(&a, &b));
+	b.count = 1;
+	CU_ASSERT_FALSE(proposal_list_equal(&a, &b));
+	b = pair_of(cbc, gcm);
+	CU_ASSERT_FALSE(proposal_list_equal(&a, &b));
+	b = pair_of(gcm, "aes256-sha256-x25519-ecp256");
+	CU_ASSERT_FALSE(proposal_list_equal(&a, &b));
+	b = pair_of(gcm, "aes128-sha256-x25519");
+	CU_ASSERT_FALSE(proposal_list_equal(&a, &b));
+	b = a;
+	b.items[0].protocol = PROTOCOL_ESP;
+	CU_ASSERT_FALSE(proposal_list_equal(&a, &b));
+}
+
 int main(int argc, char **argv)
 {
 	static const struct test tests[] = {
@@ -359,6 +391,7 @@ int main(int argc, char **argv)
 		TEST(test_proposal_format_names_the_unknown),
 		TEST(test_proposal_texts_are_cut_not_overrun),
 		TEST(test_proposal_list_and_suite_texts),
+		TEST(test_proposal_lists_are_compared),
 	};
 
 	return test_main("model_proposal", tests, ARRAY_LEN(tests), argc, argv);

@@ -193,29 +193,76 @@ static struct bytes long_offer(int count, int transforms)
 	return writer_view(&w);
 }
 
-/* A legal offer is not refused for its length: the first ones are kept. */
-static void test_long_offer_is_cut(void)
+/* A legal offer is not refused for its length, and is read to its end. */
+static void test_long_offer_is_read_whole(void)
+{
+	struct offered offered;
+	int count = 0;
+
+	CU_ASSERT_EQUAL_FATAL(message_decode(long_offer(255, 3), &message, &error), 0);
+	for (struct offer offer = message_offer(&message); offer_next(&offer, &offered); count++) {
+		CU_ASSERT_EQUAL(offered.number, count + 1);
+		CU_ASSERT_EQUAL(offered.protocol, PROTOCOL_IKE);
+		CU_ASSERT_EQUAL_FATAL(offered.count, 3);
+		assert_transform(&offered.transforms[2], TRANSFORM_ENCR, 2, 0);
+	}
+	CU_ASSERT_EQUAL(count, 255);
+	CU_ASSERT_EQUAL_FATAL(message_decode(long_offer(2, 255), &message, &error), 0);
+	struct offer offer = message_offer(&message);
+	CU_ASSERT_TRUE(offer_next(&offer, &offered) && offer_next(&offer, &offered));
+	CU_ASSERT_EQUAL_FATAL(offered.count, 255);
+	assert_transform(&offered.transforms[254], TRANSFORM_ENCR, 254, 0);
+	CU_ASSERT_FALSE(offer_next(&offer, &offered));
+}
+
+/* The list has as much as there is room for. */
+static void test_list_has_the_beginning_of_a_long_offer(void)
 {
 	CU_ASSERT_EQUAL_FATAL(message_decode(long_offer(200, 3), &message, &error), 0);
 	CU_ASSERT_EQUAL(message.sa.count, PROPOSALS_MAX);
-	CU_ASSERT_TRUE(message.sa.cut);
 	CU_ASSERT_EQUAL(message.sa.items[PROPOSALS_MAX - 1].number, PROPOSALS_MAX);
 	CU_ASSERT_EQUAL_FATAL(message_decode(long_offer(2, 255), &message, &error), 0);
 	CU_ASSERT_EQUAL(message.sa.count, 2);
-	CU_ASSERT_TRUE(message.sa.cut);
 	CU_ASSERT_EQUAL(message.sa.items[1].count, PROPOSAL_TRANSFORMS_MAX);
 	CU_ASSERT_EQUAL(message.sa.items[1].transforms[PROPOSAL_TRANSFORMS_MAX - 1].id, PROPOSAL_TRANSFORMS_MAX - 1);
 }
 
-static void test_offer_as_long_as_there_is_room_is_whole(void)
+static void test_more_proposals_than_there_are_numbers_are_refused(void)
 {
-	CU_ASSERT_EQUAL_FATAL(message_decode(long_offer(PROPOSALS_MAX, PROPOSAL_TRANSFORMS_MAX), &message, &error), 0);
-	CU_ASSERT_EQUAL(message.sa.count, PROPOSALS_MAX);
-	CU_ASSERT_EQUAL(message.sa.items[PROPOSALS_MAX - 1].count, PROPOSAL_TRANSFORMS_MAX);
-	CU_ASSERT_FALSE(message.sa.cut);
+	CU_ASSERT_EQUAL(message_decode(long_offer(256, 1), &message, &error), -EBADMSG);
+	CU_ASSERT_EQUAL(error.reason, WIRE_VALUE);
 }
 
-static void test_fault_behind_the_cut_is_found(void)
+static void test_offer_without_a_type_of_transforms(void)
+{
+	struct bytes in = datagram(IKE_SA_INIT, IKE_FLAG_INITIATOR, PAYLOAD_SA, "00000028:" GCM_PROPOSAL);
+	struct offered offered;
+
+	CU_ASSERT_EQUAL_FATAL(message_decode(in, &message, &error), 0);
+	struct offer offer = message_offer(&message), again = offer;
+	offer.left_out = TRANSFORM_PRF;
+	CU_ASSERT_TRUE_FATAL(offer_next(&offer, &offered));
+	CU_ASSERT_EQUAL_FATAL(offered.count, 2);
+	assert_transform(&offered.transforms[1], TRANSFORM_KE, KE_ECP_384, 0);
+	/* a copy is a place of its own */
+	CU_ASSERT_TRUE(offer_next(&again, &offered));
+	CU_ASSERT_EQUAL(offered.count, 3);
+}
+
+static void test_offer_names_its_protocols(void)
+{
+	CU_ASSERT_EQUAL_FATAL(
+		decode_init(PAYLOAD_SA,
+			"0000002d:0200000c:01030400:01020304:0200000c:02020400:01020304:00000011:03ee0900:"
+			"010203040506070809",
+			&message, &error),
+		0);
+	CU_ASSERT_EQUAL(offer_protocols(message_offer(&message)), 1u << PROTOCOL_ESP | 1u << PROTOCOL_AH);
+	message_init(&message, 1, 2, INFORMATIONAL, 0, 0);
+	CU_ASSERT_EQUAL(offer_protocols(message_offer(&message)), 0);
+}
+
+static void test_fault_at_the_end_of_a_long_offer_is_found(void)
 {
 	struct bytes offer = long_offer(20, 1);
 	uint8_t data[1024];
@@ -251,9 +298,12 @@ int main(int argc, char **argv)
 		TEST(test_key_length_twice_or_zero_is_not_understood),
 		TEST(test_unknown_transform_is_kept),
 		TEST(test_unknown_protocol_is_kept_without_spi),
-		TEST(test_long_offer_is_cut),
-		TEST(test_offer_as_long_as_there_is_room_is_whole),
-		TEST(test_fault_behind_the_cut_is_found),
+		TEST(test_long_offer_is_read_whole),
+		TEST(test_list_has_the_beginning_of_a_long_offer),
+		TEST(test_more_proposals_than_there_are_numbers_are_refused),
+		TEST(test_offer_without_a_type_of_transforms),
+		TEST(test_offer_names_its_protocols),
+		TEST(test_fault_at_the_end_of_a_long_offer_is_found),
 		TEST(test_second_sa_is_refused),
 	};
 
