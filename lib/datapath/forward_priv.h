@@ -5,14 +5,16 @@
 
 #include "stages_priv.h"
 
+#define HOP_ROOM 2 /* bytes in front of an Ethernet header, so that it is one store of 16 */
+
 /* What packets that go the same way share; of those in a row in a burst the first one asks. Of one loop. */
 struct hop {
-	uint64_t name;       /* of the way: hop_name */
-	uint64_t word;       /* the neighbour's MAC */
-	const uint8_t *tail; /* of the Ethernet header behind that */
+	uint64_t name; /* of the way: hop_name */
+	uint8_t header[HOP_ROOM + RTE_ETHER_HDR_LEN];
 	struct list *tx;
 	uint64_t joined_flag; /* of a packet that was put together: not usual */
-	uint16_t most;        /* bytes of a packet that fits as it is; 0: none is sent this way without a closer look */
+	uint16_t port;
+	uint16_t most; /* bytes of a packet that fits as it is; 0: none is sent this way without a closer look */
 };
 
 /* `to`: the neighbour's index, or the address of a neighbour still to be found. */
@@ -33,31 +35,29 @@ static inline void hop_take(struct worker *w, enum route_kind kind, uint16_t por
 
 	*ret_hop = (struct hop){
 		.name = hop_name(kind, port, to),
-		.word = word,
-		.tail = w->ports[port].source_tail[0],
 		.tx = &w->tx[port],
 		.joined_flag = w->dp->joined_flag,
+		.port = port,
 		.most = usual ? w->ports[port].mtu : 0,
 	};
+	memcpy(ret_hop->header + HOP_ROOM, &word, RTE_ETHER_ADDR_LEN);
+	memcpy(ret_hop->header + HOP_ROOM + RTE_ETHER_ADDR_LEN, w->ports[port].source_tail[0],
+		sizeof(w->ports[port].source_tail[0]));
 }
 
 static inline bool hop_fits(const struct hop *h, const struct rte_mbuf *m)
 {
-	return m->data_len <= h->most && m->data_off >= RTE_ETHER_HDR_LEN && !(m->ol_flags & h->joined_flag);
+	return m->data_len <= h->most && m->data_off >= sizeof(h->header) && !(m->ol_flags & h->joined_flag);
 }
 
 /* An IPv4 packet; hop_fits said so. */
-static inline void hop_push(struct worker *w, struct rte_mbuf *m, uint16_t port, const struct hop *h)
+static inline void hop_push(struct worker *w, struct rte_mbuf *m, const struct hop *h)
 {
-	uint8_t *eth = rte_pktmbuf_mtod(m, uint8_t *) - RTE_ETHER_HDR_LEN;
-
+	memcpy(rte_pktmbuf_mtod(m, uint8_t *) - sizeof(h->header), h->header, sizeof(h->header));
 	packet_place(m, (uint32_t)m->data_off - RTE_ETHER_HDR_LEN, (uint32_t)m->data_len + RTE_ETHER_HDR_LEN);
-	/* two stores of eight bytes: the second one covers the state in the first */
-	memcpy(eth, &h->word, sizeof(h->word));
-	memcpy(eth + RTE_ETHER_ADDR_LEN, h->tail, sizeof(w->ports[port].source_tail[0]));
 	list_push(h->tx, m);
 	if (unlikely(h->tx->n == BURST))
-		forward_port_flush(w, port);
+		forward_port_flush(w, h->port);
 }
 
 /* The way of what is sealed for a path. */
@@ -68,28 +68,35 @@ static inline void hop_of_egress(struct worker *w, const struct egress *e, struc
 }
 
 /* A sealed packet on its path; as it is when it fits. */
-static inline bool forward_egress_usual(struct worker *w, struct rte_mbuf *m, uint16_t port, const struct hop *hop)
+static inline bool forward_egress_usual(struct worker *w, struct rte_mbuf *m, const struct hop *hop)
 {
 	if (unlikely(!hop_fits(hop, m) || packet_is_ip6(m)))
 		return false;
-	hop_push(w, m, port, hop);
+	hop_push(w, m, hop);
 	return true;
 }
 
-/* A plain IPv4 packet (ip4.h) along its route. hop: likewise. */
+/* A plain IPv4 packet (ip4.h) one hop further. */
+static inline bool forward_hop_usual(struct worker *w, struct rte_mbuf *m, const struct hop *hop)
+{
+	struct rte_ipv4_hdr *ip = packet_ip(m);
+
+	if (unlikely(ip->time_to_live <= 1 || !hop_fits(hop, m)))
+		return false;
+	ip_ttl_decrement(ip);
+	hop_push(w, m, hop);
+	return true;
+}
+
+/* The same along its route. hop: of the packet before, and afterwards of this one. */
 static inline bool forward_along_usual(
 	struct worker *w, struct rte_mbuf *m, enum route_kind kind, uint16_t port, uint32_t neighbour, struct hop *hop)
 {
-	struct rte_ipv4_hdr *ip = packet_ip(m);
-	uint32_t to = kind == ROUTE_CONNECTED ? ip->dst_addr : neighbour;
+	uint32_t to = kind == ROUTE_CONNECTED ? packet_ip(m)->dst_addr : neighbour;
 
-	if (unlikely((kind != ROUTE_CONNECTED && kind != ROUTE_VIA) || ip->time_to_live <= 1))
+	if (unlikely(kind != ROUTE_CONNECTED && kind != ROUTE_VIA))
 		return false;
 	if (unlikely(hop->name != hop_name(kind, port, to)))
 		hop_take(w, kind, port, to, hop);
-	if (unlikely(!hop_fits(hop, m)))
-		return false;
-	ip_ttl_decrement(ip);
-	hop_push(w, m, port, hop);
-	return true;
+	return forward_hop_usual(w, m, hop);
 }

@@ -329,10 +329,16 @@ static inline uint16_t items_collect(struct worker *w, struct burst_item *ret_it
 	return (uint16_t)(item - ret_items);
 }
 
+/* Where the decision about a packet would be, and what it is found by. */
+struct opened {
+	const struct flow_entry4 *set;
+	struct flow_key4 key;
+};
+
 /* The flows of the usual packets out of a burst, a bit for each; where the cache would have their decisions is on its
  * way. */
 static inline uint64_t opened_ask(
-	struct worker *w, const struct burst_item *items, uint16_t n, struct question *ret_questions)
+	struct worker *w, const struct burst_item *items, uint16_t n, struct opened *ret_opened)
 {
 	const struct flow_cache cache = w->flows; /* nothing that is stored below can change it */
 	const bool clamps = w->dp->mss_clamp;
@@ -341,48 +347,91 @@ static inline uint64_t opened_ask(
 
 	if (unlikely(!cache.four || w->trace))
 		return 0;
-	for (uint16_t i = 0; i < n; i++) {
+	for (uint32_t i = 0; i < n; i++) {
 		const struct rte_mbuf *m = items[i].m;
-		struct question *q = &ret_questions[i];
+		struct opened *o = &ret_opened[i];
 		if (unlikely(m->port != port)) {
 			port = m->port;
 			base = plain_base(w, m, ORIGIN_TUNNEL);
 		}
-		if (unlikely(!inner_is_usual(m, clamps) || !plain_key(m, base, &q->key))) {
+		if (unlikely(!inner_is_usual(m, clamps) || !plain_key(m, base, &o->key))) {
 			others |= 1ull << i;
 			continue;
 		}
-		q->hash = flow_key4_hash(&cache, &q->key);
-		choice_prefetch(&cache, q, false, 0);
+		o->set = flow_set4(&cache, flow_key4_hash(&cache, &o->key), 0);
+		rte_prefetch0(o->set);
 	}
 	return ~others;
 }
 
-/* A usual packet whose flow goes on in clear, after those that came before it; false: nothing has changed. */
-static inline bool opened_forward(struct worker *w, struct rte_mbuf *m, const struct question *q, struct hop *hop)
-{
-	const struct decision *known = flow_lookup4(q->set, &q->key, w->epoch);
+/* The way in clear that was found last. */
+struct opened_way {
+	uint64_t decision;    /* ... for what was decided so: the first words of a struct decision */
+	uint32_t to, to_mask; /* ... and to this address, where it is the next hop itself; else the mask is 0 */
+	uint32_t not_from;    /* packets of this port would be sent back, and do not go this way */
+	struct hop hop;
+};
 
-	if (unlikely(!known || known->kind != DECISION_FORWARD || is_sent_back(m, known)))
+static inline uint64_t decision_word(const struct decision *d)
+{
+	uint64_t word;
+
+	memcpy(&word, d, sizeof(word));
+	return word;
+}
+static_assert(offsetof(struct decision, tunnel) == sizeof(uint64_t), "all that a way in clear has of it");
+
+/* False: the decision is not to go on in clear by a neighbour. */
+static __rte_noinline bool opened_way_take(
+	struct worker *w, const struct rte_mbuf *m, const struct decision *d, struct opened_way *ret_way)
+{
+	const enum route_kind kind = (enum route_kind)d->route_kind;
+	const bool connected = kind == ROUTE_CONNECTED;
+
+	if (d->kind != DECISION_FORWARD || (!connected && kind != ROUTE_VIA))
 		return false;
-	const struct decision d = *known;
+	ret_way->decision = decision_word(d);
+	ret_way->to = packet_ip(m)->dst_addr;
+	ret_way->to_mask = connected ? UINT32_MAX : 0;
+	ret_way->not_from = d->reason == DROP_NO_POLICY && returns_in_clear(kind, d->port, d->port) ? d->port
+												    : UINT32_MAX;
+	hop_take(w, kind, d->port, connected ? ret_way->to : d->neighbour, &ret_way->hop);
+	return true;
+}
+
+static inline bool opened_way_is(const struct opened_way *way, const struct rte_mbuf *m, const struct decision *d)
+{
+	return decision_word(d) == way->decision && !((packet_ip(m)->dst_addr ^ way->to) & way->to_mask);
+}
+
+/* A usual packet whose flow goes on in clear, after those that came before it; false: nothing has changed. */
+static inline bool opened_forward(struct worker *w, struct rte_mbuf *m, const struct opened *o, struct opened_way *way)
+{
+	const struct decision *known = flow_lookup4(o->set, &o->key, w->epoch);
+
+	if (unlikely(!known))
+		return false;
+	if (unlikely(!opened_way_is(way, m, known)) && !opened_way_take(w, m, known, way))
+		return false;
+	if (unlikely(m->port == way->not_from))
+		return false;
 	if (unlikely(w->inner.n))
 		outbound_tunnelled(w);
-	return forward_along_usual(w, m, (enum route_kind)d.route_kind, d.port, d.neighbour, hop);
+	return forward_hop_usual(w, m, &way->hop);
 }
 
 /* Good packets of a burst, in their order: what is not usual, or whose flow is not known to go on in clear, waits in
  * the list `inner` for others of its kind, but no longer than until a usual one leaves. */
 static inline void opened_go(struct worker *w, const struct burst_item *items, uint16_t n)
 {
-	struct question questions[BURST];
-	struct hop hop = { .name = HOP_NONE };
-	uint64_t usual = opened_ask(w, items, n, questions);
+	struct opened opened[BURST];
+	struct opened_way way = { .decision = 0 };
+	uint64_t usual = opened_ask(w, items, n, opened);
 
 	stage_lap(w->clock, CYCLES_INNER);
-	for (uint16_t i = 0; i < n; i++) {
+	for (uint32_t i = 0; i < n; i++) {
 		struct rte_mbuf *m = items[i].m;
-		if (unlikely(!(usual >> i & 1) || !opened_forward(w, m, &questions[i], &hop)))
+		if (unlikely(!(usual >> i & 1) || !opened_forward(w, m, &opened[i], &way)))
 			inner_sort(w, m, items[i].sa);
 	}
 	stage_lap(w->clock, CYCLES_FORWARD);

@@ -45,7 +45,7 @@ static inline void sealed_egress(struct worker *w, const struct burst_item *item
 				hop_of_egress(w, &e, &hop);
 			to = e;
 		}
-		if (unlikely(!forward_egress_usual(w, items[i].m, to.port, &hop)))
+		if (unlikely(!forward_egress_usual(w, items[i].m, &hop)))
 			sealed_egress_unusual(w, items[i].m, sa_path(before));
 	}
 }

@@ -122,8 +122,8 @@ static inline uint32_t ipv4_be(const struct addr *a)
 	return be;
 }
 
-/* RFC 1812 5.2.2. The usual 20 bytes are summed as five words; options take the slow way. A ones' complement sum of
- * 16-bit words is the remainder by 0xffff, and no header is all zero. */
+/* RFC 1812 5.2.2. The usual 20 bytes are summed as three words, what is carried out of them added again; options take
+ * the slow way. A ones' complement sum of 16-bit words is the remainder by 0xffff, and no header is all zero. */
 static inline bool ip_checksum_good(const struct rte_ipv4_hdr *ip, uint16_t header_bytes)
 {
 	uint64_t first, second;
@@ -134,7 +134,11 @@ static inline bool ip_checksum_good(const struct rte_ipv4_hdr *ip, uint16_t head
 	memcpy(&first, ip, sizeof(first));
 	memcpy(&second, (const uint8_t *)ip + 8, sizeof(second));
 	memcpy(&third, (const uint8_t *)ip + 16, sizeof(third));
-	return ((first & UINT32_MAX) + (first >> 32) + (second & UINT32_MAX) + (second >> 32) + third) % 0xffff == 0;
+	first += second;
+	first += first < second;
+	first += third;
+	first += first < third;
+	return first % 0xffff == 0;
 }
 
 /* RFC 1624, equation 3: the checksum after a 16-bit word changed from old to new; any byte order, the same for all. */

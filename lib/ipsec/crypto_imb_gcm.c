@@ -5,14 +5,16 @@
 
 #define AHEAD 4 /* operations: as long as memory takes for the lines of one */
 
-/* The hash powers that only a long packet needs, of a key that the operation before has not. */
-static inline void powers_prefetch(const struct ipsec_worker *w, const struct crypto_op *ops, uint16_t i, uint16_t n)
+/* So many bytes need hash powers that the bursts do not ask for. */
+#define POWERS_TEXT (CRYPTO_LINE_TEXT * (CRYPTO_LINES_EARLY - CRYPTO_ROUND_LINES - 1))
+
+/* Of a long packet, whose key the operation before has not. */
+static __rte_noinline void powers_prefetch(const struct ipsec_worker *w, const struct crypto_op *ops, uint32_t i)
 {
 	const struct crypto_op *op = &ops[i];
 	uint32_t lines;
 
-	if (likely(i >= n || op->len < CRYPTO_LINE_TEXT * (CRYPTO_LINES_EARLY - CRYPTO_ROUND_LINES - 1) ||
-		    (i && op->key == op[-1].key)))
+	if (i && op->key == op[-1].key)
 		return;
 	lines = crypto_lines_needed(op->len, w->key_line_count);
 	for (uint32_t line = CRYPTO_LINES_EARLY; line < lines; line++)
@@ -26,11 +28,13 @@ static inline void powers_prefetch(const struct ipsec_worker *w, const struct cr
 		IMB_MGR *mgr = imb_of(w);                                                                              \
 		struct gcm_context_data context;                                                                       \
                                                                                                                        \
-		for (uint16_t i = 0; i < AHEAD; i++)                                                                   \
-			powers_prefetch(w, ops, i, n);                                                                 \
-		for (uint16_t i = 0; i < n; i++) {                                                                     \
+		for (uint32_t i = 0; i < AHEAD && i < n; i++)                                                          \
+			if (ops[i].len >= POWERS_TEXT)                                                                 \
+				powers_prefetch(w, ops, i);                                                            \
+		for (uint32_t i = 0; i < n; i++) {                                                                     \
 			const struct crypto_op *op = &ops[i];                                                          \
-			powers_prefetch(w, ops, (uint16_t)(i + AHEAD), n);                                             \
+			if (i + AHEAD < n && op[AHEAD].len >= POWERS_TEXT)                                             \
+				powers_prefetch(w, ops, i + AHEAD);                                                    \
 			call(mgr, (const struct gcm_key_data *)op->key, &context, op->text, op->text, op->len,         \
 				op->nonce, op->aad, op->aad_bytes, op->icv, op->icv_bytes);                            \
 		}                                                                                                      \
