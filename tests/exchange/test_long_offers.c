@@ -366,8 +366,9 @@ static void test_auth_takes_the_last_of_many_proposals(void)
 	wire_run(&w, 100 * MS);
 	CU_ASSERT_EQUAL_FATAL(k.asked[18], IKE_AUTH);
 	open_own(&w, &k, &m);
+	proposal_add(&m.sa.items[0], TRANSFORM_KE, KE_CURVE25519, 0);
 	ask_longer(&w, &m, &f);
-	CU_ASSERT_EQUAL(w.b.installs, 1);
+	CU_ASSERT_EQUAL_FATAL(w.b.installs, 1);
 	CU_ASSERT_EQUAL(w.b.events[IKE_EV_FAILED], 0);
 	open_answer(&w, &k, &answer);
 	CU_ASSERT_EQUAL(answer.sa.items[0].number, 20);

@@ -132,6 +132,11 @@ static void test_mismatch_of_the_closest_pair_is_named(void)
 	CU_ASSERT_STRING_EQUAL(choose(PROTOCOL_IKE, "aes256-sha512-ecp384,aes128gcm16-prfsha256-x25519",
 				       "aes192-sha256-ecp384,aes128gcm16-prfsha256-ecp256", 0),
 		"key exchange: ours CURVE25519, theirs ECP-256");
+	/* of two as close as each other that of our first */
+	CU_ASSERT_STRING_EQUAL(
+		choose(PROTOCOL_IKE, "aes256gcm16-prfsha384-x25519,aes128gcm16-prfsha256-x25519",
+			"aes128gcm16-prfsha384-x25519,aes256gcm16-prfsha256-x25519,aes256gcm16-prfsha512-x25519", 0),
+		"PRF: ours PRF-HMAC-SHA2-384, theirs PRF-HMAC-SHA2-256");
 }
 
 static void test_mismatch_of_protocols(void)
