@@ -65,8 +65,8 @@ static void ends_since(const struct ends *before, struct ends *ret_ends)
 	ret_ends->sent[WAN] = rig_sent(WAN);
 }
 
-static const char *const hosts[] = { LAN_HOST, "10.1.0.99", "10.1.9.9", FAR_HOST, "10.2.0.99", WAN_PEER, WAN_OWN,
-	LAN_OWN, "127.0.0.1", "224.0.0.1", "240.0.0.9", "198.51.100.1" };
+static const char *const hosts[] = { LAN_HOST, "10.1.9.9", FAR_HOST, "10.2.0.99", WAN_PEER, WAN_OWN, LAN_OWN,
+	"127.0.0.1", "224.0.0.1", "240.0.0.9", "198.51.100.1" };
 
 static struct probe random_probe(void)
 {
@@ -102,7 +102,7 @@ static void test_known_flows_end_as_new_ones(void)
 		send_all(round % 2 ? WAN : LAN, probes, ARRAY_LEN(probes), &known);
 		CU_ASSERT_EQUAL(memcmp(&new, &known, sizeof(new)), 0);
 	}
-	CU_ASSERT(rig_counter(DP_C_ENCAP) > 50 && rig_counter(DP_C_FORWARD_CLEAR) > 50);
+	CU_ASSERT(rig_counter(DP_C_ENCAP) > 10 && rig_counter(DP_C_FORWARD_CLEAR) > 10);
 	CU_ASSERT(rig_drops(DROP_MARTIAN) > 50 && rig_drops(DROP_DISCARD) > 10);
 	close_all();
 }
