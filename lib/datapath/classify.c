@@ -1,11 +1,16 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* First stage: frames from a device become lists by what they need. Checks the Ethernet and IP headers; takes no policy
  * decision. Layout on return: every packet of a list begins at its IP header, is in one buffer and has no padding. */
-#include "stages_priv.h"
+#include "known_priv.h"
 
 #include <rte_prefetch.h>
 
 #define PREFETCH_AHEAD 4
+
+static inline bool ipv4_addresses_martian(const struct rte_ipv4_hdr *ip)
+{
+	return ipv4_not_unicast(ip->src_addr) || ipv4_not_unicast(ip->dst_addr) || ip->src_addr == ip->dst_addr;
+}
 
 static inline enum drop_reason ipv4_check(struct rte_mbuf *m)
 {
@@ -21,7 +26,7 @@ static inline enum drop_reason ipv4_check(struct rte_mbuf *m)
 		return DROP_IP_HEADER;
 	if (unlikely(!ip_checksum_good(ip, header_bytes)))
 		return DROP_IP_HEADER;
-	if (unlikely(ipv4_not_unicast(ip->src_addr) || ipv4_not_unicast(ip->dst_addr) || ip->src_addr == ip->dst_addr))
+	if (unlikely(ipv4_addresses_martian(ip)))
 		return DROP_MARTIAN;
 	/* Ethernet pads to 60 bytes */
 	m->data_len = total_bytes;
@@ -105,6 +110,16 @@ static __rte_noinline void fragment_sort(struct worker *w, struct rte_mbuf *m, e
 	if (reason)
 		worker_drop(w, m, reason);
 	else if (own)
+		classify_own(w, m);
+	else
+		list_push(&w->clear, m);
+}
+
+void classify_addresses(struct worker *w, struct rte_mbuf *m)
+{
+	if (unlikely(ipv4_addresses_martian(packet_ip(m))))
+		worker_drop(w, m, DROP_MARTIAN);
+	else if (unlikely(address_own(w->dp, packet_table_id(w->dp, m), packet_ip(m)->dst_addr)))
 		classify_own(w, m);
 	else
 		list_push(&w->clear, m);
@@ -307,6 +322,8 @@ struct arrivals {
 	uint64_t mac;         /* as the first six of eight bytes */
 	uint64_t joined_mask; /* for ol_flags */
 	uint64_t own_filter;
+	uint64_t key_base; /* of the keys of flows; see plain_base */
+	bool asks;         /* packets with ports ask the flow cache first */
 	uint64_t own_ends; /* source and destination of the last packet for us, with which nothing was the matter: of
 			    * the one that own_be is of, or a later one */
 	uint32_t own_be;   /* an address that was found to be ours; 0: none yet */
@@ -321,6 +338,8 @@ static inline struct arrivals arrivals_of(const struct worker *w, const struct d
 		.joined_mask = ~w->dp->joined_flag,
 		.own_filter = atomic_load_explicit(&w->dp->own4.filter, memory_order_relaxed),
 		.port = d->ports[0],
+		.asks = known_usable(w),
+		.key_base = plain_base_of(w, d->ports[0], d->ports[0]),
 	};
 
 	memcpy(&a.mac, d->mac, RTE_ETHER_ADDR_LEN);
@@ -335,6 +354,20 @@ static inline bool arrival_own(const struct worker *w, struct arrivals *a, uint3
 		!address_own(w->dp, port_table_id(w->dp, a->port), addr_be))
 		return false;
 	a->own_be = addr_be;
+	return true;
+}
+
+/* A plain packet with ports that is not for us is for the flow cache. False: nothing has changed. */
+static inline bool arrival_asks(struct worker *w, const struct arrivals *a, struct rte_mbuf *m,
+	const struct rte_ipv4_hdr *ip, uint64_t ends, uint32_t total)
+{
+	struct flow_key4 key;
+
+	if (!known_key(ip, ends, total, a->key_base, &key) || unlikely(!a->asks) ||
+		a->own_filter >> own_filter_bit(ip->dst_addr) & 1)
+		return false;
+	packet_place(m, m->data_off + RTE_ETHER_HDR_LEN, total);
+	known_push(w, m, &key);
 	return true;
 }
 
@@ -355,9 +388,10 @@ static inline bool classify_usual(struct worker *w, struct arrivals *a, struct r
 		     !ip_checksum_good(ip, sizeof(*ip))))
 		return false;
 	memcpy(&ends, eth + RTE_ETHER_HDR_LEN + offsetof(struct rte_ipv4_hdr, src_addr), sizeof(ends));
+	if (arrival_asks(w, a, m, ip, ends, total))
+		return true;
 	bool own = a->own_be && ends == a->own_ends;
-	if (!own && unlikely(ipv4_not_unicast(ip->src_addr) || ipv4_not_unicast(ip->dst_addr) ||
-			     ip->src_addr == ip->dst_addr))
+	if (!own && unlikely(ipv4_addresses_martian(ip)))
 		return false;
 	packet_place(m, m->data_off + RTE_ETHER_HDR_LEN, total);
 	if (!own && !arrival_own(w, a, ip->dst_addr)) {
@@ -391,8 +425,10 @@ void classify_burst(struct worker *w, uint16_t device, struct rte_mbuf **frames,
 		 */
 		m->port = arrivals.port;
 		m->ol_flags &= arrivals.joined_mask;
-		if (unlikely(!classify_usual(w, &arrivals, m)))
-			classify_frame(w, d, m);
+		if (likely(classify_usual(w, &arrivals, m)))
+			continue;
+		classify_frame(w, d, m);
+		arrivals.asks = arrivals.asks && !known_overtakes(w);
 	}
 	worker_count(w, DP_C_RX, n);
 }

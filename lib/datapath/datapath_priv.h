@@ -164,6 +164,14 @@ struct list {
 	struct rte_mbuf *m[BURST];
 };
 
+/* Plain IPv4 packets in clear that may have a known flow (known.c), and where the cache would have it first. */
+struct asked {
+	uint16_t n;
+	struct rte_mbuf *m[BURST];
+	const struct flow_entry4 *sets[BURST];
+	struct flow_key4 keys[BURST];
+};
+
 /* Refills with time, a token a packet. Owner thread only. */
 /* What was handed to a worker since less than half of its ring was free, by a hash of the SPI; at most SEALED_SHARE. */
 struct sealed_shares {
@@ -240,7 +248,8 @@ struct worker {
 	uint16_t tx_queue[DATAPATH_PORTS_MAX]; /* QUEUE_NONE: the port's TX is another worker's */
 	bool sends_plain[DATAPATH_PORTS_MAX];  /* this worker sends on the port itself, and without a tag */
 	uint64_t now_cycles;
-	uint16_t ip_id; /* of ICMP errors and fragments we begin */
+	uint16_t ip_id;     /* of ICMP errors and fragments we begin */
+	struct asked asked; /* in clear, before the lists below */
 	struct list clear, local;
 	struct list fragments;         /* to be put together before they are looked at; their notes say which kind */
 	struct reassembly *reassembly; /* NULL: off */

@@ -50,47 +50,18 @@ static __rte_noinline const struct decision *cached6(
 
 /* The first sets of all are on their way before one is looked at. */
 static void questions_prefetch(struct worker *w, struct rte_mbuf **pkts, uint16_t n, enum origin origin,
-	struct deciding *d, struct question *ret_questions)
+	const struct flow *flows, struct question *ret_questions)
 {
-	const struct flow_cache cache = w->flows; /* nothing that is stored below can change it */
-	uint64_t base = 0, read = 0;
-	uint32_t port = UINT32_MAX;
-
-	for (uint16_t i = 0; i < n; i++) {
-		struct question *q = &ret_questions[i];
-		if (unlikely(pkts[i]->port != port)) {
-			port = pkts[i]->port;
-			base = plain_base(w, pkts[i], origin);
-		}
-		if (likely(plain_key(pkts[i], base, &q->key))) {
-			q->hash = flow_key4_hash(&cache, &q->key);
-			choice_prefetch(&cache, q, false, 0);
-		} else {
-			packet_flow(w->dp, pkts[i], true, &d->flows[i]);
-			question_make(&w->flows, &d->flows[i], context_of(pkts[i], origin), q);
-			read |= 1ull << i;
-		}
-	}
-	d->plain = ~read;
+	for (uint16_t i = 0; i < n; i++)
+		question_make(&w->flows, &flows[i], context_of(pkts[i], origin), &ret_questions[i]);
 }
 
-static inline const struct decision *question_ask(const struct worker *w, const struct rte_mbuf *m, enum origin origin,
-	const struct deciding *d, uint16_t i, const struct question *q)
+static inline const struct decision *question_ask(
+	const struct worker *w, const struct flow *f, uint8_t context, const struct question *q)
 {
-	if (likely(deciding_plain(d, i) || d->flows[i].family != ADDR_IPV6))
+	if (likely(f->family != ADDR_IPV6))
 		return flow_lookup4(q->set, &q->key, w->epoch);
-	return cached6(q->set, &d->flows[i], context_of(m, origin), w->epoch);
-}
-
-/* What was known about a packet. */
-static inline void known_take(struct deciding *d, const struct rte_mbuf *m, uint16_t i, const struct decision *known)
-{
-	d->decisions[i] = *known;
-	if (known->kind == DECISION_PROTECT && likely(deciding_plain(d, i)))
-		d->protect[d->protect_count++] = (struct tunnel_question){ .slot = known->slot,
-			.bytes = m->data_len,
-			.place = i,
-			.ip = rte_pktmbuf_mtod(m, const uint8_t *) };
+	return cached6(q->set, f, context, w->epoch);
 }
 
 /* What was not in its first set; in a cache with room these are few. */
@@ -102,17 +73,16 @@ static __rte_noinline void cache_ask_second(struct worker *w, struct rte_mbuf **
 	missed->n = 0;
 	for (uint16_t a = 0; a < asked; a++) {
 		uint16_t i = missed->place[a];
-		bool ip6 = !deciding_plain(d, i) && d->flows[i].family == ADDR_IPV6;
-		choice_prefetch(&w->flows, &questions[i], ip6, 1);
+		choice_prefetch(&w->flows, &questions[i], d->flows[i].family == ADDR_IPV6, 1);
 	}
 	for (uint16_t a = 0; a < asked; a++) {
 		uint16_t i = missed->place[a];
-		const struct decision *known = question_ask(w, pkts[i], origin, d, i, &questions[i]);
+		const struct decision *known = question_ask(
+			w, &d->flows[i], context_of(pkts[i], origin), &questions[i]);
 		if (known) {
-			known_take(d, pkts[i], i, known);
+			d->decisions[i] = *known;
 			continue;
 		}
-		deciding_flow(w, d, pkts[i], i);
 		missed->hash[missed->n] = questions[i].hash;
 		missed->place[missed->n++] = (uint8_t)i;
 	}
@@ -124,11 +94,12 @@ static void cache_ask(struct worker *w, struct rte_mbuf **pkts, uint16_t n, enum
 	struct question questions[BURST];
 
 	ret_misses->remembered = true;
-	questions_prefetch(w, pkts, n, origin, d, questions);
+	questions_prefetch(w, pkts, n, origin, d->flows, questions);
 	for (uint16_t i = 0; i < n; i++) {
-		const struct decision *known = question_ask(w, pkts[i], origin, d, i, &questions[i]);
+		const struct decision *known = question_ask(
+			w, &d->flows[i], context_of(pkts[i], origin), &questions[i]);
 		if (likely(known != NULL))
-			known_take(d, pkts[i], i, known);
+			d->decisions[i] = *known;
 		else
 			ret_misses->place[ret_misses->n++] = (uint8_t)i;
 	}
@@ -136,14 +107,11 @@ static void cache_ask(struct worker *w, struct rte_mbuf **pkts, uint16_t n, enum
 		cache_ask_second(w, pkts, origin, d, questions, ret_misses);
 }
 
-static void all_miss(
-	const struct worker *w, struct rte_mbuf **pkts, uint16_t n, struct deciding *d, struct misses *ret_misses)
+static void all_miss(uint16_t n, struct misses *ret_misses)
 {
 	ret_misses->n = n;
-	for (uint16_t i = 0; i < n; i++) {
-		packet_flow(w->dp, pkts[i], true, &d->flows[i]);
+	for (uint16_t i = 0; i < n; i++)
 		ret_misses->place[i] = (uint8_t)i;
-	}
 }
 
 /* ---- policy ---- */
@@ -319,21 +287,18 @@ void decide_burst(
 {
 	struct misses missed = { .n = 0 };
 	struct deciding *d = ret_deciding;
-	uint64_t all = n < 64 ? (1ull << n) - 1 : UINT64_MAX;
 
-	d->plain = 0;
-	d->protect_count = 0;
+	for (uint16_t i = 0; i < n; i++)
+		packet_flow(w->dp, pkts[i], true, &d->flows[i]);
 	if (likely(origin_forwarded(origin) && w->flows.four))
 		cache_ask(w, pkts, n, origin, d, &missed);
 	else
-		all_miss(w, pkts, n, d, &missed);
+		all_miss(n, &missed);
 	if (unlikely(missed.n)) {
 		worker_count(w, DP_C_FLOW_MISS, missed.n);
 		policy_ask(w, pkts, origin, d->flows, &missed, d->decisions);
 	}
-	for (uint64_t rest = all & ~d->plain; rest; rest &= rest - 1) {
-		uint16_t i = (uint16_t)__builtin_ctzll(rest);
+	for (uint16_t i = 0; i < n; i++)
 		if (unlikely(d->decisions[i].kind != DECISION_PROTECT && icmp_may_be_error(&d->flows[i])))
 			icmp_decide(w, pkts[i], origin, &d->flows[i], &d->decisions[i]);
-	}
 }

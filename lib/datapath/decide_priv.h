@@ -8,29 +8,8 @@
 /* What becomes of a burst. */
 struct deciding {
 	struct decision decisions[BURST];
-	uint64_t plain; /* a bit for each packet that is plain IPv4 (ip4.h) with ports, and whose flow was not read */
-	/* Of the plain packets those that the cache knows to be protected: where their SAs are. Others are found one by
-	 * one. */
-	uint16_t protect_count;
-	struct tunnel_question protect[BURST];
-	struct flow flows[BURST]; /* of the packets that are not plain, leaving (local = source) */
+	struct flow flows[BURST]; /* leaving (local = source) */
 };
-static_assert(BURST == 64, "a bit for every packet");
-
-static inline bool deciding_plain(const struct deciding *d, uint16_t i)
-{
-	return d->plain >> i & 1;
-}
-
-/* The flow of a packet, read now where it was not before. */
-static inline const struct flow *deciding_flow(
-	const struct worker *w, struct deciding *d, const struct rte_mbuf *m, uint16_t i)
-{
-	if (deciding_plain(d, i))
-		packet_flow(w->dp, m, true, &d->flows[i]);
-	d->plain &= ~(1ull << i);
-	return &d->flows[i];
-}
 
 static inline uint8_t context_of(const struct rte_mbuf *m, enum origin origin)
 {
@@ -52,16 +31,22 @@ static inline void choice_prefetch(const struct flow_cache *c, struct question *
 	rte_prefetch0(q->set);
 }
 
+static inline bool ip4_has_ports(uint8_t protocol)
+{
+	const uint64_t with_ports = 1ull << IPPROTO_TCP | 1ull << IPPROTO_UDP;
+
+	return protocol < 64 && with_ports >> protocol & 1;
+}
+
 /* The key of a plain IPv4 packet with ports, as flow_key4_of makes it of the packet's flow. base: flow_rest without
  * them. False: another packet. */
 static inline bool plain_key(const struct rte_mbuf *m, uint64_t base, struct flow_key4 *ret_key)
 {
-	const uint64_t with_ports = 1ull << IPPROTO_TCP | 1ull << IPPROTO_UDP;
 	const struct rte_ipv4_hdr *ip = packet_ip(m);
 	uint32_t ports;
 
-	if (unlikely(!ip4_is_plain(ip4_first(ip)) || ip->next_proto_id >= 64 ||
-		     !(with_ports >> ip->next_proto_id & 1) || m->data_len < sizeof(*ip) + sizeof(ports)))
+	if (unlikely(!ip4_is_plain(ip4_first(ip)) || !ip4_has_ports(ip->next_proto_id) ||
+		     m->data_len < sizeof(*ip) + sizeof(ports)))
 		return false;
 	memcpy(&ports, ip + 1, sizeof(ports));
 	ret_key->addresses = (uint64_t)ip->dst_addr << 32 | ip->src_addr;
@@ -69,15 +54,34 @@ static inline bool plain_key(const struct rte_mbuf *m, uint64_t base, struct flo
 	return true;
 }
 
-/* What keys of packets with ports have beside addresses, ports and protocol. */
+/* What keys of packets with ports have beside addresses, ports and protocol; of a port's packets and a context. */
+static inline uint64_t plain_base_of(const struct worker *w, uint16_t port, uint8_t context)
+{
+	const struct flow f = { .has_ports = true, .table_id = port_table_id(w->dp, port) };
+
+	return flow_rest(&f, context);
+}
+
 static inline uint64_t plain_base(const struct worker *w, const struct rte_mbuf *m, enum origin origin)
 {
-	const struct flow f = { .has_ports = true, .table_id = packet_table_id(w->dp, m) };
-
-	return flow_rest(&f, context_of(m, origin));
+	return plain_base_of(w, m->port, context_of(m, origin));
 }
 
 /* Owner worker: what becomes of each of n packets (at most BURST) of this origin. Carries nothing out, but fills the
  * cache. RFC 4301 5.1, 5.2. */
 void decide_burst(
 	struct worker *w, struct rte_mbuf **pkts, uint16_t n, enum origin origin, struct deciding *ret_deciding);
+
+/* outbound.c: carries out what was decided: into its SA, in clear along its route, or to its end. flow: leaving; NULL:
+ * it is read when it is needed. */
+void decision_act(
+	struct worker *w, struct rte_mbuf *m, const struct flow *flow, const struct decision *d, enum origin origin);
+
+/* A packet to be sealed, with those that outbound_flush seals. */
+static inline void protect_push(struct worker *w, struct rte_mbuf *m, struct sa *sa)
+{
+	w->protect[w->protect_count].m = m;
+	w->protect[w->protect_count++].sa = sa;
+	if (unlikely(w->protect_count == BURST))
+		outbound_flush(w);
+}

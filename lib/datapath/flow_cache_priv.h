@@ -13,6 +13,7 @@
 #include "ipsec.h"
 
 enum decision_kind {
+	DECISION_NONE,
 	DECISION_DROP,
 	DECISION_FORWARD,
 	DECISION_PROTECT,

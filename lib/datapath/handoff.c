@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* Packets between workers: collected per receiver in a loop, pushed in one go at its end, sorted into the receiver's
  * own lists. The receiver looks everything up again. A full ring is a counted drop. */
-#include "stages_priv.h"
+#include "known_priv.h"
 
 static void receiver_flush(struct worker *w, uint16_t to)
 {
@@ -151,7 +151,10 @@ static void sort_clear(struct worker *w, struct rte_mbuf *m, enum origin origin)
 	case ORIGIN_OWN_CLEAR: list_push(&w->own_clear, m); break;
 	case ORIGIN_OWN_TUNNEL: list_push(&w->own_tunnel, m); break;
 	case ORIGIN_TUNNEL: inbound_inner_again(w, m, SLOT_NONE); break;
-	default: list_push(&w->clear, m); break;
+	default:
+		if (!known_ask(w, m))
+			list_push(&w->clear, m);
+		break;
 	}
 }
 

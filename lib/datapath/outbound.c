@@ -72,14 +72,6 @@ void outbound_flush(struct worker *w)
 	stage_lap(w->clock, CYCLES_FORWARD);
 }
 
-static inline void protect_push(struct worker *w, struct rte_mbuf *m, struct sa *sa)
-{
-	w->protect[w->protect_count].m = m;
-	w->protect[w->protect_count++].sa = sa;
-	if (w->protect_count == BURST)
-		outbound_flush(w);
-}
-
 /* RFC 4301 8: DF set is answered with what fits inside; else fragments go through the SA one by one. IPv6 packets are
  * never fragmented on their way, and nobody is told of less than every link of theirs carries (RFC 8200 5). */
 static __rte_noinline void protect_too_big(
@@ -189,10 +181,11 @@ static inline struct sa *sa_for(
 	return sa;
 }
 
-static void protect(
-	struct worker *w, struct rte_mbuf *m, const struct flow *flow, struct decision *d, enum origin origin)
+static void protect(struct worker *w, struct rte_mbuf *m, const struct flow *flow, const struct decision *decision,
+	enum origin origin)
 {
-	struct sa *sa = sa_for(w, m, flow, d, origin);
+	struct decision d = *decision;
+	struct sa *sa = sa_for(w, m, flow, &d, origin);
 
 	if (!sa)
 		return;
@@ -215,69 +208,24 @@ static void protect(
 	protect_push(w, m, sa);
 }
 
-/* Into its SA, in clear along its route, or to its end. */
-static __rte_noinline void decision_act(
-	struct worker *w, struct rte_mbuf *m, struct deciding *deciding, uint16_t i, enum origin origin)
+void decision_act(
+	struct worker *w, struct rte_mbuf *m, const struct flow *flow, const struct decision *d, enum origin origin)
 {
-	struct decision *d = &deciding->decisions[i];
 	const struct route route = { .kind = d->route_kind, .port = d->port, .neighbour = d->neighbour };
+	struct flow read;
 
+	if (!flow) {
+		packet_flow(w->dp, m, true, &read);
+		flow = &read;
+	}
 	if (likely(d->kind == DECISION_PROTECT))
-		protect(w, m, deciding_flow(w, deciding, m, i), d, origin);
+		protect(w, m, flow, d, origin);
 	else if (d->kind == DECISION_FORWARD)
 		forward_along(w, m, origin, &route);
 	else if (d->kind == DECISION_REFUSE)
 		icmp_error_send(w, m, origin, ICMP_ERROR_PROHIBITED, 0, (enum drop_reason)d->reason);
 	else
 		worker_drop(w, m, (enum drop_reason)d->reason);
-}
-
-/* What is the same for all packets of a burst: whether each is looked at closer. */
-struct closer {
-	bool always, at_syn;
-	uint64_t joined_flag;
-};
-
-/* A plain packet into an SA that takes it; false: nothing has changed, and `protect` looks closer. */
-static inline bool protect_usual(struct worker *w, struct rte_mbuf *m, struct sa *sa, const struct closer *closer)
-{
-	if (unlikely(!sa || closer->always || packet_ip(m)->time_to_live <= 1 || m->ol_flags & closer->joined_flag ||
-		     w->parked.count || (closer->at_syn && tcp_may_be_syn(m))))
-		return false;
-	ip_ttl_decrement(packet_ip(m));
-	protect_push(w, m, sa);
-	return true;
-}
-
-/* A plain packet along its route. */
-static inline bool forward_usual(
-	struct worker *w, struct rte_mbuf *m, const struct decision *d, enum origin origin, struct hop *hop)
-{
-	if (unlikely(d->kind != DECISION_FORWARD || !origin_forwarded(origin)) ||
-		!forward_along_usual(w, m, (enum route_kind)d->route_kind, d->port, d->neighbour, hop))
-		return false;
-	if (origin == ORIGIN_CLEAR)
-		worker_count(w, DP_C_FORWARD_CLEAR, 1);
-	return true;
-}
-
-/* Carries out what was decided. */
-static inline void decisions_act(
-	struct worker *w, struct rte_mbuf **pkts, uint16_t n, enum origin origin, struct deciding *d)
-{
-	const struct closer closer = {
-		.always = !origin_forwarded(origin), .at_syn = w->dp->mss_clamp, .joined_flag = w->dp->joined_flag
-	};
-	struct hop hop = { .name = HOP_NONE };
-	struct sa *sas[BURST]; /* NULL: to be looked at closer */
-
-	memset(sas, 0, n * sizeof(sas[0]));
-	tunnel_lookup_burst(w->ips, (uint8_t)w->id, d->protect, d->protect_count, sas);
-	stage_lap(w->clock, CYCLES_FIND_SA);
-	for (uint16_t i = 0; i < n; i++)
-		if (unlikely(!protect_usual(w, pkts[i], sas[i], &closer) &&
-			     !(deciding_plain(d, i) && forward_usual(w, pkts[i], &d->decisions[i], origin, &hop))))
-			decision_act(w, pkts[i], d, i, origin);
 }
 
 void outbound_clear(struct worker *w, struct list *l, enum origin origin)
@@ -294,7 +242,8 @@ void outbound_clear(struct worker *w, struct list *l, enum origin origin)
 	stage_lap(w->clock, CYCLES_DECIDE);
 	if (unlikely(w->trace != NULL))
 		trace_decisions(w, l->m, deciding.decisions, n);
-	decisions_act(w, l->m, n, origin, &deciding);
+	for (uint16_t i = 0; i < n; i++)
+		decision_act(w, l->m[i], &deciding.flows[i], &deciding.decisions[i], origin);
 	outbound_flush(w);
 }
 
@@ -319,17 +268,16 @@ static __rte_noinline bool goes_to_another_peer(
 }
 
 /* By a rule that leads back into the tunnel it came out of, and not to another peer of that. */
-static inline bool is_claimed_back(const struct worker *w, struct deciding *deciding, uint16_t i)
+static inline bool is_claimed_back(const struct worker *w, const struct deciding *deciding, uint16_t i)
 {
 	const struct decision *d = &deciding->decisions[i];
 
 	return d->kind == DECISION_PROTECT && d->tunnel == w->inner_slot[i] &&
-	       !goes_to_another_peer(w, w->inner.m[i], deciding_flow(w, deciding, w->inner.m[i], i), d->tunnel);
+	       !goes_to_another_peer(w, w->inner.m[i], &deciding->flows[i], d->tunnel);
 }
 
 void outbound_tunnelled(struct worker *w)
 {
-	struct hop hop = { .name = HOP_NONE };
 	struct deciding deciding;
 	uint16_t n = w->inner.n;
 
@@ -344,16 +292,12 @@ void outbound_tunnelled(struct worker *w)
 		trace_decisions(w, w->inner.m, deciding.decisions, n);
 	for (uint16_t i = 0; i < n; i++) {
 		const struct decision *d = &deciding.decisions[i];
-		if (unlikely(is_sent_back(w->inner.m[i], d))) {
+		if (unlikely(is_sent_back(w->inner.m[i], d)))
 			worker_drop(w, w->inner.m[i], DROP_NO_POLICY);
-			continue;
-		}
-		if (likely(deciding_plain(&deciding, i) && forward_usual(w, w->inner.m[i], d, ORIGIN_TUNNEL, &hop)))
-			continue;
-		if (unlikely(is_claimed_back(w, &deciding, i)))
+		else if (unlikely(is_claimed_back(w, &deciding, i)))
 			claimed_back(w, w->inner.m[i], d->slot);
 		else
-			decision_act(w, w->inner.m[i], &deciding, i, ORIGIN_TUNNEL);
+			decision_act(w, w->inner.m[i], &deciding.flows[i], d, ORIGIN_TUNNEL);
 	}
 	outbound_flush(w);
 }

@@ -13,6 +13,9 @@ void classify_burst(struct worker *w, uint16_t device, struct rte_mbuf **frames,
 /* A frame's IP header: DROP_NONE, or why it ends here. m begins at the header; padding behind it is cut. */
 enum drop_reason classify_ipv4(struct rte_mbuf *m);
 enum drop_reason classify_ipv6(struct rte_mbuf *m);
+/* A plain IPv4 packet whose header was checked, but for its addresses: into the list where it belongs, or to its end.
+ */
+void classify_addresses(struct worker *w, struct rte_mbuf *m);
 /* Addresses of an IPv6 packet that came in on a port: DROP_NONE or DROP_MARTIAN. */
 enum drop_reason classify_addresses6(const struct datapath *dp, const struct port *p, const struct rte_ipv6_hdr *ip);
 /* classify.c: an IPv6 packet's extension headers. DROP_IP_HEADER: broken, or more than anybody needs; DROP_FRAGMENT:

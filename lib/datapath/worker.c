@@ -2,6 +2,7 @@
 /* The worker's loop: inject ring, handoff ring, RX queues, the fixed list of stages, TX, quiescent report. What it
  * does when there is nothing to do is in idle.c. */
 #include "idle_priv.h"
+#include "known_priv.h"
 
 #include <errno.h>
 #include <rte_cycles.h>
@@ -20,6 +21,8 @@
 /* Only the own lists may fill during the last stages: answers are packets too, but none is answered. */
 static void worker_stages(struct worker *w)
 {
+	if (w->asked.n)
+		known_burst(w);
 	defragment_burst(w);
 	stage_lap(w->clock, CYCLES_OTHER);
 	inbound_sealed(w);

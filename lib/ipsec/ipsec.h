@@ -252,17 +252,16 @@ void sa_owners_release(struct ipsec *ips);
  */
 struct sa *tunnel_lookup(const struct ipsec *ips, uint32_t slot);
 
-/* A plain IPv4 packet (ip4.h) in clear and the slot that policy leads it to. */
-struct tunnel_question {
+/* Packets in clear that come after each other, and the slot that policy leads all of them to (no slot: UINT32_MAX). */
+struct tunnel_run {
 	uint32_t slot;
-	uint16_t bytes;
-	uint16_t place; /* of the answer in ret_sas */
-	const uint8_t *ip;
+	uint16_t first; /* of them in the burst */
 };
-/* Worker: the outbound SAs of n such packets (at most 64), whose memory accesses overlap. An SA: it is this worker's,
- * the packet is inside its selectors and fits its path. NULL: whoever wants to know more asks tunnel_lookup. */
-void tunnel_lookup_burst(const struct ipsec *ips, uint8_t worker, const struct tunnel_question *questions, uint16_t n,
-	struct sa **ret_sas);
+/* Worker: the outbound SAs of a burst of plain IPv4 packets (ip4.h; at most 64), run by run; behind the last run stands
+ * one whose `first` is how many packets there are. Their memory accesses overlap. An SA: it is this worker's, the
+ * packet is inside its selectors and fits its path. NULL: whoever wants to know more asks tunnel_lookup. */
+void tunnel_lookup_burst(const struct ipsec *ips, uint8_t worker, const struct tunnel_run *runs, uint16_t run_count,
+	struct rte_mbuf *const *pkts, struct sa **ret_sas);
 
 /* ---- children of a tunnel: the second level of policy, found by the remote address ------------------------------- */
 

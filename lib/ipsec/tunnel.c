@@ -76,53 +76,36 @@ struct sa *tunnel_lookup(const struct ipsec *ips, uint32_t slot)
 	return tunnel_find(ips, slot);
 }
 
-/* Questions in a row about one slot. */
-struct slot_run {
-	struct sa *sa;
-	uint32_t slot;
-	uint16_t end; /* behind the last of them */
-};
-
-/* The slots, each on its way. Returns how many runs there are. */
-static inline uint16_t runs_find(
-	const struct ipsec *ips, const struct tunnel_question *questions, uint16_t n, struct slot_run *ret_runs)
-{
-	uint16_t runs = 0;
-
-	for (uint16_t i = 0; i < n; i++) {
-		if (!runs || questions[i].slot != ret_runs[runs - 1].slot) {
-			ret_runs[runs++].slot = questions[i].slot;
-			rte_prefetch0((const void *)&ips->tunnels[slot_index(questions[i].slot)]);
-		}
-		ret_runs[runs - 1].end = (uint16_t)(i + 1);
-	}
-	return runs;
-}
-
 /* What the checks read, and later stages begin with: each SA's lines (into the second level as in key_prefetch). */
-static inline void outbound_prefetch(const struct ipsec *ips, struct slot_run *runs, uint16_t n)
+static inline void outbound_prefetch(
+	const struct ipsec *ips, const struct tunnel_run *runs, uint16_t n, struct sa **ret_sas)
 {
-	for (struct slot_run *r = runs; r < runs + n; r++) {
-		r->sa = tunnel_find(ips, r->slot);
-		if (unlikely(!r->sa))
+	for (uint16_t r = 0; r < n; r++)
+		rte_prefetch0((const void *)&ips->tunnels[slot_index(runs[r].slot)]);
+	for (uint16_t r = 0; r < n; r++) {
+		struct sa *sa = tunnel_find(ips, runs[r].slot);
+		ret_sas[r] = sa;
+		if (unlikely(!sa))
 			continue;
-		rte_prefetch1(r->sa);
-		rte_prefetch1(&r->sa->packets);
+		rte_prefetch1(sa);
+		rte_prefetch1(&sa->packets);
 	}
 }
 
-void tunnel_lookup_burst(const struct ipsec *ips, uint8_t worker, const struct tunnel_question *questions, uint16_t n,
-	struct sa **ret_sas)
+void tunnel_lookup_burst(const struct ipsec *ips, uint8_t worker, const struct tunnel_run *runs, uint16_t run_count,
+	struct rte_mbuf *const *pkts, struct sa **ret_sas)
 {
-	struct slot_run runs[IPSEC_BURST];
-	uint16_t run_count = runs_find(ips, questions, n, runs), i = 0;
+	struct sa *sas[IPSEC_BURST];
+	uint16_t i = 0;
 
-	outbound_prefetch(ips, runs, run_count);
-	for (const struct slot_run *r = runs; r < runs + run_count; r++) {
-		uint32_t most = likely(r->sa != NULL) ? usual_bytes_most(r->sa, worker) : 0;
-		for (; i < r->end; i++) {
-			const struct tunnel_question *q = &questions[i];
-			ret_sas[q->place] = q->bytes <= most && usual_takes(r->sa, q->ip) ? r->sa : NULL;
+	outbound_prefetch(ips, runs, run_count, sas);
+	for (uint16_t r = 0; r < run_count; r++) {
+		struct sa *sa = sas[r];
+		const uint32_t most = likely(sa != NULL) ? usual_bytes_most(sa, worker) : 0;
+		for (const uint16_t end = runs[r + 1].first; i < end; i++) {
+			const struct rte_mbuf *m = pkts[i];
+			bool takes = m->data_len <= most && usual_takes(sa, rte_pktmbuf_mtod(m, const uint8_t *));
+			ret_sas[i] = takes ? sa : NULL;
 		}
 	}
 }

@@ -62,16 +62,13 @@ static uint32_t spi_of(const struct rte_mbuf *m)
 /* Out through the tunnels' SAs of this moment. Returns the good ones. */
 static uint16_t seal(struct bench *b, struct ipsec_worker *w, uint32_t first, struct burst_item *items)
 {
-	struct tunnel_question questions[BURST];
+	struct tunnel_run runs[BURST + 1];
 	struct sa *sas[BURST];
 	uint16_t n = 0;
 
-	for (uint16_t i = 0; i < BURST; i++)
-		questions[i] = (struct tunnel_question){ .slot = first + i,
-			.bytes = BYTES_INNER,
-			.place = i,
-			.ip = rte_pktmbuf_mtod(b->packets[first + i], const uint8_t *) };
-	tunnel_lookup_burst(b->ips, 0, questions, BURST, sas);
+	for (uint16_t i = 0; i <= BURST; i++)
+		runs[i] = (struct tunnel_run){ .slot = first + i, .first = i };
+	tunnel_lookup_burst(b->ips, 0, runs, BURST, &b->packets[first], sas);
 	for (uint16_t i = 0; i < BURST; i++)
 		if (sas[i])
 			items[n++] = (struct burst_item){ .m = b->packets[first + i], .sa = sas[i] };

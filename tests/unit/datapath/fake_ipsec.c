@@ -277,15 +277,18 @@ struct sa *tunnel_lookup(const struct ipsec *ips, uint32_t slot)
 	return slot < FAKE_SLOTS ? fake.tunnels[slot] : NULL;
 }
 
-void tunnel_lookup_burst(const struct ipsec *ips, uint8_t worker, const struct tunnel_question *questions, uint16_t n,
-	struct sa **ret_sas)
+void tunnel_lookup_burst(const struct ipsec *ips, uint8_t worker, const struct tunnel_run *runs, uint16_t run_count,
+	struct rte_mbuf *const *pkts, struct sa **ret_sas)
 {
-	for (uint16_t i = 0; i < n; i++) {
-		struct sa *sa = tunnel_lookup(ips, questions[i].slot);
-		bool takes = sa && !fake.moving_reads && sa->owner == worker && !sa->outside &&
-			     questions[i].bytes <= sa->inner_mtu;
-		ret_sas[questions[i].place] = takes ? sa : NULL;
-	}
+	uint16_t i = 0;
+
+	for (uint16_t r = 0; r < run_count; r++)
+		for (; i < runs[r + 1].first; i++) {
+			struct sa *sa = tunnel_lookup(ips, runs[r].slot);
+			bool takes = sa && !fake.moving_reads && sa->owner == worker && !sa->outside &&
+				     pkts[i]->data_len <= sa->inner_mtu;
+			ret_sas[i] = takes ? sa : NULL;
+		}
 }
 
 struct sa *tunnel_select(struct sa *sa, const struct flow *flow)

@@ -1,0 +1,213 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* Packets of known flows fare as those of new ones: the same ends, none overtaken by its own flow, and what changes is
+ * noticed. */
+#include "harness.h"
+#include "rig.h"
+
+#include <stdlib.h>
+
+#include "fake_ipsec.h"
+
+static struct sa out_sa;
+
+#define PROTECT_FAR "protect 3 10.1.0.0/24 10.2.0.0/24"
+static const struct probe to_far = { .src = LAN_HOST, .dst = FAR_HOST, .sport = 1000, .dport = 7 };
+
+static void open_all(void)
+{
+	struct path_spec spec = { 0 };
+
+	rig_open(1);
+	addr_parse(WAN_OWN, &spec.local.addr);
+	addr_parse(WAN_PEER, &spec.remote.addr);
+	out_sa = (struct sa){ .spi = 0x1002, .owner = WORKER_NONE, .inner_mtu = 1400 };
+	CU_ASSERT_EQUAL_FATAL(datapath_path_create(rig.dp, &spec, &out_sa.path), 0);
+	fake.tunnels[3] = &out_sa;
+}
+
+static void close_all(void)
+{
+	path_free(out_sa.path);
+	fake.tunnels[3] = NULL;
+	rig_close();
+}
+
+static void send_once(const struct probe *p)
+{
+	rig_send(LAN, p);
+	rig_step();
+	CU_ASSERT_EQUAL(rig_sent(WAN), 1);
+}
+
+/* What became of everything that was sent: a number for each end. */
+struct ends {
+	uint64_t drops[DROP_REASON_COUNT], sealed, in_clear;
+	unsigned sent[2];
+};
+
+static void ends_read(struct ends *ret_ends)
+{
+	for (int r = 0; r < DROP_REASON_COUNT; r++)
+		ret_ends->drops[r] = rig_drops((enum drop_reason)r);
+	ret_ends->sealed = rig_counter(DP_C_ENCAP);
+	ret_ends->in_clear = rig_counter(DP_C_FORWARD_CLEAR);
+	ret_ends->sent[LAN] = ret_ends->sent[WAN] = 0;
+}
+
+static void ends_since(const struct ends *before, struct ends *ret_ends)
+{
+	ends_read(ret_ends);
+	for (int r = 0; r < DROP_REASON_COUNT; r++)
+		ret_ends->drops[r] -= before->drops[r];
+	ret_ends->sealed -= before->sealed;
+	ret_ends->in_clear -= before->in_clear;
+	ret_ends->sent[LAN] = rig_sent(LAN);
+	ret_ends->sent[WAN] = rig_sent(WAN);
+}
+
+static const char *const hosts[] = { LAN_HOST, "10.1.9.9", FAR_HOST, "10.2.0.99", WAN_PEER, WAN_OWN, LAN_OWN,
+	"127.0.0.1", "224.0.0.1", "240.0.0.9", "198.51.100.1" };
+
+static struct probe random_probe(void)
+{
+	return (struct probe){ .src = hosts[(size_t)rand() % ARRAY_LEN(hosts)],
+		.dst = hosts[(size_t)rand() % ARRAY_LEN(hosts)],
+		.protocol = rand() % 4 ? IPPROTO_UDP : IPPROTO_TCP,
+		.sport = (uint16_t)(rand() % 3 + 2000),
+		.dport = (uint16_t)(rand() % 3 + 2000) };
+}
+
+static void send_all(uint16_t port, const struct probe *probes, size_t n, struct ends *ret_ends)
+{
+	struct ends before;
+
+	ends_read(&before);
+	for (size_t i = 0; i < n; i++)
+		rig_send(port, &probes[i]);
+	rig_step();
+	ends_since(&before, ret_ends);
+}
+
+static void test_known_flows_end_as_new_ones(void)
+{
+	struct ends new, known;
+	struct probe probes[128];
+
+	open_all();
+	RIG_POLICY("discard 10.1.0.0/26 10.2.0.64/26", PROTECT_FAR, "bypass 10.1.0.0/16 0.0.0.0/0");
+	for (int round = 0; round < 20; round++) {
+		for (size_t i = 0; i < ARRAY_LEN(probes); i++)
+			probes[i] = random_probe();
+		send_all(round % 2 ? WAN : LAN, probes, ARRAY_LEN(probes), &new);
+		send_all(round % 2 ? WAN : LAN, probes, ARRAY_LEN(probes), &known);
+		CU_ASSERT_EQUAL(memcmp(&new, &known, sizeof(new)), 0);
+	}
+	CU_ASSERT(rig_counter(DP_C_ENCAP) > 10 && rig_counter(DP_C_FORWARD_CLEAR) > 10);
+	CU_ASSERT(rig_drops(DROP_MARTIAN) > 50 && rig_drops(DROP_DISCARD) > 10);
+	close_all();
+}
+
+/* More flows than the cache has room for: in either of their sets, or in none. */
+static void test_known_in_a_small_cache(void)
+{
+	struct worker *w;
+
+	open_all();
+	w = rig.dp->workers[0];
+	flow_cache_done(&w->flows);
+	CU_ASSERT_EQUAL_FATAL(flow_cache_init(&w->flows, 64), 0);
+	RIG_POLICY(PROTECT_FAR);
+	for (int round = 0; round < 10; round++) {
+		for (uint16_t i = 0; i < 60; i++) {
+			struct probe p = to_far;
+			p.sport = i;
+			rig_send(LAN, &p);
+		}
+		rig_step();
+		CU_ASSERT_EQUAL(rig_sent(WAN), 60);
+	}
+	CU_ASSERT_EQUAL(rig_counter(DP_C_ENCAP), 600);
+	CU_ASSERT(rig_counter(DP_C_FLOW_MISS) < 300);
+	close_all();
+}
+
+/* A fragment and what follows it in its flow, which is known. */
+static void test_known_does_not_overtake_a_fragment(void)
+{
+	const struct probe fragment = {
+		.src = LAN_HOST, .dst = FAR_HOST, .sport = 1000, .dport = 7, .bytes = 68, .fragment = 0x2000
+	};
+	static const uint16_t bytes[] = { 60, 68, 60, 60 };
+	struct rte_mbuf *m;
+
+	open_all();
+	RIG_POLICY(PROTECT_FAR);
+	send_once(&to_far);
+	rig_send(LAN, &to_far);
+	rig_send(LAN, &fragment);
+	rig_send(LAN, &to_far);
+	rig_send(LAN, &to_far);
+	rig_step();
+	for (size_t i = 0; i < ARRAY_LEN(bytes); i++) {
+		m = rig_receive(WAN);
+		CU_ASSERT_PTR_NOT_NULL_FATAL(m);
+		const struct rte_ipv4_hdr *inner = (const void *)((uint8_t *)frame_ip(m) + 28);
+		CU_ASSERT_EQUAL(rte_be_to_cpu_16(inner->total_length), bytes[i]);
+		rte_pktmbuf_free(m);
+	}
+	close_all();
+}
+
+static void test_known_packets_are_looked_at_closer(void)
+{
+	struct probe p = to_far;
+
+	open_all();
+	RIG_POLICY(PROTECT_FAR);
+	send_once(&p);
+	p.ttl = 1;
+	CU_ASSERT(refused_as(LAN, &p, DROP_TTL, 0x0b00));
+	p.ttl = 0;
+	out_sa.outside = true;
+	CU_ASSERT(dropped_as(LAN, &p, DROP_SELECTOR_OUT));
+	out_sa.outside = false;
+	fake.tunnels[3] = NULL;
+	CU_ASSERT(dropped_as(LAN, &p, DROP_NO_SA));
+	fake.tunnels[3] = &out_sa;
+	send_once(&p);
+	close_all();
+}
+
+static void test_known_until_the_address_is_ours(void)
+{
+	struct addr far;
+
+	open_all();
+	addr_parse(FAR_HOST, &far);
+	RIG_POLICY(PROTECT_FAR);
+	send_once(&to_far);
+	CU_ASSERT_EQUAL(datapath_address_add(rig.dp, &far), 0);
+	rig_send(LAN, &to_far);
+	rig_step();
+	CU_ASSERT_EQUAL(rig_sent(WAN), 0);
+	CU_ASSERT_EQUAL(rig_counter(DP_C_ENCAP), 1);
+	datapath_address_remove(rig.dp, &far);
+	rig_sent(LAN);
+	send_once(&to_far);
+	CU_ASSERT_EQUAL(rig_counter(DP_C_ENCAP), 2);
+	close_all();
+}
+
+int main(int argc, char **argv)
+{
+	static const struct test tests[] = {
+		TEST(test_known_flows_end_as_new_ones),
+		TEST(test_known_in_a_small_cache),
+		TEST(test_known_does_not_overtake_a_fragment),
+		TEST(test_known_packets_are_looked_at_closer),
+		TEST(test_known_until_the_address_is_ours),
+	};
+
+	rig_eal();
+	return test_main("datapath_known", tests, ARRAY_LEN(tests), argc, argv);
+}
