@@ -6,6 +6,8 @@
 
 #define SPI 0x1001
 
+#define LAN_SILENT "10.1.0.99" /* on the link, but nobody knows its MAC */
+
 static struct sa in_sa;
 
 static void inbound_open(void)
@@ -98,6 +100,37 @@ static void test_inbound_packets_leave_in_the_order_they_came_in(void)
 	CU_ASSERT_EQUAL(rig_drops(DROP_TTL), 1);
 	CU_ASSERT_EQUAL(rig_counter(DP_C_DECAP), ARRAY_LEN(packets) + 1);
 	CU_ASSERT_EQUAL(rig_counter(DP_C_FLOW_MISS), 4);
+	rig_close();
+}
+
+/* Packets in a row that the same was decided about share the way, unless it depends on the packet: each goes where it
+ * would alone. */
+static void test_inbound_known_flows_of_a_burst_each_go_their_own_way(void)
+{
+	static const struct probe to_lan = { .src = FAR_HOST, .dst = LAN_HOST, .sport = 7, .dport = 1000 },
+				  to_link = { .src = FAR_HOST, .dst = WAN_PEER, .sport = 7, .dport = 1000 },
+				  unresolved = { .src = FAR_HOST, .dst = LAN_SILENT, .sport = 7, .dport = 1000 },
+				  back = { .src = FAR_HOST, .dst = "10.99.0.1", .sport = 7, .dport = 1000 };
+	static const struct probe *const burst[] = { &to_lan, &unresolved, &to_lan, &back, &to_link, &back, &to_lan,
+		&to_link, &unresolved, &to_link };
+
+	inbound_open();
+	for (int round = 0; round < 3; round++) {
+		for (size_t i = 0; i < ARRAY_LEN(burst); i++)
+			esp_send(burst[i]);
+		rig_step();
+		CU_ASSERT_EQUAL(rig_sent(LAN), 3);
+		CU_ASSERT_EQUAL(rig_sent(WAN), 3);
+		CU_ASSERT_EQUAL(rig_drops(DROP_NO_POLICY), (uint64_t)(2 * (round + 1)));
+	}
+	CU_ASSERT_EQUAL(rig_counter(DP_C_FLOW_MISS), ARRAY_LEN(burst));
+	/* nobody answers for the silent one */
+	for (int i = 0; i < 20; i++) {
+		rig.now_ns += SECOND_NS;
+		rig_poll();
+	}
+	CU_ASSERT(rig_sent(LAN) > 0);
+	rig_sent(WAN);
 	rig_close();
 }
 
@@ -772,6 +805,7 @@ int main(int argc, char **argv)
 	static const struct test tests[] = {
 		TEST(test_inbound_raw_esp_is_opened_and_routed),
 		TEST(test_inbound_packets_leave_in_the_order_they_came_in),
+		TEST(test_inbound_known_flows_of_a_burst_each_go_their_own_way),
 		TEST(test_inbound_known_flow_ends_when_an_address_becomes_ours),
 		TEST(test_inbound_udp_encapsulated_esp_is_opened),
 		TEST(test_inbound_unknown_spi_is_dropped_and_reported),
