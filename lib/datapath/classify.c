@@ -135,10 +135,10 @@ static inline void classify_ip(struct worker *w, struct rte_mbuf *m)
 		worker_drop(w, m, reason);
 	else if (unlikely(ip_is_fragment(packet_ip(m))))
 		fragment_sort(w, m, DROP_NONE);
-	else if (!address_own(w->dp, packet_table_id(w->dp, m), packet_ip(m)->dst_addr))
-		list_push(&w->clear, m);
-	else
+	else if (address_own(w->dp, packet_table_id(w->dp, m), packet_ip(m)->dst_addr))
 		classify_own(w, m);
+	else if (!asked_take(w, m))
+		list_push(&w->clear, m);
 }
 
 /* Neighbour discovery for a group or for us; between others it is a packet like any other. Behind extension headers
@@ -338,7 +338,7 @@ static inline struct arrivals arrivals_of(const struct worker *w, const struct d
 		.joined_mask = ~w->dp->joined_flag,
 		.own_filter = atomic_load_explicit(&w->dp->own4.filter, memory_order_relaxed),
 		.port = d->ports[0],
-		.asks = known_usable(w),
+		.asks = asked_usable(w),
 		.key_base = plain_base_of(w, d->ports[0], d->ports[0]),
 	};
 
@@ -358,16 +358,16 @@ static inline bool arrival_own(const struct worker *w, struct arrivals *a, uint3
 }
 
 /* A plain packet with ports that is not for us is for the flow cache. False: nothing has changed. */
-static inline bool arrival_asks(struct worker *w, const struct arrivals *a, struct rte_mbuf *m,
-	const struct rte_ipv4_hdr *ip, uint64_t ends, uint32_t total)
+static inline bool arrival_asks(
+	struct worker *w, const struct arrivals *a, struct rte_mbuf *m, const struct rte_ipv4_hdr *ip, uint32_t total)
 {
 	struct flow_key4 key;
 
-	if (!known_key(ip, ends, total, a->key_base, &key) || unlikely(!a->asks) ||
+	if (!plain_key_of(ip, total, a->key_base, &key) || unlikely(!a->asks) ||
 		a->own_filter >> own_filter_bit(ip->dst_addr) & 1)
 		return false;
 	packet_place(m, m->data_off + RTE_ETHER_HDR_LEN, total);
-	known_push(w, m, &key);
+	asked_push(w, m, &key);
 	return true;
 }
 
@@ -389,7 +389,7 @@ static inline bool classify_usual(struct worker *w, struct arrivals *a, struct r
 		return false;
 	memcpy(&ends, eth + RTE_ETHER_HDR_LEN + offsetof(struct rte_ipv4_hdr, src_addr), sizeof(ends));
 	bool own = a->own_be && ends == a->own_ends;
-	if (!own && arrival_asks(w, a, m, ip, ends, total))
+	if (!own && arrival_asks(w, a, m, ip, total))
 		return true;
 	if (!own && unlikely(ipv4_addresses_martian(ip)))
 		return false;
@@ -428,7 +428,7 @@ void classify_burst(struct worker *w, uint16_t device, struct rte_mbuf **frames,
 		if (likely(classify_usual(w, &arrivals, m)))
 			continue;
 		classify_frame(w, d, m);
-		arrivals.asks = arrivals.asks && !known_overtakes(w);
+		arrivals.asks = arrivals.asks && !asked_closed(w);
 	}
 	worker_count(w, DP_C_RX, n);
 }

@@ -167,12 +167,12 @@ struct list {
 /* Plain IPv4 packets in clear that may have a known flow (known.c), and where the cache would have it first. */
 struct asked {
 	uint16_t n;
+	bool closed; /* until the lists are worked on */
 	struct rte_mbuf *m[BURST];
 	const struct flow_entry4 *sets[BURST];
 	struct flow_key4 keys[BURST];
 };
 
-/* Refills with time, a token a packet. Owner thread only. */
 /* What was handed to a worker since less than half of its ring was free, by a hash of the SPI; at most SEALED_SHARE. */
 struct sealed_shares {
 	uint8_t handed[SEALED_SHARES];

@@ -31,42 +31,6 @@ static inline void choice_prefetch(const struct flow_cache *c, struct question *
 	rte_prefetch0(q->set);
 }
 
-static inline bool ip4_has_ports(uint8_t protocol)
-{
-	const uint64_t with_ports = 1ull << IPPROTO_TCP | 1ull << IPPROTO_UDP;
-
-	return protocol < 64 && with_ports >> protocol & 1;
-}
-
-/* The key of a plain IPv4 packet with ports, as flow_key4_of makes it of the packet's flow. base: flow_rest without
- * them. False: another packet. */
-static inline bool plain_key(const struct rte_mbuf *m, uint64_t base, struct flow_key4 *ret_key)
-{
-	const struct rte_ipv4_hdr *ip = packet_ip(m);
-	uint32_t ports;
-
-	if (unlikely(!ip4_is_plain(ip4_first(ip)) || !ip4_has_ports(ip->next_proto_id) ||
-		     m->data_len < sizeof(*ip) + sizeof(ports)))
-		return false;
-	memcpy(&ports, ip + 1, sizeof(ports));
-	ret_key->addresses = (uint64_t)ip->dst_addr << 32 | ip->src_addr;
-	ret_key->rest = (uint64_t)ports << 32 | base | ip->next_proto_id;
-	return true;
-}
-
-/* What keys of packets with ports have beside addresses, ports and protocol; of a port's packets and a context. */
-static inline uint64_t plain_base_of(const struct worker *w, uint16_t port, uint8_t context)
-{
-	const struct flow f = { .has_ports = true, .table_id = port_table_id(w->dp, port) };
-
-	return flow_rest(&f, context);
-}
-
-static inline uint64_t plain_base(const struct worker *w, const struct rte_mbuf *m, enum origin origin)
-{
-	return plain_base_of(w, m->port, context_of(m, origin));
-}
-
 /* Owner worker: what becomes of each of n packets (at most BURST) of this origin. Carries nothing out, but fills the
  * cache. RFC 4301 5.1, 5.2. */
 void decide_burst(

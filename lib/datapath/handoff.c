@@ -152,7 +152,7 @@ static void sort_clear(struct worker *w, struct rte_mbuf *m, enum origin origin)
 	case ORIGIN_OWN_TUNNEL: list_push(&w->own_tunnel, m); break;
 	case ORIGIN_TUNNEL: inbound_inner_again(w, m, SLOT_NONE); break;
 	default:
-		if (!known_ask(w, m))
+		if (!asked_take(w, m))
 			list_push(&w->clear, m);
 		break;
 	}

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* The decapsulating half: ESP and AH for our own addresses to the SA's owner, through the burst, and the inner packets
  * on their way. What is inside is the ipsec room's business. RFC 4301 5.2, RFC 3948. */
-#include "decide_priv.h"
 #include "forward_priv.h"
+#include "known_priv.h"
 #include "verdict_priv.h"
 
 #define SPI_BYTES 8 /* of SPI and sequence number, which follow each other in ESP (RFC 4303 2) and AH (RFC 4302 2) */

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* Plain IPv4 packets in clear whose flow the cache knows: what was decided is carried out, for packets in a row about
- * which the same was decided at once. A flow that the cache has was let in: only what has passed the classification was
- * ever decided, and addresses of ours that come or go change the epoch. So of a packet that is known its addresses are
- * not looked at again; those of the others are. RFC 4301 5.1. */
+ * which the same was decided at once. What the cache has was let in: only what has passed the classification and the
+ * check of the reverse path was ever decided, by the same port, and routes and addresses of ours that come or go change
+ * the epoch. So of a packet that is known neither is asked again; of the others both are. RFC 4301 5.1. */
 #include "known_priv.h"
 
 #include "forward_priv.h"
@@ -16,16 +16,16 @@ struct known {
 	struct sa *sas[BURST];              /* of each packet; NULL: to be looked at closer */
 };
 
-bool known_ask(struct worker *w, struct rte_mbuf *m)
+bool asked_take(struct worker *w, struct rte_mbuf *m)
 {
 	const struct rte_ipv4_hdr *ip = packet_ip(m);
 	struct flow_key4 key;
 
-	if (!known_usable(w) || known_overtakes(w) || packet_was_joined(w, m) ||
+	if (!asked_usable(w) || asked_closed(w) || packet_was_joined(w, m) ||
 		own_may_have(&w->dp->own4, own_filter_bit(ip->dst_addr)) ||
 		!plain_key(m, plain_base(w, m, ORIGIN_CLEAR), &key))
 		return false;
-	known_push(w, m, &key);
+	asked_push(w, m, &key);
 	return true;
 }
 
@@ -47,7 +47,9 @@ static __rte_noinline void known_find_second(
 	struct worker *w, struct known *k, struct rte_mbuf **pkts, const struct flow_key4 *keys, uint16_t n)
 {
 	const struct flow_entry4 *sets[BURST];
+	const struct list later = w->clear; /* than any of these, where it is of the same flow (asked_closed) */
 
+	w->clear.n = 0;
 	for (uint16_t i = 0; i < n; i++) {
 		sets[i] = flow_set4(&w->flows, flow_key4_hash(&w->flows, &keys[i]), 1);
 		rte_prefetch0(sets[i]);
@@ -61,6 +63,8 @@ static __rte_noinline void known_find_second(
 		run_begin(k, d);
 		w->asked.m[k->n++] = pkts[i];
 	}
+	for (uint16_t i = 0; i < later.n; i++)
+		list_push(&w->clear, later.m[i]);
 }
 
 static inline void known_find(struct worker *w, struct known *k)

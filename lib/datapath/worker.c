@@ -21,6 +21,7 @@
 /* Only the own lists may fill during the last stages: answers are packets too, but none is answered. */
 static void worker_stages(struct worker *w)
 {
+	w->asked.closed = false;
 	if (w->asked.n)
 		known_burst(w);
 	defragment_burst(w);

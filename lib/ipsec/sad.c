@@ -206,7 +206,7 @@ static int slot_call_in(struct ipsec *ips, struct sad_slot *s)
 	return 0;
 }
 
-/* What is lent is taken back when nothing else is left: at once, as no SPI of ours is the one that had it. */
+/* What is lent is taken back when nothing else is left, but for one that a retired SA had before. */
 uint32_t spi_reserve(struct ipsec *ips, uint8_t worker)
 {
 	struct sad *sad = &ips->sad;
@@ -214,7 +214,7 @@ uint32_t spi_reserve(struct ipsec *ips, uint8_t worker)
 
 	if (!s) {
 		s = slot_next(sad, SLOT_LENT, worker);
-		if (s && slot_call_in(ips, s))
+		if (s && (s->leaving || slot_call_in(ips, s)))
 			return 0;
 	}
 	return s ? slot_advance(sad, s) : 0;

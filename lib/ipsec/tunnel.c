@@ -81,7 +81,8 @@ static inline void outbound_prefetch(
 	const struct ipsec *ips, const struct tunnel_run *runs, uint16_t n, struct sa **ret_sas)
 {
 	for (uint16_t r = 0; r < n; r++)
-		rte_prefetch0((const void *)&ips->tunnels[slot_index(runs[r].slot)]);
+		if (likely(slot_index(runs[r].slot) < ips->slots))
+			rte_prefetch0((const void *)&ips->tunnels[slot_index(runs[r].slot)]);
 	for (uint16_t r = 0; r < n; r++) {
 		struct sa *sa = tunnel_find(ips, runs[r].slot);
 		ret_sas[r] = sa;

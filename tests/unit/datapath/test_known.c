@@ -131,29 +131,84 @@ static void test_known_in_a_small_cache(void)
 	close_all();
 }
 
-/* A fragment and what follows it in its flow, which is known. */
-static void test_known_does_not_overtake_a_fragment(void)
+static struct probe of_bytes(uint16_t bytes)
 {
-	const struct probe fragment = {
-		.src = LAN_HOST, .dst = FAR_HOST, .sport = 1000, .dport = 7, .bytes = 68, .fragment = 0x2000
-	};
-	static const uint16_t bytes[] = { 60, 68, 60, 60 };
-	struct rte_mbuf *m;
+	struct probe p = to_far;
 
-	open_all();
-	RIG_POLICY(PROTECT_FAR);
-	send_once(&to_far);
-	rig_send(LAN, &to_far);
-	rig_send(LAN, &fragment);
-	rig_send(LAN, &to_far);
-	rig_send(LAN, &to_far);
-	rig_step();
-	for (size_t i = 0; i < ARRAY_LEN(bytes); i++) {
-		m = rig_receive(WAN);
+	p.bytes = bytes;
+	return p;
+}
+
+/* Sealed packets of these sizes inside leave in this order. */
+static void expect_order(const uint16_t *bytes, size_t n)
+{
+	for (size_t i = 0; i < n; i++) {
+		struct rte_mbuf *m = rig_receive(WAN);
 		CU_ASSERT_PTR_NOT_NULL_FATAL(m);
 		const struct rte_ipv4_hdr *inner = (const void *)((uint8_t *)frame_ip(m) + 28);
 		CU_ASSERT_EQUAL(rte_be_to_cpu_16(inner->total_length), bytes[i]);
 		rte_pktmbuf_free(m);
+	}
+}
+
+/* What cannot ask in the middle of a flow: from: whose fragment. */
+static void send_around_a_fragment(const char *from)
+{
+	const struct probe fragment = {
+		.src = from, .dst = FAR_HOST, .sport = 1000, .dport = 7, .bytes = 68, .fragment = 0x2000
+	};
+	const struct probe packets[] = { of_bytes(60), fragment, of_bytes(64), of_bytes(72) };
+	static const uint16_t bytes[] = { 60, 68, 64, 72 };
+
+	for (size_t i = 0; i < ARRAY_LEN(packets); i++)
+		rig_send(LAN, &packets[i]);
+	rig_step();
+	expect_order(bytes, ARRAY_LEN(bytes));
+}
+
+static void test_known_flow_and_a_fragment_keep_their_order(void)
+{
+	open_all();
+	RIG_POLICY(PROTECT_FAR);
+	send_around_a_fragment(LAN_HOST);
+	send_around_a_fragment(LAN_HOST);
+	send_around_a_fragment("10.1.0.9");
+	/* whose sides overlap: never remembered */
+	RIG_POLICY("protect 3 10.0.0.0/8 10.0.0.0/8");
+	send_around_a_fragment(LAN_HOST);
+	send_around_a_fragment("10.1.0.9");
+	close_all();
+}
+
+/* By ring, as from another worker. */
+static void hand_over(const struct probe *probes, size_t n)
+{
+	for (size_t i = 0; i < n; i++) {
+		struct rte_mbuf *m = rig_packet(&probes[i]);
+		m->port = LAN;
+		*packet_note(m) = (struct note){ .stage = STAGE_CLEAR, .origin = ORIGIN_CLEAR };
+		rte_ring_enqueue(rig.dp->workers[0]->inject, m);
+	}
+	rig_step();
+}
+
+static void test_known_handed_over_keeps_its_order(void)
+{
+	const struct probe fragment = { .src = LAN_HOST,
+		.dst = FAR_HOST,
+		.sport = 1000,
+		.dport = 7,
+		.bytes = 68,
+		.fragment = 0x2000 },
+			   six = { .src = LAN_HOST6, .dst = FAR_HOST6, .sport = 1, .dport = 2 };
+	const struct probe packets[] = { of_bytes(60), fragment, six, of_bytes(64) };
+	static const uint16_t bytes[] = { 60, 68, 64 };
+
+	open_all();
+	RIG_POLICY(PROTECT_FAR);
+	for (int known = 0; known < 2; known++) {
+		hand_over(packets, ARRAY_LEN(packets));
+		expect_order(bytes, ARRAY_LEN(bytes));
 	}
 	close_all();
 }
@@ -198,14 +253,57 @@ static void test_known_until_the_address_is_ours(void)
 	close_all();
 }
 
+static void test_known_on_one_port_is_not_on_another(void)
+{
+	open_all();
+	RIG_POLICY(PROTECT_FAR);
+	send_once(&to_far);
+	CU_ASSERT(dropped_as(WAN, &to_far, DROP_MARTIAN));
+	close_all();
+}
+
+static void test_known_until_the_source_is_ours(void)
+{
+	struct addr host;
+
+	open_all();
+	addr_parse(LAN_HOST, &host);
+	RIG_POLICY(PROTECT_FAR);
+	send_once(&to_far);
+	CU_ASSERT_EQUAL(datapath_address_add(rig.dp, &host), 0);
+	CU_ASSERT(dropped_as(LAN, &to_far, DROP_MARTIAN));
+	datapath_address_remove(rig.dp, &host);
+	close_all();
+}
+
+static void test_known_flow_has_its_syn_clamped(void)
+{
+	uint8_t tcp[24] = { 0, 80, 0, 80, [12] = 6 << 4, [13] = RTE_TCP_SYN_FLAG, [20] = 2, 4, 0x05, 0xb4 };
+	struct probe p = {
+		.src = LAN_HOST, .dst = FAR_HOST, .protocol = IPPROTO_TCP, .payload = tcp, .payload_bytes = sizeof(tcp)
+	};
+
+	open_all();
+	RIG_POLICY(PROTECT_FAR);
+	for (uint64_t i = 1; i <= 3; i++) {
+		send_once(&p);
+		CU_ASSERT_EQUAL(rig_counter(DP_C_MSS_CLAMPED), i);
+	}
+	close_all();
+}
+
 int main(int argc, char **argv)
 {
 	static const struct test tests[] = {
 		TEST(test_known_flows_end_as_new_ones),
 		TEST(test_known_in_a_small_cache),
-		TEST(test_known_does_not_overtake_a_fragment),
+		TEST(test_known_flow_and_a_fragment_keep_their_order),
+		TEST(test_known_handed_over_keeps_its_order),
 		TEST(test_known_packets_are_looked_at_closer),
 		TEST(test_known_until_the_address_is_ours),
+		TEST(test_known_until_the_source_is_ours),
+		TEST(test_known_on_one_port_is_not_on_another),
+		TEST(test_known_flow_has_its_syn_clamped),
 	};
 
 	rig_eal();
