@@ -289,6 +289,80 @@ static void test_init_finds_the_tunnel_that_matches(void)
 	CU_ASSERT_TRUE(wire_done(&w));
 }
 
+/* ---- many tunnels for peers of any address ---- */
+
+#define MANY 30
+
+/* B with MANY tunnels that take turns in so many different lists, none of which A's offer matches. */
+static void start_many(struct wire *w, struct kept *k, struct tunnel_profile *many, unsigned lists)
+{
+	static const char *const encr[] = { "aes128", "aes192", "aes256" };
+	static const char *const groups[] = { "ecp256", "ecp384", "ecp521", "modp2048", "modp3072", "modp4096",
+		"modp6144", "modp8192", "x25519", "x448" };
+	struct node *b = &w->b;
+	char text[64];
+
+	init_wire(w, k, 13);
+	wire_start(w);
+	struct ike_host host = b->engine->host;
+	ike_engine_free(b->engine);
+	for (unsigned i = 0; i < MANY; i++) {
+		unsigned list = i % lists;
+		many[i] = b->profiles[0];
+		many[i].remote_addr = (struct addr){ 0 };
+		snprintf(text, sizeof(text), "%s-sha256-%s", encr[list % 3], groups[list / 3]);
+		proposals_set(&many[i].proposals, PROTOCOL_IKE, text);
+	}
+	b->engine = ike_engine_create(&b->settings, &host, many, MANY);
+	CU_ASSERT_PTR_NOT_NULL_FATAL(b->engine);
+	wire_run(w, MS);
+}
+
+static void test_init_is_held_against_each_list_but_once(void)
+{
+	static struct tunnel_profile many[MANY];
+	struct kept k;
+	struct message m;
+	struct wire w;
+
+	start_many(&w, &k, many, 10);
+	for (unsigned i = 1; i <= 3; i++) {
+		/* each request is a new one */
+		k.asked[0]++;
+		give_b(&w, BYTES(k.asked, k.asked_len));
+		decode_answer(&k, &m);
+		CU_ASSERT_PTR_NOT_NULL(message_find_notify(&m, NOTIFY_NO_PROPOSAL_CHOSEN));
+		CU_ASSERT_EQUAL(w.b.engine->lists_tried, 10 * i);
+	}
+	CU_ASSERT_TRUE(wire_done(&w));
+}
+
+/* RFC 7296 2.6: who wants more than a few lists looked at shows first that it is where it says. */
+static void test_init_shows_a_cookie_before_many_lists_are_tried(void)
+{
+	static struct tunnel_profile many[MANY];
+	struct kept k;
+	struct message m;
+	struct wire w;
+
+	start_many(&w, &k, many, MANY);
+	many[MANY - 1].proposals = w.a.profiles[0].proposals;
+	give_b(&w, BYTES(k.asked, k.asked_len));
+	decode_answer(&k, &m);
+	CU_ASSERT_PTR_NOT_NULL(message_find_notify(&m, NOTIFY_COOKIE));
+	CU_ASSERT(w.b.engine->lists_tried < MANY);
+	CU_ASSERT_EQUAL(ike_sa_count(w.b.engine), 0);
+	const struct endpoint a = { w.a.outside, 500 }, b = { w.b.outside, 500 };
+	node_receive(&w.a, &a, &b, BYTES(k.answered, k.answered_len));
+	wire_run(&w, MS);
+	give_b(&w, BYTES(k.asked, k.asked_len));
+	decode_answer(&k, &m);
+	CU_ASSERT_EQUAL(m.sa.count, 1);
+	CU_ASSERT_EQUAL_FATAL(ike_sa_count(w.b.engine), 1);
+	CU_ASSERT_PTR_EQUAL(w.b.engine->sas->tunnel->profile, &many[MANY - 1]);
+	CU_ASSERT_TRUE(wire_done(&w));
+}
+
 /* ---- under keys ---- */
 
 /* B's answer under keys, opened by A. */
@@ -516,6 +590,8 @@ int main(int argc, char **argv)
 		TEST(test_init_with_a_fault_in_the_last_proposal_is_refused),
 		TEST(test_init_takes_the_last_of_many_transforms),
 		TEST(test_init_finds_the_tunnel_that_matches),
+		TEST(test_init_is_held_against_each_list_but_once),
+		TEST(test_init_shows_a_cookie_before_many_lists_are_tried),
 		TEST(test_auth_takes_the_last_of_many_proposals),
 		TEST(test_create_child_takes_the_last_of_many_proposals),
 		TEST(test_create_child_takes_the_protocol_of_the_last_proposal),
