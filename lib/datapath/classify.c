@@ -388,9 +388,9 @@ static inline bool classify_usual(struct worker *w, struct arrivals *a, struct r
 		     !ip_checksum_good(ip, sizeof(*ip))))
 		return false;
 	memcpy(&ends, eth + RTE_ETHER_HDR_LEN + offsetof(struct rte_ipv4_hdr, src_addr), sizeof(ends));
-	if (arrival_asks(w, a, m, ip, ends, total))
-		return true;
 	bool own = a->own_be && ends == a->own_ends;
+	if (!own && arrival_asks(w, a, m, ip, ends, total))
+		return true;
 	if (!own && unlikely(ipv4_addresses_martian(ip)))
 		return false;
 	packet_place(m, m->data_off + RTE_ETHER_HDR_LEN, total);
