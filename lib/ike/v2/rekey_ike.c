@@ -240,9 +240,11 @@ void rekey_ike_on_timer(struct ike_engine *e, struct ike_sa *sa)
 		task_want(e, sa, TASK_REKEY_IKE);
 }
 
-void rekey_ike_postpone(struct ike_engine *e, struct ike_sa *sa, uint64_t pause_ns)
+void rekey_ike_postpone(struct ike_engine *e, struct ike_sa *sa)
 {
-	sa_set_timer(e, sa, TIMER_REKEY, e->now_ns + pause_ns);
+	const struct timer *end = &sa->timers[TIMER_LIFETIME];
+
+	sa_set_timer(e, sa, TIMER_REKEY, rekey_again_ns(e, end->place ? end->at_ns : UINT64_MAX));
 }
 
 /* Whoever rekeyed it last is its initiator, but not therefore who can begin anew. */
