@@ -69,6 +69,14 @@ void failure_set_proposals(struct ike_failure *f, const struct proposal_list *ou
 		negotiate_mismatch(ours, *theirs, f->mismatch, sizeof(f->mismatch));
 }
 
+void failure_set_refused(struct ike_failure *f, const struct proposal_list *ours, const struct offer *theirs)
+{
+	failure_set_proposals(f, ours, theirs);
+	/* the algorithms would do */
+	if (!f->mismatch[0])
+		snprintf(f->mismatch, sizeof(f->mismatch), "SPI: the peer's cannot be used");
+}
+
 void failure_set_identities(
 	struct ike_failure *f, const struct identity *ours, const struct identity *theirs, const char *what)
 {

@@ -486,6 +486,8 @@ struct ike_failure failure_make(
 	uint8_t phase, uint8_t exchange, bool initiator, uint16_t notify, const char *reason, const char *hint);
 /* Either may be NULL. */
 void failure_set_proposals(struct ike_failure *f, const struct proposal_list *ours, const struct offer *theirs);
+/* Of an offer that was refused as a whole. */
+void failure_set_refused(struct ike_failure *f, const struct proposal_list *ours, const struct offer *theirs);
 void failure_set_identities(
 	struct ike_failure *f, const struct identity *ours, const struct identity *theirs, const char *what);
 /* Selectors as (local, remote) of ours and as the peer wants them, turned to our point of view. */

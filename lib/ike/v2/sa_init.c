@@ -479,7 +479,10 @@ static void choose_tunnel(
 			return;
 		tried++;
 		e->lists_tried++;
-		if (negotiate_choose(ours->proposals, offer, hint, &ret->chosen)) {
+		if (negotiate_choose(ours->proposals, offer, NULL, hint, &ret->chosen)) {
+			/* RFC 7296 3.3.1: there is none in this exchange */
+			ret->chosen.spi_len = 0;
+			ret->chosen.spi = 0;
 			ret->tunnel = t;
 			return;
 		}
