@@ -612,10 +612,24 @@ static void check_entries(const struct entry entries[2], const struct entry *fir
 /* A peer that offers AH first, and at the end the ESP that we want. */
 static void test_create_child_takes_the_protocol_of_the_last_proposal(void)
 {
-	static const struct entry entries[2] = { { PROTOCOL_ESP, "aes256gcm16" }, { PROTOCOL_ESP, "aes256gcm16" } };
+	static const struct entry entries[2] = { { PROTOCOL_AH, "sha512" }, { PROTOCOL_ESP, "aes256gcm16" } };
 	static const struct entry ah = { PROTOCOL_AH, "sha256" }, esp = { PROTOCOL_ESP, "aes256gcm16" };
 
 	check_entries(entries, &ah, 19, &esp, 20, PROTOCOL_ESP);
+}
+
+/* The offer has the protocols of both entries, and a match for one. */
+static void test_create_child_takes_the_entry_that_can_be_agreed_on(void)
+{
+	static const struct entry esp_first[2] = { { PROTOCOL_ESP, "aes256gcm16" }, { PROTOCOL_AH, "sha256" } };
+	static const struct entry ah_first[2] = { { PROTOCOL_AH, "sha256" }, { PROTOCOL_ESP, "aes256gcm16" } };
+	static const struct entry ah = { PROTOCOL_AH, "sha256" }, other_ah = { PROTOCOL_AH, "sha512" };
+	static const struct entry esp = { PROTOCOL_ESP, "aes256gcm16" }, other_esp = { PROTOCOL_ESP, "aes128-sha256" };
+
+	check_entries(esp_first, &ah, 1, &other_esp, 1, PROTOCOL_AH);
+	check_entries(esp_first, &other_ah, 1, &esp, 2, PROTOCOL_ESP);
+	check_entries(ah_first, &ah, 1, &other_esp, 1, PROTOCOL_AH);
+	check_entries(ah_first, &other_ah, 1, &esp, 2, PROTOCOL_ESP);
 }
 
 /* A proposal that would match has no SPI, or one that is reserved: what comes behind it counts. */
@@ -734,6 +748,7 @@ int main(int argc, char **argv)
 		TEST(test_create_child_takes_the_last_of_many_proposals),
 		TEST(test_create_child_takes_the_protocol_of_the_last_proposal),
 		TEST(test_rekey_of_the_ike_sa_takes_the_last_of_many_proposals),
+		TEST(test_create_child_takes_the_entry_that_can_be_agreed_on),
 		TEST(test_rekey_of_the_ike_sa_passes_over_a_proposal_without_spi),
 		TEST(test_create_child_passes_over_a_reserved_spi),
 		TEST(test_create_child_with_nothing_but_a_reserved_spi_is_refused),

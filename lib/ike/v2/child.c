@@ -286,7 +286,17 @@ static bool lists_equal(const struct selector_list *a, const struct selector_lis
 	return a->count == b->count;
 }
 
-/* How well a phase2 entry suits a request; 0: its selectors have nothing in common. */
+/* The entry would agree to one of the peer's proposals, and that can be used on this path. */
+static bool is_agreeable(const struct ike_sa *sa, uint32_t index, const struct message *request)
+{
+	struct proposal chosen;
+
+	return choose_proposal(sa, request, index, &chosen) && modes_pass_nat(sa, chosen.protocol);
+}
+
+/* How well a phase2 entry suits a request; 0: its selectors have nothing in common. Of those that suit its selectors
+ * alike it is the one whose proposals can be agreed on; one for more addresses, with weaker proposals, is no way round
+ * the one that names them. */
 static int suitability(const struct ike_sa *sa, uint32_t index, const struct message *request, uint32_t protocols)
 {
 	const struct child_profile *p = profile_of(sa, index);
@@ -297,7 +307,8 @@ static int suitability(const struct ike_sa *sa, uint32_t index, const struct mes
 
 	if (result == NARROW_NONE)
 		return 0;
-	return 1 + 8 * same_kind(p, request, protocols) + 4 * (whole && same) + 2 * whole + !child_of_index(sa, index);
+	return 1 + 16 * same_kind(p, request, protocols) + 8 * (whole && same) + 4 * whole +
+	       2 * is_agreeable(sa, index, request) + !child_of_index(sa, index);
 }
 
 /* The phase2 entry that the peer means; without any the first, for the text of the refusal. */
