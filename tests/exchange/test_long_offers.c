@@ -225,6 +225,29 @@ static void test_init_without_a_match_names_the_closest(void)
 	CU_ASSERT_TRUE(wire_done(&w));
 }
 
+/* Whatever of the offer is missing in the text, be it the end of one proposal. */
+static void test_init_text_that_was_cut_says_so(void)
+{
+	static const char *const offers[] = { "aes256-sha256-ecp384",
+		"aes128-aes192-aes256-aes128ctr-aes192ctr-aes256ctr-sha256-sha384-sha512-sha1-aescmac-prfsha256-"
+		"prfsha384-prfsha512-prfsha1-prfaescmac-x25519-ecp256-ecp384-ecp521-modp2048-modp3072-modp4096-"
+		"modp6144-modp8192" };
+	struct kept k;
+	struct wire w;
+
+	for (int i = 0; i < 2; i++) {
+		struct filler f = filler_of(PROTOCOL_IKE, offers[i], 0, 1);
+		init_wire(&w, &k, 19);
+		proposals_set(&w.a.profiles[0].proposals, PROTOCOL_IKE, offers[i]);
+		proposals_set(&w.b.profiles[0].proposals, PROTOCOL_IKE, "aes256gcm16-prfsha256-x448");
+		give_init(&w, &k, &f);
+		const char *end = strstr(w.b.failure.theirs, ", ...");
+		CU_ASSERT_EQUAL(end != NULL, i);
+		CU_ASSERT_TRUE(!i || (!end[5] && end == w.b.failure.theirs + EVENT_TEXT_MAX - 6));
+		CU_ASSERT_TRUE(wire_done(&w));
+	}
+}
+
 /* The whole payload is checked, though an earlier proposal would do. */
 static void test_init_with_a_fault_in_the_last_proposal_is_refused(void)
 {
@@ -738,6 +761,7 @@ int main(int argc, char **argv)
 		TEST(test_init_prefers_as_ever),
 		TEST(test_init_wants_the_group_of_the_last_proposal),
 		TEST(test_init_without_a_match_names_the_closest),
+		TEST(test_init_text_that_was_cut_says_so),
 		TEST(test_init_with_a_fault_in_the_last_proposal_is_refused),
 		TEST(test_init_takes_the_last_of_many_transforms),
 		TEST(test_init_finds_the_tunnel_that_matches),
