@@ -333,7 +333,7 @@ static void test_init_finds_the_tunnel_that_matches(void)
 
 #define MANY 30
 
-/* B with MANY tunnels that take turns in so many different lists, none of which A's offer matches. */
+/* B with MANY tunnels that have so many different lists, none of which A's offer matches. */
 static void start_many(struct wire *w, struct kept *k, struct tunnel_profile *many, unsigned lists)
 {
 	static const char *const encr[] = { "aes128", "aes192", "aes256" };
@@ -347,7 +347,7 @@ static void start_many(struct wire *w, struct kept *k, struct tunnel_profile *ma
 	struct ike_host host = b->engine->host;
 	ike_engine_free(b->engine);
 	for (unsigned i = 0; i < MANY; i++) {
-		unsigned list = i % lists;
+		unsigned list = i * lists / MANY;
 		many[i] = b->profiles[0];
 		many[i].remote_addr = (struct addr){ 0 };
 		snprintf(text, sizeof(text), "%s-sha256-%s", encr[list % 3], groups[list / 3]);
@@ -374,6 +374,13 @@ static void test_init_is_held_against_each_list_but_once(void)
 		CU_ASSERT_PTR_NOT_NULL(message_find_notify(&m, NOTIFY_NO_PROPOSAL_CHOSEN));
 		CU_ASSERT_EQUAL(w.b.engine->lists_tried, 10 * i);
 	}
+	/* the last of them does match */
+	many[MANY - MANY / 10].proposals = w.a.profiles[0].proposals;
+	k.asked[0]++;
+	give_b(&w, BYTES(k.asked, k.asked_len));
+	decode_answer(&k, &m);
+	CU_ASSERT_EQUAL(m.sa.count, 1);
+	CU_ASSERT_EQUAL(w.b.engine->lists_tried, 40);
 	CU_ASSERT_TRUE(wire_done(&w));
 }
 
