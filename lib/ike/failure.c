@@ -44,17 +44,25 @@ struct ike_failure failure_make(
 /* Anybody can send an IKE_SA_INIT: the text of a huge offer must not cost more than it did to send it. */
 #define UNPROVEN_PROPOSALS_SHOWN 2
 
+/* Behind what is shown, when there is more. */
+#define MORE         ", ..."
+#define THEIRS_SHOWN ((int)(EVENT_TEXT_MAX - sizeof(MORE)))
+
 static void theirs_format(struct ike_failure *f, struct offer theirs)
 {
 	const uint8_t most = f->exchange == IKE_SA_INIT ? UNPROVEN_PROPOSALS_SHOWN : PROPOSALS_MAX;
 	struct proposal_list shown = { 0 };
 	struct offered offered;
 	char text[PROPOSAL_TEXT_MAX];
+	bool cut = false;
 
-	while (shown.count < most && offer_next(&theirs, &offered))
+	while (shown.count < most && offer_next(&theirs, &offered)) {
+		cut = cut || offered.count > PROPOSAL_TRANSFORMS_MAX;
 		offered_shorten(&offered, &shown.items[shown.count++]);
+	}
 	proposal_list_format(&shown, text);
-	snprintf(f->theirs, sizeof(f->theirs), "%.506s%s", text, theirs.rest.len ? ", ..." : "");
+	cut = cut || theirs.rest.len || strlen(text) > THEIRS_SHOWN;
+	snprintf(f->theirs, sizeof(f->theirs), "%.*s%s", cut ? THEIRS_SHOWN : EVENT_TEXT_MAX, text, cut ? MORE : "");
 }
 
 void failure_set_proposals(struct ike_failure *f, const struct proposal_list *ours, const struct offer *theirs)
@@ -67,6 +75,14 @@ void failure_set_proposals(struct ike_failure *f, const struct proposal_list *ou
 		theirs_format(f, *theirs);
 	if (ours && theirs)
 		negotiate_mismatch(ours, *theirs, f->mismatch, sizeof(f->mismatch));
+}
+
+void failure_set_refused(struct ike_failure *f, const struct proposal_list *ours, const struct offer *theirs)
+{
+	failure_set_proposals(f, ours, theirs);
+	/* the algorithms would do */
+	if (!f->mismatch[0])
+		snprintf(f->mismatch, sizeof(f->mismatch), "SPI: the peer's cannot be used");
 }
 
 void failure_set_identities(

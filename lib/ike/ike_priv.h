@@ -358,6 +358,14 @@ struct create {
 
 struct peer;
 
+/* One phase1.proposals that tunnels have in common. */
+struct phase1_list {
+	const struct proposal_list *proposals; /* of one of them */
+	uint64_t refused_by;                   /* number of the last request that shares none with it */
+	bool for_any;                          /* tunnels for peers of any address have it */
+	struct link by_hash;                   /* while they are gathered */
+};
+
 /* The run-time half of a tunnel profile. Where a profile serves many, each peer has one as well (struct peer). */
 /* A tunnel under one of its peer's addresses. */
 struct tunnel_place {
@@ -368,7 +376,8 @@ struct tunnel_place {
 
 struct tunnel {
 	const struct tunnel_profile *profile;
-	struct ike_sa *sas; /* ours, and those whose peer proved its identity */
+	struct phase1_list *phase1; /* among the engine's; NULL: a peer's */
+	struct ike_sa *sas;         /* ours, and those whose peer proved its identity */
 	struct timer retry;
 	uint64_t pause_ns;      /* before the next try */
 	uint64_t not_before_ns; /* traps do not start earlier */
@@ -412,7 +421,11 @@ struct ike_engine {
 	struct crypto *crypto;
 	struct tunnel *tunnels;
 	size_t tunnel_count;
-	struct tunnel_place *places; /* owned; of all tunnels */
+	struct tunnel_place *places;      /* owned; of all tunnels */
+	struct phase1_list *phase1_lists; /* owned; each different one */
+	uint32_t lists_for_any;
+	uint64_t requests;    /* IKE_SA_INIT that were held against tunnels */
+	uint64_t lists_tried; /* how often one of them was held against a list */
 	struct table by_spi, by_init, by_identity, by_child, by_address, by_source, by_peer, by_allowance;
 	struct ike_sa *sas, *dead;
 	struct peer *idle_peers;       /* without IKE SAs; freed when the entry point returns */
@@ -473,6 +486,8 @@ struct ike_failure failure_make(
 	uint8_t phase, uint8_t exchange, bool initiator, uint16_t notify, const char *reason, const char *hint);
 /* Either may be NULL. */
 void failure_set_proposals(struct ike_failure *f, const struct proposal_list *ours, const struct offer *theirs);
+/* Of an offer that was refused as a whole. */
+void failure_set_refused(struct ike_failure *f, const struct proposal_list *ours, const struct offer *theirs);
 void failure_set_identities(
 	struct ike_failure *f, const struct identity *ours, const struct identity *theirs, const char *what);
 /* Selectors as (local, remote) of ours and as the peer wants them, turned to our point of view. */
@@ -679,6 +694,12 @@ void child_move(struct child_sa *child, struct ike_sa *to);
 uint64_t random_below(struct ike_engine *e, uint64_t limit);
 /* Up to so many percent more. */
 uint64_t with_jitter(struct ike_engine *e, uint64_t pause_ns, unsigned percent);
+
+/* ---- phase1_lists.c ---- */
+
+/* When the tunnels have their profiles. 0 or -ENOMEM. */
+int phase1_lists_init(struct ike_engine *e);
+void phase1_lists_done(struct ike_engine *e);
 
 /* ---- tunnel.c ---- */
 

@@ -9,6 +9,14 @@ static const uint8_t type_order[] = { TRANSFORM_ENCR, TRANSFORM_PRF, TRANSFORM_I
 
 #define ALL_MATCH ARRAY_LEN(type_order)
 
+const struct spi_rule spi_of_ike = { .len = 8, .least = 1 };
+const struct spi_rule spi_of_child = { .len = 4, .least = 256 };
+
+bool spi_allowed(const struct spi_rule *rule, uint8_t spi_len, uint64_t spi)
+{
+	return spi_len == rule->len && spi >= rule->least;
+}
+
 /* Integrity, key exchange and ESN know a "none" (number 0) that equals leaving the type out. */
 static bool type_has_none(uint8_t type)
 {
@@ -113,10 +121,13 @@ static size_t match_pair(const struct side *ours, const struct side *theirs, uin
 	return types_known(theirs) && suite_sensible(ret_chosen) ? ALL_MATCH : ALL_MATCH - 1;
 }
 
-/* The first of the `count` proposals at ours that this one of theirs matches; count: none. */
+/* The first of the `count` proposals at ours that this one of theirs matches; count: none. What spoils theirs as a
+ * whole is looked for but once. */
 static int first_match(
 	const struct proposal *ours, int count, const struct side *theirs, uint16_t hint, struct proposal *ret_chosen)
 {
+	if (!types_known(theirs))
+		return count;
 	for (int i = 0; i < count; i++) {
 		struct side mine = side_of(&ours[i]);
 		if (match_pair(&mine, theirs, hint, ret_chosen) == ALL_MATCH)
@@ -126,8 +137,8 @@ static int first_match(
 }
 
 /* Their offer is read once; what is better than the best so far are those of ours before it. */
-bool negotiate_choose(
-	const struct proposal_list *ours, struct offer theirs, uint16_t ke_hint, struct proposal *ret_chosen)
+bool negotiate_choose(const struct proposal_list *ours, struct offer theirs, const struct spi_rule *spi,
+	uint16_t ke_hint, struct proposal *ret_chosen)
 {
 	struct offered offered;
 	struct proposal chosen;
@@ -135,6 +146,8 @@ bool negotiate_choose(
 
 	while (best && offer_next(&theirs, &offered)) {
 		struct side other = side_of_offered(&offered);
+		if (spi && !spi_allowed(spi, offered.spi_len, offered.spi))
+			continue;
 		int match = first_match(ours->items, best, &other, ke_hint, &chosen);
 		if (match == best)
 			continue;

@@ -89,6 +89,8 @@ int tunnels_init(struct ike_engine *e, const struct tunnel_profile *profiles, si
 		t->retry.owner = t;
 		free_place = places_make(e, t, free_place);
 	}
+	if (phase1_lists_init(e))
+		return -ENOMEM;
 	for (size_t i = 0; i < count; i++) {
 		e->tunnels[i].wanted = tunnel_autostart(&e->tunnels[i]);
 		if (e->tunnels[i].wanted)
@@ -107,6 +109,7 @@ void tunnels_done(struct ike_engine *e)
 	}
 	free(e->tunnels);
 	free(e->places);
+	phase1_lists_done(e);
 	table_done(&e->by_address);
 }
 

@@ -269,7 +269,7 @@ struct offered {
 	struct transform transforms[OFFERED_TRANSFORMS_MAX];
 };
 
-/* The offer of the message's SA payload, empty without one. */
+/* The offer of a decoded message's SA payload, empty without one; of a message that is being built there is none. */
 struct offer message_offer(const struct message *message);
 /* The next of its proposals; false: there is no more. */
 bool offer_next(struct offer *offer, struct offered *ret_offered);
@@ -289,7 +289,8 @@ bool cp_attribute_next(struct reader *r, struct cp_attribute *ret_attribute);
 void cp_attribute_add(struct writer *w, enum cp_attribute_type type, struct bytes value);
 
 /* Writes header and payloads in clear, with the header's next payload and length. What follows an SK payload is what
- * was inside it, and is not written: a decoded message encodes to the bytes it came from. 0 or -EMSGSIZE. */
+ * was inside it, and is not written: a decoded message encodes to the bytes it came from, unless its proposals,
+ * transforms or selectors were more than the lists hold. 0 or -EMSGSIZE. */
 int message_encode(const struct message *message, struct writer *w);
 /* Writes the header alone: for protected messages. 0 or -EMSGSIZE. */
 int header_encode(const struct ike_header *header, struct writer *w);

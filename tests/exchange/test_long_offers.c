@@ -144,6 +144,23 @@ static void test_init_takes_the_last_of_many_proposals(void)
 	check_init("aes256gcm16-prfsha384-ecp384", 254);
 }
 
+/* RFC 7296 3.3.1: the SPIs of this exchange are those of the header; the answer has no other. */
+static void test_init_answers_without_an_spi(void)
+{
+	struct filler f = filler_of(PROTOCOL_IKE, "aes256gcm16-prfsha384-x25519", 8, 1);
+	struct kept k;
+	struct message m;
+	struct wire w;
+
+	init_wire(&w, &k, 17);
+	give_init(&w, &k, &f);
+	decode_answer(&k, &m);
+	CU_ASSERT_EQUAL_FATAL(m.sa.count, 1);
+	CU_ASSERT_EQUAL(m.sa.items[0].number, 1);
+	CU_ASSERT_EQUAL(m.sa.items[0].spi_len, 0);
+	CU_ASSERT_TRUE(wire_done(&w));
+}
+
 /* What we prefer, and of what is the same to us what the peer prefers. */
 static void test_init_prefers_as_ever(void)
 {
@@ -206,6 +223,29 @@ static void test_init_without_a_match_names_the_closest(void)
 	CU_ASSERT_PTR_NOT_NULL(strstr(w.b.failure.theirs, ", ..."));
 	CU_ASSERT_PTR_NOT_NULL(strstr(w.b.failure.hint, "compare phase1.proposals"));
 	CU_ASSERT_TRUE(wire_done(&w));
+}
+
+/* Whatever of the offer is missing in the text, be it the end of one proposal. */
+static void test_init_text_that_was_cut_says_so(void)
+{
+	static const char *const offers[] = { "aes256-sha256-ecp384",
+		"aes128-aes192-aes256-aes128ctr-aes192ctr-aes256ctr-sha256-sha384-sha512-sha1-aescmac-prfsha256-"
+		"prfsha384-prfsha512-prfsha1-prfaescmac-x25519-ecp256-ecp384-ecp521-modp2048-modp3072-modp4096-"
+		"modp6144-modp8192" };
+	struct kept k;
+	struct wire w;
+
+	for (int i = 0; i < 2; i++) {
+		struct filler f = filler_of(PROTOCOL_IKE, offers[i], 0, 1);
+		init_wire(&w, &k, 19);
+		proposals_set(&w.a.profiles[0].proposals, PROTOCOL_IKE, offers[i]);
+		proposals_set(&w.b.profiles[0].proposals, PROTOCOL_IKE, "aes256gcm16-prfsha256-x448");
+		give_init(&w, &k, &f);
+		const char *end = strstr(w.b.failure.theirs, ", ...");
+		CU_ASSERT_EQUAL(end != NULL, i);
+		CU_ASSERT_TRUE(!i || (!end[5] && end == w.b.failure.theirs + EVENT_TEXT_MAX - 6));
+		CU_ASSERT_TRUE(wire_done(&w));
+	}
 }
 
 /* The whole payload is checked, though an earlier proposal would do. */
@@ -286,6 +326,87 @@ static void test_init_finds_the_tunnel_that_matches(void)
 	CU_ASSERT_EQUAL_FATAL(ike_sa_count(w.b.engine), 1);
 	CU_ASSERT_TRUE(proposal_list_equal(
 		&w.b.engine->sas->tunnel->profile->proposals, &w.b.profiles[PROFILES_MAX - 1].proposals));
+	CU_ASSERT_TRUE(wire_done(&w));
+}
+
+/* ---- many tunnels for peers of any address ---- */
+
+#define MANY 30
+
+/* B with MANY tunnels that have so many different lists, none of which A's offer matches. */
+static void start_many(struct wire *w, struct kept *k, struct tunnel_profile *many, unsigned lists)
+{
+	static const char *const encr[] = { "aes128", "aes192", "aes256" };
+	static const char *const groups[] = { "ecp256", "ecp384", "ecp521", "modp2048", "modp3072", "modp4096",
+		"modp6144", "modp8192", "x25519", "x448" };
+	struct node *b = &w->b;
+	char text[64];
+
+	init_wire(w, k, 13);
+	wire_start(w);
+	struct ike_host host = b->engine->host;
+	ike_engine_free(b->engine);
+	for (unsigned i = 0; i < MANY; i++) {
+		unsigned list = i * lists / MANY;
+		many[i] = b->profiles[0];
+		many[i].remote_addr = (struct addr){ 0 };
+		snprintf(text, sizeof(text), "%s-sha256-%s", encr[list % 3], groups[list / 3]);
+		proposals_set(&many[i].proposals, PROTOCOL_IKE, text);
+	}
+	b->engine = ike_engine_create(&b->settings, &host, many, MANY);
+	CU_ASSERT_PTR_NOT_NULL_FATAL(b->engine);
+	wire_run(w, MS);
+}
+
+static void test_init_is_held_against_each_list_but_once(void)
+{
+	static struct tunnel_profile many[MANY];
+	struct kept k;
+	struct message m;
+	struct wire w;
+
+	start_many(&w, &k, many, 10);
+	for (unsigned i = 1; i <= 3; i++) {
+		/* each request is a new one */
+		k.asked[0]++;
+		give_b(&w, BYTES(k.asked, k.asked_len));
+		decode_answer(&k, &m);
+		CU_ASSERT_PTR_NOT_NULL(message_find_notify(&m, NOTIFY_NO_PROPOSAL_CHOSEN));
+		CU_ASSERT_EQUAL(w.b.engine->lists_tried, 10 * i);
+	}
+	/* the last of them does match */
+	many[MANY - MANY / 10].proposals = w.a.profiles[0].proposals;
+	k.asked[0]++;
+	give_b(&w, BYTES(k.asked, k.asked_len));
+	decode_answer(&k, &m);
+	CU_ASSERT_EQUAL(m.sa.count, 1);
+	CU_ASSERT_EQUAL(w.b.engine->lists_tried, 40);
+	CU_ASSERT_TRUE(wire_done(&w));
+}
+
+/* RFC 7296 2.6: who wants more than a few lists looked at shows first that it is where it says. */
+static void test_init_shows_a_cookie_before_many_lists_are_tried(void)
+{
+	static struct tunnel_profile many[MANY];
+	struct kept k;
+	struct message m;
+	struct wire w;
+
+	start_many(&w, &k, many, MANY);
+	many[MANY - 1].proposals = w.a.profiles[0].proposals;
+	give_b(&w, BYTES(k.asked, k.asked_len));
+	decode_answer(&k, &m);
+	CU_ASSERT_PTR_NOT_NULL(message_find_notify(&m, NOTIFY_COOKIE));
+	CU_ASSERT(w.b.engine->lists_tried < MANY);
+	CU_ASSERT_EQUAL(ike_sa_count(w.b.engine), 0);
+	const struct endpoint a = { w.a.outside, 500 }, b = { w.b.outside, 500 };
+	node_receive(&w.a, &a, &b, BYTES(k.answered, k.answered_len));
+	wire_run(&w, MS);
+	give_b(&w, BYTES(k.asked, k.asked_len));
+	decode_answer(&k, &m);
+	CU_ASSERT_EQUAL(m.sa.count, 1);
+	CU_ASSERT_EQUAL_FATAL(ike_sa_count(w.b.engine), 1);
+	CU_ASSERT_PTR_EQUAL(w.b.engine->sas->tunnel->profile, &many[MANY - 1]);
 	CU_ASSERT_TRUE(wire_done(&w));
 }
 
@@ -379,6 +500,30 @@ static void test_auth_takes_the_last_of_many_proposals(void)
 	CU_ASSERT_TRUE(wire_done(&w));
 }
 
+/* The text of a refusal, too, says nothing of groups. */
+static void test_auth_without_a_match_names_what_counts(void)
+{
+	struct filler f = filler_of(PROTOCOL_ESP, "aes128-sha256-x25519", 4, 1);
+	struct kept k;
+	struct message m, answer;
+	struct wire w;
+
+	wire_init(&w, 18);
+	proposals_set(&w.a.profiles[0].children[0].proposals, PROTOCOL_ESP, "aes256gcm16-esn");
+	proposals_set(&w.b.profiles[0].children[0].proposals, PROTOCOL_ESP, "aes256gcm16-x25519-noesn");
+	keep_all(&w, &k);
+	w.filter = hold_auth;
+	wire_start(&w);
+	wire_run(&w, 100 * MS);
+	open_own(&w, &k, &m);
+	proposal_add(&m.sa.items[0], TRANSFORM_KE, KE_ECP_384, 0);
+	ask_longer(&w, &m, &f);
+	open_answer(&w, &k, &answer);
+	CU_ASSERT_PTR_NOT_NULL(message_find_notify(&answer, NOTIFY_NO_PROPOSAL_CHOSEN));
+	CU_ASSERT_STRING_EQUAL(w.b.failure.mismatch, "ESN: ours NO-ESN, theirs ESN");
+	CU_ASSERT_TRUE(wire_done(&w));
+}
+
 /* What A sends from here on is kept, too. */
 static void start_up(struct wire *w, struct kept *k, const char *esp, uint64_t seed)
 {
@@ -448,21 +593,130 @@ static void test_create_child_takes_the_last_of_many_proposals(void)
 	CU_ASSERT_TRUE(wire_done(&w));
 }
 
-/* A peer that offers AH first, and at the end the ESP that we want. */
-static void test_create_child_takes_the_protocol_of_the_last_proposal(void)
+struct entry {
+	enum security_protocol protocol;
+	const char *proposals;
+};
+
+/* B has two phase2 entries for the same addresses. A peer offers `first` `count` times, and `last`; what is agreed is
+ * this number of its offer, for this protocol. */
+static void check_entries(const struct entry entries[2], const struct entry *first, unsigned count,
+	const struct entry *last, uint8_t number, enum security_protocol protocol)
 {
-	struct filler f = filler_of(PROTOCOL_AH, "sha256", 4, 19);
+	struct filler f = filler_of(first->protocol, first->proposals, 4, count);
+	struct proposal_list offer;
+	struct selector_list mine, theirs;
 	struct kept k;
 	struct message m, answer;
 	struct wire w;
 
-	start_up(&w, &k, "aes256gcm16", 9);
-	start_request(&w, &w.a.profiles[0].children[0].proposals, 4, &m);
+	wire_init(&w, 9);
+	struct tunnel_profile *p = &w.b.profiles[0];
+	for (int i = 0; i < 2; i++) {
+		struct child_profile *c = &p->children[p->child_count++];
+		*c = p->children[0];
+		c->start = START_RESPOND;
+		snprintf(c->name, sizeof(c->name), "entry%d", i);
+		proposals_set(&c->proposals, entries[i].protocol, entries[i].proposals);
+		selectors_set(&c->local, "10.2.5.0/24");
+		selectors_set(&c->remote, "10.1.5.0/24");
+	}
+	wire_start(&w);
+	CU_ASSERT_TRUE_FATAL(wire_run_until_up(&w, 5 * S));
+	wire_run(&w, 100 * MS);
+	keep_all(&w, &k);
+	proposals_set(&offer, last->protocol, last->proposals);
+	start_request(&w, &offer, 4, &m);
+	selectors_set(&mine, "10.1.5.0/24");
+	selectors_set(&theirs, "10.2.5.0/24");
+	message_add_ts(&m, PAYLOAD_TSI, &mine);
+	message_add_ts(&m, PAYLOAD_TSR, &theirs);
+	ask_longer(&w, &m, &f);
+	open_answer(&w, &k, &answer);
+	CU_ASSERT_PTR_NULL(message_find_error(&answer));
+	CU_ASSERT_EQUAL(answer.sa.items[0].number, number);
+	CU_ASSERT_EQUAL(answer.sa.items[0].protocol, protocol);
+	CU_ASSERT_TRUE(wire_done(&w));
+}
+
+/* A peer that offers AH first, and at the end the ESP that we want. */
+static void test_create_child_takes_the_protocol_of_the_last_proposal(void)
+{
+	static const struct entry entries[2] = { { PROTOCOL_AH, "sha512" }, { PROTOCOL_ESP, "aes256gcm16" } };
+	static const struct entry ah = { PROTOCOL_AH, "sha256" }, esp = { PROTOCOL_ESP, "aes256gcm16" };
+
+	check_entries(entries, &ah, 19, &esp, 20, PROTOCOL_ESP);
+}
+
+/* The offer has the protocols of both entries, and a match for one. */
+static void test_create_child_takes_the_entry_that_can_be_agreed_on(void)
+{
+	static const struct entry esp_first[2] = { { PROTOCOL_ESP, "aes256gcm16" }, { PROTOCOL_AH, "sha256" } };
+	static const struct entry ah_first[2] = { { PROTOCOL_AH, "sha256" }, { PROTOCOL_ESP, "aes256gcm16" } };
+	static const struct entry ah = { PROTOCOL_AH, "sha256" }, other_ah = { PROTOCOL_AH, "sha512" };
+	static const struct entry esp = { PROTOCOL_ESP, "aes256gcm16" }, other_esp = { PROTOCOL_ESP, "aes128-sha256" };
+
+	check_entries(esp_first, &ah, 1, &other_esp, 1, PROTOCOL_AH);
+	check_entries(esp_first, &other_ah, 1, &esp, 2, PROTOCOL_ESP);
+	check_entries(ah_first, &ah, 1, &other_esp, 1, PROTOCOL_AH);
+	check_entries(ah_first, &other_ah, 1, &esp, 2, PROTOCOL_ESP);
+}
+
+/* A proposal that would match has no SPI, or one that is reserved: what comes behind it counts. */
+static void test_rekey_of_the_ike_sa_passes_over_a_proposal_without_spi(void)
+{
+	struct filler f = filler_of(PROTOCOL_IKE, "aes256gcm16-prfsha384-x25519", 0, 1);
+	struct kept k;
+	struct message m, answer;
+	struct wire w;
+
+	start_up(&w, &k, "aes256gcm16", 14);
+	start_request(&w, &w.a.profiles[0].proposals, 8, &m);
+	add_key(&m);
+	ask_longer(&w, &m, &f);
+	open_answer(&w, &k, &answer);
+	CU_ASSERT_EQUAL(answer.sa.items[0].number, 2);
+	CU_ASSERT_EQUAL(ike_sa_count(w.b.engine), 2);
+	CU_ASSERT_TRUE(wire_done(&w));
+}
+
+static void test_create_child_passes_over_a_reserved_spi(void)
+{
+	for (uint32_t spi = 0; spi < 256; spi += 255) {
+		struct filler f = filler_of(PROTOCOL_ESP, "aes256gcm16", 4, 1);
+		struct kept k;
+		struct message m, answer;
+		struct wire w;
+
+		store_be32(f.data + 8, spi);
+		start_up(&w, &k, "aes256gcm16", 15);
+		start_request(&w, &w.a.profiles[0].children[0].proposals, 4, &m);
+		add_selectors(&w, &m);
+		ask_longer(&w, &m, &f);
+		open_answer(&w, &k, &answer);
+		CU_ASSERT_EQUAL(answer.sa.items[0].number, 2);
+		CU_ASSERT_TRUE(sends_to(&w.b, PEER_SPI));
+		CU_ASSERT_TRUE(wire_done(&w));
+	}
+}
+
+static void test_create_child_with_nothing_but_a_reserved_spi_is_refused(void)
+{
+	struct filler f = filler_of(PROTOCOL_ESP, "aes256gcm16", 4, 1);
+	struct proposal_list other;
+	struct kept k;
+	struct message m, answer;
+	struct wire w;
+
+	store_be32(f.data + 8, 255);
+	start_up(&w, &k, "aes256gcm16", 16);
+	proposals_set(&other, PROTOCOL_ESP, "aes128gcm16");
+	start_request(&w, &other, 4, &m);
 	add_selectors(&w, &m);
 	ask_longer(&w, &m, &f);
 	open_answer(&w, &k, &answer);
-	CU_ASSERT_EQUAL(answer.sa.items[0].number, 20);
-	CU_ASSERT_EQUAL(answer.sa.items[0].protocol, PROTOCOL_ESP);
+	CU_ASSERT_PTR_NOT_NULL(message_find_notify(&answer, NOTIFY_NO_PROPOSAL_CHOSEN));
+	CU_ASSERT_STRING_EQUAL(w.b.failure.mismatch, "SPI: the peer's cannot be used");
 	CU_ASSERT_TRUE(wire_done(&w));
 }
 
@@ -510,16 +764,25 @@ int main(int argc, char **argv)
 {
 	static const struct test tests[] = {
 		TEST(test_init_takes_the_last_of_many_proposals),
+		TEST(test_init_answers_without_an_spi),
 		TEST(test_init_prefers_as_ever),
 		TEST(test_init_wants_the_group_of_the_last_proposal),
 		TEST(test_init_without_a_match_names_the_closest),
+		TEST(test_init_text_that_was_cut_says_so),
 		TEST(test_init_with_a_fault_in_the_last_proposal_is_refused),
 		TEST(test_init_takes_the_last_of_many_transforms),
 		TEST(test_init_finds_the_tunnel_that_matches),
+		TEST(test_init_is_held_against_each_list_but_once),
+		TEST(test_init_shows_a_cookie_before_many_lists_are_tried),
 		TEST(test_auth_takes_the_last_of_many_proposals),
+		TEST(test_auth_without_a_match_names_what_counts),
 		TEST(test_create_child_takes_the_last_of_many_proposals),
 		TEST(test_create_child_takes_the_protocol_of_the_last_proposal),
 		TEST(test_rekey_of_the_ike_sa_takes_the_last_of_many_proposals),
+		TEST(test_create_child_takes_the_entry_that_can_be_agreed_on),
+		TEST(test_rekey_of_the_ike_sa_passes_over_a_proposal_without_spi),
+		TEST(test_create_child_passes_over_a_reserved_spi),
+		TEST(test_create_child_with_nothing_but_a_reserved_spi_is_refused),
 		TEST(test_create_child_without_a_match_is_refused),
 	};
 

@@ -610,6 +610,82 @@ static void test_a_rekey_that_made_way_for_a_refused_ike_rekey_comes_at_once(voi
 	CU_ASSERT_TRUE(wire_done(&w));
 }
 
+/* Both sides are up, and what A is to rekey lives 40 s; returns when A begins with it. */
+static void start_short(struct wire *w, bool ike, uint64_t *ret_up_ns)
+{
+	wire_init(w, 35);
+	proposals_set(&w->a.profiles[0].children[0].proposals, PROTOCOL_ESP, "aes256gcm16-x25519");
+	proposals_set(&w->b.profiles[0].children[0].proposals, PROTOCOL_ESP, "aes256gcm16-x25519");
+	if (ike)
+		w->a.profiles[0].lifetime_ns = 40 * S;
+	else
+		w->a.profiles[0].children[0].lifetime_ns = 40 * S;
+	wire_start(w);
+	CU_ASSERT_TRUE_FATAL(wire_run_until_up(w, 5 * S));
+	*ret_up_ns = w->now_ns;
+	w->job_delay_ns = 20 * MS;
+	while (!node_sa(&w->a)->ours && wire_step(w, *ret_up_ns + 60 * S))
+		;
+	CU_ASSERT_PTR_NOT_NULL_FATAL(node_sa(&w->a)->ours);
+	CU_ASSERT_FALSE_FATAL(node_sa(&w->a)->ours->sent);
+}
+
+/* It is rekeyed before its life is over. */
+static void finish_short(struct wire *w, bool ike, uint64_t up_ns)
+{
+	wire_run(w, up_ns + 42 * S - w->now_ns);
+	CU_ASSERT_EQUAL(w->a.events[ike ? IKE_EV_PHASE1_REKEYED : IKE_EV_PHASE2_REKEYED], 1);
+	CU_ASSERT_EQUAL(w->a.events[IKE_EV_PHASE1_DOWN], 0);
+	CU_ASSERT_EQUAL(w->a.events[IKE_EV_PHASE2_DOWN], 0);
+	CU_ASSERT_TRUE(wire_up(w) && wire_paired(w));
+	CU_ASSERT_TRUE(wire_done(w));
+}
+
+static void test_a_rekey_of_a_short_life_that_made_way_comes_in_time(void)
+{
+	struct proposal_list offer;
+	uint64_t up_ns;
+	struct wire w;
+
+	for (int ike = 0; ike < 2; ike++) {
+		start_short(&w, ike, &up_ns);
+		proposals_set(&offer, ike ? PROTOCOL_IKE : PROTOCOL_ESP, "aes128-sha256-x25519");
+		ask_as_b(&w, &offer, ike ? 8 : 4, ike ? NULL : "10.2.0.0/24");
+		CU_ASSERT_EQUAL(w.a.failure.notify, NOTIFY_NO_PROPOSAL_CHOSEN);
+		CU_ASSERT_PTR_NULL(node_sa(&w.a)->ours);
+		finish_short(&w, ike, up_ns);
+	}
+}
+
+static void test_a_rekey_of_a_short_life_that_was_refused_comes_in_time(void)
+{
+	struct proposal_list kept;
+	uint64_t up_ns;
+	struct wire w;
+
+	for (int ike = 0; ike < 2; ike++) {
+		start_short(&w, ike, &up_ns);
+		struct tunnel_profile *b = &w.b.profiles[0];
+		struct proposal_list *list = ike ? &b->proposals : &b->children[0].proposals;
+		kept = *list;
+		proposals_set(list, ike ? PROTOCOL_IKE : PROTOCOL_ESP, ike ? "3des-sha1-modp2048" : "3des-sha1");
+		while (node_sa(&w.a)->ours && wire_step(&w, up_ns + 60 * S))
+			;
+		CU_ASSERT_EQUAL(w.a.failure.notify, NOTIFY_NO_PROPOSAL_CHOSEN);
+		*list = kept;
+		finish_short(&w, ike, up_ns);
+	}
+}
+
+static unsigned asked_by_a(const struct wire *w)
+{
+	unsigned count = 0;
+
+	for (const char *at = w->story; (at = strstr(at, "A CREATE_CHILD_SA request")); at++)
+		count++;
+	return count;
+}
+
 /* What the peer has rekeyed in our stead is not rekeyed once more. */
 static void test_a_rekey_that_made_way_is_not_made_twice(void)
 {
@@ -633,6 +709,7 @@ static void test_a_rekey_that_made_way_is_not_made_twice(void)
 		const enum ike_event_kind kind = ike ? IKE_EV_PHASE1_REKEYED : IKE_EV_PHASE2_REKEYED;
 		CU_ASSERT_EQUAL(w.a.events[kind], 1);
 		CU_ASSERT_EQUAL(w.b.events[kind], 1);
+		CU_ASSERT_EQUAL(asked_by_a(&w), 0);
 		CU_ASSERT_TRUE(wire_up(&w) && wire_paired(&w));
 		CU_ASSERT_TRUE(wire_done(&w));
 	}
@@ -661,6 +738,8 @@ int main(int argc, char **argv)
 		TEST(test_a_rekey_that_made_way_for_a_refused_one_comes_later),
 		TEST(test_an_ike_rekey_that_made_way_for_a_refused_one_comes_later),
 		TEST(test_a_rekey_that_made_way_for_a_refused_ike_rekey_comes_at_once),
+		TEST(test_a_rekey_of_a_short_life_that_made_way_comes_in_time),
+		TEST(test_a_rekey_of_a_short_life_that_was_refused_comes_in_time),
 		TEST(test_a_rekey_that_made_way_is_not_made_twice),
 	};
 

@@ -135,12 +135,6 @@ struct child_sa *child_install(
 	return child;
 }
 
-static bool spi_legal(const struct proposal *chosen)
-{
-	/* RFC 4303 2.1: 0 is not sent, 1-255 are reserved */
-	return chosen->spi_len == sizeof(uint32_t) && chosen->spi > 255;
-}
-
 /* A tunnel has one outbound slot: a second peer must not take the traffic of the first. */
 static bool serves_another(
 	const struct ike_sa *sa, uint8_t exchange, bool initiator, uint16_t notify, struct ike_failure *ret_failure)
@@ -236,6 +230,25 @@ bool child_over_share(struct ike_engine *e, const struct ike_sa *sa, uint8_t exc
 
 /* ---- responder ---- */
 
+/* What counts of the peer's offer in this exchange. */
+static struct offer child_offered(const struct message *request)
+{
+	struct offer offer = message_offer(request);
+
+	offer.left_out = has_groups(request->header.exchange) ? 0 : TRANSFORM_KE;
+	return offer;
+}
+
+/* What of the offer a phase2 entry agrees to. */
+static bool choose_proposal(
+	const struct ike_sa *sa, const struct message *request, uint32_t index, struct proposal *ret_chosen)
+{
+	struct proposal_list ours = child_proposals(sa, request->header.exchange, index, 0);
+	const struct payload *ke = message_find(request, PAYLOAD_KE);
+
+	return negotiate_choose(&ours, child_offered(request), &spi_of_child, ke ? ke->ke.group : 0, ret_chosen);
+}
+
 /* Both ask for transport mode. */
 static bool both_transport(const struct child_profile *p, const struct message *request)
 {
@@ -273,7 +286,17 @@ static bool lists_equal(const struct selector_list *a, const struct selector_lis
 	return a->count == b->count;
 }
 
-/* How well a phase2 entry suits a request; 0: its selectors have nothing in common. */
+/* The entry would agree to one of the peer's proposals, and that can be used on this path. */
+static bool is_agreeable(const struct ike_sa *sa, uint32_t index, const struct message *request)
+{
+	struct proposal chosen;
+
+	return choose_proposal(sa, request, index, &chosen) && modes_pass_nat(sa, chosen.protocol);
+}
+
+/* How well a phase2 entry suits a request; 0: its selectors have nothing in common. Of those that suit its selectors
+ * alike it is the one whose proposals can be agreed on; one for more addresses, with weaker proposals, is no way round
+ * the one that names them. */
 static int suitability(const struct ike_sa *sa, uint32_t index, const struct message *request, uint32_t protocols)
 {
 	const struct child_profile *p = profile_of(sa, index);
@@ -284,7 +307,8 @@ static int suitability(const struct ike_sa *sa, uint32_t index, const struct mes
 
 	if (result == NARROW_NONE)
 		return 0;
-	return 1 + 8 * same_kind(p, request, protocols) + 4 * (whole && same) + 2 * whole + !child_of_index(sa, index);
+	return 1 + 16 * same_kind(p, request, protocols) + 8 * (whole && same) + 4 * whole +
+	       2 * is_agreeable(sa, index, request) + !child_of_index(sa, index);
 }
 
 /* The phase2 entry that the peer means; without any the first, for the text of the refusal. */
@@ -304,15 +328,6 @@ static uint32_t choose_index(const struct ike_sa *sa, const struct message *requ
 	return best;
 }
 
-/* What counts of the peer's offer in this exchange. */
-static struct offer child_offered(const struct message *request)
-{
-	struct offer offer = message_offer(request);
-
-	offer.left_out = has_groups(request->header.exchange) ? 0 : TRANSFORM_KE;
-	return offer;
-}
-
 static uint16_t refuse_proposals(
 	const struct ike_sa *sa, const struct message *request, uint32_t index, struct ike_failure *ret_failure)
 {
@@ -321,7 +336,7 @@ static uint16_t refuse_proposals(
 	struct offer theirs = child_offered(request);
 
 	*ret_failure = failure_make(2, exchange, false, NOTIFY_NO_PROPOSAL_CHOSEN, "no proposal chosen", hint_esp);
-	failure_set_proposals(ret_failure, &ours, &theirs);
+	failure_set_refused(ret_failure, &ours, &theirs);
 	return NOTIFY_NO_PROPOSAL_CHOSEN;
 }
 
@@ -381,15 +396,12 @@ uint16_t child_agree(struct ike_engine *e, const struct ike_sa *sa, const struct
 	const struct child_sa *old, struct agreement *ret, struct proposal *ret_chosen, struct ike_failure *ret_failure)
 {
 	uint8_t exchange = request->header.exchange;
-	const struct payload *ke = message_find(request, PAYLOAD_KE);
 	uint32_t index = old ? old->index : choose_index(sa, request);
-	struct proposal_list ours = child_proposals(sa, exchange, index, 0);
 
 	*ret = (struct agreement){ .index = index };
 	if (serves_another(sa, exchange, false, NOTIFY_NO_ADDITIONAL_SAS, ret_failure))
 		return NOTIFY_NO_ADDITIONAL_SAS;
-	if (!negotiate_choose(&ours, child_offered(request), ke ? ke->ke.group : 0, ret_chosen) ||
-		!spi_legal(ret_chosen))
+	if (!choose_proposal(sa, request, index, ret_chosen))
 		return refuse_proposals(sa, request, index, ret_failure);
 	if (!modes_pass_nat(sa, ret_chosen->protocol))
 		return refuse_kind(exchange, modes_no_nat, hint_nat, ret_failure);
@@ -502,7 +514,8 @@ bool child_answer_fits(const struct ike_sa *sa, const struct message *m, uint32_
 	if (!has_groups(exchange))
 		proposals_drop(&answer, TRANSFORM_KE);
 	*ret_failure = failure_make(2, exchange, true, 0, "the peer's choice is not in our offer", "");
-	if (!negotiate_check_answer(&offer, &answer, &chosen) || !spi_legal(&chosen)) {
+	if (!negotiate_check_answer(&offer, &answer, &chosen) ||
+		!spi_allowed(&spi_of_child, chosen.spi_len, chosen.spi)) {
 		struct offer theirs = message_offer(m);
 		failure_set_proposals(ret_failure, &offer, &theirs);
 		return false;

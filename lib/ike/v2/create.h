@@ -5,9 +5,6 @@
 
 #include "v2.h"
 
-/* A rekey that comes to nothing is tried again so much later, until the life of what it is for is over. */
-#define REKEY_PAUSE_NS (10 * SECOND_NS)
-
 /* What an exchange made: one or the other. */
 struct made {
 	struct ike_sa *ike;

@@ -21,9 +21,9 @@ void create_fall_back(struct ike_engine *e, struct ike_sa *sa)
 
 	create_drop_ours(e, sa);
 	if (kind == CREATE_REKEY_IKE && !yielded)
-		rekey_ike_postpone(e, sa, REKEY_PAUSE_NS);
+		rekey_ike_postpone(e, sa);
 	if (kind == CREATE_REKEY_CHILD && old)
-		rekey_child_postpone(e, old, REKEY_PAUSE_NS);
+		rekey_child_postpone(e, old);
 	if (kind == CREATE_NEW)
 		tunnel_follow_up(e, sa->tunnel, AFTER_BACKOFF);
 }

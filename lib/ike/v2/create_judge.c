@@ -59,11 +59,11 @@ static void step_back(struct ike_engine *e, struct ike_sa *sa, const struct chil
 	if (x->kind == CREATE_NEW)
 		pieces_again(sa, x->index);
 	else if (x->kind == CREATE_REKEY_IKE)
-		rekey_ike_postpone(e, sa, REKEY_PAUSE_NS);
+		rekey_ike_postpone(e, sa);
 	else if (ours && ours != old)
 		ours->wants |= TASK_BIT(TASK_REKEY_CHILD);
 	else if (ours && ours->state == CHILD_UP && !ours->replaced)
-		rekey_child_postpone(e, ours, REKEY_PAUSE_NS);
+		rekey_child_postpone(e, ours);
 	create_drop_ours(e, sa);
 }
 

@@ -4,6 +4,10 @@
 #include "collision.h"
 #include "v2.h"
 
+/* Before a rekey that came to nothing is tried again. */
+#define PAUSE_MAX_NS (10 * SECOND_NS)
+#define PAUSE_MIN_NS SECOND_NS
+
 static const struct child_profile *profile_of(const struct child_sa *child)
 {
 	return &child->sa->tunnel->profile->children[child->index];
@@ -20,11 +24,20 @@ void rekey_child_start_timer(struct ike_engine *e, struct child_sa *child)
 	timers_set(&e->timers, &child->timer, e->now_ns + early + random_below(e, life / 100 * REKEY_JITTER_PERCENT));
 }
 
-void rekey_child_postpone(struct ike_engine *e, struct child_sa *child, uint64_t pause_ns)
+uint64_t rekey_again_ns(const struct ike_engine *e, uint64_t ends_ns)
 {
-	uint64_t at = e->now_ns + pause_ns;
+	uint64_t left = ends_ns > e->now_ns ? ends_ns - e->now_ns : 0, pause = left / 2;
 
-	timers_set(&e->timers, &child->timer, at < child->ends_ns ? at : child->ends_ns);
+	if (pause > PAUSE_MAX_NS)
+		pause = PAUSE_MAX_NS;
+	if (pause < PAUSE_MIN_NS)
+		pause = left < PAUSE_MIN_NS ? left : PAUSE_MIN_NS;
+	return e->now_ns + pause;
+}
+
+void rekey_child_postpone(struct ike_engine *e, struct child_sa *child)
+{
+	timers_set(&e->timers, &child->timer, rekey_again_ns(e, child->ends_ns));
 }
 
 /* One that the peer may not have yet has to wait; if nothing else does, its timer ends that. */

@@ -37,7 +37,7 @@ static bool take_suite(struct create *x, const struct proposal *chosen)
 {
 	suite_of_proposal(chosen, &x->agreed.suite);
 	x->peer_spi = chosen->spi;
-	return chosen->spi_len == sizeof(uint64_t) && chosen->spi && x->agreed.suite.ke;
+	return spi_allowed(&spi_of_ike, chosen->spi_len, chosen->spi) && x->agreed.suite.ke;
 }
 
 bool rekey_ike_answer_fits(
@@ -60,12 +60,12 @@ uint16_t rekey_ike_agree(
 	struct proposal_list ours = offer_of(sa, 0);
 	struct offer theirs = message_offer(request);
 
-	if (negotiate_choose(&ours, theirs, message_find(request, PAYLOAD_KE)->ke.group, &x->chosen) &&
+	if (negotiate_choose(&ours, theirs, &spi_of_ike, message_find(request, PAYLOAD_KE)->ke.group, &x->chosen) &&
 		take_suite(x, &x->chosen))
 		return 0;
 	*ret_failure = failure_make(1, CREATE_CHILD_SA, false, NOTIFY_NO_PROPOSAL_CHOSEN, "no proposal chosen",
 		"compare phase1.proposals of both gateways");
-	failure_set_proposals(ret_failure, &ours, &theirs);
+	failure_set_refused(ret_failure, &ours, &theirs);
 	return NOTIFY_NO_PROPOSAL_CHOSEN;
 }
 
@@ -240,9 +240,11 @@ void rekey_ike_on_timer(struct ike_engine *e, struct ike_sa *sa)
 		task_want(e, sa, TASK_REKEY_IKE);
 }
 
-void rekey_ike_postpone(struct ike_engine *e, struct ike_sa *sa, uint64_t pause_ns)
+void rekey_ike_postpone(struct ike_engine *e, struct ike_sa *sa)
 {
-	sa_set_timer(e, sa, TIMER_REKEY, e->now_ns + pause_ns);
+	const struct timer *end = &sa->timers[TIMER_LIFETIME];
+
+	sa_set_timer(e, sa, TIMER_REKEY, rekey_again_ns(e, end->place ? end->at_ns : UINT64_MAX));
 }
 
 /* Whoever rekeyed it last is its initiator, but not therefore who can begin anew. */

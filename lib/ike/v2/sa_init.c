@@ -13,6 +13,9 @@
 /* With certificate requests and many vendor IDs a request stays far below; larger ones cost memory and time. */
 #define INIT_BYTES_MAX 16384
 
+/* So many different phase1.proposals a request is held against before its source has shown a cookie. */
+#define UNPROVEN_LISTS_MAX 16
+
 static const char hint_proposals[] = "compare phase1.proposals of both gateways";
 
 static uint8_t *copy_of(struct bytes b)
@@ -372,6 +375,17 @@ void sa_init_refuse(struct ike_engine *e, const struct ike_datagram *d, const st
 		action_send(e, &d->local, &d->remote, writer_view(&w));
 }
 
+/* RFC 7296 2.6 */
+static void ask_for_cookie(struct ike_engine *e, const struct ike_datagram *d, const struct message *m)
+{
+	uint8_t cookie[COOKIE_BYTES_MAX];
+	struct bytes given = cookie_make(e, m, d, cookie);
+
+	e->counters[IKE_C_COOKIE_SENT]++;
+	if (given.len)
+		sa_init_refuse(e, d, &m->header, NOTIFY_COOKIE, given);
+}
+
 static void refuse_malformed(
 	struct ike_engine *e, const struct ike_datagram *d, const struct ike_header *h, const struct wire_error *error)
 {
@@ -430,41 +444,51 @@ static void refuse_group(struct ike_engine *e, const struct tunnel *t, const str
 	sa_init_refuse(e, d, &m->header, NOTIFY_INVALID_KE_PAYLOAD, BYTES_OF(wanted));
 }
 
-/* Lists of ours that the offer at hand does not match. Tunnels for peers of any address can be many, but have few
- * different ones: the longest offer, which anybody may send, is held against each but once. */
-struct refused {
-	const struct proposal_list *lists[8];
-	unsigned count;
+/* Where an IKE_SA_INIT leads. */
+struct choice {
+	struct tunnel *tunnel; /* NULL: nothing matches, or cut */
+	struct tunnel *first;  /* NULL: no tunnel has the addresses */
+	struct proposal chosen;
+	bool cut; /* there are more lists than an unproven peer may have looked at */
 };
 
-static bool refused_has(const struct refused *r, const struct proposal_list *list)
+/* Every list that a tunnel for any peer may have was tried: the tunnels that are left have no other. */
+static bool nothing_left(const struct ike_engine *e, const struct tunnel *t, unsigned refused_for_any)
 {
-	for (unsigned i = 0; i < r->count && i < ARRAY_LEN(r->lists); i++)
-		if (proposal_list_equal(r->lists[i], list))
-			return true;
-	return false;
+	return refused_for_any == e->lists_for_any && addr_is_any(&t->profile->remote_addr);
 }
 
-/* The first profile of these addresses that shares a proposal with the peer; else *ret_first, if any has the addresses.
- * Who the peer is shows in IKE_AUTH, and may lead to another of them. */
-static struct tunnel *choose_tunnel(struct ike_engine *e, const struct ike_datagram *d, const struct message *m,
-	struct proposal *ret_chosen, struct tunnel **ret_first)
+/* The first profile of these addresses that shares a proposal with the peer. Who the peer is shows in IKE_AUTH, and may
+ * lead to another of them. */
+static void choose_tunnel(
+	struct ike_engine *e, const struct ike_datagram *d, const struct message *m, bool proven, struct choice *ret)
 {
 	uint16_t hint = message_find(m, PAYLOAD_KE)->ke.group;
 	struct offer offer = message_offer(m);
-	struct refused refused = { .count = 0 };
+	unsigned tried = 0, refused_for_any = 0;
 	struct tunnel *t = tunnel_candidate(e, &d->local.addr, &d->remote.addr, NULL);
 
-	*ret_first = t;
-	for (; t; t = tunnel_candidate(e, &d->local.addr, &d->remote.addr, t)) {
-		const struct proposal_list *ours = &t->profile->proposals;
-		if (refused_has(&refused, ours))
+	*ret = (struct choice){ .first = t };
+	e->requests++;
+	for (; t && !nothing_left(e, t, refused_for_any); t = tunnel_candidate(e, &d->local.addr, &d->remote.addr, t)) {
+		struct phase1_list *ours = t->phase1;
+		if (ours->refused_by == e->requests)
 			continue;
-		if (negotiate_choose(ours, offer, hint, ret_chosen))
-			return t;
-		refused.lists[refused.count++ % ARRAY_LEN(refused.lists)] = ours;
+		ret->cut = !proven && tried == UNPROVEN_LISTS_MAX;
+		if (ret->cut)
+			return;
+		tried++;
+		e->lists_tried++;
+		if (negotiate_choose(ours->proposals, offer, NULL, hint, &ret->chosen)) {
+			/* RFC 7296 3.3.1: there is none in this exchange */
+			ret->chosen.spi_len = 0;
+			ret->chosen.spi = 0;
+			ret->tunnel = t;
+			return;
+		}
+		ours->refused_by = e->requests;
+		refused_for_any += ours->for_any;
 	}
-	return NULL;
 }
 
 /* What is known of a request that may begin an IKE SA. */
@@ -529,21 +553,25 @@ static void answer_request(
 	struct ike_engine *e, const struct ike_datagram *d, const struct message *m, const struct opening *opening)
 {
 	const struct payload *ke = message_find(m, PAYLOAD_KE);
-	struct proposal chosen;
+	struct choice c;
 	struct suite suite;
-	struct tunnel *first, *t = choose_tunnel(e, d, m, &chosen, &first);
 
-	if (!first) {
+	choose_tunnel(e, d, m, opening->cookie, &c);
+	if (c.cut) {
+		ask_for_cookie(e, d, m);
+		return;
+	}
+	if (!c.first) {
 		refuse_unknown_peer(e, d, m);
 		return;
 	}
-	if (!t) {
-		refuse_proposals(e, first, d, m);
+	if (!c.tunnel) {
+		refuse_proposals(e, c.first, d, m);
 		return;
 	}
-	suite_of_proposal(&chosen, &suite);
+	suite_of_proposal(&c.chosen, &suite);
 	if (ke->ke.group != suite.ke->id) {
-		refuse_group(e, t, d, m, suite.ke);
+		refuse_group(e, c.tunnel, d, m, suite.ke);
 		return;
 	}
 	if (ke->ke.data.len != suite.ke->key_bytes) {
@@ -551,7 +579,7 @@ static void answer_request(
 		refuse_malformed(e, d, &m->header, &error);
 		return;
 	}
-	accept_request(e, t, d, m, &chosen, &suite, opening);
+	accept_request(e, c.tunnel, d, m, &c.chosen, &suite, opening);
 }
 
 /* A repeated request makes no second SA: it is answered again, or its answer is still being made. */
@@ -571,12 +599,10 @@ static bool answer_repeated(
 static bool admit(struct ike_engine *e, const struct ike_datagram *d, const struct message *m, struct opening *opening)
 {
 	static const enum ike_counter counts[] = {
-		[ADMIT_WITH_COOKIE] = IKE_C_COOKIE_SENT,
 		[REFUSE_FAILURES] = IKE_C_SOURCE_FAILURES,
 		[REFUSE_SOURCE] = IKE_C_SOURCE_LIMIT,
 	};
 	enum cookie_verdict verdict = cookie_check(e, m, d);
-	uint8_t cookie[COOKIE_BYTES_MAX];
 
 	opening->cookie = verdict == COOKIE_RIGHT;
 	if (verdict != COOKIE_NONE)
@@ -584,10 +610,10 @@ static bool admit(struct ike_engine *e, const struct ike_datagram *d, const stru
 	enum admission admission = source_admit(e, &d->remote.addr, opening->cookie);
 	if (admission == ADMIT)
 		return true;
-	e->counters[counts[admission]]++;
-	struct bytes given = admission == ADMIT_WITH_COOKIE ? cookie_make(e, m, d, cookie) : BYTES_NONE;
-	if (given.len)
-		sa_init_refuse(e, d, &m->header, NOTIFY_COOKIE, given);
+	if (admission == ADMIT_WITH_COOKIE)
+		ask_for_cookie(e, d, m);
+	else
+		e->counters[counts[admission]]++;
 	return false;
 }
 

@@ -222,9 +222,12 @@ struct bytes create_nonce(const struct create *x);
 
 /* ---- rekey_child.c ---- */
 
+/* When a rekey that came to nothing is tried again: in ten seconds, and of a life that ends before long when half of
+ * what is left of it is over. */
+uint64_t rekey_again_ns(const struct ike_engine *e, uint64_t ends_ns);
 void rekey_child_start_timer(struct ike_engine *e, struct child_sa *child);
 /* Asks for new keys again after a pause. */
-void rekey_child_postpone(struct ike_engine *e, struct child_sa *child, uint64_t pause_ns);
+void rekey_child_postpone(struct ike_engine *e, struct child_sa *child);
 /* The exchange has made a Child SA: what it replaces, and what was made at the same time, make way. */
 void rekey_child_finish(struct ike_engine *e, struct create *x, struct child_sa *child);
 /* The peer has shown that it has some: what was kept because it might not is deleted. */
@@ -271,7 +274,7 @@ bool rekey_ike_yield(struct ike_engine *e, struct ike_sa *old);
 enum step rekey_ike_on_use(struct ike_engine *e, struct ike_sa *sa, const struct input *in);
 void rekey_ike_on_timer(struct ike_engine *e, struct ike_sa *sa);
 /* Asks for new keys again after a pause. */
-void rekey_ike_postpone(struct ike_engine *e, struct ike_sa *sa, uint64_t pause_ns);
+void rekey_ike_postpone(struct ike_engine *e, struct ike_sa *sa);
 /* The peer has to prove its identity anew: who began with it begins a new IKE SA, with the other side this one ends. */
 void rekey_ike_reauthenticate(struct ike_engine *e, struct ike_sa *sa);
 

@@ -44,7 +44,7 @@ static const char *choose(enum security_protocol protocol, const char *ours, con
 	struct proposal_list a = list_of(protocol, ours), b = list_of(protocol, theirs);
 	struct proposal chosen;
 
-	if (negotiate_choose(&a, offer_of(&b), hint, &chosen))
+	if (negotiate_choose(&a, offer_of(&b), NULL, hint, &chosen))
 		return proposal_format(&chosen, text);
 	negotiate_mismatch(&a, offer_of(&b), text, 128);
 	return text;
@@ -80,7 +80,7 @@ static void test_choose_keeps_number_and_spi_of_the_offer(void)
 
 	theirs = list_of(PROTOCOL_ESP, "aes128gcm16,aes256gcm16");
 	proposals_address(&theirs, 4, 0x1234);
-	CU_ASSERT_TRUE(negotiate_choose(&ours, offer_of(&theirs), 0, &chosen));
+	CU_ASSERT_TRUE(negotiate_choose(&ours, offer_of(&theirs), NULL, 0, &chosen));
 	CU_ASSERT_EQUAL(chosen.number, 2);
 	CU_ASSERT_EQUAL(chosen.spi, 0x1234);
 	CU_ASSERT_EQUAL(chosen.spi_len, 4);
@@ -93,11 +93,11 @@ static void test_choose_of_several_that_match(void)
 	struct proposal chosen;
 
 	theirs = list_of(PROTOCOL_ESP, "aes128gcm16,aes128-sha256,aes256gcm16,aes256gcm16-aes128gcm16,aes128gcm16");
-	CU_ASSERT_TRUE(negotiate_choose(&ours, offer_of(&theirs), 0, &chosen));
+	CU_ASSERT_TRUE(negotiate_choose(&ours, offer_of(&theirs), NULL, 0, &chosen));
 	CU_ASSERT_EQUAL(chosen.number, 3);
 	CU_ASSERT_EQUAL(chosen.transforms[0].key_bits, 256);
 	theirs = list_of(PROTOCOL_ESP, "aes128-sha256,aes128gcm16,aes128gcm16-aes192gcm16");
-	CU_ASSERT_TRUE(negotiate_choose(&ours, offer_of(&theirs), 0, &chosen));
+	CU_ASSERT_TRUE(negotiate_choose(&ours, offer_of(&theirs), NULL, 0, &chosen));
 	CU_ASSERT_EQUAL(chosen.number, 2);
 	CU_ASSERT_EQUAL(chosen.transforms[0].key_bits, 128);
 }
@@ -156,13 +156,38 @@ static void test_choose_refuses_unknown_transform_types(void)
 	char text[128];
 
 	proposal_add(&theirs.items[0], (enum transform_type)6, 35, 0);
-	CU_ASSERT_FALSE(negotiate_choose(&ours, offer_of(&theirs), 0, &chosen));
+	CU_ASSERT_FALSE(negotiate_choose(&ours, offer_of(&theirs), NULL, 0, &chosen));
 	negotiate_mismatch(&ours, offer_of(&theirs), text, sizeof(text));
 	CU_ASSERT_PTR_NOT_NULL(strstr(text, "do not know"));
 	/* an unknown algorithm of a known type only is not chosen (RFC 7296 3.3.6) */
 	theirs = ours;
 	proposal_add(&theirs.items[0], TRANSFORM_ENCR, 99, 0);
-	CU_ASSERT_TRUE(negotiate_choose(&ours, offer_of(&theirs), 0, &chosen));
+	CU_ASSERT_TRUE(negotiate_choose(&ours, offer_of(&theirs), NULL, 0, &chosen));
+}
+
+/* What has no SPI, or one that must not be used, does not hide what comes behind it. */
+static void test_choose_passes_over_spis_that_cannot_be_used(void)
+{
+	struct proposal_list ours = list_of(PROTOCOL_ESP, "aes256gcm16"),
+			     theirs = list_of(PROTOCOL_ESP, "aes256gcm16,aes256gcm16,aes256gcm16");
+	struct proposal chosen;
+
+	proposals_address(&theirs, 4, 0);
+	theirs.items[1].spi = 255;
+	CU_ASSERT_FALSE(negotiate_choose(&ours, offer_of(&theirs), &spi_of_child, 0, &chosen));
+	theirs.items[2].spi = 256;
+	CU_ASSERT_TRUE_FATAL(negotiate_choose(&ours, offer_of(&theirs), &spi_of_child, 0, &chosen));
+	CU_ASSERT_EQUAL(chosen.number, 3);
+	CU_ASSERT_EQUAL(chosen.spi, 256);
+	ours = list_of(PROTOCOL_IKE, "aes256gcm16-prfsha384-x25519");
+	theirs = list_of(
+		PROTOCOL_IKE, "aes256gcm16-prfsha384-x25519,aes256gcm16-prfsha384-x25519,aes256gcm16-prfsha384-x25519");
+	theirs.items[1].spi_len = theirs.items[2].spi_len = 8;
+	CU_ASSERT_FALSE(negotiate_choose(&ours, offer_of(&theirs), &spi_of_ike, 0, &chosen));
+	CU_ASSERT_TRUE(negotiate_choose(&ours, offer_of(&theirs), NULL, 0, &chosen));
+	theirs.items[2].spi = 1;
+	CU_ASSERT_TRUE_FATAL(negotiate_choose(&ours, offer_of(&theirs), &spi_of_ike, 0, &chosen));
+	CU_ASSERT_EQUAL(chosen.number, 3);
 }
 
 static void test_choose_needs_the_exact_key_length(void)
@@ -171,9 +196,9 @@ static void test_choose_needs_the_exact_key_length(void)
 	struct proposal chosen;
 
 	theirs.items[0].transforms[0].key_bits = 0;
-	CU_ASSERT_FALSE(negotiate_choose(&ours, offer_of(&theirs), 0, &chosen));
+	CU_ASSERT_FALSE(negotiate_choose(&ours, offer_of(&theirs), NULL, 0, &chosen));
 	theirs.items[0].transforms[0].key_bits = 192;
-	CU_ASSERT_FALSE(negotiate_choose(&ours, offer_of(&theirs), 0, &chosen));
+	CU_ASSERT_FALSE(negotiate_choose(&ours, offer_of(&theirs), NULL, 0, &chosen));
 }
 
 /* AH has no encryption; one in its proposal, or a number that we do not know, spoils it. */
@@ -187,13 +212,13 @@ static void test_choose_judges_the_suite_of_each_protocol(void)
 	CU_ASSERT_STRING_EQUAL(choose(PROTOCOL_AH, "aes256gmac-esn", "aes256gmac-esn", 0), "AES-GMAC-256/ESN");
 	proposal_add(&ours.items[0], TRANSFORM_ENCR, ENCR_NULL, 0);
 	proposal_add(&theirs.items[0], TRANSFORM_ENCR, ENCR_NULL, 0);
-	CU_ASSERT_FALSE(negotiate_choose(&ours, offer_of(&theirs), 0, &chosen));
+	CU_ASSERT_FALSE(negotiate_choose(&ours, offer_of(&theirs), NULL, 0, &chosen));
 	ours = theirs = list_of(PROTOCOL_IKE, "aes128-sha256-x25519");
 	ours.items[0].transforms[0].key_bits = theirs.items[0].transforms[0].key_bits = 512;
-	CU_ASSERT_FALSE(negotiate_choose(&ours, offer_of(&theirs), 0, &chosen));
+	CU_ASSERT_FALSE(negotiate_choose(&ours, offer_of(&theirs), NULL, 0, &chosen));
 	ours = theirs = list_of(PROTOCOL_IKE, "aes128-sha256-x25519");
 	ours.items[0].transforms[1].id = theirs.items[0].transforms[1].id = INTEG_AES_XCBC_96;
-	CU_ASSERT_FALSE(negotiate_choose(&ours, offer_of(&theirs), 0, &chosen));
+	CU_ASSERT_FALSE(negotiate_choose(&ours, offer_of(&theirs), NULL, 0, &chosen));
 }
 
 static void test_choose_none_equals_left_out(void)
@@ -203,16 +228,16 @@ static void test_choose_none_equals_left_out(void)
 
 	/* an explicit "no integrity" beside an AEAD is repeated in the answer */
 	proposal_add(&theirs.items[0], TRANSFORM_INTEG, INTEG_NONE, 0);
-	CU_ASSERT_TRUE(negotiate_choose(&ours, offer_of(&theirs), 0, &chosen));
+	CU_ASSERT_TRUE(negotiate_choose(&ours, offer_of(&theirs), NULL, 0, &chosen));
 	CU_ASSERT_TRUE(proposal_has_type(&chosen, TRANSFORM_INTEG));
 	/* a real one is not */
 	theirs = ours;
 	proposal_add(&theirs.items[0], TRANSFORM_INTEG, INTEG_HMAC_SHA2_256_128, 0);
-	CU_ASSERT_FALSE(negotiate_choose(&ours, offer_of(&theirs), 0, &chosen));
+	CU_ASSERT_FALSE(negotiate_choose(&ours, offer_of(&theirs), NULL, 0, &chosen));
 	/* no ESN transform means no ESN */
 	theirs = ours;
 	proposals_drop(&theirs, TRANSFORM_ESN);
-	CU_ASSERT_TRUE(negotiate_choose(&ours, offer_of(&theirs), 0, &chosen));
+	CU_ASSERT_TRUE(negotiate_choose(&ours, offer_of(&theirs), NULL, 0, &chosen));
 	struct suite suite;
 	suite_of_proposal(&chosen, &suite);
 	CU_ASSERT_FALSE(suite.esn);
@@ -264,6 +289,7 @@ static const struct test tests[] = {
 	TEST(test_mismatch_of_the_closest_pair_is_named),
 	TEST(test_mismatch_of_protocols),
 	TEST(test_choose_refuses_unknown_transform_types),
+	TEST(test_choose_passes_over_spis_that_cannot_be_used),
 	TEST(test_choose_needs_the_exact_key_length),
 	TEST(test_choose_judges_the_suite_of_each_protocol),
 	TEST(test_choose_none_equals_left_out),
