@@ -92,7 +92,7 @@ class Run:
             answered = self.answers.get(pair, 0)
             key = probes.sealed_key(pair.spi_out, pair.start + 1 + answered)
             sent = dataclasses.replace(sent, index=answered, key=key)
-        self.traffic.run([sent])
+        self.traffic.run([[sent]])
         self.answers[pair] = self.answers.get(pair, 0) + (sent.key in self.traffic.got)
         reason = verdict.probe_reason(sent, self.traffic.got.get(sent.key))
         assert not reason, f"{reason}; drops {self.running.drops()}"

@@ -101,7 +101,7 @@ def daemon_ivs(pairs):
         secrets = ["manual_keys:", *(cells.secret(p, False) for p in pairs)]
         traffic = Traffic(namespace)
         with gateway.Gateway(namespace, work, table.build_dir() / "app/sallyportd/sallyportd", lines, secrets):
-            traffic.run(packets)
+            traffic.run([packets])
     assert len(traffic.got) == len(packets), f"{len(traffic.got)} of {len(packets)} packets came out"
     return [iv_of(next(p for p in pairs if p.spi_out == key[1]), packet) for key, packet in traffic.got.items()]
 

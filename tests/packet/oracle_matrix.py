@@ -41,10 +41,10 @@ class Run:
         self.probes = {(pair, d): p for pair in pairs for d, p in probes.of_pair(pair, rng).items()}
         self.traffic = None  # until the gateway runs
 
-    def in_sending_order(self):
+    def rows(self):
         """The first packets of all cells, then the second ones: bursts mix SAs of all kinds."""
         once = [p for (pair, d), p in self.probes.items() if pair.combination.tunnel or d == "in"]
-        return [probe for row in itertools.zip_longest(*once) for probe in row if probe]
+        return [[probe for probe in row if probe] for row in itertools.zip_longest(*once)]
 
     def go(self):
         with tempfile.TemporaryDirectory(prefix="sallyport-matrix-") as work, Namespace(self.key) as namespace:
@@ -58,7 +58,7 @@ class Run:
     def drive(self, running):
         free = running.all_buffers()
         self.traffic = Traffic(running.namespace)
-        self.traffic.run(self.in_sending_order())
+        self.traffic.run(self.rows())
         check(f"matrix/no_unexpected_drops_{self.key}", self.no_drops, running)
         check(f"matrix/buffers_all_back_{self.key}", self.buffers_back, running, free)
         check(f"matrix/nothing_else_came_out_{self.key}", self.no_strays)

@@ -71,14 +71,23 @@ class Traffic:
         self.namespace.send(probe.port, probe.packet)
         self.take(0)
 
-    def run(self, probes):
-        """Sends all of them in this order."""
+    def settle(self):
+        """Until all that is under way has come out, or is lost."""
+        while self.under_way > 0:
+            if not self.take(PAUSE_SECONDS):
+                self.under_way = 0
+
+    def run(self, rows):
+        """Sends all of them in this order. A packet of ours is known by its sequence number, and among different flows
+        of one SA a gateway need not keep the order: so each row comes out before the next one goes in."""
         local_due = time.monotonic()
-        for probe in probes:
-            if probe.local:
-                local_due = max(local_due + 1 / LOCAL_PER_SECOND, time.monotonic())
-                while (wait := local_due - time.monotonic()) > 0:
-                    self.take(wait)
-            self.send(probe)
+        for row in rows:
+            for probe in row:
+                if probe.local:
+                    local_due = max(local_due + 1 / LOCAL_PER_SECOND, time.monotonic())
+                    while (wait := local_due - time.monotonic()) > 0:
+                        self.take(wait)
+                self.send(probe)
+            self.settle()
         while len(self.got) < len(self.wanted) and self.take(LAST_SECONDS):
             pass
