@@ -15,6 +15,21 @@ struct misses {
 
 /* ---- the cache ---- */
 
+/* Where a flow's decision would be first, and what it is found by: of IPv6, whose keys are longer, that is read again.
+ */
+struct question {
+	const void *set;
+	uint64_t hash;
+	struct flow_key4 key;
+};
+
+/* A set the question's flow may be in is on its way. */
+static inline void choice_prefetch(const struct flow_cache *c, struct question *q, bool ip6, unsigned choice)
+{
+	q->set = ip6 ? (const void *)flow_set6(c, q->hash, choice) : (const void *)flow_set4(c, q->hash, choice);
+	rte_prefetch0(q->set);
+}
+
 static void remember(
 	struct worker *w, uint64_t hash, const struct flow *f, uint8_t context, const struct decision *decision)
 {

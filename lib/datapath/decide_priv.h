@@ -16,21 +16,6 @@ static inline uint8_t context_of(const struct rte_mbuf *m, enum origin origin)
 	return origin == ORIGIN_TUNNEL ? FLOW_CONTEXT_TUNNEL : (uint8_t)m->port;
 }
 
-/* Where a flow's decision would be first, and what it is found by: of IPv6, whose keys are longer, that is read again.
- */
-struct question {
-	const void *set;
-	uint64_t hash;
-	struct flow_key4 key;
-};
-
-/* A set the question's flow may be in is on its way. */
-static inline void choice_prefetch(const struct flow_cache *c, struct question *q, bool ip6, unsigned choice)
-{
-	q->set = ip6 ? (const void *)flow_set6(c, q->hash, choice) : (const void *)flow_set4(c, q->hash, choice);
-	rte_prefetch0(q->set);
-}
-
 /* Owner worker: what becomes of each of n packets (at most BURST) of this origin. Carries nothing out, but fills the
  * cache. RFC 4301 5.1, 5.2. */
 void decide_burst(

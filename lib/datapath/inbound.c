@@ -217,7 +217,7 @@ static void inner_turn(struct worker *w, struct rte_mbuf *m, uint32_t spi, uint8
 {
 	const struct note note = { .stage = STAGE_INNER, .spi = spi };
 
-	if (sad_lookup_own(w->ips, spi))
+	if (sad_lookup_slot(w->ips, spi))
 		handoff_turn(w, m, turn, &note, parked_for_bucket(spi));
 	else
 		worker_drop(w, m, DROP_OWNER_MOVING);
@@ -231,7 +231,7 @@ void inbound_inner_hand_on(struct worker *w, struct rte_mbuf *m, uint32_t spi)
 void inbound_inner_take(struct worker *w, struct rte_mbuf *m, uint32_t spi)
 {
 	uint8_t turn = owner_turn(sad_bucket_worker(w->ips, spi), (uint8_t)w->id);
-	struct sa *sa = sad_lookup_own(w->ips, spi);
+	struct sa *sa = sad_lookup_slot(w->ips, spi);
 
 	if (!sa || turn != w->id || packet_waits(w, parked_for_bucket(spi))) {
 		inner_turn(w, m, spi, turn == w->id ? WORKER_MOVING : turn);

@@ -57,8 +57,8 @@ bool defragment_expire(struct worker *w);
  */
 void inbound_sealed(struct worker *w);
 /* inbound.c: a fragment out of an SA that waited in the table of a worker who has the SA no more: to its owner, who
- * takes it as if it had decapsulated it. By name where the SA has gone or is none of the SAD's
- * slots (sad.c). */
+ * takes it as if it had decapsulated it. By name where the SA has gone or is in no slot of the SAD
+ * (sad.c). */
 void inbound_inner_hand_on(struct worker *w, struct rte_mbuf *m, uint32_t spi);
 void inbound_inner_take(struct worker *w, struct rte_mbuf *m, uint32_t spi);
 /* inbound.c: a packet out of an SA of that slot that has waited: whose its addresses are may have changed meanwhile. */

@@ -212,7 +212,7 @@ struct sad_question {
  * the next quiescent report. */
 struct sa *sad_lookup(const struct ipsec *ips, const struct sad_question *question);
 /* The same when the outer header is gone: the SA, or NULL, as for all whose SPI leads to no slot. */
-struct sa *sad_lookup_own(const struct ipsec *ips, uint32_t spi);
+struct sa *sad_lookup_slot(const struct ipsec *ips, uint32_t spi);
 /* Worker: the same for n packets (at most 64), whose memory accesses overlap. */
 void sad_lookup_burst(const struct ipsec *ips, const struct sad_question *questions, uint16_t n, struct sa **ret_sas);
 /* Any thread: who owns the bucket of an SPI, before touching the SA; see owner_turn. */

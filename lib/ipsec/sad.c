@@ -66,12 +66,12 @@ static struct sad_slot *slot_of(const struct sad *sad, uint32_t spi)
 /* sa NULL: none is found here. */
 static void word_set(struct sad *sad, uint32_t spi, const struct sa *sa)
 {
-	/* release: pairs with sad_find_own */
+	/* release: pairs with sad_find_slot */
 	atomic_store_explicit(&sad->words[slot_index(spi)], sa_word_make(spi, sa), memory_order_release);
 }
 
 /* The SA that the slot of the SPI leads to. */
-static inline struct sa *sad_find_own(const struct sad *sad, uint32_t spi)
+static inline struct sa *sad_find_slot(const struct sad *sad, uint32_t spi)
 {
 	uint64_t word;
 
@@ -254,7 +254,7 @@ static int foreign_place(struct ipsec *ips, struct sa *sa, bool alone)
 {
 	struct sad *sad = &ips->sad;
 	struct sad_slot *s = slot_of(sad, sa->spi);
-	const struct sa *holder = sad_find_own(sad, sa->spi);
+	const struct sa *holder = sad_find_slot(sad, sa->spi);
 	int rc = 0;
 
 	if (holder && (holder->place == SAD_OWN || foreign_same(holder, sa)))
@@ -334,7 +334,7 @@ void sad_retire(struct ipsec *ips, struct sa *sa)
 struct sa *sad_lookup(const struct ipsec *ips, const struct sad_question *question)
 {
 	const struct sad *sad = &ips->sad;
-	struct sa *sa = sad_find_own(sad, question->spi);
+	struct sa *sa = sad_find_slot(sad, question->spi);
 
 	if (likely(sa != NULL))
 		return sa;
@@ -353,9 +353,9 @@ static inline const struct sa *found_prefetch(const struct sa *sa, const struct 
 	return sa;
 }
 
-struct sa *sad_lookup_own(const struct ipsec *ips, uint32_t spi)
+struct sa *sad_lookup_slot(const struct ipsec *ips, uint32_t spi)
 {
-	return sad_find_own(&ips->sad, spi);
+	return sad_find_slot(&ips->sad, spi);
 }
 
 /* Returns how many are not there. */
@@ -369,7 +369,7 @@ static inline uint16_t own_lookup_burst(
 		if (likely(slot_index(questions[i].spi) < sad->slots))
 			rte_prefetch0((const void *)&sad->words[slot_index(questions[i].spi)]);
 	for (uint16_t i = 0; i < n; i++) {
-		ret_sas[i] = sad_find_own(sad, questions[i].spi);
+		ret_sas[i] = sad_find_slot(sad, questions[i].spi);
 		missed += !ret_sas[i];
 		before = found_prefetch(ret_sas[i], before);
 	}

@@ -219,7 +219,7 @@ struct sa *sad_lookup(const struct ipsec *ips, const struct sad_question *questi
 	return NULL;
 }
 
-struct sa *sad_lookup_own(const struct ipsec *ips, uint32_t spi)
+struct sa *sad_lookup_slot(const struct ipsec *ips, uint32_t spi)
 {
 	const struct sad_question question = { .spi = spi };
 

@@ -462,7 +462,7 @@ static void test_sad_foreign_spi_alone_is_found_in_its_slot(void)
 	for (size_t i = 0; i < ARRAY_LEN(spis); i++) {
 		bool lent = i < ARRAY_LEN(spis) - 2;
 		CU_ASSERT_PTR_EQUAL(find(ips, spis[i]), sas[i]);
-		CU_ASSERT_PTR_EQUAL(sad_lookup_own(ips, spis[i]), lent ? sas[i] : NULL);
+		CU_ASSERT_PTR_EQUAL(sad_lookup_slot(ips, spis[i]), lent ? sas[i] : NULL);
 		/* that SPI is enough, as with ours (RFC 4301 4.1); whether the packet fits the SA is seen later */
 		CU_ASSERT_PTR_EQUAL(find_in(ips, 9, spis[i], PROTOCOL_AH, "2001:db8::1"), lent ? sas[i] : NULL);
 		for (int bit = 0; bit < 32; bit++)
@@ -484,12 +484,12 @@ static void test_sad_foreign_spi_of_a_slot_in_use_is_in_the_table(void)
 	CU_ASSERT_PTR_EQUAL(find(ips, ours), sas[0]);
 	CU_ASSERT_PTR_EQUAL(find(ips, foreign), sas[1]);
 	CU_ASSERT_PTR_EQUAL(find(ips, other), sas[2]);
-	CU_ASSERT_PTR_EQUAL(sad_lookup_own(ips, ours), sas[0]);
-	CU_ASSERT_PTR_NULL(sad_lookup_own(ips, foreign));
-	CU_ASSERT_PTR_NULL(sad_lookup_own(ips, other));
+	CU_ASSERT_PTR_EQUAL(sad_lookup_slot(ips, ours), sas[0]);
+	CU_ASSERT_PTR_NULL(sad_lookup_slot(ips, foreign));
+	CU_ASSERT_PTR_NULL(sad_lookup_slot(ips, other));
 	/* the reservation is what it was */
 	CU_ASSERT_EQUAL(sad_insert(ips, sas[2] = inbound(ips, reserved)), 0);
-	CU_ASSERT_PTR_EQUAL(sad_lookup_own(ips, reserved), sas[2]);
+	CU_ASSERT_PTR_EQUAL(sad_lookup_slot(ips, reserved), sas[2]);
 	ipsec_free(ips);
 }
 
@@ -502,7 +502,7 @@ static void test_sad_foreign_spi_refused_twice_stays_in_its_slot(void)
 	CU_ASSERT_EQUAL(sad_insert(ips, sa), 0);
 	CU_ASSERT_EQUAL(sad_insert(ips, again), -EEXIST);
 	sa_free(again);
-	CU_ASSERT_PTR_EQUAL(sad_lookup_own(ips, LENT_SPI), sa);
+	CU_ASSERT_PTR_EQUAL(sad_lookup_slot(ips, LENT_SPI), sa);
 	ipsec_free(ips);
 }
 
@@ -520,7 +520,7 @@ static void test_sad_foreign_spi_with_a_second_leaves_its_slot(void)
 		CU_ASSERT_EQUAL(sad_insert(ips, sas[0]), 0);
 		CU_ASSERT_PTR_EQUAL(find_at(ips, LENT_SPI, PROTOCOL_ESP, at[1]), sas[0]);
 		CU_ASSERT_EQUAL(sad_insert(ips, sas[1]), 0);
-		CU_ASSERT_PTR_NULL(sad_lookup_own(ips, LENT_SPI));
+		CU_ASSERT_PTR_NULL(sad_lookup_slot(ips, LENT_SPI));
 		for (int i = 0; i < 2; i++)
 			CU_ASSERT_PTR_EQUAL(find_at(ips, LENT_SPI, PROTOCOL_ESP, at[i]), sas[i]);
 		CU_ASSERT_PTR_NULL(find_at(ips, LENT_SPI, PROTOCOL_AH, at[0]));
@@ -528,7 +528,7 @@ static void test_sad_foreign_spi_with_a_second_leaves_its_slot(void)
 		CU_ASSERT_PTR_NULL(find_at(ips, LENT_SPI, PROTOCOL_ESP, at[first]));
 		CU_ASSERT_PTR_EQUAL(find_at(ips, LENT_SPI, PROTOCOL_ESP, at[!first]), sas[!first]);
 		/* the one that is left stays in the table, though alone there */
-		CU_ASSERT_PTR_NULL(sad_lookup_own(ips, LENT_SPI));
+		CU_ASSERT_PTR_NULL(sad_lookup_slot(ips, LENT_SPI));
 		CU_ASSERT_EQUAL(reserve_all(ips, 7, &ours), 256);
 		CU_ASSERT(ours != 0 && ours != LENT_SPI);
 		ipsec_free(ips);
@@ -571,12 +571,12 @@ static void test_sad_foreign_spi_comes_again_into_its_resting_slot(void)
 		CU_ASSERT_PTR_NULL(find(ips, LENT_SPI));
 		sa = inbound(ips, LENT_SPI);
 		CU_ASSERT_EQUAL(sad_insert(ips, sa), 0);
-		CU_ASSERT_PTR_EQUAL(sad_lookup_own(ips, LENT_SPI), sa);
+		CU_ASSERT_PTR_EQUAL(sad_lookup_slot(ips, LENT_SPI), sa);
 	}
 	ipsec_worker_quiescent(w);
 	CU_ASSERT_EQUAL(reclaim_poll(ips), 0);
 	/* the end of those before does not take the slot from the one in it */
-	CU_ASSERT_PTR_EQUAL(sad_lookup_own(ips, LENT_SPI), sa);
+	CU_ASSERT_PTR_EQUAL(sad_lookup_slot(ips, LENT_SPI), sa);
 	/* two retired in one grace period give it back once */
 	sad_retire(ips, sa);
 	CU_ASSERT_EQUAL(sad_insert(ips, sa = inbound(ips, LENT_SPI)), 0);
@@ -603,12 +603,12 @@ static void test_sad_foreign_spi_of_ours_that_just_left(void)
 	CU_ASSERT_EQUAL(sad_insert(ips, foreign), -EEXIST);
 	sad_retire(ips, ours);
 	CU_ASSERT_EQUAL(sad_insert(ips, foreign), 0);
-	CU_ASSERT_PTR_EQUAL(sad_lookup_own(ips, spi), foreign);
+	CU_ASSERT_PTR_EQUAL(sad_lookup_slot(ips, spi), foreign);
 	ipsec_worker_quiescent(w);
 	CU_ASSERT_EQUAL(reclaim_poll(ips), 0);
-	CU_ASSERT_PTR_EQUAL(sad_lookup_own(ips, spi), foreign);
+	CU_ASSERT_PTR_EQUAL(sad_lookup_slot(ips, spi), foreign);
 	spi_release(ips, spi); /* nobody's reservation */
-	CU_ASSERT_PTR_EQUAL(sad_lookup_own(ips, spi), foreign);
+	CU_ASSERT_PTR_EQUAL(sad_lookup_slot(ips, spi), foreign);
 	ipsec_worker_free(w);
 	ipsec_free(ips);
 }
@@ -624,7 +624,7 @@ static void test_sad_foreign_spi_leaves_our_generations_alone(void)
 		spi_release(ips, spi);
 		struct sa *sa = inbound(ips, spi_with(generation + rows[i][0], 0));
 		CU_ASSERT_EQUAL(sad_insert(ips, sa), 0);
-		CU_ASSERT_PTR_EQUAL(sad_lookup_own(ips, sa_spi(sa)), sa);
+		CU_ASSERT_PTR_EQUAL(sad_lookup_slot(ips, sa_spi(sa)), sa);
 		sad_retire(ips, sa);
 		CU_ASSERT_EQUAL(reclaim_poll(ips), 0);
 		spi = spi_reserve(ips, WORKER_NONE);
@@ -651,7 +651,7 @@ static void test_sad_foreign_spis_make_room_for_ours(void)
 	CU_ASSERT_EQUAL(reserve_all(ips, SLOTS, &spi), SLOTS - 1);
 	for (uint32_t i = 0; i < SLOTS; i++) {
 		wrong += find(ips, 0x1000 + i) != sas[i];
-		lent += sad_lookup_own(ips, 0x1000 + i) != NULL;
+		lent += sad_lookup_slot(ips, 0x1000 + i) != NULL;
 	}
 	CU_ASSERT_EQUAL(wrong, 0);
 	CU_ASSERT_EQUAL(lent, 0);
@@ -669,10 +669,10 @@ static void test_sad_reserve_takes_free_slots_first(void)
 		CU_ASSERT_EQUAL_FATAL(sad_insert(ips, sas[i] = inbound(ips, 0x300000 + 3 * i)), 0);
 	for (uint32_t i = 0; i < 1024 - ARRAY_LEN(sas); i++) {
 		uint32_t spi = spi_reserve(ips, WORKER_NONE);
-		wrong += !spi || sad_lookup_own(ips, 0x300000 + slot_of(spi)) != NULL;
+		wrong += !spi || sad_lookup_slot(ips, 0x300000 + slot_of(spi)) != NULL;
 	}
 	for (uint32_t i = 0; i < ARRAY_LEN(sas); i++)
-		wrong += sad_lookup_own(ips, sa_spi(sas[i])) != sas[i];
+		wrong += sad_lookup_slot(ips, sa_spi(sas[i])) != sas[i];
 	CU_ASSERT_EQUAL(wrong, 0);
 	CU_ASSERT(spi_reserve(ips, WORKER_NONE) != 0);
 	ipsec_free(ips);
