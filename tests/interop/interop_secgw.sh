@@ -7,6 +7,7 @@
 . "$(dirname "${BASH_SOURCE[0]}")/../lib/secgw.sh"
 
 secgw_py=$(dirname "${BASH_SOURCE[0]}")/secgw.py
+secgw_identify || die "libdpdk-dev is not installed"
 peer=ipsec-secgw-$(echo "$secgw_version" | cut -d . -f 1-2)
 packets=1000 # in each direction of each case
 

@@ -4,11 +4,16 @@
 # installed libraries, kept in $secgw_cache, and run in a namespace of the scenario. Source it after common.sh.
 
 secgw_cache=${SALLYPORT_TEST_CACHE:-/var/cache/sallyport-tests}
-secgw_version=$(dpkg-query -W -f '${source:Version}' libdpdk-dev 2>/dev/null)
-secgw_binary=$secgw_cache/secgw-$secgw_version/ipsec-secgw
 secgw_pages=192 # 2 MB each: what its buffer pools and tables take
 
 # ---- building it ----
+
+# secgw_identify: $secgw_version and $secgw_binary, once libdpdk-dev is installed
+secgw_identify() {
+	secgw_version=$(dpkg-query -W -f '${source:Version}' libdpdk-dev 2>/dev/null)
+	secgw_binary=$secgw_cache/secgw-$secgw_version/ipsec-secgw
+	[ -n "$secgw_version" ]
+}
 
 # source_lists DIR: the machine's apt sources, as sources of source packages; a minimal Debian lists binaries only
 source_lists() {
@@ -77,8 +82,8 @@ secgw_keep() {
 # secgw_build: $secgw_binary is there, or the scenario ends; minutes the first time, nothing afterwards
 secgw_build() {
 	local dir=$work/secgw-build step
+	secgw_identify || die "libdpdk-dev is not installed"
 	[ ! -x "$secgw_binary" ] || return 0
-	[ -n "$secgw_version" ] || die "libdpdk-dev is not installed"
 	mkdir -p "$dir"
 	for step in fetch compile keep; do
 		(secgw_"$step" "$dir") >"$work/secgw-$step.log" 2>&1 ||
