@@ -38,12 +38,11 @@ static_assert(IPSEC_BURST == 64, "a bit for every operation");
  * level, as the first one has no room for all of a burst. */
 static inline void key_prefetch(const struct ipsec_worker *w, const struct sa *sa, uint32_t bytes)
 {
-	const uint32_t always = CRYPTO_ROUND_LINES + 1;
 	uint32_t lines = crypto_lines_needed(bytes, w->key_lines_early);
 
-	for (uint32_t line = 0; line < always; line++)
-		rte_prefetch1(sa->key + w->key_lines[line]);
-	for (uint32_t line = always; line < lines; line++)
+	for (uint32_t line = 0; line < CRYPTO_ROUND_LINES; line++)
+		rte_prefetch1(sa->key + line * RTE_CACHE_LINE_SIZE);
+	for (uint32_t line = CRYPTO_ROUND_LINES; line < lines; line++)
 		rte_prefetch1(sa->key + w->key_lines[line]);
 }
 

@@ -52,21 +52,45 @@ static void *manager_create(void)
 	return NULL;
 }
 
-/* Round keys are at the start, and with jobs the job. The hash powers that a short packet needs (1 to 8) follow them at
- * once, but where the 48-power form for VAES is in use they are at the very end. */
+/* Round keys are at the start, and with jobs the job. Where the hash powers are differs with what the library uses of
+ * the CPU; the first power, which the last block of a packet needs, is always behind the others. */
+struct key_form {
+	uint32_t least; /* IMB_ARCH */
+	uint64_t features;
+	uint16_t first_line; /* of powers, the one with the first power */
+	uint16_t count;
+	uint16_t more; /* lines behind that, which long packets need, too */
+};
+
+static const struct key_form key_forms[] = {
+	/* 48 powers */
+	{ IMB_ARCH_AVX512, IMB_FEATURE_VAES | IMB_FEATURE_VPCLMULQDQ, (sizeof(struct gcm_key_data) - 1) & ~63u, 13, 0 },
+	/* eight */
+	{ IMB_ARCH_AVX2, 0, 320, 3, 0 },
+	/* eight, and of each what Karatsuba's method adds */
+	{ IMB_ARCH_NONE, 0, 320, 3, 2 },
+};
+
+static const struct key_form *key_form_of(const IMB_MGR *mgr)
+{
+	const struct key_form *f = key_forms;
+
+	while (mgr->used_arch < f->least || (mgr->features & f->features) != f->features)
+		f++;
+	return f;
+}
+
 static size_t key_lines(const void *manager, uint16_t *ret_offsets)
 {
-	const IMB_MGR *mgr = ((const struct imb_manager *)manager)->mgr;
-	const uint64_t vaes = IMB_FEATURE_VAES | IMB_FEATURE_VPCLMULQDQ;
-	bool powers_last = mgr->used_arch == IMB_ARCH_AVX512 && (mgr->features & vaes) == vaes;
-	uint16_t end = (uint16_t)(sizeof(struct gcm_key_data) - 1) & ~63u;
+	const struct key_form *form = key_form_of(((const struct imb_manager *)manager)->mgr);
 	size_t n = 0;
 
 	for (uint16_t line = 0; line < CRYPTO_ROUND_LINES; line++)
 		ret_offsets[n++] = line * 64;
-	/* of other forms no packet needs more */
-	for (uint16_t line = 0; n < (powers_last ? CRYPTO_LINES : CRYPTO_LINES_EARLY); line++)
-		ret_offsets[n++] = powers_last ? end - line * 64 : 256 + line * 64;
+	for (uint16_t line = 0; line < form->count; line++)
+		ret_offsets[n++] = form->first_line - line * 64;
+	for (uint16_t line = 1; line <= form->more; line++)
+		ret_offsets[n++] = form->first_line + line * 64;
 	return n;
 }
 

@@ -62,8 +62,8 @@ struct crypto_suite {
 struct crypto_engine {
 	void *(*manager_create)(void); /* per thread; NULL on failure */
 	void (*manager_free)(void *manager);
-	/* Offsets of the context's lines that a packet needs, for prefetching: CRYPTO_ROUND_LINES for every one, then
-	 * one for each CRYPTO_LINE_TEXT bytes of it; at most CRYPTO_LINES. */
+	/* Offsets of the context's lines that a packet needs, for prefetching: the first CRYPTO_ROUND_LINES for every
+	 * one, then as many as crypto_lines_needed says; at most CRYPTO_LINES. */
 	size_t (*key_lines)(const void *manager, uint16_t *ret_offsets);
 	/* The suite of a combination that sa_spec_check lets pass (NULL, integ: AH); NULL when the engine lacks it.
 	 * Static. */
@@ -80,10 +80,11 @@ struct crypto_engine {
 	8 /* of them the bursts ask for; the rest, of long packets, the engine, as it comes nearer                     \
 	   */
 
-/* How many of a key's lines so many bytes need. */
+/* How many of a key's lines so many bytes in clear need. A hash power for each block, and in its line the first one has
+ * room for two more; padding and trailer are a block at most. */
 static inline uint32_t crypto_lines_needed(uint32_t bytes, uint32_t most)
 {
-	uint32_t lines = CRYPTO_ROUND_LINES + 1 + bytes / CRYPTO_LINE_TEXT;
+	uint32_t lines = CRYPTO_ROUND_LINES + 1 + (bytes + CRYPTO_LINE_TEXT / 2) / CRYPTO_LINE_TEXT;
 
 	return lines < most ? lines : most;
 }

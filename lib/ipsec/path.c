@@ -6,9 +6,7 @@
 #include <rte_udp.h>
 
 #include "ipsec_priv.h"
-#include "sa_priv.h"
-
-#define ECN_MASK 3
+#include "usual_priv.h"
 
 /* Ones' complement sum of the header's words, folded; the burst adds what differs per packet. */
 static uint16_t header_sum(const struct rte_ipv4_hdr *ip)
@@ -160,6 +158,7 @@ void sa_way_take(struct sa *sa)
 		.df_set = (uint8_t)(rte_be_to_cpu_16(p->df_set_be) >> 8),
 	};
 	memcpy(sa->way.tail, p->template_bytes + offsetof(struct rte_ipv4_hdr, time_to_live), sizeof(sa->way.tail));
+	sa->usual_most = sa->traits & SA_USUAL ? usual_most_in(sa->way.mtu) : 0;
 }
 
 void sa_path_publish(struct ipsec *ips, struct sa *sa, struct path *path)

@@ -41,6 +41,16 @@ void sa_limits_build(struct sa *sa, const struct sa_spec *spec)
 	sa->bytes_alert = sooner(sa->lifetime.soft_bytes, sa->lifetime.hard_bytes);
 }
 
+void sa_limits_look_ahead(struct sa *sa)
+{
+	uint64_t packets = count_read(&sa->packets), bytes = count_read(&sa->bytes);
+	uint64_t packets_left = sa->packets_alert > packets ? sa->packets_alert - packets : 0;
+	uint64_t bytes_left = sa->bytes_alert > bytes ? sa->bytes_alert - bytes : 0;
+
+	/* no packet is larger */
+	sa->packets_free = packets + sooner(packets_left, bytes_left / UINT16_MAX);
+}
+
 /* A locked instruction only when the flag is new. */
 static bool flag_raise(struct sa *sa, uint32_t flags)
 {

@@ -124,19 +124,21 @@ struct sa {
 	uint8_t pad_mask;      /* padding granularity - 1 */
 	uint8_t protocol;      /* enum security_protocol */
 
-	/* Line 1. W: owner worker, but for the limits and at first the way: control before publication. R: control
-	 * (relaxed) */
+	/* Line 1. W: owner worker, but at first the way: control before publication. R: control (relaxed) */
 	_Atomic uint64_t packets __rte_cache_aligned;
 	_Atomic uint64_t bytes;
-	uint64_t packets_alert, bytes_alert; /* the next limit is at this many */
+	_Atomic uint64_t sequence; /* outbound: last used */
+	uint64_t packets_free;     /* up to this many packets, of whatever size, no limit is reached */
 	union {
 		struct replay replay; /* inbound */
 		struct sa_way way;    /* outbound, of its path; see SA_NEW_PATH */
 	};
-	_Atomic uint64_t sequence; /* outbound: last used */
+	uint16_t usual_most; /* outbound: bytes of the largest packet that may go the short way; 0: none may */
 
-	/* Line 2 and on. R: owner worker; W: control before publication, but for path: control, at any time */
-	_Atomic(struct path *) path; /* outbound */
+	/* Line 2 and on. R: owner worker; W: control before publication, but for path: control, at any time, and for
+	 * the limits: the owner */
+	_Atomic(struct path *) path;         /* outbound */
+	uint64_t packets_alert, bytes_alert; /* the next limit is at this many */
 	/* IPv4: local_count, then remote_count: with one of each they share the line */
 	uint8_t local_count, remote_count;
 	struct sa_selector selectors[2 * SELECTORS_MAX];
@@ -268,6 +270,9 @@ void sa_flag(struct sa *sa, uint32_t flags);
 /* Owner worker, when a limit is reached: raises flags and sets the next alert. DROP_NONE when a packet of this many
  * bytes may still pass. */
 enum drop_reason sa_limit(struct sa *sa, uint64_t bytes);
+
+/* Owner worker, when sa.packets_free is used up: sets it anew. */
+void sa_limits_look_ahead(struct sa *sa);
 
 /* Owner worker: one more packet of this many bytes reaches no limit. */
 static inline bool sa_within_limits(const struct sa *sa, uint64_t bytes)

@@ -75,15 +75,19 @@ static inline void usual_run_close(struct usual_run *run)
 	run->packets = run->bytes = run->newest = 0;
 }
 
-/* No limit is reached by so many packets of any size. */
-static inline bool usual_within_limits(const struct sa *sa, uint64_t packets)
+/* No limit of packets or bytes is reached by so many packets of any size. */
+static inline bool usual_within_limits(struct sa *sa, uint64_t packets)
 {
-	/* numbers, so that one branch does for all */
-	uint32_t packets_left = count_read(&sa->packets) + packets <= sa->packets_alert;
-	uint32_t bytes_left = count_read(&sa->bytes) + packets * UINT16_MAX <= sa->bytes_alert;
-	uint32_t time_left = !(atomic_load_explicit(&sa->flags, memory_order_relaxed) & SA_OVER);
+	if (likely(count_read(&sa->packets) + packets <= sa->packets_free))
+		return true;
+	sa_limits_look_ahead(sa);
+	return count_read(&sa->packets) + packets <= sa->packets_free;
+}
 
-	return packets_left & bytes_left & time_left;
+/* Its time is over, by what control or a packet said. */
+static inline bool usual_is_over(const struct sa *sa)
+{
+	return atomic_load_explicit(&sa->flags, memory_order_relaxed) & SA_OVER;
 }
 
 /* esp_wire: SPI and sequence number as they are sent, which is the AAD (RFC 4106 5). */
@@ -151,7 +155,7 @@ static inline bool usual_prepare_in(struct ipsec_worker *w, struct rte_mbuf *m, 
 static inline void usual_run_finish(struct usual_run *run, struct sa *sa, uint32_t rest)
 {
 	run->sa = sa;
-	run->usual = sa->traits & SA_USUAL && usual_within_limits(sa, rest);
+	run->usual = sa->traits & SA_USUAL && !usual_is_over(sa) && usual_within_limits(sa, rest);
 	run->windowless = !sa->replay.window;
 }
 
@@ -211,7 +215,7 @@ static inline void usual_run_out(struct usual_run *run, struct sa *sa, uint32_t 
 	if (unlikely(atomic_load_explicit(&sa->flags, memory_order_relaxed) & SA_NEW_PATH))
 		sa_way_take(sa);
 	run->sa = sa;
-	run->usual = sa->traits & SA_USUAL && way->mtu && usual_within_limits(sa, rest);
+	run->usual = sa->usual_most && !usual_is_over(sa) && usual_within_limits(sa, rest);
 	memcpy(&second, way->tail, sizeof(second));
 	second = rte_le_to_cpu_64(second);
 	run->sum = second >> 16 & UINT16_MAX;
@@ -246,17 +250,24 @@ static inline void usual_trailer_write(uint8_t *at, uint32_t pad)
 	memcpy(at, usual_trailer(pad), sizeof(uint64_t));
 }
 
+/* What fits into so many bytes with all that goes around it. */
+static inline uint16_t usual_most_in(uint16_t mtu)
+{
+	const uint32_t around = USUAL_HEAD_BYTES + USUAL_ICV_BYTES;
+
+	if (mtu < around + USUAL_TEXT_MIN)
+		return 0;
+	return (uint16_t)(((mtu - around) & ~(uint32_t)USUAL_PAD_MASK) - ESP_TRAILER_BYTES);
+}
+
 /* Worker: bytes of the largest plain packet that may go into the SA as it is; 0: none may. */
 static inline uint32_t usual_bytes_most(const struct sa *sa, uint8_t worker)
 {
 	/* relaxed: who finds itself here put it there */
-	bool mine = atomic_load_explicit(&sa->owner, memory_order_relaxed) == worker;
-	bool changed = atomic_load_explicit(&sa->flags, memory_order_relaxed) & SA_NEW_PATH;
-	const uint32_t around = USUAL_HEAD_BYTES + USUAL_ICV_BYTES;
+	uint32_t others = atomic_load_explicit(&sa->owner, memory_order_relaxed) ^ worker;
+	uint32_t changed = atomic_load_explicit(&sa->flags, memory_order_relaxed) & SA_NEW_PATH;
 
-	if (unlikely(!mine || changed || !(sa->traits & SA_USUAL) || sa->way.mtu < around + USUAL_TEXT_MIN))
-		return 0;
-	return ((sa->way.mtu - around) & ~(uint32_t)USUAL_PAD_MASK) - ESP_TRAILER_BYTES;
+	return likely(!(others | changed)) ? sa->usual_most : 0;
 }
 
 /* Worker: a plain packet that is not too large is what the SA is for. */

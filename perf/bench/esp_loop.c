@@ -30,7 +30,11 @@ enum {
 	AHEAD = IP4 + ESP + IV,
 	WARM_UP_MS = 300
 };
-enum { KEY_LINES = 6, TRAILER = 2 }; /* lines a short packet reads of gcm_key_data: round keys, first hash powers */
+enum {
+	ROUND_LINES = 3,
+	POWER_LINES = 3,
+	TRAILER = 2
+}; /* of gcm_key_data a short packet reads: round keys, hash powers */
 
 struct sa {
 	struct gcm_key_data key __rte_aligned(64);
@@ -57,6 +61,7 @@ struct loop {
 	struct sa **order; /* as the capture visits them; in memory they lie shuffled */
 	uint32_t sa_count, next;
 	uint64_t packets, bytes, bad;
+	uint32_t first_power; /* offset of its line in gcm_key_data; the next powers are in front of it */
 	uint16_t rx, tx;
 	void (*burst)(struct loop *l, struct rte_mbuf **m, struct work *w, uint16_t n);
 };
@@ -69,10 +74,23 @@ struct options {
 
 /* ---- what both directions do ---- */
 
-static void prefetch_sa(const struct sa *sa)
+/* ipsec-mb keeps eight hash powers, or 48 for VAES. */
+static uint32_t first_power(const IMB_MGR *mgr)
 {
-	for (unsigned line = 0; line < KEY_LINES; line++)
-		rte_prefetch0((const char *)&sa->key + RTE_CACHE_LINE_SIZE * line);
+	const uint64_t vaes = IMB_FEATURE_VAES | IMB_FEATURE_VPCLMULQDQ;
+	bool many = mgr->used_arch == IMB_ARCH_AVX512 && (mgr->features & vaes) == vaes;
+
+	return many ? sizeof(struct gcm_key_data) - RTE_CACHE_LINE_SIZE : 320;
+}
+
+static void prefetch_sa(const struct loop *l, const struct sa *sa)
+{
+	const char *key = (const char *)&sa->key;
+
+	for (unsigned line = 0; line < ROUND_LINES; line++)
+		rte_prefetch0(key + RTE_CACHE_LINE_SIZE * line);
+	for (unsigned line = 0; line < POWER_LINES; line++)
+		rte_prefetch0(key + l->first_power - RTE_CACHE_LINE_SIZE * line);
 	rte_prefetch0(&sa->outer);
 }
 
@@ -82,7 +100,7 @@ static void choose_sas(struct loop *l, struct work *w, uint16_t n)
 	for (uint16_t i = 0; i < n; i++) {
 		w[i].sa = l->order[l->next];
 		l->next = l->next + 1 == l->sa_count ? 0 : l->next + 1;
-		prefetch_sa(w[i].sa);
+		prefetch_sa(l, w[i].sa);
 	}
 }
 
@@ -327,6 +345,7 @@ int main(int argc, char **argv)
 	if (!l.sa_count || !l.mgr)
 		usage();
 	init_mb_mgr_auto(l.mgr, NULL);
+	l.first_power = first_power(l.mgr);
 	sas_create(&l);
 	ports_start((uint32_t)strtoul(args[3], NULL, 0));
 	run(&l, WARM_UP_MS / 1000.0);
