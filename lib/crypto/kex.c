@@ -72,15 +72,27 @@ static bool group_set(EVP_PKEY_CTX *ctx, const struct kex_group *group)
 	return !group->name || EVP_PKEY_CTX_set_group_name(ctx, group->name) == 1;
 }
 
-static EVP_PKEY *pkey_generate(const struct kex_group *group)
+/* Private MODP keys get OpenSSL's length for safe primes: twice the strength, 225 bits with 2048. */
+static EVP_PKEY_CTX *generator_create(const struct kex_group *group)
 {
-	EVP_PKEY *pkey = NULL;
 	EVP_PKEY_CTX *ctx = group->prime ? prime_context(group) : EVP_PKEY_CTX_new_from_name(NULL, group->type, NULL);
 
-	/* private MODP keys get OpenSSL's length for safe primes: twice the strength, 225 bits with 2048 */
-	if (ctx && EVP_PKEY_keygen_init(ctx) == 1 && group_set(ctx, group) && EVP_PKEY_generate(ctx, &pkey) != 1)
-		pkey = NULL;
-	EVP_PKEY_CTX_free(ctx);
+	if (!ctx || EVP_PKEY_keygen_init(ctx) != 1 || !group_set(ctx, group)) {
+		EVP_PKEY_CTX_free(ctx);
+		return NULL;
+	}
+	return ctx;
+}
+
+static EVP_PKEY *pkey_generate(const struct kex_group *group)
+{
+	struct kex_kept *kept = kex_kept_of(group);
+	EVP_PKEY *pkey = NULL;
+
+	if (kept && !kept->generator)
+		kept->generator = generator_create(group);
+	if (!kept || !kept->generator || EVP_PKEY_generate(kept->generator, &pkey) != 1)
+		return NULL;
 	return pkey;
 }
 
@@ -118,26 +130,40 @@ int kex_generate(const struct alg *group, struct kex_key **ret_key, uint8_t *ret
 	return 0;
 }
 
-/* The peer's value as a key in our key's group, checked; NULL when it is refused. */
+/* A key to put the values of peers into, which has the domain parameters only. */
+static EVP_PKEY *peer_create(const struct kex_key *key)
+{
+	EVP_PKEY *peer = EVP_PKEY_new();
+
+	if (peer && EVP_PKEY_copy_parameters(peer, key->pkey) != 1) {
+		EVP_PKEY_free(peer);
+		return NULL;
+	}
+	return peer;
+}
+
+/* The peer's value as a key in our key's group, checked, until the next one; NULL when it is refused. */
 static EVP_PKEY *peer_import(const struct kex_key *key, struct bytes peer_public)
 {
+	struct kex_kept *kept = kex_kept_of(key->group);
 	uint8_t encoded[ENCODED_MAX];
 	struct writer w = writer_init(encoded, sizeof(encoded));
 
-	if (peer_public.len != key->alg->key_bytes)
+	if (!kept || peer_public.len != key->alg->key_bytes)
 		return NULL;
 	if (key->group->peer_valid && !key->group->peer_valid(key->pkey, peer_public))
 		return NULL;
 	if (key->group->has_format_byte)
 		writer_u8(&w, EC_UNCOMPRESSED);
 	writer_bytes(&w, peer_public);
-	EVP_PKEY *peer = w.failed ? NULL : EVP_PKEY_new();
-	if (peer && (EVP_PKEY_copy_parameters(peer, key->pkey) != 1 ||
-			    EVP_PKEY_set1_encoded_public_key(peer, encoded, w.len) != 1)) {
-		EVP_PKEY_free(peer);
-		peer = NULL;
+	if (!kept->peer)
+		kept->peer = peer_create(key);
+	if (!kept->peer || w.failed || EVP_PKEY_set1_encoded_public_key(kept->peer, encoded, w.len) != 1) {
+		/* a value that is refused may be in it, as a whole or in part */
+		EVP_PKEY_free(kept->peer);
+		kept->peer = NULL;
 	}
-	return peer;
+	return kept->peer;
 }
 
 static bool is_zero(const struct secret *s)
@@ -174,7 +200,6 @@ int kex_derive(const struct kex_key *key, struct bytes peer_public, struct secre
 
 	if (!err)
 		err = pkey_derive(key, peer, ret_shared);
-	EVP_PKEY_free(peer);
 	if (err) {
 		secret_done(ret_shared);
 		ERR_clear_error();

@@ -29,6 +29,16 @@ struct kex_key {
 	const struct alg *alg;
 };
 
+/* Made at the first use and used again, for one key at a time: fetching, naming and copying a P-256 group costs more
+ * than a key in it. The documentation of EVP_PKEY_keygen allows for that. */
+struct kex_kept {
+	EVP_PKEY_CTX *generator; /* of keys in the group */
+	EVP_PKEY *peer;          /* the value of the last peer */
+};
+
+/* This thread's, zeroed at first, gone with the thread; NULL without memory. */
+struct kex_kept *kex_kept_of(const struct kex_group *group);
+
 /* NULL for a row that is no key exchange of ours. */
 const struct kex_group *kex_group_lookup(const struct alg *alg);
 

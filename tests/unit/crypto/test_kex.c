@@ -233,6 +233,34 @@ static void test_kex_job_may_run_again(void)
 	crypto_job_free(peer);
 }
 
+/* A thread puts the values of all peers into one key: nothing of one must get into the secret with another. */
+static void check_peers_apart(const struct alg *group)
+{
+	struct crypto_job *first = generated(group), *second = generated(group), *mine = generated(group);
+	static const uint8_t zero[KE_PUBLIC_MAX];
+
+	CU_ASSERT_EQUAL(derive(mine, first->public_value, first->public_len), 0);
+	CU_ASSERT_EQUAL(derive(first, mine->public_value, mine->public_len), 0);
+	CU_ASSERT(bytes_equal(secret_view(&mine->shared), secret_view(&first->shared)));
+	CU_ASSERT_EQUAL(derive(mine, zero, mine->public_len), -EINVAL);
+	CU_ASSERT_EQUAL(derive(mine, second->public_value, second->public_len), 0);
+	CU_ASSERT_EQUAL(derive(second, mine->public_value, mine->public_len), 0);
+	CU_ASSERT(bytes_equal(secret_view(&mine->shared), secret_view(&second->shared)));
+	CU_ASSERT_FALSE(bytes_equal(secret_view(&first->shared), secret_view(&second->shared)));
+	crypto_job_free(first);
+	crypto_job_free(second);
+	crypto_job_free(mine);
+}
+
+static void test_kex_keeps_peers_apart(void)
+{
+	static const uint16_t ids[] = { KE_MODP_1024, KE_MODP_2048, KE_ECP_256, KE_ECP_521, KE_BRAINPOOL_256,
+		KE_CURVE25519, KE_CURVE448 };
+
+	for (size_t i = 0; i < ARRAY_LEN(ids); i++)
+		check_peers_apart(group_row(ids[i]));
+}
+
 static void test_kex_import_refuses_values_that_are_no_pair(void)
 {
 	const struct alg *x25519 = group_row(KE_CURVE25519), *ecp = group_row(KE_ECP_256);
@@ -295,6 +323,7 @@ int main(int argc, char **argv)
 		TEST(test_kex_refuses_rows_that_are_no_group),
 		TEST(test_kex_derive_without_key_is_refused),
 		TEST(test_kex_job_may_run_again),
+		TEST(test_kex_keeps_peers_apart),
 		TEST(test_kex_import_refuses_values_that_are_no_pair),
 		TEST(test_kex_jobs_run_on_several_threads),
 	};
