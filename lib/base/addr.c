@@ -134,12 +134,12 @@ bool endpoint_equal(const struct endpoint *a, const struct endpoint *b)
 void prefix_range(const struct prefix *p, struct addr *ret_low, struct addr *ret_high)
 {
 	struct addr low = p->addr, high = p->addr;
-	size_t bits = addr_len(&p->addr) * 8;
+	size_t len = addr_len(&p->addr);
 
-	for (size_t bit = p->len; bit < bits; bit++) {
-		uint8_t mask = (uint8_t)(0x80 >> (bit % 8));
-		low.bytes[bit / 8] &= (uint8_t)~mask;
-		high.bytes[bit / 8] |= mask;
+	for (size_t i = p->len / 8; i < len; i++) {
+		uint8_t mask = (uint8_t)(0xff >> (i == p->len / 8 ? p->len % 8 : 0));
+		low.bytes[i] &= (uint8_t)~mask;
+		high.bytes[i] |= mask;
 	}
 	*ret_low = low;
 	*ret_high = high;

@@ -172,14 +172,14 @@ int selector_parse(const char *text, struct selector *ret_selector)
 static int range_prefix_len(const struct addr *low, const struct addr *high)
 {
 	struct prefix p = { .addr = *low };
+	struct addr first, last;
+	size_t bits = addr_len(low) * 8;
 
-	for (p.len = 0; p.len <= addr_len(low) * 8; p.len++) {
-		struct addr l, h;
-		prefix_range(&p, &l, &h);
-		if (addr_equal(&l, low) && addr_equal(&h, high))
-			return p.len;
-	}
-	return -1;
+	/* the bits that both ends have in common */
+	while (p.len < bits && !((low->bytes[p.len / 8] ^ high->bytes[p.len / 8]) & 0x80 >> p.len % 8))
+		p.len++;
+	prefix_range(&p, &first, &last);
+	return addr_equal(&first, low) && addr_equal(&last, high) ? p.len : -1;
 }
 
 static void format_addresses(const struct selector *s, char *text)
@@ -188,13 +188,12 @@ static void format_addresses(const struct selector *s, char *text)
 	int len = range_prefix_len(&s->low, &s->high);
 
 	addr_format(&s->low, low);
-	addr_format(&s->high, high);
 	if (len >= 0 && (size_t)len == addr_len(&s->low) * 8)
 		snprintf(text, SELECTOR_TEXT_MAX, "%s", low);
 	else if (len >= 0)
 		snprintf(text, SELECTOR_TEXT_MAX, "%s/%d", low, len);
 	else
-		snprintf(text, SELECTOR_TEXT_MAX, "%s-%s", low, high);
+		snprintf(text, SELECTOR_TEXT_MAX, "%s-%s", low, addr_format(&s->high, high));
 }
 
 /* NULL: a number only. "icmp" beside IPv6 addresses would be read as ICMPv6. */
