@@ -361,6 +361,8 @@ uint64_t random_below(struct ike_engine *e, uint64_t limit)
 {
 	uint32_t random;
 
+	if (!limit)
+		return 0;
 	e->host.random(e->host.context, &random, sizeof(random));
 	return (uint64_t)((double)limit * ((double)random / ((double)UINT32_MAX + 1)));
 }

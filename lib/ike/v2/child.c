@@ -49,7 +49,8 @@ void child_offer(const struct ike_sa *sa, uint8_t exchange, uint32_t index, uint
 /* Rekeying begins somewhere between 75 and 85 % of a limit: counted limits end on both sides at once otherwise. */
 static void fill_lifetime(struct ike_engine *e, const struct child_profile *p, struct sa_lifetime *ret)
 {
-	uint64_t percent = 75 + random_below(e, 10);
+	bool counted = p->lifetime_bytes || p->lifetime_packets;
+	uint64_t percent = 75 + random_below(e, counted ? 10 : 0);
 
 	ret->hard_bytes = p->lifetime_bytes;
 	ret->soft_bytes = p->lifetime_bytes / 100 * percent;
