@@ -72,7 +72,7 @@ Profile = namedtuple("Profile", "rounds seconds parts ike_sas")  # ike_sas: none
 PROFILES = {
     "smoke": Profile(1, 0.2, (base,), ()),
     "core": Profile(5, 1.0, (core,), ()),
-    "quick": Profile(7, 1.0, (sizes, mark_sas, mark_tables), (1000, 10000)),
+    "quick": Profile(5, 1.0, (sizes, mark_sas, mark_tables), (1000, 10000)),
     "full": Profile(5, 1.0, (sizes, mark_sas, mark_tables, crypto_burst, algorithms, more_sas, more_tables),
                     (1000, 10000, 100000)),
 }
