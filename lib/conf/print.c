@@ -36,8 +36,8 @@ static const char secrets_intro[] =
 	"\n# The secrets file\n"
 	"\n"
 	"Named by `secrets_file`, read at start and by a reload, refused unless only its owner can read it "
-	"(mode 0600 or 0400). `{}` when\n"
-	"there is nothing to keep secret.\n";
+	"(mode 0600 or 0400), who is root\n"
+	"or the user that reads it. `{}` when there is nothing to keep secret.\n";
 
 /* What is refused by name is no value. */
 static void print_words(FILE *f, const struct word *words)

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* The secrets file: reading it only when nobody else can, its pre-shared keys and manual keys, and the choice of the
- * key for a pair of identities. Texts of secrets are wiped; libyaml's own scratch buffers are as far as we can reach
- * them. */
+/* The secrets file: reading it only when nobody else can read or change it, its pre-shared keys and manual keys, and
+ * the choice of the key for a pair of identities. Texts of secrets are wiped; libyaml's own scratch buffers are as far
+ * as we can reach them. */
 #include "conf_priv.h"
 
 #include <ctype.h>
@@ -34,6 +34,9 @@ static bool file_acceptable(struct load *l, const struct stat *st, bool private)
 	else if (private && (st->st_mode & 077))
 		fault_code(l, -EACCES, whole, "others can read or write this file of secrets (mode %04o); chmod 600 it",
 			(unsigned)st->st_mode & 07777);
+	else if (private && st->st_uid != geteuid() && st->st_uid != 0)
+		fault_code(l, -EACCES, whole, "this file of secrets belongs to another user (uid %u); chown it to root",
+			(unsigned)st->st_uid);
 	else if (st->st_size > (off_t)DOCUMENT_BYTES_MAX)
 		fault(l, whole, "larger than %u bytes", DOCUMENT_BYTES_MAX);
 	else

@@ -470,6 +470,20 @@ static void test_file_secrets_that_others_can_read(void)
 	}
 }
 
+static void test_file_secrets_of_another_user(void)
+{
+	char text[1024], expected[1024], path[128];
+
+	write_file("small.yaml", small_yaml, 0644);
+	write_file("s.yaml", any_secrets, 0600);
+	CU_ASSERT_EQUAL_FATAL(chown(file_path("s.yaml", path), 4321, 4321), 0);
+	CU_ASSERT_EQUAL(load_small(text, sizeof(text)), -EACCES);
+	snprintf(expected, sizeof(expected),
+		"%s: secrets_file: this file of secrets belongs to another user (uid 4321); chown it to root", path);
+	CU_ASSERT_STRING_EQUAL(text, expected);
+	CU_ASSERT_EQUAL(chown(path, geteuid(), getegid()), 0);
+}
+
 static void test_file_secrets_missing(void)
 {
 	char text[1024], expected[1024], path[128];
@@ -601,6 +615,7 @@ int main(int argc, char **argv)
 		TEST(test_load_aliases_share_values),
 		TEST(test_file_secrets_are_found_beside_it),
 		TEST(test_file_secrets_that_others_can_read),
+		TEST(test_file_secrets_of_another_user),
 		TEST(test_file_secrets_missing),
 		TEST(test_file_secrets_are_a_folder),
 		TEST(test_file_missing),
