@@ -32,16 +32,35 @@ static void moving_close(void)
 	rig_close();
 }
 
+/* Behind the IP header: all of one flow, since only within a flow an order is kept; the number is in the datagram. */
+#define DATAGRAM_BYTES 40
+#define NUMBER_AT      8
+
+static const uint8_t *datagram(uint16_t n)
+{
+	static uint8_t bytes[DATAGRAM_BYTES];
+
+	store_be16(bytes, 1000);
+	store_be16(bytes + 2, 2000);
+	store_be16(bytes + 4, sizeof(bytes));
+	store_be16(bytes + NUMBER_AT, n);
+	return bytes;
+}
+
 static void clear_send(uint16_t n)
 {
-	const struct probe clear = { .src = LAN_HOST, .dst = FAR_HOST, .sport = n };
+	const struct probe clear = {
+		.src = LAN_HOST, .dst = FAR_HOST, .payload = datagram(n), .payload_bytes = DATAGRAM_BYTES
+	};
 
 	rig_send(LAN, &clear);
 }
 
 static void sealed_send(uint16_t n)
 {
-	const struct probe inner = { .src = FAR_HOST, .dst = LAN_HOST, .sport = n };
+	const struct probe inner = {
+		.src = FAR_HOST, .dst = LAN_HOST, .payload = datagram(n), .payload_bytes = DATAGRAM_BYTES
+	};
 	uint8_t payload[68] = { 0 };
 	const struct probe outer = { .src = WAN_PEER,
 		.dst = WAN_OWN,
@@ -68,14 +87,14 @@ static void one_send(bool outbound, uint16_t n)
 	(outbound ? clear_send : sealed_send)(n);
 }
 
-/* What left a port since, whose ports of UDP stand at `offset` of the IP packet: counts on from *next. */
+/* What left a port since, whose datagrams stand at `offset` of the IP packet: counts on from *next. */
 static bool in_order(uint16_t port, uint16_t offset, uint16_t *next)
 {
 	bool good = true;
 	struct rte_mbuf *m;
 
 	while ((m = rig_receive(port))) {
-		good &= load_be16((const uint8_t *)frame_ip(m) + offset) == (*next)++;
+		good &= load_be16((const uint8_t *)frame_ip(m) + offset + NUMBER_AT) == (*next)++;
 		rte_pktmbuf_free(m);
 	}
 	return good;
