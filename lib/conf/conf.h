@@ -81,7 +81,8 @@ struct config_interface {
 };
 
 /* An address of ours beside those of interfaces. */
-#define CONFIG_ADDRESSES_MAX 64
+#define CONFIG_INTERFACES_MAX 32 /* what the packet path has room for */
+#define CONFIG_ADDRESSES_MAX  64
 
 struct config_address {
 	struct addr addr;

@@ -2,6 +2,7 @@
 /* Start, turn of the loop and stop of the control core: the order of things and nothing else. */
 #include "control.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <signal.h>
 #include <stdio.h>
@@ -167,10 +168,7 @@ static bool has_addresses(const struct config *config, const struct prefix *subn
 
 static int fill_ports(const struct config *config, struct datapath_config *dc, char *ret_reason, size_t reason_capacity)
 {
-	if (config->interface_count > DATAPATH_PORTS_MAX) {
-		snprintf(ret_reason, reason_capacity, "more than %u interfaces", DATAPATH_PORTS_MAX);
-		return -EINVAL;
-	}
+	static_assert(CONFIG_INTERFACES_MAX <= DATAPATH_PORTS_MAX, "room for all interfaces");
 	for (size_t i = 0; i < config->interface_count; i++) {
 		const struct config_interface *from = &config->interfaces[i];
 		struct datapath_port_config *to = &dc->ports[dc->port_count++];

@@ -143,7 +143,7 @@ void neighbour_confirm(
 	n->proven |= state == NEIGHBOUR_REACHABLE;
 	t->unproven_count += is_unproven(n);
 	n->probes = 0;
-	n->confirmed_ns = n->used_ns = now_ns;
+	n->used_ns = now_ns;
 	marks_set(t, index);
 	/* one word: a reader sees the old MAC or the new one, never half of each */
 	atomic_store_explicit(&t->words[index], word | NEIGHBOUR_WORD_VALID, memory_order_relaxed);

@@ -41,10 +41,9 @@ struct neighbour {
 	bool proven; /* answered a question of ours since it was last lost */
 	uint8_t held_count;
 	uint8_t mac[6];
-	uint32_t pins;         /* paths and route tables that hold the index: with any the entry is not freed */
-	uint64_t next_ns;      /* when it wants attention; UINT64_MAX: never */
-	uint64_t confirmed_ns; /* last proof that the MAC is right */
-	uint64_t used_ns;      /* when a worker was last seen to use it */
+	uint32_t pins;    /* paths and route tables that hold the index: with any the entry is not freed */
+	uint64_t next_ns; /* when it wants attention; UINT64_MAX: never */
+	uint64_t used_ns; /* when a worker was last seen to use it */
 	struct rte_mbuf *held[NEIGHBOUR_HELD_MAX];
 };
 

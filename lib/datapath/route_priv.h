@@ -33,10 +33,9 @@ static inline bool route_leads(const struct route *r)
 	return r->kind == ROUTE_CONNECTED || r->kind == ROUTE_VIA;
 }
 
-#define ROUTE_ROOT_BITS   16
-#define ROUTE_GROUP_SIZE  256
-#define ROUTE_IS_GROUP    0x80000000u
-#define ROUTE_ENTRIES_MAX 0x7fffffffu
+#define ROUTE_ROOT_BITS  16
+#define ROUTE_GROUP_SIZE 256
+#define ROUTE_IS_GROUP   0x80000000u
 
 /* A 16-8-8 trie instead of rte_lpm or rte_fib: their 24-bit first level costs 32 to 64 MB in every snapshot, twice
  * while one replaces another, which does not fit a --no-huge start of 512 MB. Here the first level is 256 KB (it stays

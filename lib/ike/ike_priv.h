@@ -366,7 +366,6 @@ struct phase1_list {
 	struct link by_hash;                   /* while they are gathered */
 };
 
-/* The run-time half of a tunnel profile. Where a profile serves many, each peer has one as well (struct peer). */
 /* A tunnel under one of its peer's addresses. */
 struct tunnel_place {
 	struct link by_address;
@@ -374,6 +373,7 @@ struct tunnel_place {
 	const struct addr *remote;
 };
 
+/* The run-time half of a tunnel profile. Where a profile serves many, each peer has one as well (struct peer). */
 struct tunnel {
 	const struct tunnel_profile *profile;
 	struct phase1_list *phase1; /* among the engine's; NULL: a peer's */

@@ -32,8 +32,3 @@ static inline uint32_t ip4_total_bytes(uint64_t first)
 {
 	return (uint32_t)(rte_be_to_cpu_64(first) >> 32 & 0xffff);
 }
-
-static inline uint8_t ip4_tos(uint64_t first)
-{
-	return (uint8_t)(rte_be_to_cpu_64(first) >> 48);
-}

@@ -15,14 +15,12 @@ ROOMS = {
     "model": ("base", ""),
     "wire": ("base model", ""),
     "crypto": ("base model", "openssl"),
-    "radius": ("base model crypto", ""),
-    "eap": ("base model crypto", "openssl"),
-    "ike": ("base model wire crypto eap", ""),
+    "ike": ("base model wire crypto", ""),
     "conf": ("base model", "yaml"),
     "ipsec": ("base model", "dpdk imb openssl"),
     "datapath": ("base model ipsec", "dpdk"),
-    "control": ("base model wire crypto radius eap ike conf ipsec datapath", "dpdk jansson curl microhttpd systemd"),
-    "sallyportd": ("base model wire crypto radius eap ike conf ipsec datapath control", "dpdk"),
+    "control": ("base model wire crypto ike conf ipsec datapath", "dpdk jansson"),
+    "sallyportd": ("base model wire crypto ike conf ipsec datapath control", "dpdk"),
     # sallyctl shares the command table of room control (commands.h), none of its code
     "sallyctl": ("base model conf control", "jansson yaml"),
 }

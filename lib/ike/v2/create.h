@@ -29,8 +29,9 @@ bool create_start_key(struct ike_engine *e, struct ike_sa *sa, struct create *x)
 bool create_start_secret(struct ike_engine *e, struct ike_sa *sa, struct create *x);
 /* False: the job has none. */
 bool create_take_key(struct create *x, struct crypto_job *job);
-/* The peer's. False: its public value is not one of this group. */
+/* The peer's. */
 void create_store_nonce(const struct message *m, uint8_t *ret_nonce, uint16_t *ret_len);
+/* False: it is not one of this group. */
 bool create_store_public(struct create *x, const struct message *m);
 /* Ours. */
 void create_add_key(const struct create *x, struct message *m);

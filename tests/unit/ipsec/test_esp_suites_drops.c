@@ -53,7 +53,7 @@ struct scene {
 	uint16_t outer; /* bytes in front of ESP */
 	uint16_t head;  /* ... of the text: with ESP header and IV */
 	uint16_t icv, block;
-	uint64_t sequence; /* last one used by payload_refused */
+	uint64_t sequence; /* last one used */
 };
 
 static void scene_open(struct scene *s, const struct kind *k)
