@@ -7,10 +7,11 @@
 #include "base.h"
 #include "model.h"
 
-#define CONFIG_NAME_MAX   64
-#define CONFIG_DEVICE_MAX 256
-#define CONFIG_PATH_MAX   256
-#define CONFIG_SOCKET_MAX 108 /* sun_path */
+#define CONFIG_NAME_MAX       64
+#define CONFIG_DEVICE_MAX     256
+#define CONFIG_PATH_MAX       256
+#define CONFIG_SOCKET_MAX     108 /* sun_path */
+#define CONFIG_INTERFACES_MAX 32  /* what the packet path has room for */
 
 enum idle_mode { IDLE_POLL, IDLE_ADAPTIVE, IDLE_PAUSE, IDLE_MONITOR, IDLE_INTERRUPT };
 
@@ -81,8 +82,7 @@ struct config_interface {
 };
 
 /* An address of ours beside those of interfaces. */
-#define CONFIG_INTERFACES_MAX 32 /* what the packet path has room for */
-#define CONFIG_ADDRESSES_MAX  64
+#define CONFIG_ADDRESSES_MAX 64
 
 struct config_address {
 	struct addr addr;

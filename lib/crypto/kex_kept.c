@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* What a thread keeps of the groups it has made keys in. Nothing in it is secret. */
+#include <assert.h>
 #include <pthread.h>
 #include <stdlib.h>
 
@@ -39,5 +40,6 @@ struct kex_kept *kex_kept_of(const struct kex_group *group)
 			return NULL;
 		}
 	}
+	assert(group->id < GROUP_IDS);
 	return &all[group->id];
 }

@@ -72,6 +72,7 @@ struct usual_way {
 	/* rest: packets that may still come */
 	void (*open)(struct usual_run *run, struct sa *sa, uint32_t rest);
 	bool (*prepare)(struct ipsec_worker *w, struct rte_mbuf *m, uint32_t op, struct usual_run *run);
+	uint32_t around; /* bytes of the packet that are not the one in clear */
 };
 
 /* What became of a burst in front of the crypto. Of item i it is operation i; a bit for each. */
@@ -103,7 +104,7 @@ static __rte_always_inline void burst_prepare(struct ipsec_worker *w, struct bur
 		struct burst_item *item = &items[i];
 		struct sa *sa = item->sa;
 		if (sa != run.sa) {
-			key_prefetch(w, sa, item->m->data_len);
+			key_prefetch(w, sa, RTE_MAX(item->m->data_len, usual->around) - usual->around);
 			usual_run_close(&run);
 			usual->open(&run, sa, n - i);
 			plan.mixed |= sa->crypt != crypt;
@@ -247,7 +248,7 @@ static inline void out_prefetch(const struct burst_item *items, uint16_t n)
 
 uint16_t burst_out(struct ipsec_worker *w, struct burst_item *items, uint16_t n)
 {
-	static const struct usual_way out = { usual_run_out, usual_prepare_out };
+	static const struct usual_way out = { usual_run_out, usual_prepare_out, 0 };
 	struct plan plan;
 
 	if (!n)
@@ -260,7 +261,7 @@ uint16_t burst_out(struct ipsec_worker *w, struct burst_item *items, uint16_t n)
 /* The line in which a packet begins is here: its SPI was read. */
 uint16_t burst_in(struct ipsec_worker *w, struct burst_item *items, uint16_t n)
 {
-	static const struct usual_way in = { usual_run_in, usual_prepare_in };
+	static const struct usual_way in = { usual_run_in, usual_prepare_in, USUAL_HEAD_BYTES + USUAL_ICV_BYTES };
 	struct plan plan;
 
 	if (!n)

@@ -20,7 +20,9 @@ static void twins_open(struct twins *t, const struct rig_options *o)
 	rig_pair_open(&t->shorter, o);
 	rig_pair_open(&t->plain, o);
 	t->plain.out->iv_base = t->shorter.out->iv_base;
+	CU_ASSERT(t->shorter.out->usual_most > 0);
 	t->plain.out->traits &= (uint8_t)~SA_USUAL;
+	t->plain.out->usual_most = 0;
 	t->plain.in->traits &= (uint8_t)~SA_USUAL;
 }
 
