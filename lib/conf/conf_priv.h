@@ -256,7 +256,7 @@ void warn_doubtful(struct load *l); /* warnings, of a configuration without faul
 
 /* ---- secrets (secrets.c) ---- */
 
-/* Reads a whole file. With `private`, refuses one that others can read or own. False with the fault given. */
+/* Reads a whole file. With `private`, refuses one that others can read, or own. False with the fault given. */
 bool file_read(struct load *l, const char *path, bool private, struct secret *ret_text);
 /* psks move into the configuration, manual keys into *l. Faults are given. */
 void secrets_decode(struct load *l, const char *name, struct bytes text);

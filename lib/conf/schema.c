@@ -1194,7 +1194,8 @@ static const struct row config_rows[] = {
 		.sink = true,
 		.size = 256,
 		.reload = RELOAD_LIVE,
-		.help = "file with the secrets, relative to this one; refused when others can read it or own it" },
+		.help = "file with the secrets, relative to this one; refused when others can read it, or when neither "
+			"root nor the reader owns it" },
 	{ .key = "interfaces",
 		.kind = ROW_LIST,
 		.required = true,

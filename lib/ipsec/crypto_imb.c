@@ -53,7 +53,8 @@ static void *manager_create(void)
 }
 
 /* Round keys are at the start, and with jobs the job. Where the hash powers are differs with what the library uses of
- * the CPU; the first power, which the last block of a packet needs, is always behind the others. */
+ * the CPU; the first power, which the last block of a packet needs, is always behind the others. As ipsec-mb 1.3 has
+ * it: with another layout only these hints go astray. */
 struct key_form {
 	uint32_t least; /* IMB_ARCH */
 	uint64_t features;

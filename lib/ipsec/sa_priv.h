@@ -124,7 +124,8 @@ struct sa {
 	uint8_t pad_mask;      /* padding granularity - 1 */
 	uint8_t protocol;      /* enum security_protocol */
 
-	/* Line 1. W: owner worker, but at first the way: control before publication. R: control (relaxed) */
+	/* Line 1. W: owner worker, but at first the way and usual_most: control before publication. R: control
+	 * (relaxed) */
 	_Atomic uint64_t packets __rte_cache_aligned;
 	_Atomic uint64_t bytes;
 	_Atomic uint64_t sequence; /* outbound: last used */
