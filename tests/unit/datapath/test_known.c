@@ -107,15 +107,21 @@ static void test_known_flows_end_as_new_ones(void)
 	close_all();
 }
 
+/* Who shares a set with whom is the same in every run: by seeds that are drawn one run in hundreds is four times as
+ * crowded as most. */
+static void small_cache(struct flow_cache *c)
+{
+	flow_cache_done(c);
+	CU_ASSERT_EQUAL_FATAL(flow_cache_init(c, 64), 0);
+	for (size_t i = 0; i < ARRAY_LEN(c->seeds); i++)
+		c->seeds[i] = (i + 1) * UINT64_C(0x9e3779b97f4a7c15);
+}
+
 /* More flows than the cache has room for: in either of their sets, or in none. */
 static void test_known_in_a_small_cache(void)
 {
-	struct worker *w;
-
 	open_all();
-	w = rig.dp->workers[0];
-	flow_cache_done(&w->flows);
-	CU_ASSERT_EQUAL_FATAL(flow_cache_init(&w->flows, 64), 0);
+	small_cache(&rig.dp->workers[0]->flows);
 	RIG_POLICY(PROTECT_FAR);
 	for (int round = 0; round < 10; round++) {
 		for (uint16_t i = 0; i < 60; i++) {
