@@ -2,6 +2,7 @@
 /* What intel-ipsec-mb alone costs a packet: 32 packets of one size that stay in the cache, one key, sealed over and
  * over; by the direct calls (GCM) or by its burst of jobs. No header, no I/O.
  */
+#include <inttypes.h>
 #include <netinet/in.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -177,15 +178,43 @@ static const struct method *method_lookup(const char *algorithm, const char *how
 	return NULL;
 }
 
+/* Says the packets and cycles of a window. */
+static void window(struct bench *b, const char *before)
+{
+	uint64_t start = rte_rdtsc(), end = start + rte_get_tsc_hz() * LAB_WINDOW_MS / 1000, packets = 0;
+
+	for (; rte_rdtsc() < end; packets += BURST)
+		b->method->seal(b);
+	printf("%s[%" PRIu64 ", %" PRIu64 "]", before, packets, rte_rdtsc() - start);
+}
+
+static void windows(struct bench *b, double seconds)
+{
+	printf("{\"windows\": [");
+	for (unsigned i = 0; i < lab_windows(seconds); i++)
+		window(b, i ? ", " : "");
+	printf("]}\n");
+}
+
+/* For those who want to know whether this core is their own: a window for each line that comes. */
+static void windows_asked_for(struct bench *b)
+{
+	while (getchar() != EOF) {
+		window(b, "");
+		printf("\n");
+		fflush(stdout);
+	}
+}
+
 int main(int argc, char **argv)
 {
 	static struct bench b;
 	int used = rte_eal_init(argc, argv);
-	uint64_t hz, start, end, packets = 0;
 
 	argv += used;
 	if (used < 0 || argc - used != 5 || !(b.method = method_lookup(argv[1], argv[2]))) {
-		fprintf(stderr, "usage: crypto_alone EAL-ARGUMENTS -- ALGORITHM direct|burst INNER_BYTES SECONDS\n");
+		fprintf(stderr, "usage: crypto_alone EAL-ARGUMENTS -- ALGORITHM direct|burst INNER_BYTES SECONDS\n"
+				"0 seconds: a window for each line of input\n");
 		return 2;
 	}
 	b.len = RTE_ALIGN_CEIL((uint32_t)atoi(argv[3]) + TRAILER, b.method->block);
@@ -196,12 +225,10 @@ int main(int argc, char **argv)
 	keys_init(&b);
 	for (unsigned i = 0; i < WARM_UP_ROUNDS; i++)
 		b.method->seal(&b);
-	hz = rte_get_tsc_hz();
-	start = rte_rdtsc();
-	end = start + (uint64_t)(strtod(argv[4], NULL) * (double)hz);
-	for (; rte_rdtsc() < end; packets += BURST)
-		b.method->seal(&b);
-	printf("{\"packets\": %lu, \"cycles\": %lu, \"hz\": %lu, \"bad\": 0}\n", packets, rte_rdtsc() - start, hz);
+	if (strtod(argv[4], NULL) > 0)
+		windows(&b, strtod(argv[4], NULL));
+	else
+		windows_asked_for(&b);
 	free_mb_mgr(b.mgr);
 	rte_eal_cleanup();
 	return 0;

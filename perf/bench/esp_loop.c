@@ -300,14 +300,25 @@ static void once(struct loop *l)
 }
 
 /* Returns the cycles it took. */
-static uint64_t run(struct loop *l, double seconds)
+static uint64_t run(struct loop *l, unsigned ms)
 {
-	uint64_t start = rte_rdtsc(), end = start + (uint64_t)(seconds * (double)rte_get_tsc_hz());
+	uint64_t start = rte_rdtsc(), end = start + rte_get_tsc_hz() * ms / 1000;
 
 	l->packets = 0;
 	while (rte_rdtsc() < end)
 		once(l);
 	return rte_rdtsc() - start;
+}
+
+/* Packets and cycles of each window. */
+static void measure(struct loop *l, double seconds)
+{
+	printf("{\"hz\": %" PRIu64 ", \"windows\": [", rte_get_tsc_hz());
+	for (unsigned i = 0; i < lab_windows(seconds); i++) {
+		uint64_t cycles = run(l, LAB_WINDOW_MS);
+		printf("%s[%" PRIu64 ", %" PRIu64 "]", i ? ", " : "", l->packets, cycles);
+	}
+	printf("], \"bad\": %" PRIu64 "}\n", l->bad);
 }
 
 static void usage(void)
@@ -335,7 +346,6 @@ int main(int argc, char **argv)
 	struct loop l = { .rx = 0, .tx = 1 };
 	int used = rte_eal_init(argc, argv);
 	char **args = argv + used;
-	uint64_t cycles;
 
 	if (used < 0 || argc - used != 5)
 		usage();
@@ -348,9 +358,7 @@ int main(int argc, char **argv)
 	l.first_power = first_power(l.mgr);
 	sas_create(&l);
 	ports_start((uint32_t)strtoul(args[3], NULL, 0));
-	run(&l, WARM_UP_MS / 1000.0);
-	cycles = run(&l, strtod(args[4], NULL));
-	printf("{\"packets\": %" PRIu64 ", \"cycles\": %" PRIu64 ", \"hz\": %" PRIu64 ", \"bad\": %" PRIu64 "}\n",
-		l.packets, cycles, rte_get_tsc_hz(), l.bad);
+	run(&l, WARM_UP_MS);
+	measure(&l, strtod(args[4], NULL));
 	return l.bad != 0;
 }

@@ -7,9 +7,17 @@
 #include <stdint.h>
 #include <string.h>
 
-enum { LAB_SPI_FIRST = 0x1000, LAB_SALT_BYTES = 4, LAB_KEY_BYTES_MAX = 32 };
+enum { LAB_SPI_FIRST = 0x1000, LAB_SALT_BYTES = 4, LAB_KEY_BYTES_MAX = 32, LAB_WINDOW_MS = 40 };
 
 static const uint8_t lab_salt[LAB_SALT_BYTES] = { 'p', 'e', 'r', 'f' };
+
+/* Of a measurement of so many seconds. */
+static inline unsigned lab_windows(double seconds)
+{
+	double windows = seconds * 1000 / LAB_WINDOW_MS;
+
+	return windows < 1 ? 1 : (unsigned)(windows + 0.5);
+}
 
 /* The number of the SA, then 4, 5, 6 ... */
 static inline void lab_key(uint32_t sa, uint8_t ret_key[LAB_KEY_BYTES_MAX])

@@ -19,6 +19,7 @@ import report
 import rounds
 import secgw
 import systems
+import telemetry
 import verify
 import workers
 from sallyport import Sallyport
@@ -47,7 +48,7 @@ class Run:
         self.exclusive = rounds.Exclusive(o.exclusive)
         self.tasks = [t for t in plan.tasks(o.profile) if re.search(o.only, f"{t.point.name()} {t.system}") and
                       (o.secgw or t.system != "secgw")]
-        self.hz = systems.Loop("source", alone=True).measure(self.lab, systems.Point()).hz
+        self.hz = systems.Loop("source", alone=True).hz(self.lab, systems.Point())
         self.modes = {}  # of ipsec-secgw by point
 
     def system_of(self, task):
@@ -161,6 +162,7 @@ def main():
         return finish(o, run, rows, problems, measure_parts(o, run))
     finally:
         systems.stop_all()
+        telemetry.forget(systems.PREFIX)
 
 
 if __name__ == "__main__":

@@ -17,14 +17,14 @@ def inner_bytes(size, imix):
 
 
 def print_rows(rows, hz, imix):
-    print(f"\n{'point':36} {'system':12} {'cycles':>8} {'spread':>7} {'Mpps':>8} {'Gbit/s':>7} {'stolen':>7}  mode")
+    print(f"\n{'point':36} {'system':12} {'cycles':>8} {'spread':>7} {'mean':>8} {'Mpps':>8} {'Gbit/s':>7} {'stolen':>7}  mode")
     for task, row in rows.items():
         median, spread = row.median(), row.spread()
         mpps = hz / median / 1e6 if median else None
         bits = mpps * inner_bytes(task.point.size, imix) * 8 / 1e3 if mpps else None
         steal = max(row.steal, default=None)
         print(f"{task.point.name():36} {task.system:12} {number(median):>8} "
-              f"{'-' if spread is None else f'{100 * spread:.1f} %':>7} {number(mpps, '.3f'):>8} {number(bits, '.2f'):>7} "
+              f"{'-' if spread is None else f'{100 * spread:.1f} %':>7} {number(row.mean()):>8} {number(mpps, '.3f'):>8} {number(bits, '.2f'):>7} "
               f"{'-' if steal is None else f'{steal:.1f} %':>7}  {row.mode}{row.failure}")
 
 
@@ -76,7 +76,7 @@ def machine(repo, hz):
 def row_json(task, row, hz):
     return {
         "point": task.point.name(), "fields": vars(task.point), "system": task.system, "mode": row.mode,
-        "cycles": row.median(), "spread": row.spread(), "samples": row.cycles, "steal_percent": row.steal,
+        "cycles": row.median(), "spread": row.spread(), "samples": row.cycles, "means": row.means, "disturbed": row.disturbed, "steal_percent": row.steal,
         "preempted": row.preempted, "stages": row.stage_medians(),
         "packets_per_second": hz / row.median() if row.median() else None, "command": row.command,
         "failure": row.failure,

@@ -7,6 +7,7 @@ import sys
 import time
 from collections import namedtuple
 
+from quiet import Core
 from systems import CORE, Failed
 
 Task = namedtuple("Task", "point system")  # system: its name
@@ -58,13 +59,16 @@ class Row:
 
     def __init__(self, task, mode=""):
         self.task, self.mode = task, mode
-        self.cycles, self.steal, self.preempted, self.command, self.failure = [], [], [], "", ""
+        self.cycles, self.means, self.steal, self.preempted, self.command, self.failure = [], [], [], [], "", ""
         self.stages = []
+        self.disturbed = 0  # samples whose core was not our own
 
-    def add(self, sample, steal, preempted):
+    def add(self, sample, steal, preempted, disturbed):
         self.cycles.append(sample.cycles())
+        self.means.append(sample.mean())
         self.steal.append(steal)
         self.preempted.append(preempted)
+        self.disturbed += disturbed
         self.command = sample.command
         self.stages += [sample.stages] if sample.stages else []
 
@@ -75,6 +79,10 @@ class Row:
     def median(self):
         return statistics.median(self.cycles) if self.cycles else None
 
+    def mean(self):
+        """with what other guests of the host have taken"""
+        return statistics.median(self.means) if self.means else None
+
     def spread(self):
         """half of the samples lie within this part of the median"""
         if len(self.cycles) < 4:
@@ -83,24 +91,33 @@ class Row:
         return (high - low) / self.median()
 
 
-def measure(lab, system, row):
-    (stolen, ticks), preempted = cpu_ticks(), preemptions()
-    try:
-        sample = system.measure(lab, row.task.point)
-    except Failed as e:
-        row.failure = str(e)
-        print(f"  {row.task.point.name():34} {system.name:10} FAILED {e}", file=sys.stderr, flush=True)
-        return
-    now_stolen, now_ticks = cpu_ticks()
-    row.add(sample, 100.0 * (now_stolen - stolen) / max(now_ticks - ticks, 1), preemptions() - preempted)
-    print(f"  {row.task.point.name():34} {system.name:10} {row.cycles[-1]:8.1f} cycles/packet"
+def measure(lab, system, row, core):
+    name, again = f"  {row.task.point.name():34} {system.name:10}", 0
+    while True:
+        core.wait()
+        (stolen, ticks), preempted, began = cpu_ticks(), preemptions(), time.monotonic()
+        try:
+            sample = system.measure(lab, row.task.point)
+        except Failed as e:
+            row.failure = str(e)
+            print(f"{name} FAILED {e}", file=sys.stderr, flush=True)
+            return
+        now_stolen, now_ticks = cpu_ticks()
+        alone = core.counts(time.monotonic() - began)
+        if alone or core.patience <= 0:
+            break
+        again += 1
+    row.add(sample, 100.0 * (now_stolen - stolen) / max(now_ticks - ticks, 1), preemptions() - preempted, not alone)
+    print(f"{name} {row.cycles[-1]:8.1f} cycles/packet"
           f"{f', {row.steal[-1]:.1f} % stolen' if row.steal[-1] >= 0.5 else ''}"
-          f"{f', {row.preempted[-1]} times preempted' if row.preempted[-1] >= PREEMPTED_MANY else ''}", flush=True)
+          f"{f', {row.preempted[-1]} times preempted' if row.preempted[-1] >= PREEMPTED_MANY else ''}"
+          f"{f', measured {again + 1} times' if again else ''}{'' if alone else ', disturbed'}", flush=True)
 
 
 def run(lab, tasks, system_of, rounds, exclusive):
     """{task: Row}. system_of(task) is what measures it."""
     rows = {task: Row(task) for task in tasks}
+    core = Core(lab)
     try:
         for number in range(rounds):
             print(f"round {number + 1} of {rounds}", flush=True)
@@ -108,7 +125,8 @@ def run(lab, tasks, system_of, rounds, exclusive):
                 exclusive.take()
                 system = system_of(task)
                 rows[task].mode = getattr(system, "mode", "") or ""
-                measure(lab, system, rows[task])
+                measure(lab, system, rows[task], core)
     finally:
+        core.end()
         exclusive.release()
     return rows

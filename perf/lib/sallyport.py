@@ -7,14 +7,15 @@ import time
 
 import captures
 from algorithms import material
-from systems import CORE, MBUFS, SETTLE_SECONDS, START_SECONDS, Failed, Sample, start, stop, tail
+from systems import (CORE, MBUFS, PREFIX, SETTLE_SECONDS, START_SECONDS, Failed, Sample, sink_windows, start, stop,
+                     tail)
 
 UNUSED = 1 << 31  # number of an SA that no capture uses
 
 CONFIG = """\
 # SPDX-License-Identifier: BSD-3-Clause
 system:
-  eal_args: ["--no-pci", "--in-memory", "--lcores", "{lcores}"]
+  eal_args: ["--no-pci", "--in-memory", "--lcores", "{lcores}"{more}]
   workers: {workers}
   idle: poll
   mbufs: {mbufs}
@@ -76,7 +77,7 @@ def keys_yaml(point, n):
     return f"  - {{name: sa{n}, {', '.join(words)}}}\n"
 
 
-def write_config(lab, point, rows=None, workers=(CORE,)):
+def write_config(lab, point, rows=None, workers=(CORE,), eal_args=()):
     """rows: the SAs, by default those of the point; workers: the CPU of each"""
     ends = lab.source(0, point), lab.sink(1)
     if point.direction == "decap":
@@ -84,7 +85,7 @@ def write_config(lab, point, rows=None, workers=(CORE,)):
     rows = rows or sa_rows(point)
     lcores = ",".join(f"{n}@{cpu}" for n, cpu in enumerate((1 - CORE, *workers)))
     with open(os.path.join(lab.work, "gw.yaml"), "w") as f:
-        f.write(CONFIG.format(lcores=lcores, workers=len(workers), work=lab.work, lan=ends[0], wan=ends[1], mbufs=MBUFS + point.packets))
+        f.write(CONFIG.format(lcores=lcores, more="".join(f', "{x}"' for x in eal_args), workers=len(workers), work=lab.work, lan=ends[0], wan=ends[1], mbufs=MBUFS + point.packets))
         f.writelines(routes_yaml(point.routes))
         f.writelines(policies_yaml(point))
         f.write("manual_sas:\n")
@@ -121,7 +122,7 @@ class Sallyport:
         return (before + after) / 2, next(p["tx_packets"] for p in ports if p["name"] == out)
 
     def configure(self, lab, point):
-        write_config(lab, point)
+        write_config(lab, point, eal_args=("--telemetry", "--file-prefix", PREFIX))
 
     def start(self, lab, point):
         self.configure(lab, point)
@@ -139,15 +140,11 @@ class Sallyport:
         try:
             self.start(lab, point)
             time.sleep(SETTLE_SECONDS)
-            t0, n0 = self.sent(lab, point)
-            time.sleep(lab.seconds)
-            t1, n1 = self.sent(lab, point)
+            windows = sink_windows(lab, self.hz)
             measured = self.ask(lab, "show", "workers")["workers"][0]["since_start"]["measured"]
         finally:
             stop(self.process)
-        if n1 == n0:
-            raise Failed(f"sallyportd forwards nothing: {tail(self.log)}")
-        return Sample((n1 - n0) / (t1 - t0), self.hz, " ".join(self.command(lab)), measured["cycles_per_packet"])
+        return Sample(windows, " ".join(self.command(lab)), measured["cycles_per_packet"])
 
     def pass_through(self, lab, point):
         """until all of a capture that does not repeat has left"""

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""DPDK's sample gateway ipsec-secgw: its modes, its configuration for a Point, and its rate by its own screens."""
+"""DPDK's sample gateway ipsec-secgw: its modes, its configuration for a Point, and its rate by the counters of its ports."""
 import os
 import re
 import time
@@ -7,7 +7,7 @@ import time
 import captures
 from algorithms import ALGORITHMS, material
 from sallyport import sa_rows
-from systems import CORE, MBUFS, START_SECONDS, Failed, Sample, eal, start, stop, tail
+from systems import CORE, MBUFS, SETTLE_SECONDS, START_SECONDS, Failed, Sample, eal, sink_windows, start, stop, tail
 
 SCREEN_SECONDS = 1
 IDLE_SCREENS = 4
@@ -109,17 +109,14 @@ class Secgw:
         raise Failed(f"ipsec-secgw ({self.mode}): {tail(self.log)}")
 
     def measure(self, lab, point):
-        # the first screen is of a part of its time only
-        wanted = 2 + max(1, round(lab.seconds / SCREEN_SECONDS))
         try:
             self.start(lab, point)
-            sent = self.wait(lambda screens: len(screens) >= wanted)
+            self.wait(lambda screens: screens)
+            time.sleep(SETTLE_SECONDS)
+            windows = sink_windows(lab, self.hz)
         finally:
             stop(self.process)
-        rate = (sent[-1] - sent[1]) / (SCREEN_SECONDS * (len(sent) - 2))
-        if not rate:
-            raise Failed(f"ipsec-secgw ({self.mode}) stopped forwarding")
-        return Sample(rate, self.hz, " ".join(self.command(lab, point)))
+        return Sample(windows, " ".join(self.command(lab, point)))
 
     def pass_through(self, lab, point):
         try:
