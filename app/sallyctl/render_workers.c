@@ -28,7 +28,6 @@ static const struct column stage_columns[] = {
 	{ "CLASSIFY", "classify", true },
 	{ "DECIDE", "decide", true },
 	{ "FIND-SA", "find_sa", true },
-	{ "PREFETCH", "prefetch", true },
 	{ "PREPARE", "prepare", true },
 	{ "CRYPTO", "crypto", true },
 	{ "FINISH", "finish", true },

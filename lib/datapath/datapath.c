@@ -19,6 +19,10 @@
 #define START_WAIT_MS 5000
 #define RETRANS_MS    1000 /* RFC 4861 10 */
 #define REACHABLE_MS  30000
+/* Behind it what a device receives begins on a cache line, which it then writes whole. */
+#define NOTE_ROOM_BYTES RTE_ALIGN_CEIL(sizeof(struct note), RTE_CACHE_LINE_SIZE)
+
+static_assert(RTE_PKTMBUF_HEADROOM % RTE_CACHE_LINE_SIZE == 0, "packets begin on a line");
 
 static_assert(sizeof(struct datapath_event) % 4 == 0, "element size of rte_ring");
 
@@ -164,7 +168,7 @@ static struct rte_mempool *pool_create(const struct datapath_config *c, unsigned
 	room = RTE_MIN(room + RTE_PKTMBUF_HEADROOM, (uint32_t)UINT16_MAX);
 	snprintf(name, sizeof(name), "dp%u.mbufs", instance);
 	return rte_pktmbuf_pool_create(
-		name, c->mbufs, MBUF_CACHE, sizeof(struct note), (uint16_t)room, (int)rte_socket_id());
+		name, c->mbufs, MBUF_CACHE, NOTE_ROOM_BYTES, (uint16_t)room, (int)rte_socket_id());
 }
 
 /* What the workers share; nothing when it is off. */

@@ -29,6 +29,11 @@ void decision_act(
 /* A packet to be sealed, with those that outbound_flush seals. */
 static inline void protect_push(struct worker *w, struct rte_mbuf *m, struct sa *sa)
 {
+	const uint8_t *ip = rte_pktmbuf_mtod(m, const uint8_t *);
+
+	/* the lines in which headers and trailer will be */
+	rte_prefetch0(ip - RTE_CACHE_LINE_SIZE);
+	rte_prefetch0(ip + m->data_len);
 	w->protect[w->protect_count].m = m;
 	w->protect[w->protect_count++].sa = sa;
 	if (unlikely(w->protect_count == BURST))

@@ -220,7 +220,6 @@ static __rte_always_inline void burst_begin(struct ipsec_worker *w, struct burst
 	const struct usual_way *usual, struct plan *ret_plan)
 {
 	w->udp6 = 0;
-	stage_lap(w->clock, CYCLES_PREFETCH);
 	burst_prepare(w, items, n, usual, ret_plan);
 	stage_lap(w->clock, CYCLES_PREPARE);
 	burst_crypt(w, items, n, ret_plan);
@@ -236,16 +235,6 @@ static inline uint16_t burst_end(struct ipsec_worker *w, struct burst_item *item
 	return (uint16_t)(n - __builtin_popcountll(ended));
 }
 
-/* The lines of the packets around which headers go. */
-static inline void out_prefetch(const struct burst_item *items, uint16_t n)
-{
-	for (uint16_t i = 0; i < n; i++) {
-		const uint8_t *inner = rte_pktmbuf_mtod(items[i].m, const uint8_t *);
-		rte_prefetch0(inner - RTE_CACHE_LINE_SIZE);
-		rte_prefetch0(inner + items[i].m->data_len);
-	}
-}
-
 uint16_t burst_out(struct ipsec_worker *w, struct burst_item *items, uint16_t n)
 {
 	static const struct usual_way out = { usual_run_out, usual_prepare_out, 0 };
@@ -253,7 +242,6 @@ uint16_t burst_out(struct ipsec_worker *w, struct burst_item *items, uint16_t n)
 
 	if (!n)
 		return 0;
-	out_prefetch(items, n);
 	burst_begin(w, items, n, &out, &plan);
 	return burst_end(w, items, n, likely(!plan.closer) ? 0 : burst_finish_out(w, items, &plan));
 }

@@ -340,8 +340,9 @@ struct burst_item {
 
 /* Owner worker of every SA in the burst. Packets begin at the IP header in clear; afterwards good ones begin at the IP
  * header of the protected packet. Returns the number good, those first in their order; bad ones at the tail with `drop`
- * set. SA counters are kept. n at most 64; SAs may differ freely. Transport mode: the packet is one the gateway itself
- * sends, and no fragment. RFC 4303 3.3, RFC 4302 3.3. */
+ * set. SA counters are kept. Lines in front of and behind the packet are written: who gathers a burst fetches them. n
+ * at most 64; SAs may differ freely. Transport mode: the packet is one the gateway itself sends, and no fragment. RFC
+ * 4303 3.3, RFC 4302 3.3. */
 uint16_t burst_out(struct ipsec_worker *w, struct burst_item *items, uint16_t n);
 
 /* The other way: packets begin at the outer IP header (ESP raw or UDP-encapsulated, or AH); good ones begin at the

@@ -12,8 +12,7 @@
 	X(CYCLES_CLASSIFY, "classify") /* headers checked, sorted into lists */                                        \
 	X(CYCLES_DECIDE, "decide")     /* flow cache, policy, route */                                                 \
 	X(CYCLES_FIND_SA, "find_sa")   /* by SPI, or by the tunnel that policy led to */                               \
-	X(CYCLES_PREFETCH, "prefetch") /* of the lines that the crypto needs */                                        \
-	X(CYCLES_PREPARE, "prepare")   /* headers, padding, numbers, window */                                         \
+	X(CYCLES_PREPARE, "prepare")   /* key fetched, headers, numbers, window */                                     \
 	X(CYCLES_CRYPTO, "crypto")                                                                                     \
 	X(CYCLES_FINISH, "finish")     /* ICV, window, trailer, selectors */                                           \
 	X(CYCLES_INNER, "inner")       /* checks of what came out of a tunnel */                                       \

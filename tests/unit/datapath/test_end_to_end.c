@@ -192,7 +192,7 @@ static void test_end_to_end_every_family_in_every_family(void)
 static void test_end_to_end_stages_are_measured(void)
 {
 	static const enum cycle_stage out[] = { CYCLES_RECEIVE, CYCLES_CLASSIFY, CYCLES_DECIDE, CYCLES_FIND_SA,
-		CYCLES_PREFETCH, CYCLES_PREPARE, CYCLES_CRYPTO, CYCLES_FORWARD, CYCLES_TRANSMIT };
+		CYCLES_PREPARE, CYCLES_CRYPTO, CYCLES_FORWARD, CYCLES_TRANSMIT };
 	static const enum cycle_stage in[] = { CYCLES_FINISH, CYCLES_INNER };
 	const struct probe p = { .src = LAN_HOST, .dst = FAR_HOST };
 	struct datapath_worker_stats s;
