@@ -48,8 +48,10 @@ static uint16_t ah_bytes_of(const struct rig_options *o, const struct rte_mbuf *
 /* ---- a bit flipped anywhere ---- */
 
 #define MUTABLE REASON(DROP_NONE)
+/* Of a header of another length: the sequence number too is something else, of the ICV for example. */
 #define MISREAD                                                                                                        \
-	(REASON(DROP_SHORT) | REASON(DROP_LENGTH) | REASON(DROP_ENCAP) | REASON(DROP_BAD_ICV) | REASON(DROP_FRAGMENT))
+	(REASON(DROP_SHORT) | REASON(DROP_LENGTH) | REASON(DROP_ENCAP) | REASON(DROP_BAD_ICV) |                        \
+		REASON(DROP_FRAGMENT) | REASON(DROP_REPLAYED) | REASON(DROP_TOO_OLD))
 
 /* What becomes of a packet with one of these bits flipped; what is not here is covered by the ICV alone. */
 struct field {
