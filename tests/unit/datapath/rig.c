@@ -26,6 +26,12 @@ struct rig rig;
 
 static const uint8_t host_mac[6] = { 0x02, 0, 0, 0, 0, 0x10 };
 
+/* EAL makes it even when it keeps nothing there. */
+static void folder_remove(void)
+{
+	rmdir(rte_eal_get_runtime_dir());
+}
+
 void rig_eal(void)
 {
 	static char line[256];
@@ -42,6 +48,7 @@ void rig_eal(void)
 		printf("FAIL datapath/eal rte_eal_init\n");
 		exit(1);
 	}
+	atexit(folder_remove);
 }
 
 uint32_t ip4(const char *text)

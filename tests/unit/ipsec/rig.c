@@ -18,6 +18,12 @@ static void must(bool ok, const char *what)
 	abort();
 }
 
+/* EAL makes it even when it keeps nothing there. */
+static void folder_remove(void)
+{
+	rmdir(rte_eal_get_runtime_dir());
+}
+
 void rig_eal(void)
 {
 	static char prefix[32];
@@ -27,6 +33,7 @@ void rig_eal(void)
 
 	snprintf(prefix, sizeof(prefix), "ipsec_rig%d", (int)getpid());
 	must(rte_eal_init((int)ARRAY_LEN(args) - 1, args) >= 0, "EAL");
+	atexit(folder_remove);
 }
 
 void rig_cpu_leave(void)
