@@ -13,7 +13,6 @@
 
 #define EXPIRE_MOST      16 /* datagrams a loop */
 #define HELD_SHARE       4  /* this part of all buffers may wait in the tables of all workers */
-#define FRAGMENT_BYTES   8  /* of the IPv6 header */
 #define OFFSET_AT        2  /* in it */
 #define ECN_MASK         3
 #define ECN_CE           3
@@ -181,7 +180,7 @@ static uint16_t front_bytes(const struct piece *first, bool six)
 {
 	const uint8_t *ip = rte_pktmbuf_mtod((struct rte_mbuf *)first->buffer, const uint8_t *);
 
-	return (uint16_t)(first->data - ip - (six ? FRAGMENT_BYTES : 0));
+	return (uint16_t)(first->data - ip - (six ? IP6_FRAGMENT_BYTES : 0));
 }
 
 static void pieces_copy(const struct incomplete *d, uint8_t *to)
@@ -219,7 +218,7 @@ static enum drop_reason datagram_build(
 	memcpy(to, rte_pktmbuf_mtod(from, const uint8_t *), front);
 	pieces_copy(d, to + front);
 	if (six && fragment6_find(rte_pktmbuf_mtod(from, const uint8_t *), from->data_len, &at, &named_at))
-		header6_finish(m, named_at, first->data[-FRAGMENT_BYTES], marked);
+		header6_finish(m, named_at, first->data[-IP6_FRAGMENT_BYTES], marked);
 	if (!six)
 		header4_finish(m, marked);
 	m->port = from->port;

@@ -6,8 +6,7 @@
 
 #include <errno.h>
 
-#define FRAGMENT_HEADER_BYTES 8
-#define UPPER_BYTES           8 /* of TCP, UDP, ICMPv6, ESP: what the first fragment shows of them at least */
+#define UPPER_BYTES 8 /* of TCP, UDP, ICMPv6, ESP: what the first fragment shows of them at least */
 
 /* What is the same in all fragments of a packet. */
 struct cut {
@@ -22,8 +21,7 @@ static struct rte_mbuf *fragment6_make(
 	struct rte_mempool *pool, const struct cut *c, uint16_t at, uint16_t bytes, bool more)
 {
 	struct rte_mbuf *f = rte_pktmbuf_alloc(pool);
-	uint8_t *data = f ? (uint8_t *)rte_pktmbuf_append(f, (uint16_t)(c->front + FRAGMENT_HEADER_BYTES + bytes))
-			  : NULL;
+	uint8_t *data = f ? (uint8_t *)rte_pktmbuf_append(f, (uint16_t)(c->front + IP6_FRAGMENT_BYTES + bytes)) : NULL;
 
 	if (!data) {
 		rte_pktmbuf_free(f);
@@ -36,7 +34,7 @@ static struct rte_mbuf *fragment6_make(
 	store_be16(header + 2, (uint16_t)(at | more));
 	store_be32(header + 4, c->identification);
 	data[c->next_offset] = IPPROTO_FRAGMENT;
-	memcpy(header + FRAGMENT_HEADER_BYTES, c->packet + c->front + at, bytes);
+	memcpy(header + IP6_FRAGMENT_BYTES, c->packet + c->front + at, bytes);
 	((struct rte_ipv6_hdr *)data)->payload_len = rte_cpu_to_be_16(
 		(uint16_t)(f->data_len - sizeof(struct rte_ipv6_hdr)));
 	return f;
@@ -46,7 +44,7 @@ static struct rte_mbuf *fragment6_make(
  */
 static uint16_t room_of(const struct ip6_layout *l, uint16_t packet_bytes, uint16_t mtu)
 {
-	uint16_t taken = (uint16_t)(l->insert_offset + FRAGMENT_HEADER_BYTES);
+	uint16_t taken = (uint16_t)(l->insert_offset + IP6_FRAGMENT_BYTES);
 	uint16_t room = mtu > taken ? (uint16_t)((mtu - taken) & ~7) : 0;
 	uint32_t shown = RTE_MIN((uint32_t)l->offset + UPPER_BYTES, packet_bytes);
 

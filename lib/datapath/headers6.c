@@ -7,7 +7,6 @@
 #define TYPE_AT         2 /* in a routing header */
 #define SEGMENTS_AT     3
 #define UNIT_BYTES      8
-#define FRAGMENT_BYTES  8
 #define OPTION_PAD1     0
 #define OPTION_PADN     1
 #define OPTION_ALERT    5 /* RFC 2711: to be looked at, which we do with all */
@@ -75,8 +74,8 @@ enum drop_reason headers6_check(const struct rte_mbuf *m, struct header_fault *r
 	*ret_fault = (struct header_fault){ 0 };
 	while (!reason && ip6_is_extension(ip[named_at]) && m->data_len - at >= UNIT_BYTES) {
 		const uint8_t protocol = ip[named_at];
-		const uint32_t end = at +
-				     (protocol == IPPROTO_FRAGMENT ? FRAGMENT_BYTES : (ip[at + 1] + 1u) * UNIT_BYTES);
+		const uint32_t end = at + (protocol == IPPROTO_FRAGMENT ? IP6_FRAGMENT_BYTES
+									: (ip[at + 1] + 1u) * UNIT_BYTES);
 		if (end > m->data_len)
 			return DROP_IP_HEADER;
 		reason = header_check(ip, protocol, named_at, at, end, ret_fault);

@@ -6,12 +6,11 @@
 
 #include <sys/random.h>
 
-#define UDP_TTL               64
-#define UDP_DATA_MAX          (65535 - 20 - 8)
-#define MARKER_BYTES          4 /* RFC 3948 2.2 */
-#define MTU_OF_NOWHERE        1500
-#define IPV6_FLOW             0x60000000u /* version 6, no traffic class, no flow label */
-#define FRAGMENT_HEADER_BYTES 8
+#define UDP_TTL        64
+#define UDP_DATA_MAX   (65535 - 20 - 8)
+#define MARKER_BYTES   4 /* RFC 3948 2.2 */
+#define MTU_OF_NOWHERE 1500
+#define IPV6_FLOW      0x60000000u /* version 6, no traffic class, no flow label */
 
 void control_drop(struct datapath *dp, struct rte_mbuf *m, enum drop_reason reason)
 {
@@ -87,7 +86,7 @@ static uint16_t header_bytes(const struct datagram *d, uint16_t bytes)
 {
 	if (d->source.family == ADDR_IPV4)
 		return sizeof(struct rte_ipv4_hdr);
-	return (uint16_t)(sizeof(struct rte_ipv6_hdr) + (is_whole(d, bytes) ? 0 : FRAGMENT_HEADER_BYTES));
+	return (uint16_t)(sizeof(struct rte_ipv6_hdr) + (is_whole(d, bytes) ? 0 : IP6_FRAGMENT_BYTES));
 }
 
 static void header4_write(const struct datagram *d, uint16_t at, uint16_t bytes, void *ret_header)

@@ -3,13 +3,12 @@
 #include "ip6.h"
 
 #define UNIT_BYTES      8
-#define FRAGMENT_BYTES  8
 #define SEGMENTS_OFFSET 3
 
 /* Length of an extension header whose first 8 bytes are there. */
 static inline uint32_t extension_bytes(uint8_t protocol, const uint8_t *header)
 {
-	return protocol == IPPROTO_FRAGMENT ? FRAGMENT_BYTES : (header[1] + 1u) * UNIT_BYTES;
+	return protocol == IPPROTO_FRAGMENT ? IP6_FRAGMENT_BYTES : (header[1] + 1u) * UNIT_BYTES;
 }
 
 static inline void header_note(uint8_t protocol, const uint8_t *header, struct ip6_layout *l)

@@ -10,7 +10,8 @@
 #include <stdint.h>
 #include <string.h>
 
-#define IP6_HEADERS_MAX 8 /* of one chain; more is taken for an attack (RFC 8504 5.3) */
+#define IP6_FRAGMENT_BYTES 8 /* of a fragment header, whole; RFC 8200 4.5 */
+#define IP6_HEADERS_MAX    8 /* of one chain; more is taken for an attack (RFC 8504 5.3) */
 
 enum ip6_walk_fault { IP6_WALK_GOOD, IP6_WALK_SHORT, IP6_WALK_TOO_MANY };
 

@@ -5,8 +5,6 @@
 
 #include "burst_priv.h"
 
-#define FRAGMENT_HEADER_BYTES 8
-
 enum drop_reason transport_split(const uint8_t *ip, uint32_t bytes, struct transport_split *ret_split)
 {
 	struct ip6_layout l;
@@ -34,12 +32,12 @@ static bool fragment_header_remove(struct rte_mbuf *m)
 	struct ip6_layout l;
 
 	if (ip6_walk(ip, m->data_len, &l) != IP6_WALK_GOOD || !l.has_fragment_header || ip6_is_fragment(&l) ||
-		rte_be_to_cpu_16(h->payload_len) < FRAGMENT_HEADER_BYTES)
+		rte_be_to_cpu_16(h->payload_len) < IP6_FRAGMENT_BYTES)
 		return false;
-	h->payload_len = rte_cpu_to_be_16((uint16_t)(rte_be_to_cpu_16(h->payload_len) - FRAGMENT_HEADER_BYTES));
+	h->payload_len = rte_cpu_to_be_16((uint16_t)(rte_be_to_cpu_16(h->payload_len) - IP6_FRAGMENT_BYTES));
 	ip[l.fragment_next] = ip[l.fragment_offset];
-	memmove(ip + FRAGMENT_HEADER_BYTES, ip, l.fragment_offset);
-	rte_pktmbuf_adj(m, FRAGMENT_HEADER_BYTES);
+	memmove(ip + IP6_FRAGMENT_BYTES, ip, l.fragment_offset);
+	rte_pktmbuf_adj(m, IP6_FRAGMENT_BYTES);
 	return true;
 }
 
