@@ -17,7 +17,7 @@
 
 #define MEGABYTE         (1024u * 1024u)
 #define MBUF_ROOM_MIN    2048u
-#define MBUF_MORE_BYTES  640u /* link and ESP trailers, headroom, private area, header, pool overhead */
+#define MBUF_MORE_BYTES  704u /* link and ESP trailers, headroom, private area, header, pool overhead */
 #define FLOW_BYTES       96u  /* entries of both families in a flow cache */
 #define DATAGRAM_BYTES   128u /* that waits for fragments */
 #define PIECE_BYTES      32u  /* one of them, beside its buffer */
