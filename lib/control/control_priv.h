@@ -14,8 +14,8 @@
 #include "leases_priv.h"
 #include "limit_priv.h"
 #include "loop_priv.h"
+#include "policy_order_priv.h"
 #include "reload_priv.h"
-#include "resolve_priv.h"
 #include "sa_lifecycle_priv.h"
 #include "watch_priv.h"
 

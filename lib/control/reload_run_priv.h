@@ -7,8 +7,8 @@
 #include "background_priv.h"
 #include "conf.h"
 #include "datapath.h"
+#include "policy_order_priv.h"
 #include "reload_priv.h"
-#include "resolve_priv.h"
 
 /* Belongs to the control thread or, while a step runs beside it, to the background thread; so do the fields of control
  * that only a reload changes (config, policy), which both only read meanwhile. */

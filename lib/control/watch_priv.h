@@ -4,7 +4,7 @@
 
 #include "conf.h"
 #include "datapath.h"
-#include "resolve_priv.h"
+#include "policy_order_priv.h"
 
 #define CAPTURE_SNAPLEN_MAX 16384
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* Order of rules and slots of tunnels and manual SAs. */
-#include "resolve_priv.h"
+#include "policy_order_priv.h"
 
 #include "harness.h"
 
@@ -82,7 +82,7 @@ static const char *rules_text(void)
 	return text;
 }
 
-static void test_resolve_tunnels_and_manual_sas_stand_first(void)
+static void test_policy_order_tunnels_and_manual_sas_stand_first(void)
 {
 	fixture_init();
 	add_policy(POLICY_BYPASS, "");
@@ -96,7 +96,7 @@ static void test_resolve_tunnels_and_manual_sas_stand_first(void)
 }
 
 /* Only where somebody asks for an SA there is something to wait for. */
-static void test_resolve_packets_await_what_is_asked_for(void)
+static void test_policy_order_packets_await_what_is_asked_for(void)
 {
 	fixture_init();
 	add_tunnel("a", "10.1.0.0/24", "10.2.0.0/24");
@@ -112,7 +112,7 @@ static void test_resolve_packets_await_what_is_asked_for(void)
 	policy_done(&f.policy);
 }
 
-static void test_resolve_named_target_stands_where_it_is_named(void)
+static void test_policy_order_named_target_stands_where_it_is_named(void)
 {
 	fixture_init();
 	add_tunnel("a", "10.1.0.0/24", "10.2.0.0/24");
@@ -129,7 +129,7 @@ static void test_resolve_named_target_stands_where_it_is_named(void)
 	policy_done(&f.policy);
 }
 
-static void test_resolve_target_may_be_named_twice(void)
+static void test_policy_order_target_may_be_named_twice(void)
 {
 	fixture_init();
 	add_manual("m", "10.1.0.0/24", "10.2.0.0/24");
@@ -141,7 +141,7 @@ static void test_resolve_target_may_be_named_twice(void)
 	policy_done(&f.policy);
 }
 
-static void test_resolve_entry_selectors_replace_those_of_the_sa(void)
+static void test_policy_order_entry_selectors_replace_those_of_the_sa(void)
 {
 	struct selector_list want_local = one("10.1.0.7/32"), want_remote = one("10.2.0.0/24");
 
@@ -155,7 +155,7 @@ static void test_resolve_entry_selectors_replace_those_of_the_sa(void)
 	policy_done(&f.policy);
 }
 
-static void test_resolve_missing_selectors_mean_any(void)
+static void test_policy_order_missing_selectors_mean_any(void)
 {
 	struct selector_list all = one("0.0.0.0/0"), all6 = one("::/0");
 
@@ -171,7 +171,7 @@ static void test_resolve_missing_selectors_mean_any(void)
 	policy_done(&f.policy);
 }
 
-static void test_resolve_slots_lead_back_to_their_owners(void)
+static void test_policy_order_slots_lead_back_to_their_owners(void)
 {
 	fixture_init();
 	add_tunnel("z", "10.1.0.0/24", "10.2.0.0/24");
@@ -190,7 +190,7 @@ static void test_resolve_slots_lead_back_to_their_owners(void)
 	policy_done(&f.policy);
 }
 
-static void test_resolve_named_tunnel_brings_all_its_children(void)
+static void test_policy_order_named_tunnel_brings_all_its_children(void)
 {
 	fixture_init();
 	add_tunnel("a", "10.1.0.0/24", "10.2.0.0/24");
@@ -202,7 +202,7 @@ static void test_resolve_named_tunnel_brings_all_its_children(void)
 	policy_done(&f.policy);
 }
 
-static void test_resolve_unknown_target_stays_closed(void)
+static void test_policy_order_unknown_target_stays_closed(void)
 {
 	fixture_init();
 	add_policy(POLICY_PROTECT, "nobody");
@@ -211,7 +211,7 @@ static void test_resolve_unknown_target_stays_closed(void)
 	policy_done(&f.policy);
 }
 
-static void test_resolve_nothing_configured_gives_no_rules(void)
+static void test_policy_order_nothing_configured_gives_no_rules(void)
 {
 	fixture_init();
 	resolve();
@@ -229,7 +229,7 @@ static void resolve_again(void)
 	policy_done(&before);
 }
 
-static void test_resolve_slots_stay_from_one_configuration_to_the_next(void)
+static void test_policy_order_slots_stay_from_one_configuration_to_the_next(void)
 {
 	fixture_init();
 	add_tunnel("a", "10.1.0.0/24", "10.2.0.0/24");
@@ -252,7 +252,7 @@ static void test_resolve_slots_stay_from_one_configuration_to_the_next(void)
 }
 
 /* A worker may still look at the slot of a configuration past. */
-static void test_resolve_freed_slot_is_not_given_at_once(void)
+static void test_policy_order_freed_slot_is_not_given_at_once(void)
 {
 	bool used[POLICY_SLOTS_MAX] = { false };
 	uint32_t slot;
@@ -271,7 +271,7 @@ static void test_resolve_freed_slot_is_not_given_at_once(void)
 	policy_done(&f.policy);
 }
 
-static void test_resolve_same_name_of_another_kind_keeps_the_slot(void)
+static void test_policy_order_same_name_of_another_kind_keeps_the_slot(void)
 {
 	fixture_init();
 	add_manual("x", "10.1.0.0/24", "10.2.0.0/24");
@@ -286,19 +286,19 @@ static void test_resolve_same_name_of_another_kind_keeps_the_slot(void)
 }
 
 static const struct test tests[] = {
-	TEST(test_resolve_tunnels_and_manual_sas_stand_first),
-	TEST(test_resolve_packets_await_what_is_asked_for),
-	TEST(test_resolve_named_target_stands_where_it_is_named),
-	TEST(test_resolve_target_may_be_named_twice),
-	TEST(test_resolve_entry_selectors_replace_those_of_the_sa),
-	TEST(test_resolve_missing_selectors_mean_any),
-	TEST(test_resolve_slots_lead_back_to_their_owners),
-	TEST(test_resolve_named_tunnel_brings_all_its_children),
-	TEST(test_resolve_unknown_target_stays_closed),
-	TEST(test_resolve_nothing_configured_gives_no_rules),
-	TEST(test_resolve_slots_stay_from_one_configuration_to_the_next),
-	TEST(test_resolve_freed_slot_is_not_given_at_once),
-	TEST(test_resolve_same_name_of_another_kind_keeps_the_slot),
+	TEST(test_policy_order_tunnels_and_manual_sas_stand_first),
+	TEST(test_policy_order_packets_await_what_is_asked_for),
+	TEST(test_policy_order_named_target_stands_where_it_is_named),
+	TEST(test_policy_order_target_may_be_named_twice),
+	TEST(test_policy_order_entry_selectors_replace_those_of_the_sa),
+	TEST(test_policy_order_missing_selectors_mean_any),
+	TEST(test_policy_order_slots_lead_back_to_their_owners),
+	TEST(test_policy_order_named_tunnel_brings_all_its_children),
+	TEST(test_policy_order_unknown_target_stays_closed),
+	TEST(test_policy_order_nothing_configured_gives_no_rules),
+	TEST(test_policy_order_slots_stay_from_one_configuration_to_the_next),
+	TEST(test_policy_order_freed_slot_is_not_given_at_once),
+	TEST(test_policy_order_same_name_of_another_kind_keeps_the_slot),
 };
 
 int main(int argc, char **argv)

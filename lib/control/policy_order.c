@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* Rule order and slots of the security policy (RFC 4301 4.4.1: an ordered list). Pure: values in, values out. */
-#include "resolve_priv.h"
+#include "policy_order_priv.h"
 
 #include <errno.h>
 #include <stdio.h>
