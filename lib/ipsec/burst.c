@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* A burst through its SAs, in either direction: prefetch, every packet prepared by its SA's function, one crypto call
- * for all that want the same engine function, every packet finished, bad ones sorted to the end. What ESP and AH do to
- * a packet is in esp_*.c and ah_*.c. */
+/* A burst through its SAs, in either direction: every packet prepared by its SA's function and its key asked for, one
+ * crypto call for all that want the same engine function, every packet finished, bad ones sorted to the end. What ESP
+ * and AH do to a packet is in esp_*.c and ah_*.c. */
 #include "usual_priv.h"
 
 /* Operations that cannot go to the engine as they stand, since they want several of its functions or some ended before:
