@@ -33,7 +33,7 @@ def others(point, old, new):
 
 def main(old_path, new_path, percent=DEFAULT_PERCENT):
     (old_data, old), (new_data, new) = load(old_path), load(new_path)
-    for field in ("cpu", "dpdk", "ipsec_mb"):
+    for field in ("method", "cpu", "dpdk", "ipsec_mb"):
         if old_data["machine"].get(field) != new_data["machine"].get(field):
             print(f"other {field}: {old_data['machine'].get(field)}, now {new_data['machine'].get(field)}")
     lost = 0

@@ -8,8 +8,8 @@
 usage() {
 	cat <<'END'
 usage: perf/run.sh [--quick|--smoke|--core] [OPTION...]     (as root)
-  (none of them)     every axis, at most an hour once built
-  --quick            what the marks need, at most 20 minutes     --smoke  seconds: does the harness run
+  (none of them)     every axis, an hour once built, 80 minutes beside neighbours
+  --quick            what the marks need, 20 to 30 minutes        --smoke  seconds: does the harness run
   --core             64 and 1420 bytes both ways, minutes
   --rounds N         instead of the profile's                    --seconds S  of each measurement
   --only REGEX       only "DIRECTION SIZE ... SYSTEM" and "part NAME" that match

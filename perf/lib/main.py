@@ -14,6 +14,7 @@ import latency
 import marks
 import plan
 import plots
+import quiet
 import replay
 import report
 import rounds
@@ -49,6 +50,9 @@ class Run:
         self.tasks = [t for t in plan.tasks(o.profile) if re.search(o.only, f"{t.point.name()} {t.system}") and
                       (o.secgw or t.system != "secgw")]
         self.hz = systems.Loop("source", alone=True).hz(self.lab, systems.Point())
+        self.exclusive.take()
+        self.core = quiet.Core(self.lab)
+        self.patience = profile.patience
         self.modes = {}  # of ipsec-secgw by point
 
     def system_of(self, task):
@@ -68,6 +72,7 @@ class Run:
 
     def best_secgw_modes(self):
         """by one short look at each of them"""
+        self.core.patience = self.patience / 4
         points = list(dict.fromkeys(t.point for t in self.tasks if t.system == "secgw"))
         if points:
             print("ipsec-secgw, cycles in each of its modes; the best one is compared with")
@@ -76,7 +81,7 @@ class Run:
             for mode in secgw.modes_for(point):
                 self.exclusive.take()
                 try:
-                    found[mode] = secgw.Secgw(self.hz, mode).measure(self.lab, point).cycles()
+                    found[mode] = rounds.look(self.lab, secgw.Secgw(self.hz, mode), point, self.core)[0].sample.cycles()
                 except systems.Failed as e:
                     print(f"  {e}")
             if found:
@@ -158,11 +163,13 @@ def main():
         problems = run.check_samples(o.profile)
         if o.profile != "smoke":
             run.best_secgw_modes()
-        rows = rounds.run(run.lab, run.tasks, run.system_of, run.rounds, run.exclusive)
+        run.core.patience = run.patience * 3 / 4
+        rows = rounds.run(run.lab, run.tasks, run.system_of, run.rounds, run.exclusive, run.core)
         return finish(o, run, rows, problems, measure_parts(o, run))
     finally:
         systems.stop_all()
-        telemetry.forget(systems.PREFIX)
+        for more in ("", quiet.PREFIX_MORE):
+            telemetry.forget(systems.PREFIX + more)
 
 
 if __name__ == "__main__":

@@ -68,12 +68,13 @@ def more_tables():
                     ("sallyport",))
 
 
-Profile = namedtuple("Profile", "rounds seconds parts ike_sas")  # ike_sas: none, no micro-benchmarks either
+# ike_sas: none, no micro-benchmarks either; patience: seconds, see quiet.py
+Profile = namedtuple("Profile", "rounds seconds patience parts ike_sas")
 PROFILES = {
-    "smoke": Profile(1, 0.2, (base,), ()),
-    "core": Profile(5, 1.0, (core,), ()),
-    "quick": Profile(5, 1.0, (sizes, mark_sas, mark_tables), (1000, 10000)),
-    "full": Profile(5, 1.0, (sizes, mark_sas, mark_tables, crypto_burst, algorithms, more_sas, more_tables),
+    "smoke": Profile(1, 0.2, 0, (base,), ()),
+    "core": Profile(5, 1.0, 300, (core,), ()),
+    "quick": Profile(5, 1.0, 600, (sizes, mark_sas, mark_tables), (1000, 10000)),
+    "full": Profile(5, 1.0, 1200, (sizes, mark_sas, mark_tables, crypto_burst, algorithms, more_sas, more_tables),
                     (1000, 10000, 100000)),
 }
 

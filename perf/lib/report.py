@@ -23,9 +23,11 @@ def print_rows(rows, hz, imix):
         mpps = hz / median / 1e6 if median else None
         bits = mpps * inner_bytes(task.point.size, imix) * 8 / 1e3 if mpps else None
         steal = max(row.steal, default=None)
+        disturbed = f"{row.disturbed()} of {len(row.alone)} disturbed" if row.disturbed() else ""
         print(f"{task.point.name():36} {task.system:12} {number(median):>8} "
-              f"{'-' if spread is None else f'{100 * spread:.1f} %':>7} {number(row.mean()):>8} {number(mpps, '.3f'):>8} {number(bits, '.2f'):>7} "
-              f"{'-' if steal is None else f'{steal:.1f} %':>7}  {row.mode}{row.failure}")
+              f"{'-' if spread is None else f'{100 * spread:.1f} %':>7} {number(row.mean()):>8} "
+              f"{number(mpps, '.3f'):>8} {number(bits, '.2f'):>7} {'-' if steal is None else f'{steal:.1f} %':>7}  "
+              f"{'  '.join(filter(None, (row.mode, disturbed, row.failure)))}")
 
 
 def print_stages(rows):
@@ -65,7 +67,7 @@ def output_of(*command):
 def machine(repo, hz):
     version = "-f=${source:Version}"
     return {
-        "cpu": cpu_model(), "kernel": platform.release(), "tsc_hz": hz, "cpus": os.cpu_count(),
+        "method": "median of windows of 40 ms on a core of our own", "cpu": cpu_model(), "kernel": platform.release(), "tsc_hz": hz, "cpus": os.cpu_count(),
         "commit": output_of("git", "-C", repo, "describe", "--always", "--dirty", "--abbrev=12"),
         "dpdk": output_of("dpkg-query", "-W", version, "libdpdk-dev"),
         "ipsec_mb": output_of("dpkg-query", "-W", version, "libipsec-mb-dev"),
@@ -76,7 +78,7 @@ def machine(repo, hz):
 def row_json(task, row, hz):
     return {
         "point": task.point.name(), "fields": vars(task.point), "system": task.system, "mode": row.mode,
-        "cycles": row.median(), "spread": row.spread(), "samples": row.cycles, "means": row.means, "disturbed": row.disturbed, "steal_percent": row.steal,
+        "cycles": row.median(), "spread": row.spread(), "samples": row.cycles, "means": row.means, "disturbed": row.disturbed(), "steal_percent": row.steal,
         "preempted": row.preempted, "stages": row.stage_medians(),
         "packets_per_second": hz / row.median() if row.median() else None, "command": row.command,
         "failure": row.failure,

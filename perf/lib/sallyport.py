@@ -85,7 +85,8 @@ def write_config(lab, point, rows=None, workers=(CORE,), eal_args=()):
     rows = rows or sa_rows(point)
     lcores = ",".join(f"{n}@{cpu}" for n, cpu in enumerate((1 - CORE, *workers)))
     with open(os.path.join(lab.work, "gw.yaml"), "w") as f:
-        f.write(CONFIG.format(lcores=lcores, more="".join(f', "{x}"' for x in eal_args), workers=len(workers), work=lab.work, lan=ends[0], wan=ends[1], mbufs=MBUFS + point.packets))
+        more = "".join(f', "{word}"' for word in eal_args)
+        f.write(CONFIG.format(lcores=lcores, more=more, workers=len(workers), work=lab.work, lan=ends[0], wan=ends[1], mbufs=MBUFS + point.packets))
         f.writelines(routes_yaml(point.routes))
         f.writelines(policies_yaml(point))
         f.write("manual_sas:\n")
@@ -140,7 +141,7 @@ class Sallyport:
         try:
             self.start(lab, point)
             time.sleep(SETTLE_SECONDS)
-            windows = sink_windows(lab, self.hz)
+            windows = sink_windows(lab, self.hz, self.log)
             measured = self.ask(lab, "show", "workers")["workers"][0]["since_start"]["measured"]
         finally:
             stop(self.process)

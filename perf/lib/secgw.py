@@ -80,7 +80,7 @@ class Secgw:
         ports = lab.source(0, point), lab.sink(1)
         if point.direction == "encap":
             ports = ports[::-1]
-        return [lab.secgw, *eal(), "--vdev", ports[0], "--vdev", ports[1], "--vdev", device, "--", "-p", "0x3", "-P",
+        return [lab.secgw, *eal(telemetry=True), "--vdev", ports[0], "--vdev", ports[1], "--vdev", device, "--", "-p", "0x3", "-P",
                 "-u", "0x1", "--config", f"(0,0,{CORE}),(1,0,{CORE})", "-s", str(MBUFS + point.packets), "-f",
                 os.path.join(lab.work, "secgw.cfg"), "-t", str(SCREEN_SECONDS), *options]
 
@@ -102,7 +102,7 @@ class Secgw:
             screens = self.screens()
             busy = [n for n in screens if n]
             if enough(busy):
-                return busy
+                return
             if len(screens) - len(busy) > IDLE_SCREENS:
                 raise Failed(f"ipsec-secgw ({self.mode}) forwards nothing")
             time.sleep(0.1)
@@ -113,7 +113,7 @@ class Secgw:
             self.start(lab, point)
             self.wait(lambda screens: screens)
             time.sleep(SETTLE_SECONDS)
-            windows = sink_windows(lab, self.hz)
+            windows = sink_windows(lab, self.hz, self.log)
         finally:
             stop(self.process)
         return Sample(windows, " ".join(self.command(lab, point)))

@@ -5,6 +5,7 @@ and the programs of perf/bench, which measure themselves. sallyport.py and secgw
 A system runs for one measurement only: its memory lies elsewhere each time, so that the luck of one layout does not
 decide.
 """
+import contextlib
 import json
 import os
 import signal
@@ -14,7 +15,7 @@ import time
 from dataclasses import dataclass, replace
 
 import captures
-from telemetry import Telemetry
+from telemetry import TROUBLE, Telemetry
 
 CORE = 1  # of the one that forwards; the control core is 0
 START_SECONDS = 60
@@ -61,8 +62,9 @@ class Sample:
     stages: dict | None = None  # cycles a packet, where the system itself tells
 
     def cycles(self):
-        """the lower quartile: what other guests of the host take away only ever adds, and not to all windows"""
-        return statistics.quantiles(self.windows, n=4)[0] if len(self.windows) > 1 else self.windows[0]
+        """the median: a neighbour that comes for a moment does not count, and neither does what a system itself does in
+        fewer than half of the windows, which the mean has"""
+        return statistics.median(self.windows)
 
     def mean(self):
         return statistics.mean(self.windows)
@@ -107,24 +109,30 @@ class SampleLab(Lab):
 PREFIX = f"perf{os.getpid()}"  # of EAL's runtime files
 
 
-def eal(cores=str(CORE), prefix=""):
+def eal(cores=str(CORE), prefix="", telemetry=False):
     """the same core and memory for all"""
-    return ["-l", cores, "--no-pci", "--in-memory", "--file-prefix", PREFIX + prefix]
+    words = ["-l", cores, "--no-pci", "--in-memory", "--file-prefix", PREFIX + prefix]
+    return words if telemetry else [*words, "--no-telemetry"]
 
 
-def sink_windows(lab, hz):
-    """cycles a packet that the process' sink has swallowed, one figure for each window"""
+def sink_windows(lab, hz, log):
+    """cycles a packet that the sink of a process with telemetry has swallowed, one figure for each window. log: where the
+    process says what is wrong"""
     found = []
-    with Telemetry(PREFIX) as t:
-        sink = t.port("net_null")
-        t0, n0 = t.sent(sink)
-        for _ in range(max(1, round(lab.seconds / WINDOW_SECONDS))):
-            time.sleep(WINDOW_SECONDS)
-            t1, n1 = t.sent(sink)
-            if n1 == n0:
-                raise Failed("nothing is forwarded")
-            found.append(hz * (t1 - t0) / (n1 - n0))
-            t0, n0 = t1, n1
+    try:
+        with Telemetry(PREFIX) as t:
+            sink = t.port("net_null")
+            t0, n0 = t.sent(sink)
+            for _ in range(max(1, round(lab.seconds / WINDOW_SECONDS))):
+                time.sleep(WINDOW_SECONDS)
+                t1, n1 = t.sent(sink)
+                if n1 > n0:  # else the window goes on
+                    found.append(hz * (t1 - t0) / (n1 - n0))
+                    t0, n0 = t1, n1
+    except TROUBLE as e:
+        raise Failed(f"its counters cannot be read ({type(e).__name__} {e}): {tail(log)}") from e
+    if not found:
+        raise Failed(f"nothing is forwarded: {tail(log)}")
     return found
 
 
@@ -142,9 +150,19 @@ def start(command, log, stdin=subprocess.DEVNULL):
     return process
 
 
+def ask_to_end(process):
+    """One that asks for lines ends when there are no more: SIGINT is ignored by what a shell has started with &, and by
+    all that such a program starts and that does not ask for it."""
+    if process.stdin:
+        with contextlib.suppress(BrokenPipeError):
+            process.stdin.close()
+    else:
+        process.send_signal(signal.SIGINT)
+
+
 def stop(process):
     if process.poll() is None:
-        process.send_signal(signal.SIGINT)
+        ask_to_end(process)
         try:
             process.wait(STOP_SECONDS)
         except subprocess.TimeoutExpired:
@@ -193,7 +211,10 @@ def run_bench(lab, name, command):
 
 def run_loop(lab, name, command):
     said = run_bench(lab, name, command)
-    return Sample([cycles / packets for packets, cycles in said["windows"]], " ".join(command))
+    windows = [cycles / packets for packets, cycles in said["windows"] if packets]
+    if not windows:
+        raise Failed(f"{name}: nothing is forwarded")
+    return Sample(windows, " ".join(command))
 
 
 class Loop:
@@ -204,7 +225,7 @@ class Loop:
 
     def command(self, lab, point):
         mode = "source" if self.alone else point.direction
-        return [os.path.join(lab.bench, "esp_loop"), *eal(), "--no-telemetry", "--log-level", "error", "--vdev", lab.source(0, point),
+        return [os.path.join(lab.bench, "esp_loop"), *eal(), "--log-level", "error", "--vdev", lab.source(0, point),
                 "--vdev", lab.sink(1), "--", mode, str(point.sas), str(MBUFS + point.packets), str(lab.seconds)]
 
     def measure(self, lab, point):
@@ -226,6 +247,6 @@ class Crypto:
         self.mode = mode
 
     def measure(self, lab, point):
-        command = [os.path.join(lab.bench, "crypto_alone"), *eal(), "--no-telemetry", "--log-level", "error", "--", point.algorithm,
+        command = [os.path.join(lab.bench, "crypto_alone"), *eal(), "--log-level", "error", "--", point.algorithm,
                    self.mode, point.size, str(lab.seconds)]
         return run_loop(lab, self.name, command)

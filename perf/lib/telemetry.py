@@ -2,16 +2,18 @@
 """Counters of another process' ports by DPDK's telemetry, which answers beside the core that forwards and within a
 fraction of a millisecond."""
 import json
-import os
+import shutil
 import socket
 import time
 
 REPLY_BYTES = 16384
 WAIT_SECONDS = 10
+# the process ends meanwhile, or has no such port
+TROUBLE = (OSError, ValueError, KeyError, TypeError, StopIteration)
 
 
 class Telemetry:
-    """of the process with that --file-prefix"""
+    """of the process with that --file-prefix. What goes wrong is one of TROUBLE."""
 
     def __init__(self, prefix):
         self.path = f"/var/run/dpdk/{prefix}/dpdk_telemetry.v2"
@@ -47,9 +49,5 @@ class Telemetry:
 
 
 def forget(prefix):
-    """what a process leaves of its socket, so that the next one finds its place free"""
-    path = f"/var/run/dpdk/{prefix}"
-    if os.path.isdir(path):
-        for name in os.listdir(path):
-            os.unlink(os.path.join(path, name))
-        os.rmdir(path)
+    """what processes of that --file-prefix have left"""
+    shutil.rmtree(f"/var/run/dpdk/{prefix}", ignore_errors=True)
