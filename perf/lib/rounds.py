@@ -81,6 +81,10 @@ class Row:
     def disturbed(self):
         return self.alone.count(False)
 
+    def doubtful(self):
+        """its median has samples whose core was not our own"""
+        return self.disturbed() > 0 and self.alone.count(True) < OWN_LEAST
+
     def counted(self):
         """the samples whose core was our own, where they are enough; else all"""
         own = [cycles for cycles, alone in zip(self.cycles, self.alone) if alone]
