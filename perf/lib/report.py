@@ -67,7 +67,8 @@ def output_of(*command):
 def machine(repo, hz):
     version = "-f=${source:Version}"
     return {
-        "method": "median of windows of 40 ms on a core of our own", "cpu": cpu_model(), "kernel": platform.release(), "tsc_hz": hz, "cpus": os.cpu_count(),
+        "method": "median of windows of 40 ms on a core of our own",
+        "cpu": cpu_model(), "kernel": platform.release(), "tsc_hz": hz, "cpus": os.cpu_count(),
         "commit": output_of("git", "-C", repo, "describe", "--always", "--dirty", "--abbrev=12"),
         "dpdk": output_of("dpkg-query", "-W", version, "libdpdk-dev"),
         "ipsec_mb": output_of("dpkg-query", "-W", version, "libipsec-mb-dev"),
@@ -78,7 +79,8 @@ def machine(repo, hz):
 def row_json(task, row, hz):
     return {
         "point": task.point.name(), "fields": vars(task.point), "system": task.system, "mode": row.mode,
-        "cycles": row.median(), "spread": row.spread(), "samples": row.cycles, "means": row.means, "disturbed": row.disturbed(), "steal_percent": row.steal,
+        "cycles": row.median(), "spread": row.spread(), "samples": row.cycles, "means": row.means,
+        "disturbed": row.disturbed(), "steal_percent": row.steal,
         "preempted": row.preempted, "stages": row.stage_medians(),
         "packets_per_second": hz / row.median() if row.median() else None, "command": row.command,
         "failure": row.failure,

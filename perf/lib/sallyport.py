@@ -86,7 +86,8 @@ def write_config(lab, point, rows=None, workers=(CORE,), eal_args=()):
     lcores = ",".join(f"{n}@{cpu}" for n, cpu in enumerate((1 - CORE, *workers)))
     with open(os.path.join(lab.work, "gw.yaml"), "w") as f:
         more = "".join(f', "{word}"' for word in eal_args)
-        f.write(CONFIG.format(lcores=lcores, more=more, workers=len(workers), work=lab.work, lan=ends[0], wan=ends[1], mbufs=MBUFS + point.packets))
+        f.write(CONFIG.format(lcores=lcores, more=more, workers=len(workers), work=lab.work, lan=ends[0], wan=ends[1],
+                              mbufs=MBUFS + point.packets))
         f.writelines(routes_yaml(point.routes))
         f.writelines(policies_yaml(point))
         f.write("manual_sas:\n")
