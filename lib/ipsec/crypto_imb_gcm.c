@@ -8,15 +8,16 @@
 /* So many bytes need hash powers that the bursts do not ask for. */
 #define POWERS_TEXT (CRYPTO_LINE_TEXT * (CRYPTO_LINES_EARLY - CRYPTO_ROUND_LINES - 1))
 
-/* Of a long packet, whose key the operation before has not. */
-static __rte_noinline void powers_prefetch(const struct ipsec_worker *w, const struct crypto_op *ops, uint32_t i)
+/* Whether an operation wants powers that nobody asked for: of a long packet, whose key the operation before has not. */
+static inline bool powers_wanted(const struct crypto_op *op, const void *key_before)
 {
-	const struct crypto_op *op = &ops[i];
-	uint32_t lines;
+	return unlikely(op->key != key_before) && op->len >= POWERS_TEXT;
+}
 
-	if (i && op->key == op[-1].key)
-		return;
-	lines = crypto_lines_needed(op->len, w->key_line_count);
+static __rte_noinline void powers_prefetch(const struct ipsec_worker *w, const struct crypto_op *op)
+{
+	uint32_t lines = crypto_lines_needed(op->len, w->key_line_count);
+
 	for (uint32_t line = CRYPTO_LINES_EARLY; line < lines; line++)
 		rte_prefetch1((const uint8_t *)op->key + w->key_lines[line]);
 }
@@ -28,13 +29,14 @@ static __rte_noinline void powers_prefetch(const struct ipsec_worker *w, const s
 		IMB_MGR *mgr = imb_of(w);                                                                              \
 		struct gcm_context_data context;                                                                       \
                                                                                                                        \
-		for (uint32_t i = 0; i < AHEAD && i < n; i++)                                                          \
-			if (ops[i].len >= POWERS_TEXT)                                                                 \
-				powers_prefetch(w, ops, i);                                                            \
+		const void *before = NULL;                                                                             \
+		for (uint32_t i = 0; i < AHEAD && i < n; before = ops[i++].key)                                        \
+			if (powers_wanted(&ops[i], before))                                                            \
+				powers_prefetch(w, &ops[i]);                                                           \
 		for (uint32_t i = 0; i < n; i++) {                                                                     \
 			const struct crypto_op *op = &ops[i];                                                          \
-			if (i + AHEAD < n && op[AHEAD].len >= POWERS_TEXT)                                             \
-				powers_prefetch(w, ops, i + AHEAD);                                                    \
+			if (i + AHEAD < n && powers_wanted(&op[AHEAD], op[AHEAD - 1].key))                             \
+				powers_prefetch(w, &op[AHEAD]);                                                        \
 			call(mgr, (const struct gcm_key_data *)op->key, &context, op->text, op->text, op->len,         \
 				op->nonce, op->aad, op->aad_bytes, op->icv, op->icv_bytes);                            \
 		}                                                                                                      \
