@@ -399,8 +399,8 @@ static inline bool classify_usual(struct worker *w, struct arrivals *a, struct r
 		return true;
 	}
 	a->own_ends = ends;
-	if (likely(ip->next_proto_id == IPPROTO_ESP))
-		list_push(&w->sealed, m);
+	if (likely(ip->next_proto_id == IPPROTO_ESP && total >= IP4_PLAIN_BYTES + SPI_BYTES))
+		list_push(&w->sealed_plain, m);
 	else
 		classify_own(w, m);
 	return true;

@@ -5,8 +5,6 @@
 #include "known_priv.h"
 #include "verdict_priv.h"
 
-#define SPI_BYTES 8 /* of SPI and sequence number, which follow each other in ESP (RFC 4303 2) and AH (RFC 4302 2) */
-
 /* From the IP header to the SPI: behind a UDP header, or next header, length and reserved of AH. */
 static inline uint16_t spi_offset(const struct upper *u)
 {
@@ -251,19 +249,20 @@ struct sealed_runs {
 
 /* Destination and SPI of a plain ESP packet (ip4.h), where they follow each other. False: of another packet, which is
  * in no run. */
-static inline bool sealed_ends(const struct rte_mbuf *m, uint64_t *ret_ends)
+static inline bool sealed_ends(const struct rte_mbuf *m, bool plain, uint64_t *ret_ends)
 {
 	const uint8_t *ip = rte_pktmbuf_mtod(m, const uint8_t *);
 
 	memcpy(ret_ends, ip + offsetof(struct rte_ipv4_hdr, dst_addr), sizeof(*ret_ends));
-	return ip4_is_plain(ip4_first(ip)) && packet_ip(m)->next_proto_id == IPPROTO_ESP &&
-	       m->data_len >= IP4_PLAIN_BYTES + SPI_BYTES;
+	return plain || (ip4_is_plain(ip4_first(ip)) && packet_ip(m)->next_proto_id == IPPROTO_ESP &&
+				m->data_len >= IP4_PLAIN_BYTES + SPI_BYTES);
 }
 
-/* The packets of the list `sealed` that are for this worker. */
-static inline void sealed_collect(struct worker *w, struct burst_item *ret_items, struct sealed_runs *ret_runs)
+/* The packets of a list that are for this worker; plain: of sealed_plain. */
+static __rte_always_inline void sealed_collect(
+	struct worker *w, struct list *l, bool plain_all, struct burst_item *ret_items, struct sealed_runs *ret_runs)
 {
-	struct rte_mbuf **pkts = w->sealed.m, **end = pkts + w->sealed.n;
+	struct rte_mbuf **pkts = l->m, **end = pkts + l->n;
 	struct sad_question *question = ret_runs->questions;
 	struct burst_item *item = ret_items, **begin = ret_runs->begins;
 	uint64_t ends, ends_before = 0;
@@ -271,7 +270,7 @@ static inline void sealed_collect(struct worker *w, struct burst_item *ret_items
 
 	for (; pkts < end; pkts++) {
 		struct rte_mbuf *m = *pkts;
-		bool plain = sealed_ends(m, &ends);
+		bool plain = sealed_ends(m, plain_all, &ends);
 		if (unlikely(!plain || ends != ends_before || m->port != port_before)) {
 			port_before = UINT32_MAX;
 			if (unlikely(!sealed_read(w, m, question)))
@@ -283,7 +282,7 @@ static inline void sealed_collect(struct worker *w, struct burst_item *ret_items
 		}
 		item++->m = m;
 	}
-	w->sealed.n = 0;
+	l->n = 0;
 	*begin = item;
 	ret_runs->n = (uint16_t)(question - ret_runs->questions);
 }
@@ -308,15 +307,16 @@ static __rte_noinline uint32_t runs_look(struct worker *w, const struct sealed_r
 	return n;
 }
 
-/* The packets of the list `sealed` that are for this worker and have an SA. Returns how many. */
-static inline uint16_t items_collect(struct worker *w, struct burst_item *ret_items)
+/* The packets of a list that are for this worker and have an SA. Returns how many. */
+static __rte_always_inline uint16_t items_collect(
+	struct worker *w, struct list *l, bool plain, struct burst_item *ret_items)
 {
 	struct burst_item *item = ret_items;
 	struct sealed_runs runs;
 	struct sa *sas[BURST];
 	bool missed = false;
 
-	sealed_collect(w, ret_items, &runs);
+	sealed_collect(w, l, plain, ret_items, &runs);
 	sad_lookup_burst(w->ips, runs.questions, runs.n, sas);
 	for (uint32_t r = 0; r < runs.n; r++) {
 		missed |= !sas[r];
@@ -437,20 +437,17 @@ static inline void opened_go(struct worker *w, const struct burst_item *items, u
 	stage_lap(w->clock, CYCLES_FORWARD);
 }
 
-void inbound_sealed(struct worker *w)
+/* Packets of a list with their SAs; plain: of sealed_plain. */
+static void items_open(struct worker *w, struct burst_item *items, uint16_t n, bool plain)
 {
-	struct burst_item items[BURST];
-	uint16_t n, good;
+	uint16_t good;
 
-	if (!w->sealed.n)
-		return;
-	n = items_collect(w, items);
 	stage_lap(w->clock, CYCLES_FIND_SA);
 	if (!n)
 		return;
 	if (unlikely(w->capture != NULL))
 		capture_before(w, items, n, false);
-	good = burst_in(w->crypto, items, n);
+	good = plain ? burst_in_plain(w->crypto, items, n) : burst_in(w->crypto, items, n);
 	if (unlikely(w->capture != NULL))
 		capture_after(w, items, good, n, false);
 	if (unlikely(w->trace != NULL))
@@ -462,4 +459,14 @@ void inbound_sealed(struct worker *w)
 		worker_drop(w, items[i].m, (enum drop_reason)items[i].drop);
 	}
 	worker_count(w, DP_C_DECAP, good);
+}
+
+void inbound_sealed(struct worker *w)
+{
+	struct burst_item items[BURST];
+
+	if (w->sealed_plain.n)
+		items_open(w, items, items_collect(w, &w->sealed_plain, true, items), true);
+	if (unlikely(w->sealed.n))
+		items_open(w, items, items_collect(w, &w->sealed, false, items), false);
 }

@@ -5,6 +5,7 @@
 
 #include "datapath_priv.h"
 
+#define SPI_BYTES    8 /* of SPI and sequence number, which follow each other in ESP (RFC 4303 2) and AH (RFC 4302 2) */
 #define TCP_FLAGS_AT 13 /* RFC 9293 3.1 */
 #define TCP_SYN      0x02
 
@@ -52,9 +53,8 @@ void defragment_part(struct worker *w);
 /* Every loop, in front of the stages: ends what waited too long. True when something did; answers may be due. */
 bool defragment_expire(struct worker *w);
 
-/* inbound.c: the list `sealed` (outer IP packets for our addresses) through the SAD; handed over, or decapsulated and
- * routed.
- */
+/* inbound.c: the lists `sealed_plain` and `sealed` (outer IP packets for our addresses) through the SAD; handed over,
+ * or decapsulated and routed. */
 void inbound_sealed(struct worker *w);
 /* inbound.c: a fragment out of an SA that waited in the table of a worker who has the SA no more: to its owner, who
  * takes it as if it had decapsulated it. By name where the SA has gone or is in no slot of the SAD

@@ -93,23 +93,36 @@ static __rte_noinline bool item_prepare(struct ipsec_worker *w, struct burst_ite
 	return false;
 }
 
-static __rte_always_inline void burst_prepare(struct ipsec_worker *w, struct burst_item *items, uint16_t n,
+/* Another SA's packets begin with this item. The SA, or NULL where they are not usual ones. rest: packets that may
+ * still come. */
+static __rte_always_inline const struct sa *run_prepare(struct ipsec_worker *w, const struct burst_item *item,
+	uint32_t rest, const struct usual_way *usual, struct usual_run *run)
+{
+	struct sa *sa = item->sa;
+
+	if (sa != run->sa) {
+		key_prefetch(w, sa, RTE_MAX(item->m->data_len, usual->around) - usual->around);
+		usual_run_close(run);
+		usual->open(run, sa, rest);
+	}
+	return run->usual ? sa : NULL;
+}
+
+static __rte_always_inline void burst_prepare(struct ipsec_worker *w, struct burst_item *items, uint16_t n, bool plain,
 	const struct usual_way *usual, struct plan *ret_plan)
 {
 	crypto_burst *crypt = items[0].sa->crypt;
-	struct usual_run run = { .sa = NULL };
+	struct usual_run run = { .sa = NULL, .plain = plain };
+	const struct sa *before = NULL; /* of usual packets */
 	struct plan plan = { .mixed = false };
 
 	for (uint32_t i = 0; i < n; i++) {
 		struct burst_item *item = &items[i];
-		struct sa *sa = item->sa;
-		if (sa != run.sa) {
-			key_prefetch(w, sa, RTE_MAX(item->m->data_len, usual->around) - usual->around);
-			usual_run_close(&run);
-			usual->open(&run, sa, n - i);
-			plan.mixed |= sa->crypt != crypt;
+		if (unlikely(item->sa != before)) {
+			before = run_prepare(w, item, n - i, usual, &run);
+			plan.mixed |= item->sa->crypt != crypt;
 		}
-		if (likely(run.usual && usual->prepare(w, item->m, i, &run)))
+		if (likely(before && usual->prepare(w, item->m, i, &run)))
 			continue;
 		usual_run_close(&run);
 		plan.closer |= 1ull << i;
@@ -174,6 +187,7 @@ static inline uint64_t burst_finish_in(
 	struct ipsec_worker *w, struct burst_item *items, uint16_t n, const struct plan *plan)
 {
 	struct usual_run run = { .sa = NULL };
+	const uint64_t closer = plan->closer;
 	uint64_t ended = plan->ended;
 
 	for (uint32_t i = 0; i < n; i++) {
@@ -182,7 +196,7 @@ static inline uint64_t burst_finish_in(
 			usual_run_close(&run);
 			usual_run_finish(&run, item->sa, n - i);
 		}
-		if (likely(run.usual && !(plan->closer >> i & 1) && usual_finish_in(w, item->m, i, &run)))
+		if (likely(run.usual && !(closer >> i & 1) && usual_finish_in(w, item->m, i, &run)))
 			continue;
 		usual_run_close(&run);
 		if (!(plan->ended >> i & 1))
@@ -216,11 +230,11 @@ static inline void burst_crypt(struct ipsec_worker *w, const struct burst_item *
 		plan->closer |= ops_failed(w, n);
 }
 
-static __rte_always_inline void burst_begin(struct ipsec_worker *w, struct burst_item *items, uint16_t n,
+static __rte_always_inline void burst_begin(struct ipsec_worker *w, struct burst_item *items, uint16_t n, bool plain,
 	const struct usual_way *usual, struct plan *ret_plan)
 {
 	w->udp6 = 0;
-	burst_prepare(w, items, n, usual, ret_plan);
+	burst_prepare(w, items, n, plain, usual, ret_plan);
 	stage_lap(w->clock, CYCLES_PREPARE);
 	burst_crypt(w, items, n, ret_plan);
 	stage_lap(w->clock, CYCLES_CRYPTO);
@@ -242,20 +256,30 @@ uint16_t burst_out(struct ipsec_worker *w, struct burst_item *items, uint16_t n)
 
 	if (!n)
 		return 0;
-	burst_begin(w, items, n, &out, &plan);
+	burst_begin(w, items, n, false, &out, &plan);
 	return burst_end(w, items, n, likely(!plan.closer) ? 0 : burst_finish_out(w, items, &plan));
 }
 
 /* The line in which a packet begins is here: its SPI was read. */
-uint16_t burst_in(struct ipsec_worker *w, struct burst_item *items, uint16_t n)
+static uint16_t burst_in_as(struct ipsec_worker *w, struct burst_item *items, uint16_t n, bool plain)
 {
 	static const struct usual_way in = { usual_run_in, usual_prepare_in, USUAL_HEAD_BYTES + USUAL_ICV_BYTES };
 	struct plan plan;
 
 	if (!n)
 		return 0;
-	burst_begin(w, items, n, &in, &plan);
+	burst_begin(w, items, n, plain, &in, &plan);
 	return burst_end(w, items, n, burst_finish_in(w, items, n, &plan));
+}
+
+uint16_t burst_in(struct ipsec_worker *w, struct burst_item *items, uint16_t n)
+{
+	return burst_in_as(w, items, n, false);
+}
+
+uint16_t burst_in_plain(struct ipsec_worker *w, struct burst_item *items, uint16_t n)
+{
+	return burst_in_as(w, items, n, true);
 }
 
 const uint8_t *iv_pool_pull(struct ipsec_worker *w, uint16_t n)

@@ -349,3 +349,7 @@ uint16_t burst_out(struct ipsec_worker *w, struct burst_item *items, uint16_t n)
  * header of the packet in clear, whose lengths fit and whose flow is inside the SA's selectors (but see
  * sa_joins_fragments); an inner IPv4 checksum is not looked at. RFC 4303 3.4, RFC 4302 3.4. */
 uint16_t burst_in(struct ipsec_worker *w, struct burst_item *items, uint16_t n);
+
+/* The same of packets that are known to be ESP behind an IPv4 header without options, no fragments, each in one buffer
+ * that ends where the header says. */
+uint16_t burst_in_plain(struct ipsec_worker *w, struct burst_item *items, uint16_t n);

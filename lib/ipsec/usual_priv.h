@@ -37,6 +37,7 @@ static inline bool sa_is_usual(const struct sa *sa)
  * memory is low. */
 struct usual_run {
 	struct sa *sa;           /* NULL: none has come */
+	bool plain;              /* inbound: what is in front of ESP is known (burst_in_plain) */
 	bool usual;              /* any of its packets may be; none is near a limit */
 	uint64_t packets, bytes; /* not counted yet */
 	/* behind the crypto, inbound */
@@ -106,14 +107,31 @@ static inline void usual_op_fill(
 	memcpy(op->aad, &esp_wire, sizeof(esp_wire));
 }
 
-/* RFC 4303 2.4: padding, its length, next header, for each such length. */
-static inline const uint8_t *usual_trailer(uint32_t pad)
-{
-	static const uint8_t trailers[USUAL_PAD_MOST + 1][8] = { { 0, NEXT_HEADER_IPV4 }, { 1, 1, NEXT_HEADER_IPV4 },
-		{ 1, 2, 2, NEXT_HEADER_IPV4 }, { 1, 2, 3, 3, NEXT_HEADER_IPV4 }, { 1, 2, 3, 4, 4, NEXT_HEADER_IPV4 },
-		{ 1, 2, 3, 4, 5, 5, NEXT_HEADER_IPV4 }, { 1, 2, 3, 4, 5, 6, 6, NEXT_HEADER_IPV4 } };
+/* RFC 4303 2.4: padding, its length, next header, for each such length; in memory order, and which of its bits count.
+ */
+struct usual_trailer {
+	uint64_t bytes, mask;
+};
 
-	return trailers[pad];
+#define USUAL_TRAILER(pad, padding)                                                                                    \
+	{                                                                                                              \
+		RTE_LE64((padding) | (uint64_t)(pad) << 8 * (pad) | (uint64_t)NEXT_HEADER_IPV4 << 8 * ((pad) + 1)),    \
+			RTE_LE64(UINT64_MAX >> 8 * (USUAL_PAD_MOST - (pad)))                                           \
+	}
+
+static inline const struct usual_trailer *usual_trailer(uint32_t pad)
+{
+	static const struct usual_trailer trailers[USUAL_PAD_MOST + 1] = {
+		USUAL_TRAILER(0, 0),
+		USUAL_TRAILER(1, 0x01),
+		USUAL_TRAILER(2, 0x0201),
+		USUAL_TRAILER(3, 0x030201),
+		USUAL_TRAILER(4, 0x04030201),
+		USUAL_TRAILER(5, 0x0504030201),
+		USUAL_TRAILER(6, 0x060504030201),
+	};
+
+	return &trailers[pad];
 }
 
 /* ---- in ---- */
@@ -126,19 +144,26 @@ static inline void usual_run_in(struct usual_run *run, struct sa *sa, uint32_t r
 	run->fresh = replay_fresh(&sa->replay);
 }
 
+/* What burst_in_plain is told of its packets. */
+static inline bool usual_outer_is_plain(const struct rte_mbuf *m)
+{
+	const struct rte_ipv4_hdr *ip = rte_pktmbuf_mtod(m, const struct rte_ipv4_hdr *);
+
+	return ip4_is_plain(ip4_first(ip)) && ip->next_proto_id == IPPROTO_ESP && m->nb_segs == 1 &&
+	       ip->total_length == rte_cpu_to_be_16(m->data_len);
+}
+
 static inline bool usual_prepare_in(struct ipsec_worker *w, struct rte_mbuf *m, uint32_t op, struct usual_run *run)
 {
 	const struct sa *sa = run->sa;
 	uint8_t *outer = rte_pktmbuf_mtod(m, uint8_t *), *esp = outer + IPV4_BYTES,
 		*text = esp + ESP_BYTES + USUAL_IV_BYTES;
-	const struct rte_ipv4_hdr *ip = (const struct rte_ipv4_hdr *)outer;
-	uint32_t total = rte_be_to_cpu_16(ip->total_length), len = total - USUAL_HEAD_BYTES - USUAL_ICV_BYTES;
+	uint32_t total = m->data_len, len = total - USUAL_HEAD_BYTES - USUAL_ICV_BYTES;
 	uint64_t esp_wire, iv;
 
-	if (unlikely(!ip4_is_plain(ip4_first(ip)) || ip->next_proto_id != IPPROTO_ESP || m->nb_segs > 1))
+	if (unlikely(!run->plain && !usual_outer_is_plain(m)))
 		return false;
-	if (unlikely(total != m->data_len || total < USUAL_HEAD_BYTES + USUAL_TEXT_LEAST + USUAL_ICV_BYTES ||
-		     len & USUAL_PAD_MASK))
+	if (unlikely(total < USUAL_HEAD_BYTES + USUAL_TEXT_LEAST + USUAL_ICV_BYTES || len & USUAL_PAD_MASK))
 		return false;
 	memcpy(&esp_wire, esp, sizeof(esp_wire));
 	memcpy(&iv, esp + ESP_BYTES, sizeof(iv));
@@ -165,14 +190,13 @@ static inline bool usual_inside(const uint8_t *text, uint32_t len, uint32_t tota
 {
 	const uint64_t same = IP4_PLAIN_MASK | RTE_BE64((uint64_t)ECN_MASK << 48);
 	uint32_t pad = len - ESP_TRAILER_BYTES - total;
-	uint64_t found, expected;
+	uint64_t found;
 
 	if (unlikely(pad > USUAL_PAD_MOST || (ip4_first(text) ^ ip4_first(text - USUAL_HEAD_BYTES)) & same))
 		return false;
 	memcpy(&found, text + total, sizeof(found));
-	memcpy(&expected, usual_trailer(pad), sizeof(expected));
 	/* what is behind the trailer does not count */
-	return rte_le_to_cpu_64(found ^ expected) << 8 * (USUAL_PAD_MOST - pad) == 0;
+	return !((found ^ usual_trailer(pad)->bytes) & usual_trailer(pad)->mask);
 }
 
 /* The packet is authentic. */
@@ -247,7 +271,7 @@ static inline void usual_outer_write(
 /* In one store of eight bytes: what is too much of it the ICV overwrites. */
 static inline void usual_trailer_write(uint8_t *at, uint32_t pad)
 {
-	memcpy(at, usual_trailer(pad), sizeof(uint64_t));
+	memcpy(at, &usual_trailer(pad)->bytes, sizeof(uint64_t));
 }
 
 /* What fits into so many bytes with all that goes around it. */
