@@ -399,7 +399,8 @@ static inline bool classify_usual(struct worker *w, struct arrivals *a, struct r
 		return true;
 	}
 	a->own_ends = ends;
-	if (likely(ip->next_proto_id == IPPROTO_ESP && total >= IP4_PLAIN_BYTES + SPI_BYTES))
+	/* `sealed` has its turn after it: nothing is overtaken */
+	if (likely(ip->next_proto_id == IPPROTO_ESP && total >= IP4_PLAIN_BYTES + SPI_SEQUENCE_BYTES && !w->sealed.n))
 		list_push(&w->sealed_plain, m);
 	else
 		classify_own(w, m);

@@ -253,11 +253,11 @@ struct worker {
 	struct list clear, local;
 	struct list fragments;         /* to be put together before they are looked at; their notes say which kind */
 	struct reassembly *reassembly; /* NULL: off */
-	struct list sealed_plain;      /* ESP for us, of which all is known that burst_in_plain asks */
-	struct list sealed;            /* other ESP and AH for us */
-	struct list tunnelled;         /* out of a tunnel, for our own addresses */
-	struct list inner;             /* out of a tunnel, to go on */
-	uint32_t inner_slot[BURST];    /* tunnel slots these came out of; SLOT_NONE: unknown */
+	struct list sealed_plain; /* ESP for us, its SPI and sequence number there, and all that burst_in_plain asks */
+	struct list sealed;       /* other ESP and AH for us, and what comes behind it */
+	struct list tunnelled;    /* out of a tunnel, for our own addresses */
+	struct list inner;        /* out of a tunnel, to go on */
+	uint32_t inner_slot[BURST];        /* tunnel slots these came out of; SLOT_NONE: unknown */
 	struct list own_clear, own_tunnel; /* answers made in this loop, before their policy verdict */
 	struct burst_item protect[BURST];
 	uint16_t protect_count;

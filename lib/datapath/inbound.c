@@ -19,7 +19,7 @@ static __rte_noinline enum drop_reason spi_read_unusual(
 	packet_upper(m, &u);
 	if (unlikely(u.fragment))
 		return DROP_FRAGMENT;
-	if (unlikely(m->data_len < spi_offset(&u) + SPI_BYTES))
+	if (unlikely(m->data_len < spi_offset(&u) + SPI_SEQUENCE_BYTES))
 		return DROP_SHORT;
 	*ret_spi = load_be32(rte_pktmbuf_mtod_offset(m, const uint8_t *, spi_offset(&u)));
 	*ret_protocol = u.protocol == IPPROTO_AH ? PROTOCOL_AH : PROTOCOL_ESP;
@@ -32,7 +32,7 @@ static inline enum drop_reason spi_read(const struct rte_mbuf *m, uint32_t *ret_
 	const uint8_t *ip = rte_pktmbuf_mtod(m, const uint8_t *);
 
 	if (unlikely(!ip4_is_plain(ip4_first(ip)) || packet_ip(m)->next_proto_id != IPPROTO_ESP ||
-		     m->data_len < IP4_PLAIN_BYTES + SPI_BYTES))
+		     m->data_len < IP4_PLAIN_BYTES + SPI_SEQUENCE_BYTES))
 		return spi_read_unusual(m, ret_spi, ret_protocol);
 	*ret_spi = load_be32(ip + IP4_PLAIN_BYTES);
 	*ret_protocol = PROTOCOL_ESP;
@@ -247,20 +247,20 @@ struct sealed_runs {
 	struct burst_item *begins[BURST + 1]; /* the first packet of each; then, behind the last one */
 };
 
-/* Destination and SPI of a plain ESP packet (ip4.h), where they follow each other. False: of another packet, which is
- * in no run. */
-static inline bool sealed_ends(const struct rte_mbuf *m, bool plain, uint64_t *ret_ends)
+/* Destination and SPI of a plain ESP packet (ip4.h), where they follow each other. known_plain: of sealed_plain. False:
+ * of another packet, which is in no run. */
+static inline bool sealed_ends(const struct rte_mbuf *m, bool known_plain, uint64_t *ret_ends)
 {
 	const uint8_t *ip = rte_pktmbuf_mtod(m, const uint8_t *);
 
 	memcpy(ret_ends, ip + offsetof(struct rte_ipv4_hdr, dst_addr), sizeof(*ret_ends));
-	return plain || (ip4_is_plain(ip4_first(ip)) && packet_ip(m)->next_proto_id == IPPROTO_ESP &&
-				m->data_len >= IP4_PLAIN_BYTES + SPI_BYTES);
+	return known_plain || (ip4_is_plain(ip4_first(ip)) && packet_ip(m)->next_proto_id == IPPROTO_ESP &&
+				      m->data_len >= IP4_PLAIN_BYTES + SPI_SEQUENCE_BYTES);
 }
 
-/* The packets of a list that are for this worker; plain: of sealed_plain. */
+/* The packets of a list that are for this worker; known_plain: of sealed_plain. */
 static __rte_always_inline void sealed_collect(
-	struct worker *w, struct list *l, bool plain_all, struct burst_item *ret_items, struct sealed_runs *ret_runs)
+	struct worker *w, struct list *l, bool known_plain, struct burst_item *ret_items, struct sealed_runs *ret_runs)
 {
 	struct rte_mbuf **pkts = l->m, **end = pkts + l->n;
 	struct sad_question *question = ret_runs->questions;
@@ -270,7 +270,7 @@ static __rte_always_inline void sealed_collect(
 
 	for (; pkts < end; pkts++) {
 		struct rte_mbuf *m = *pkts;
-		bool plain = sealed_ends(m, plain_all, &ends);
+		bool plain = sealed_ends(m, known_plain, &ends);
 		if (unlikely(!plain || ends != ends_before || m->port != port_before)) {
 			port_before = UINT32_MAX;
 			if (unlikely(!sealed_read(w, m, question)))

@@ -5,9 +5,9 @@
 
 #include "datapath_priv.h"
 
-#define SPI_BYTES    8 /* of SPI and sequence number, which follow each other in ESP (RFC 4303 2) and AH (RFC 4302 2) */
-#define TCP_FLAGS_AT 13 /* RFC 9293 3.1 */
-#define TCP_SYN      0x02
+#define SPI_SEQUENCE_BYTES 8  /* SPI and sequence number follow each other in ESP (RFC 4303 2) and AH (RFC 4302 2) */
+#define TCP_FLAGS_AT       13 /* RFC 9293 3.1 */
+#define TCP_SYN            0x02
 
 /* classify.c: received frames of one device into the worker's lists (clear, sealed, local) or to control. */
 void classify_burst(struct worker *w, uint16_t device, struct rte_mbuf **frames, uint16_t n);

@@ -93,8 +93,8 @@ static __rte_noinline bool item_prepare(struct ipsec_worker *w, struct burst_ite
 	return false;
 }
 
-/* Another SA's packets begin with this item. The SA, or NULL where they are not usual ones. rest: packets that may
- * still come. */
+/* The item's SA is not that of usual packets in front of it. The SA, if it may have usual ones, else NULL. rest:
+ * packets that may still come. */
 static __rte_always_inline const struct sa *run_prepare(struct ipsec_worker *w, const struct burst_item *item,
 	uint32_t rest, const struct usual_way *usual, struct usual_run *run)
 {

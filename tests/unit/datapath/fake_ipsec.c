@@ -470,8 +470,22 @@ static enum drop_reason outer_strip(struct burst_item *item)
 	return DROP_NONE;
 }
 
+/* What the contract says of packets in burst_in_plain. */
+static bool is_plain(const struct rte_mbuf *m)
+{
+	const uint8_t *ip = rte_pktmbuf_mtod(m, const uint8_t *);
+
+	return m->nb_segs == 1 && m->data_len >= 20 && ip[0] == 0x45 && !(load_be16(ip + 6) & 0x3fff) &&
+	       ip[9] == IPPROTO_ESP && load_be16(ip + 2) == m->data_len;
+}
+
 uint16_t burst_in_plain(struct ipsec_worker *w, struct burst_item *items, uint16_t n)
 {
+	for (uint16_t i = 0; i < n; i++)
+		if (!is_plain(items[i].m)) {
+			fprintf(stderr, "burst_in_plain was given another packet\n");
+			abort();
+		}
 	return burst_in(w, items, n);
 }
 

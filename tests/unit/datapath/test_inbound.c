@@ -103,6 +103,37 @@ static void test_inbound_packets_leave_in_the_order_they_came_in(void)
 	rig_close();
 }
 
+/* Outer headers that are not plain, and ESP without a sequence number, take a longer way; no packet overtakes another.
+ */
+static void test_inbound_plain_and_other_outer_headers_keep_their_order(void)
+{
+	static const char kinds[] = "pprpspprrspp"; /* plain, with the reserved flag, short */
+	uint8_t payload[512];
+
+	inbound_open();
+	for (size_t i = 0; kinds[i]; i++) {
+		const struct probe inner = {
+			.src = FAR_HOST, .dst = LAN_HOST, .sport = (uint16_t)(100 + i), .dport = 9
+		};
+		struct probe outer = outer_of(payload, esp_make(payload, SPI, &inner));
+		outer.fragment = kinds[i] == 'r' ? 0x8000 : 0;
+		outer.payload_bytes = kinds[i] == 's' ? 4 : outer.payload_bytes;
+		rig_send(WAN, &outer);
+	}
+	rig_step();
+	for (size_t i = 0; kinds[i]; i++) {
+		if (kinds[i] == 's')
+			continue;
+		struct rte_mbuf *m = rig_receive(LAN);
+		CU_ASSERT_PTR_NOT_NULL_FATAL(m);
+		CU_ASSERT_EQUAL(((const struct rte_udp_hdr *)(frame_ip(m) + 1))->src_port, rte_cpu_to_be_16(100 + i));
+		rte_pktmbuf_free(m);
+	}
+	CU_ASSERT_EQUAL(rig_drops(DROP_SHORT), 2);
+	CU_ASSERT_EQUAL(rig_counter(DP_C_DECAP), sizeof(kinds) - 1 - 2);
+	rig_close();
+}
+
 /* Packets in a row that the same was decided about share the way, unless it depends on the packet: each goes where it
  * would alone. */
 static void test_inbound_known_flows_of_a_burst_each_go_their_own_way(void)
@@ -805,6 +836,7 @@ int main(int argc, char **argv)
 	static const struct test tests[] = {
 		TEST(test_inbound_raw_esp_is_opened_and_routed),
 		TEST(test_inbound_packets_leave_in_the_order_they_came_in),
+		TEST(test_inbound_plain_and_other_outer_headers_keep_their_order),
 		TEST(test_inbound_known_flows_of_a_burst_each_go_their_own_way),
 		TEST(test_inbound_known_flow_ends_when_an_address_becomes_ours),
 		TEST(test_inbound_udp_encapsulated_esp_is_opened),
