@@ -21,6 +21,7 @@ import rounds
 import secgw
 import systems
 import telemetry
+import turns
 import verify
 import workers
 from sallyport import Sallyport
@@ -49,7 +50,7 @@ class Run:
         self.exclusive = rounds.Exclusive(o.exclusive)
         self.tasks = [t for t in plan.tasks(o.profile) if re.search(o.only, f"{t.point.name()} {t.system}") and
                       (o.secgw or t.system != "secgw")]
-        self.hz = systems.Loop("source", alone=True).hz(self.lab, systems.Point())
+        self.hz = systems.Loop("source", alone=True).run(self.lab, systems.Point())["hz"]
         self.exclusive.take()
         self.core = quiet.Core(self.lab)
         self.patience = profile.patience
@@ -59,10 +60,10 @@ class Run:
         if task.system == "secgw":
             return secgw.Secgw(self.hz, self.modes.get(task.point, secgw.modes_for(task.point)[-1]))
         return {
-            "source": lambda: systems.Loop("source", alone=True),
-            "loop": lambda: systems.Loop("loop"),
+            "source": lambda: systems.Loop("source", self.hz, alone=True),
+            "loop": lambda: systems.Loop("loop", self.hz),
             "crypto": lambda: systems.Crypto("direct" if "gcm" in task.point.algorithm else "burst"),
-            "crypto-burst": lambda: systems.Crypto("burst"),
+            "crypto-burst": lambda: systems.Crypto("burst", "crypto-burst"),
             "sallyport": lambda: Sallyport(self.hz),
         }[task.system]()
 
@@ -77,13 +78,12 @@ class Run:
         if points:
             print("ipsec-secgw, cycles in each of its modes; the best one is compared with")
         for point in points:
-            found = {}
-            for mode in secgw.modes_for(point):
-                self.exclusive.take()
-                try:
-                    found[mode] = rounds.look(self.lab, secgw.Secgw(self.hz, mode), point, self.core)[0].sample.cycles()
-                except systems.Failed as e:
-                    print(f"  {e}")
+            self.exclusive.take()
+            found, failures = turns.measure(self.lab, [secgw.Secgw(self.hz, mode) for mode in secgw.modes_for(point)], point,
+                                            self.core)
+            found = {system.mode: f.sample.cycles() for system, f in found.items()}
+            for why in failures.values():
+                print(f"  {why}")
             if found:
                 self.modes[point] = min(found, key=found.get)
             print(f"  {point.name():34} " + ", ".join(f"{m} {c:.0f}" for m, c in found.items()), flush=True)
@@ -172,8 +172,7 @@ def main():
         return finish(o, run, rows, problems, measure_parts(o, run))
     finally:
         systems.stop_all()
-        for more in ("", quiet.PREFIX_MORE):
-            telemetry.forget(systems.PREFIX + more)
+        telemetry.forget(systems.PREFIX)
 
 
 if __name__ == "__main__":

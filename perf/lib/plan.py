@@ -68,12 +68,12 @@ def more_tables():
                     ("sallyport",))
 
 
-# ike_sas: none, no micro-benchmarks either; patience: seconds, see quiet.py
+# seconds: of windows of each system in each round; ike_sas: none, no micro-benchmarks either; patience: seconds, see quiet.py
 Profile = namedtuple("Profile", "rounds seconds patience parts ike_sas")
 PROFILES = {
     "smoke": Profile(1, 0.2, 0, (base,), ()),
-    "core": Profile(5, 1.0, 300, (core,), ()),
-    "quick": Profile(5, 1.0, 600, (sizes, mark_sas, mark_tables), (1000, 10000)),
+    "core": Profile(5, 0.6, 300, (core,), ()),
+    "quick": Profile(5, 0.6, 600, (sizes, mark_sas, mark_tables), (1000, 10000)),
     "full": Profile(5, 1.0, 1200, (sizes, mark_sas, mark_tables, crypto_burst, algorithms, more_sas, more_tables),
                     (1000, 10000, 100000)),
 }

@@ -1,15 +1,13 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""Runs a plan in interleaved rounds (A B C, A B C, ...), and keeps every sample with the time the hypervisor stole."""
-import itertools
-import resource
+"""Runs a plan in rounds, in each of which the systems of a point are started anew and measured by turns, and keeps every
+sample with the time the hypervisor stole."""
 import statistics
 import subprocess
 import sys
 import time
 from collections import namedtuple
 
-from quiet import AT_ONCE_SECONDS
-from systems import CORE, Failed
+import turns
 
 Task = namedtuple("Task", "point system")  # system: its name
 
@@ -41,19 +39,6 @@ class Exclusive:
             self.holder.stdin.close()
             self.holder.wait()
             self.holder = None
-
-
-def cpu_ticks():
-    """(stolen, all) of the core that forwards"""
-    with open("/proc/stat") as f:
-        fields = next(line.split()[1:] for line in f if line.startswith(f"cpu{CORE} "))
-    ticks = [int(x) for x in fields[:8]]
-    return ticks[7], sum(ticks)
-
-
-def preemptions():
-    """how often what we ran had to leave its core for something else"""
-    return resource.getrusage(resource.RUSAGE_CHILDREN).ru_nivcsw
 
 
 class Row:
@@ -106,44 +91,31 @@ class Row:
         return (high - low) / self.median()
 
 
-class Look:
-    """a measurement, and what was with the core in the meantime"""
-
-    def __init__(self, lab, system, point, core):
-        core.wait()
-        (stolen, ticks), preempted, began = cpu_ticks(), preemptions(), time.monotonic()
-        self.sample = system.measure(lab, point)
-        now_stolen, now_ticks = cpu_ticks()
-        self.steal = 100.0 * (now_stolen - stolen) / max(now_ticks - ticks, 1)
-        self.preempted = preemptions() - preempted
-        self.alone = core.counts(time.monotonic() - began)
-
-    def notes(self):
-        return ((f", {self.steal:.1f} % stolen" if self.steal >= 0.5 else "") +
-                (f", {self.preempted} times preempted" if self.preempted >= PREEMPTED_MANY else "") +
-                ("" if self.alone else ", disturbed"))
+def measure(lab, systems, rows, core):
+    """systems: by task, all of one point"""
+    found, failures = turns.measure(lab, list(systems.values()), next(iter(systems)).point, core)
+    for task, system in systems.items():
+        name = f"  {task.point.name():34} {task.system:10}"
+        if system in failures:
+            rows[task].failure = failures[system]
+            print(f"{name} FAILED {failures[system]}", file=sys.stderr, flush=True)
+            continue
+        rows[task].add(found[system])
+        print(f"{name} {found[system].sample.cycles():8.1f} cycles/packet{notes(found[system])}", flush=True)
 
 
-def look(lab, system, point, core):
-    """(the first Look whose core was our own, how many it took), as long as there is patience"""
-    began = time.monotonic()
-    for number in itertools.count(1):
-        found = Look(lab, system, point, core)
-        if found.alone or core.patience <= 0 or time.monotonic() - began > AT_ONCE_SECONDS:
-            return found, number
+def notes(found):
+    return ((f", {found.steal:.1f} % stolen" if found.steal >= 0.5 else "") +
+            (f", {found.preempted} times preempted" if found.preempted >= PREEMPTED_MANY else "") +
+            ("" if found.alone else ", disturbed"))
 
 
-def measure(lab, system, row, core):
-    name = f"  {row.task.point.name():34} {system.name:10}"
-    try:
-        found, number = look(lab, system, row.task.point, core)
-    except Failed as e:
-        row.failure = str(e)
-        print(f"{name} FAILED {e}", file=sys.stderr, flush=True)
-        return
-    row.add(found)
-    again = f", measured {number} times" if number > 1 else ""
-    print(f"{name} {row.cycles[-1]:8.1f} cycles/packet{again}{found.notes()}", flush=True)
+def groups_of(tasks):
+    """those that take turns: of one point, in the order of the plan"""
+    groups = {}
+    for task in tasks:
+        groups.setdefault(task.point, []).append(task)
+    return groups.values()
 
 
 def run(lab, tasks, system_of, rounds, exclusive, core):
@@ -152,11 +124,12 @@ def run(lab, tasks, system_of, rounds, exclusive, core):
     try:
         for number in range(rounds):
             print(f"round {number + 1} of {rounds}", flush=True)
-            for task in tasks:
+            for group in groups_of(tasks):
                 exclusive.take()
-                system = system_of(task)
-                rows[task].mode = getattr(system, "mode", "") or ""
-                measure(lab, system, rows[task], core)
+                systems = {task: system_of(task) for task in group}
+                for task, system in systems.items():
+                    rows[task].mode = getattr(system, "mode", "") or ""
+                measure(lab, systems, rows, core)
     finally:
         exclusive.release()
     return rows

@@ -7,9 +7,9 @@ import time
 
 import captures
 from algorithms import material
-from systems import (CORE, MBUFS, PREFIX, SETTLE_SECONDS, START_SECONDS, Failed, Sample, sink_windows, start, stop,
-                     tail)
+from systems import CORE, MBUFS, PREFIX, START_SECONDS, Failed, start, stop, tail
 
+STAGES_SECONDS = 0.3
 UNUSED = 1 << 31  # number of an SA that no capture uses
 
 CONFIG = """\
@@ -105,9 +105,10 @@ class Sallyport:
 
     def __init__(self, hz):
         self.hz = hz
+        self.prefix = PREFIX + self.name
         self.log = self.process = None
 
-    def command(self, lab):
+    def command(self, lab, _point=None):
         return [lab.sallyportd, "--config", os.path.join(lab.work, "gw.yaml")]
 
     def ask(self, lab, *words):
@@ -124,7 +125,7 @@ class Sallyport:
         return (before + after) / 2, next(p["tx_packets"] for p in ports if p["name"] == out)
 
     def configure(self, lab, point):
-        write_config(lab, point, eal_args=("--telemetry", "--file-prefix", PREFIX))
+        write_config(lab, point, eal_args=("--telemetry", "--file-prefix", self.prefix))
 
     def start(self, lab, point):
         self.configure(lab, point)
@@ -138,15 +139,22 @@ class Sallyport:
             time.sleep(0.05)
         raise Failed(f"sallyportd does not start: {tail(self.log)}")
 
-    def measure(self, lab, point):
-        try:
-            self.start(lab, point)
-            time.sleep(SETTLE_SECONDS)
-            windows = sink_windows(lab, self.hz, self.log)
-            measured = self.ask(lab, "show", "workers")["workers"][0]["since_start"]["measured"]
-        finally:
-            stop(self.process)
-        return Sample(windows, " ".join(self.command(lab)), measured["cycles_per_packet"])
+    def begin(self, lab, point):
+        self.start(lab, point)
+
+    def measured(self, lab):
+        """packets, and cycles of each stage, since the start"""
+        told = self.ask(lab, "show", "workers")["workers"][0]["since_start"]["measured"]
+        return told["packets"], {stage: cycles * told["packets"] for stage, cycles in told["cycles_per_packet"].items()}
+
+    def stages(self, lab):
+        """cycles a packet, of a while in which it is not stopped: that would be a burst's"""
+        packets, cycles = self.measured(lab)
+        time.sleep(STAGES_SECONDS)
+        more_packets, more_cycles = self.measured(lab)
+        if more_packets == packets:
+            return None
+        return {stage: (more_cycles[stage] - cycles[stage]) / (more_packets - packets) for stage in cycles}
 
     def pass_through(self, lab, point):
         """until all of a capture that does not repeat has left"""

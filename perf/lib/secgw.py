@@ -7,7 +7,7 @@ import time
 import captures
 from algorithms import ALGORITHMS, material
 from sallyport import sa_rows
-from systems import CORE, MBUFS, SETTLE_SECONDS, START_SECONDS, Failed, Sample, eal, sink_windows, start, stop, tail
+from systems import CORE, MBUFS, PREFIX, START_SECONDS, Failed, eal, start, stop, tail
 
 SCREEN_SECONDS = 1
 IDLE_SCREENS = 4
@@ -59,8 +59,8 @@ def keys(point, n):
     return ALGORITHMS[point.algorithm].secgw.format(encr=m.encr.hex(":"), integ=m.integ.hex(":"))
 
 
-def write_config(lab, point, kind):
-    with open(os.path.join(lab.work, "secgw.cfg"), "w") as f:
+def write_config(path, point, kind):
+    with open(path, "w") as f:
         for n, inner in sa_rows(point):
             f.write(RULES[point.direction].format(spi=captures.spi(n), inner=inner, outer=captures.outer_remote(n),
                                                   kind=kind, keys=keys(point, n)))
@@ -73,6 +73,8 @@ class Secgw:
 
     def __init__(self, hz, mode):
         self.hz, self.mode = hz, mode
+        self.number = list(MODES).index(mode)
+        self.prefix = f"{PREFIX}{self.name}{self.number}"
         self.log = self.process = None
 
     def command(self, lab, point):
@@ -80,13 +82,16 @@ class Secgw:
         ports = lab.source(0, point), lab.sink(1)
         if point.direction == "encap":
             ports = ports[::-1]
-        return [lab.secgw, *eal(telemetry=True), "--vdev", ports[0], "--vdev", ports[1], "--vdev", device, "--",
+        return [lab.secgw, *eal(prefix=f"{self.name}{self.number}", telemetry=True), "--vdev", ports[0], "--vdev", ports[1], "--vdev", device, "--",
                 "-p", "0x3", "-P", "-u", "0x1", "--config", f"(0,0,{CORE}),(1,0,{CORE})", "-s", str(MBUFS + point.packets), "-f",
-                os.path.join(lab.work, "secgw.cfg"), "-t", str(SCREEN_SECONDS), *options]
+                self.path(lab, "cfg"), "-t", str(SCREEN_SECONDS), *options]
+
+    def path(self, lab, kind):
+        return os.path.join(lab.work, f"secgw{self.number}.{kind}")
 
     def start(self, lab, point):
-        write_config(lab, point, MODES[self.mode][2])
-        self.log = os.path.join(lab.work, "secgw.log")
+        write_config(self.path(lab, "cfg"), point, MODES[self.mode][2])
+        self.log = self.path(lab, "log")
         with open(self.log, "w") as f:
             self.process = start(["stdbuf", "-oL", *self.command(lab, point)], f)
 
@@ -108,15 +113,12 @@ class Secgw:
             time.sleep(0.1)
         raise Failed(f"ipsec-secgw ({self.mode}): {tail(self.log)}")
 
-    def measure(self, lab, point):
-        try:
-            self.start(lab, point)
-            self.wait(lambda screens: screens)
-            time.sleep(SETTLE_SECONDS)
-            windows = sink_windows(lab, self.hz, self.log)
-        finally:
-            stop(self.process)
-        return Sample(windows, " ".join(self.command(lab, point)))
+    def begin(self, lab, point):
+        self.start(lab, point)
+        self.wait(lambda screens: screens)
+
+    def stages(self, _lab):
+        return None
 
     def pass_through(self, lab, point):
         try:

@@ -15,11 +15,11 @@ import time
 from dataclasses import dataclass, replace
 
 import captures
-from telemetry import TROUBLE, Telemetry
 
 CORE = 1  # of the one that forwards; the control core is 0
 START_SECONDS = 60
 STOP_SECONDS = 20
+FOREVER_SECONDS = 86400  # of a program that measures itself, and is ended
 SETTLE_SECONDS = 0.3
 MBUFS = 16384  # beside those that hold the capture
 WINDOW_SECONDS = 0.04  # as LAB_WINDOW_MS of perf/bench/lab.h
@@ -106,34 +106,13 @@ class SampleLab(Lab):
         return f"net_pcap{device},tx_pcap={self.output()}"
 
 
-PREFIX = f"perf{os.getpid()}"  # of EAL's runtime files
+PREFIX = f"perf{os.getpid()}-"  # of EAL's runtime files
 
 
 def eal(cores=str(CORE), prefix="", telemetry=False):
     """the same core and memory for all"""
     words = ["-l", cores, "--no-pci", "--in-memory", "--file-prefix", PREFIX + prefix]
     return words if telemetry else [*words, "--no-telemetry"]
-
-
-def sink_windows(lab, hz, log):
-    """cycles a packet that the sink of a process with telemetry has swallowed, one figure for each window. log: where the
-    process says what is wrong"""
-    found = []
-    try:
-        with Telemetry(PREFIX) as t:
-            sink = t.port("net_null")
-            t0, n0 = t.sent(sink)
-            for _ in range(max(1, round(lab.seconds / WINDOW_SECONDS))):
-                time.sleep(WINDOW_SECONDS)
-                t1, n1 = t.sent(sink)
-                if n1 > n0:  # else the window goes on
-                    found.append(hz * (t1 - t0) / (n1 - n0))
-                    t0, n0 = t1, n1
-    except TROUBLE as e:
-        raise Failed(f"its counters cannot be read ({type(e).__name__} {e}): {tail(log)}") from e
-    if not found:
-        raise Failed(f"nothing is forwarded: {tail(log)}")
-    return found
 
 
 # ---- processes ----
@@ -209,44 +188,63 @@ def run_bench(lab, name, command):
     return json.loads(lines[-1])
 
 
-def run_loop(lab, name, command):
-    said = run_bench(lab, name, command)
-    windows = [cycles / packets for packets, cycles in said["windows"] if packets]
-    if not windows:
-        raise Failed(f"{name}: nothing is forwarded")
-    return Sample(windows, " ".join(command))
-
-
 class Loop:
     """perf/bench/esp_loop: source alone, or the bare loop in the direction of the point"""
 
-    def __init__(self, name, alone=False):
-        self.name, self.alone = name, alone
+    def __init__(self, name, hz=0.0, alone=False):
+        self.name, self.hz, self.alone = name, hz, alone
+        self.prefix = PREFIX + name
+        self.log = self.process = None
 
-    def command(self, lab, point):
+    def command(self, lab, point, seconds=FOREVER_SECONDS):
         mode = "source" if self.alone else point.direction
-        return [os.path.join(lab.bench, "esp_loop"), *eal(), "--log-level", "error", "--vdev", lab.source(0, point),
-                "--vdev", lab.sink(1), "--", mode, str(point.sas), str(MBUFS + point.packets), str(lab.seconds)]
+        return [os.path.join(lab.bench, "esp_loop"), *eal(prefix=self.name, telemetry=True), "--log-level", "error", "--vdev",
+                lab.source(0, point), "--vdev", lab.sink(1), "--", mode, str(point.sas), str(MBUFS + point.packets), str(seconds)]
 
-    def measure(self, lab, point):
-        return run_loop(lab, self.name, self.command(lab, point))
+    def begin(self, lab, point):
+        self.log = os.path.join(lab.work, f"{self.name}.log")
+        with open(self.log, "w") as f:
+            self.process = start(self.command(lab, point), f)
 
-    def hz(self, lab, point):
-        return run_bench(lab, self.name, self.command(lab, point))["hz"]
+    def stages(self, _lab):
+        return None
+
+    def run(self, lab, point):
+        return run_bench(lab, self.name, self.command(lab, point, lab.seconds))
 
     def pass_through(self, lab, point):
         """a capture that does not repeat: its packets pass in the first moments"""
-        run_bench(lab, self.name, self.command(lab, point))
+        self.run(lab, point)
 
 
 class Crypto:
-    """perf/bench/crypto_alone: ipsec-mb without a packet around it; opening costs it the same"""
-    name = "crypto"
+    """perf/bench/crypto_alone: ipsec-mb without a packet around it; opening costs it the same. It sleeps until it is asked"""
 
-    def __init__(self, mode):
-        self.mode = mode
+    def __init__(self, mode, name="crypto"):
+        self.mode, self.name = mode, name
+        self.process = None
 
-    def measure(self, lab, point):
-        command = [os.path.join(lab.bench, "crypto_alone"), *eal(), "--log-level", "error", "--", point.algorithm,
-                   self.mode, point.size, str(lab.seconds)]
-        return run_loop(lab, self.name, command)
+    def command(self, lab, point):
+        return [os.path.join(lab.bench, "crypto_alone"), *eal(prefix=self.name), "--log-level", "error", "--", point.algorithm,
+                self.mode, point.size, "0"]
+
+    def begin(self, lab, point):
+        self.process = start(self.command(lab, point), subprocess.PIPE, subprocess.PIPE)
+
+    def ask(self):
+        """cycles a packet in a window that begins now"""
+        said = []
+        try:
+            self.process.stdin.write("\n")
+            self.process.stdin.flush()
+            for line in self.process.stdout:
+                if line.startswith("["):  # EAL has its say on the same stream
+                    packets, cycles = json.loads(line)
+                    return cycles / packets
+                said.append(line.strip())
+        except BrokenPipeError:
+            pass
+        raise Failed(f"{self.name} has ended: {' | '.join(said)}")
+
+    def stages(self, _lab):
+        return None

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """Counters of another process' ports by DPDK's telemetry, which answers beside the core that forwards and within a
 fraction of a millisecond."""
+import glob
 import json
 import shutil
 import socket
@@ -19,19 +20,20 @@ class Telemetry:
         self.path = f"/var/run/dpdk/{prefix}/dpdk_telemetry.v2"
         self.socket = None
 
-    def __enter__(self):
+    def open(self):
         self.socket = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         self.socket.settimeout(WAIT_SECONDS)
         try:
             self.socket.connect(self.path)
             self.socket.recv(REPLY_BYTES)
         except OSError:
-            self.socket.close()
+            self.close()
             raise
-        return self
 
-    def __exit__(self, *_):
-        self.socket.close()
+    def close(self):
+        if self.socket:
+            self.socket.close()
+            self.socket = None
 
     def ask(self, question):
         self.socket.send(question.encode())
@@ -49,5 +51,6 @@ class Telemetry:
 
 
 def forget(prefix):
-    """what processes of that --file-prefix have left"""
-    shutil.rmtree(f"/var/run/dpdk/{prefix}", ignore_errors=True)
+    """what processes whose --file-prefix begins so have left"""
+    for path in glob.glob(f"/var/run/dpdk/{glob.escape(prefix)}*"):
+        shutil.rmtree(path, ignore_errors=True)
