@@ -79,8 +79,8 @@ class Run:
             print("ipsec-secgw, cycles in each of its modes; the best one is compared with")
         for point in points:
             self.exclusive.take()
-            found, failures = turns.measure(self.lab, [secgw.Secgw(self.hz, mode) for mode in secgw.modes_for(point)], point,
-                                            self.core)
+            systems_of_modes = [secgw.Secgw(self.hz, mode) for mode in secgw.modes_for(point)]
+            found, failures = turns.measure(self.lab, systems_of_modes, point, self.core)
             found = {system.mode: f.sample.cycles() for system, f in found.items()}
             for why in failures.values():
                 print(f"  {why}")

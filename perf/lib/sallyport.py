@@ -149,6 +149,7 @@ class Sallyport:
 
     def stages(self, lab):
         """cycles a packet, of a while in which it is not stopped: that would be a burst's"""
+        time.sleep(STAGES_SECONDS)
         packets, cycles = self.measured(lab)
         time.sleep(STAGES_SECONDS)
         more_packets, more_cycles = self.measured(lab)

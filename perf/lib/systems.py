@@ -130,18 +130,19 @@ def start(command, log, stdin=subprocess.DEVNULL):
 
 
 def ask_to_end(process):
-    """One that asks for lines ends when there are no more: SIGINT is ignored by what a shell has started with &, and by
-    all that such a program starts and that does not ask for it."""
+    """One that asks for lines ends when there are no more. Not SIGINT: what a shell has started with & ignores it, and all
+    that such a program starts and that does not ask for it."""
     if process.stdin:
         with contextlib.suppress(BrokenPipeError):
             process.stdin.close()
     else:
-        process.send_signal(signal.SIGINT)
+        process.send_signal(signal.SIGTERM)
 
 
 def stop(process):
     if process.poll() is None:
         ask_to_end(process)
+        process.send_signal(signal.SIGCONT)  # it may be between two turns
         try:
             process.wait(STOP_SECONDS)
         except subprocess.TimeoutExpired:

@@ -131,8 +131,6 @@ class Forwarder(Player):
     def end(self):
         self.telemetry.close()
         if self.system.process:
-            if self.system.process.poll() is None:
-                self.sign(signal.SIGCONT)
             super().end()
 
 
