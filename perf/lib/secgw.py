@@ -82,8 +82,8 @@ class Secgw:
         ports = lab.source(0, point), lab.sink(1)
         if point.direction == "encap":
             ports = ports[::-1]
-        return [lab.secgw, *eal(prefix=f"{self.name}{self.number}", telemetry=True), "--vdev", ports[0], "--vdev", ports[1], "--vdev", device, "--",
-                "-p", "0x3", "-P", "-u", "0x1", "--config", f"(0,0,{CORE}),(1,0,{CORE})", "-s", str(MBUFS + point.packets), "-f",
+        return [lab.secgw, *eal(prefix=f"{self.name}{self.number}", telemetry=True), "--vdev", ports[0], "--vdev", ports[1],
+                "--vdev", device, "--", "-p", "0x3", "-P", "-u", "0x1", "--config", f"(0,0,{CORE}),(1,0,{CORE})", "-s", str(MBUFS + point.packets), "-f",
                 self.path(lab, "cfg"), "-t", str(SCREEN_SECONDS), *options]
 
     def path(self, lab, kind):

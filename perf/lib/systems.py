@@ -1,9 +1,8 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """What every system that is measured shares: the Point, the Lab, the core and memory, starting and ending processes;
-and the programs of perf/bench, which measure themselves. sallyport.py and secgw.py are the two gateways.
+and the programs of perf/bench. sallyport.py and secgw.py are the two gateways, turns.py reads them all.
 
-A system runs for one measurement only: its memory lies elsewhere each time, so that the luck of one layout does not
-decide.
+A system runs for one round only: its memory lies elsewhere each time, so that the luck of one layout does not decide.
 """
 import contextlib
 import json

@@ -61,9 +61,13 @@ class Player:
             raise Failed("nothing is forwarded")
         own = self.own()
         alone = len(own) >= OWN_LEAST or len(own) == len(self.windows)
+        try:
+            preempted, stages = preemptions(self.system.process.pid), self.system.stages(self.lab)
+        except TROUBLE as e:
+            raise Failed(f"it has ended ({type(e).__name__} {e})") from e
         sample = Sample(own if alone else [cycles for cycles, _ in self.windows],
-                        " ".join(self.system.command(self.lab, self.point)), self.system.stages(self.lab))
-        return Found(sample, 100.0 * self.stolen / max(self.ticks, 1), preemptions(self.system.process.pid), alone)
+                        " ".join(self.system.command(self.lab, self.point)), stages)
+        return Found(sample, 100.0 * self.stolen / max(self.ticks, 1), preempted, alone)
 
     def end(self):
         stop(self.system.process)
@@ -110,23 +114,27 @@ class Forwarder(Player):
         raise Failed(f"nothing is forwarded: {tail(self.system.log)}")
 
     def sign(self, number):
+        """OSError: it has gone"""
         os.killpg(self.system.process.pid, number)
 
     def window(self):
-        self.sign(signal.SIGCONT)
         try:
+            self.sign(signal.SIGCONT)
             time.sleep(WARM_SECONDS)
             t0, n0 = self.telemetry.sent(self.sink)
             time.sleep(WINDOW_SECONDS)
             t1, n1 = self.telemetry.sent(self.sink)
+            self.sign(signal.SIGSTOP)
         except TROUBLE as e:
             raise Failed(f"its counters cannot be read ({type(e).__name__} {e}): {tail(self.system.log)}") from e
-        self.sign(signal.SIGSTOP)
         return self.system.hz * (t1 - t0) / (n1 - n0) if n1 > n0 else None
 
     def found(self):
-        self.sign(signal.SIGCONT)  # it is asked for its stages
-        return super().found()
+        self.sign(signal.SIGCONT)  # it is asked for its stages, while the others are stopped
+        try:
+            return super().found()
+        finally:
+            self.sign(signal.SIGSTOP)
 
     def end(self):
         self.telemetry.close()
@@ -146,7 +154,7 @@ class Turns:
     def attempt(self, system, action):
         try:
             return action()
-        except Failed as e:
+        except (Failed, OSError) as e:
             self.failures[system] = str(e)
             return None
 
