@@ -157,8 +157,11 @@ static struct decision forward_decision(const struct worker *w, const struct rte
 
 static struct decision protect_decision(const struct worker *w, const struct flow *f, uint32_t tunnel)
 {
+	uint32_t slot = tunnel_child_lookup(w->ips, tunnel, f);
+	const struct sa *sa = tunnel_lookup(w->ips, slot);
+
 	return (struct decision){
-		.kind = DECISION_PROTECT, .slot = tunnel_child_lookup(w->ips, tunnel, f), .tunnel = tunnel
+		.kind = DECISION_PROTECT, .slot = slot, .tunnel = tunnel, .fit = sa ? sa_fit(sa, f) : 0
 	};
 }
 

@@ -22,11 +22,16 @@ enum decision_kind {
 
 /* What becomes of a packet in clear. */
 struct decision {
-	uint8_t kind;       /* enum decision_kind */
-	uint8_t reason;     /* DROP, REFUSE: enum drop_reason; FORWARD: DROP_NO_POLICY where no rule says so; PROTECT:
-			     * DROP_NO_SA where nobody is to make an SA for it */
-	uint8_t route_kind; /* FORWARD: enum route_kind */
-	uint8_t port;       /* FORWARD */
+	uint8_t kind;   /* enum decision_kind */
+	uint8_t reason; /* DROP, REFUSE: enum drop_reason; FORWARD: DROP_NO_POLICY where no rule says so; PROTECT:
+			 * DROP_NO_SA where nobody is to make an SA for it */
+	union {
+		struct {
+			uint8_t route_kind; /* FORWARD: enum route_kind */
+			uint8_t port;       /* FORWARD */
+		};
+		uint16_t fit; /* PROTECT: which selectors in that slot the flow is inside (sa_fit); 0: not known */
+	};
 	union {
 		uint32_t neighbour; /* FORWARD, by a route through a router */
 		uint32_t slot;      /* PROTECT: of the SA: the tunnel's own or a child's */
@@ -155,3 +160,5 @@ void flow_insert4(
 	struct flow_cache *c, uint64_t hash, const struct flow_key4 *k, uint32_t epoch, const struct decision *d);
 void flow_insert6(
 	struct flow_cache *c, uint64_t hash, const struct flow_key6 *k, uint32_t epoch, const struct decision *d);
+/* What the key's entry, if it is there, knows of selectors is this from now on. */
+void flow_fit4(struct flow_cache *c, const struct flow_key4 *k, uint32_t epoch, uint16_t fit);

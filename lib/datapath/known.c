@@ -13,7 +13,7 @@ struct known {
 	uint16_t runs;                      /* of packets in a row about which the same was decided */
 	struct tunnel_run slots[BURST + 1]; /* of each run */
 	struct decision decisions[BURST];   /* likewise */
-	struct sa *sas[BURST];              /* of each packet; NULL: to be looked at closer */
+	struct tunnel_found found[BURST];   /* likewise */
 };
 
 bool asked_take(struct worker *w, struct rte_mbuf *m)
@@ -93,14 +93,48 @@ static inline void known_find(struct worker *w, struct known *k)
 		known_find_second(w, k, missed, missed_keys, missed_count);
 }
 
-/* A packet into an SA that takes it; false: nothing has changed, and decision_act looks closer. at_syn: at SYNs, too.
- */
-static inline bool known_protect(struct worker *w, struct rte_mbuf *m, struct sa *sa, bool at_syn)
+/* What is known of the selectors that its flow is inside is about another SA: it is asked itself, and that kept. */
+static __rte_noinline bool known_takes(struct worker *w, const struct rte_mbuf *m, const struct tunnel_found *f)
 {
-	if (unlikely(!sa || packet_ip(m)->time_to_live <= 1 || w->parked.count || (at_syn && tcp_may_be_syn(m))))
+	struct flow_key4 key;
+
+	if (!sa_takes(f->sa, rte_pktmbuf_mtod(m, const uint8_t *)))
+		return false;
+	if (f->fit && plain_key(m, plain_base(w, m, ORIGIN_CLEAR), &key))
+		flow_fit4(&w->flows, &key, w->epoch, f->fit);
+	return true;
+}
+
+/* Packets in a row into their SA. */
+struct known_way {
+	const struct tunnel_found *found;
+	uint16_t most; /* bytes of one that may go as it is; 0: none */
+	bool fits;     /* inside the SA's selectors */
+	bool at_syn;   /* SYNs are looked at closer */
+};
+
+/* Those of the packet's flow that wait are not overtaken. */
+static inline uint16_t known_most(const struct worker *w, const struct tunnel_found *f)
+{
+	return unlikely(w->parked.count) ? 0 : f->most;
+}
+
+static inline struct known_way known_way_of(const struct worker *w, const struct known *k, uint16_t run)
+{
+	const struct tunnel_found *f = &k->found[run];
+
+	return (struct known_way){ f, known_most(w, f), f->fit && f->fit == k->decisions[run].fit, w->dp->mss_clamp };
+}
+
+/* False: nothing has changed, and decision_act looks closer. */
+static inline bool known_protect(struct worker *w, struct rte_mbuf *m, const struct known_way *way)
+{
+	if (unlikely(m->data_len > way->most || packet_ip(m)->time_to_live <= 1 || (way->at_syn && tcp_may_be_syn(m))))
+		return false;
+	if (unlikely(!way->fits) && !known_takes(w, m, way->found))
 		return false;
 	ip_ttl_decrement(packet_ip(m));
-	protect_push(w, m, sa);
+	protect_push(w, m, way->found->sa);
 	return true;
 }
 
@@ -115,18 +149,19 @@ static inline bool known_forward(struct worker *w, struct rte_mbuf *m, const str
 
 static inline void known_act(struct worker *w, const struct known *k)
 {
-	const bool at_syn = w->dp->mss_clamp;
 	struct hop hop = { .name = HOP_NONE };
-	uint16_t run = 0;
+	uint16_t i = 0;
 
-	for (uint16_t i = 0; i < k->n; i++) {
-		struct rte_mbuf *m = w->asked.m[i];
-		if (likely(known_protect(w, m, k->sas[i], at_syn)))
-			continue;
-		while (k->slots[run + 1].first <= i)
-			run++;
-		if (!known_forward(w, m, &k->decisions[run], &hop))
-			decision_act(w, m, NULL, &k->decisions[run], ORIGIN_CLEAR);
+	for (uint16_t run = 0; run < k->runs; run++) {
+		struct known_way way = known_way_of(w, k, run);
+		for (const uint16_t end = k->slots[run + 1].first; i < end; i++) {
+			struct rte_mbuf *m = w->asked.m[i];
+			if (likely(known_protect(w, m, &way)))
+				continue;
+			if (!known_forward(w, m, &k->decisions[run], &hop))
+				decision_act(w, m, NULL, &k->decisions[run], ORIGIN_CLEAR);
+			way.most = known_most(w, way.found);
+		}
 	}
 }
 
@@ -138,7 +173,7 @@ void known_burst(struct worker *w)
 	known_find(w, &k);
 	k.slots[k.runs].first = k.n;
 	stage_lap(w->clock, CYCLES_DECIDE);
-	tunnel_lookup_burst(w->ips, (uint8_t)w->id, k.slots, k.runs, w->asked.m, k.sas);
+	tunnel_lookup_burst(w->ips, (uint8_t)w->id, k.slots, k.runs, k.found);
 	stage_lap(w->clock, CYCLES_FIND_SA);
 	known_act(w, &k);
 	w->asked.n = 0;

@@ -31,6 +31,7 @@ struct ipsec {
 	uint32_t slots;                               /* of tunnels, then of children */
 	LIST_HEAD(, sa) outbound;                     /* control: all that are not freed, in a slot or not */
 	_Atomic uint64_t *tunnels;                    /* W: control, R: workers: outbound SAs (sa_word.h) */
+	uint16_t *fits;                               /* control: the last number given in each slot (sa_fit) */
 	_Atomic int worker_socket[IPSEC_WORKERS_MAX]; /* NUMA node of a worker, once it runs; W: worker, R: control */
 };
 

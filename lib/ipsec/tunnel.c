@@ -36,12 +36,75 @@ static void put_behind(struct sa *sa, struct sa *next)
 	atomic_store_explicit(&sa->behind, next, memory_order_release);
 }
 
+/* ---- what is remembered of the first SA of a slot (sa_fit) ---- */
+
+static bool ranges_equal(const struct sa_ranges *a, const struct sa_ranges *b)
+{
+	return a->local_low == b->local_low && a->local_span == b->local_span && a->remote_low == b->remote_low &&
+	       a->remote_span == b->remote_span && a->protocol == b->protocol && a->protocol_mask == b->protocol_mask;
+}
+
+static uint16_t fit_of(const struct sa *sa)
+{
+	/* relaxed: whoever has found the SA sees what was written before it was published; that a number is taken away
+	 * may be seen late, in its first slot it still holds */
+	return atomic_load_explicit(&sa->fit, memory_order_relaxed);
+}
+
+/* When no number is left for a slot, all that was remembered is forgotten; nobody is in the same burst for as long as
+ * so many SAs take. */
+static uint16_t fit_next(struct ipsec *ips, uint32_t slot)
+{
+	uint16_t *last = &ips->fits[slot_index(slot)];
+
+	if (*last == UINT16_MAX) {
+		tunnel_children_forget(ips);
+		*last = 0;
+	}
+	return ++*last;
+}
+
+/* sa is about to be the first one of its slot. One with the selectors of the one before, as it comes by rekeying, has
+ * its number. An SA with a second slot has none from then on, since numbers are those of a slot. */
+static void fit_give(struct ipsec *ips, uint32_t slot, struct sa *sa)
+{
+	const struct sa *before = tunnel_lookup(ips, slot);
+	uint16_t fit = 0;
+
+	if (sa->fit_slot == slot + 1)
+		return;
+	if (!sa->fit_slot && sa->traits & SA_PAIRED)
+		fit = before && fit_of(before) && ranges_equal(&before->ranges, &sa->ranges) ? fit_of(before)
+											     : fit_next(ips, slot);
+	sa->fit_slot = slot + 1;
+	atomic_store_explicit(&sa->fit, fit, memory_order_relaxed);
+}
+
+uint16_t sa_fit(const struct sa *sa, const struct flow *flow)
+{
+	bool inside = flow->family == ADDR_IPV4 &&
+		      ranges_match(&sa->ranges, flow->local_be[0], flow->remote_be[0], flow->protocol);
+
+	return inside ? fit_of(sa) : 0;
+}
+
+bool sa_takes(const struct sa *sa, const uint8_t *ip)
+{
+	const struct rte_ipv4_hdr *header = (const struct rte_ipv4_hdr *)ip;
+
+	return ranges_match(&sa->ranges, header->src_addr, header->dst_addr, header->next_proto_id);
+}
+
+/* ---- slots ---- */
+
 int tunnel_swap(struct ipsec *ips, uint32_t slot, struct sa *sa, struct sa **ret_before)
 {
 	if (!slot_known(ips, slot))
 		return -EINVAL;
-	if (sa)
+	if (sa) {
 		put_behind(sa, NULL);
+		fit_give(ips, slot, sa);
+	}
 	if (slot < ips->config.tunnel_slots && sa && !tunnel_lookup(ips, slot))
 		tunnel_child_filled(ips, slot);
 	/* release: pairs with tunnel_lookup. Acquire is not needed: control wrote what was there itself */
@@ -94,20 +157,19 @@ static inline void outbound_prefetch(
 }
 
 void tunnel_lookup_burst(const struct ipsec *ips, uint8_t worker, const struct tunnel_run *runs, uint16_t run_count,
-	struct rte_mbuf *const *pkts, struct sa **ret_sas)
+	struct tunnel_found *ret_found)
 {
 	struct sa *sas[IPSEC_BURST];
-	uint16_t i = 0;
 
 	outbound_prefetch(ips, runs, run_count, sas);
 	for (uint16_t r = 0; r < run_count; r++) {
 		struct sa *sa = sas[r];
-		const uint32_t most = likely(sa != NULL) ? usual_bytes_most(sa, worker) : 0;
-		for (const uint16_t end = runs[r + 1].first; i < end; i++) {
-			const struct rte_mbuf *m = pkts[i];
-			bool takes = m->data_len <= most && usual_takes(sa, rte_pktmbuf_mtod(m, const uint8_t *));
-			ret_sas[i] = takes ? sa : NULL;
+		struct tunnel_found found = { .sa = sa };
+		if (likely(sa != NULL)) {
+			found.most = usual_bytes_most(sa, worker);
+			found.fit = fit_of(sa);
 		}
+		ret_found[r] = found;
 	}
 }
 
@@ -120,6 +182,7 @@ int tunnel_add(struct ipsec *ips, uint32_t slot, struct sa *sa)
 	if (slot < ips->config.tunnel_slots && !first)
 		tunnel_child_filled(ips, slot);
 	put_behind(sa, first);
+	fit_give(ips, slot, sa);
 	/* release: pairs with tunnel_lookup */
 	atomic_store_explicit(&ips->tunnels[slot_index(slot)], sa_word_make(slot, sa), memory_order_release);
 	return 0;

@@ -285,21 +285,13 @@ static inline uint16_t usual_most_in(uint16_t mtu)
 }
 
 /* Worker: bytes of the largest plain packet that may go into the SA as it is; 0: none may. */
-static inline uint32_t usual_bytes_most(const struct sa *sa, uint8_t worker)
+static inline uint16_t usual_bytes_most(const struct sa *sa, uint8_t worker)
 {
 	/* relaxed: who finds itself here put it there */
 	uint32_t others = atomic_load_explicit(&sa->owner, memory_order_relaxed) ^ worker;
 	uint32_t changed = atomic_load_explicit(&sa->flags, memory_order_relaxed) & SA_NEW_PATH;
 
 	return likely(!(others | changed)) ? sa->usual_most : 0;
-}
-
-/* Worker: a plain packet that is not too large is what the SA is for. */
-static inline bool usual_takes(const struct sa *sa, const uint8_t *ip)
-{
-	const struct rte_ipv4_hdr *header = (const struct rte_ipv4_hdr *)ip;
-
-	return ranges_match(&sa->ranges, header->src_addr, header->dst_addr, header->next_proto_id);
 }
 
 static inline bool usual_prepare_out(struct ipsec_worker *w, struct rte_mbuf *m, uint32_t op, struct usual_run *run)

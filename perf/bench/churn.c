@@ -63,15 +63,17 @@ static uint32_t spi_of(const struct rte_mbuf *m)
 static uint16_t seal(struct bench *b, struct ipsec_worker *w, uint32_t first, struct burst_item *items)
 {
 	struct tunnel_run runs[BURST + 1];
-	struct sa *sas[BURST];
+	struct tunnel_found found[BURST];
 	uint16_t n = 0;
 
 	for (uint16_t i = 0; i <= BURST; i++)
 		runs[i] = (struct tunnel_run){ .slot = first + i, .first = i };
-	tunnel_lookup_burst(b->ips, 0, runs, BURST, &b->packets[first], sas);
-	for (uint16_t i = 0; i < BURST; i++)
-		if (sas[i])
-			items[n++] = (struct burst_item){ .m = b->packets[first + i], .sa = sas[i] };
+	tunnel_lookup_burst(b->ips, 0, runs, BURST, found);
+	for (uint16_t i = 0; i < BURST; i++) {
+		struct rte_mbuf *m = b->packets[first + i];
+		if (m->data_len <= found[i].most && sa_takes(found[i].sa, rte_pktmbuf_mtod(m, const uint8_t *)))
+			items[n++] = (struct burst_item){ .m = m, .sa = found[i].sa };
+	}
 	return burst_out(w, items, n);
 }
 

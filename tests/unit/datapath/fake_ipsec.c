@@ -278,17 +278,26 @@ struct sa *tunnel_lookup(const struct ipsec *ips, uint32_t slot)
 }
 
 void tunnel_lookup_burst(const struct ipsec *ips, uint8_t worker, const struct tunnel_run *runs, uint16_t run_count,
-	struct rte_mbuf *const *pkts, struct sa **ret_sas)
+	struct tunnel_found *ret_found)
 {
-	uint16_t i = 0;
+	for (uint16_t r = 0; r < run_count; r++) {
+		struct sa *sa = tunnel_lookup(ips, runs[r].slot);
+		bool ours = sa && !fake.moving_reads && sa->owner == worker;
+		ret_found[r] = (struct tunnel_found){ sa, ours ? sa->inner_mtu : 0, sa ? sa->fit : 0 };
+	}
+}
 
-	for (uint16_t r = 0; r < run_count; r++)
-		for (; i < runs[r + 1].first; i++) {
-			struct sa *sa = tunnel_lookup(ips, runs[r].slot);
-			bool takes = sa && !fake.moving_reads && sa->owner == worker && !sa->outside &&
-				     pkts[i]->data_len <= sa->inner_mtu;
-			ret_sas[i] = takes ? sa : NULL;
-		}
+bool sa_takes(const struct sa *sa, const uint8_t *ip)
+{
+	(void)ip;
+	fake.takes_asked++;
+	return !sa->outside;
+}
+
+uint16_t sa_fit(const struct sa *sa, const struct flow *flow)
+{
+	(void)flow;
+	return sa->outside ? 0 : sa->fit;
 }
 
 struct sa *tunnel_select(struct sa *sa, const struct flow *flow)

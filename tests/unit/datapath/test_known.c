@@ -239,6 +239,37 @@ static void test_known_packets_are_looked_at_closer(void)
 	close_all();
 }
 
+/* Which selectors a flow is inside is kept with it, until its slot has an SA with others. */
+static void test_known_flow_asks_each_set_of_selectors_once(void)
+{
+	open_all();
+	RIG_POLICY(PROTECT_FAR);
+	fake.takes_asked = 0;
+	out_sa.fit = 7;
+	for (int i = 0; i < 3; i++)
+		send_once(&to_far);
+	CU_ASSERT_EQUAL(fake.takes_asked, 0);
+	out_sa.fit = 8;
+	for (int i = 0; i < 3; i++)
+		send_once(&to_far);
+	CU_ASSERT_EQUAL(fake.takes_asked, 1);
+	out_sa.fit = 9;
+	out_sa.outside = true;
+	for (int i = 0; i < 3; i++)
+		CU_ASSERT(dropped_as(LAN, &to_far, DROP_SELECTOR_OUT));
+	CU_ASSERT_EQUAL(fake.takes_asked, 4);
+	out_sa.fit = 8;
+	out_sa.outside = false;
+	send_once(&to_far);
+	CU_ASSERT_EQUAL(fake.takes_asked, 4);
+	/* without a number nothing is kept */
+	out_sa.fit = 0;
+	for (int i = 0; i < 3; i++)
+		send_once(&to_far);
+	CU_ASSERT_EQUAL(fake.takes_asked, 7);
+	close_all();
+}
+
 static void test_known_until_the_address_is_ours(void)
 {
 	struct addr far;
@@ -306,6 +337,7 @@ int main(int argc, char **argv)
 		TEST(test_known_flow_and_a_fragment_keep_their_order),
 		TEST(test_known_handed_over_keeps_its_order),
 		TEST(test_known_packets_are_looked_at_closer),
+		TEST(test_known_flow_asks_each_set_of_selectors_once),
 		TEST(test_known_until_the_address_is_ours),
 		TEST(test_known_until_the_source_is_ours),
 		TEST(test_known_on_one_port_is_not_on_another),

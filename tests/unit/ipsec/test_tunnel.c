@@ -146,6 +146,70 @@ static void test_tunnel_slot_is_shared_by_pieces_of_its_policy(void)
 	ipsec_free(ips);
 }
 
+/* A number stands for the same selectors for as long as a slot is the same and the epoch, whatever comes and goes. */
+static void test_tunnel_selectors_have_a_number_in_their_slot(void)
+{
+	struct ipsec *ips = rig_ipsec(1, 256, 2);
+	struct sa *low = outbound_to(ips, "10.2.0.0/25"), *again = outbound_to(ips, "10.2.0.0/25"),
+		  *high = outbound_to(ips, "10.2.0.128/25"), *back = outbound_to(ips, "10.2.0.0/25"), *before;
+	const struct flow to_low = flow_to("10.2.0.7"), to_high = flow_to("10.2.0.200");
+	uint16_t number;
+
+	CU_ASSERT_EQUAL(sa_fit(low, &to_low), 0);
+	CU_ASSERT_EQUAL(tunnel_add(ips, 1, low), 0);
+	number = sa_fit(low, &to_low);
+	CU_ASSERT(number != 0);
+	CU_ASSERT_EQUAL(sa_fit(low, &to_high), 0);
+	/* by rekeying */
+	CU_ASSERT_EQUAL(tunnel_add(ips, 1, again), 0);
+	CU_ASSERT_EQUAL(sa_fit(again, &to_low), number);
+	CU_ASSERT_EQUAL(tunnel_take_out(ips, 1, low), 0);
+	/* others */
+	CU_ASSERT_EQUAL(tunnel_add(ips, 1, high), 0);
+	CU_ASSERT(sa_fit(high, &to_high) != 0 && sa_fit(high, &to_high) != number);
+	CU_ASSERT_EQUAL(sa_fit(high, &to_low), 0);
+	CU_ASSERT_EQUAL(tunnel_take_out(ips, 1, high), 0);
+	CU_ASSERT_EQUAL(sa_fit(tunnel_lookup(ips, 1), &to_low), number);
+	/* out of it and in again */
+	CU_ASSERT_EQUAL(tunnel_take_out(ips, 1, again), 0);
+	CU_ASSERT_EQUAL(tunnel_add(ips, 1, again), 0);
+	CU_ASSERT_EQUAL(sa_fit(again, &to_low), number);
+	/* in several slots none */
+	CU_ASSERT_EQUAL(tunnel_swap(ips, 0, low, &before), 0);
+	CU_ASSERT_EQUAL(sa_fit(low, &to_low), 0);
+	CU_ASSERT_EQUAL(tunnel_take_out(ips, 0, low), 0);
+	CU_ASSERT_EQUAL(tunnel_swap(ips, 1, low, &before), 0);
+	CU_ASSERT_PTR_EQUAL(before, again);
+	CU_ASSERT_EQUAL(sa_fit(low, &to_low), 0);
+	CU_ASSERT_EQUAL(tunnel_swap(ips, 1, back, &before), 0);
+	CU_ASSERT(sa_fit(back, &to_low) != 0);
+	sa_free(low);
+	sa_free(again);
+	sa_free(high);
+	ipsec_free(ips);
+}
+
+/* As many sets of selectors in a slot as there are numbers, and more. */
+static void test_tunnel_numbers_begin_anew_in_another_epoch(void)
+{
+	static const char *const nets[] = { "10.2.0.0/25", "10.2.0.128/25" };
+	const struct flow flows[] = { flow_to("10.2.0.7"), flow_to("10.2.0.200") };
+	struct ipsec *ips = rig_ipsec(1, 256, 1);
+	uint32_t epoch = tunnel_child_epoch(ips);
+	unsigned wrong = 0, i = 0;
+	uint16_t number;
+
+	do {
+		CU_ASSERT_EQUAL_FATAL(tunnel_publish(ips, 0, outbound_to(ips, nets[i % 2])), 0);
+		number = sa_fit(tunnel_lookup(ips, 0), &flows[i % 2]);
+		wrong += number != i % UINT16_MAX + 1 || tunnel_child_epoch(ips) != epoch + i / UINT16_MAX;
+		reclaim_poll(ips);
+	} while (++i < UINT16_MAX + 10u);
+	CU_ASSERT_EQUAL(wrong, 0);
+	CU_ASSERT_EQUAL(tunnel_child_epoch(ips), epoch + 1);
+	ipsec_free(ips);
+}
+
 static void test_tunnel_same_sa_again_is_kept(void)
 {
 	struct ipsec *ips = rig_ipsec(1, 256, 1);
@@ -386,6 +450,8 @@ int main(int argc, char **argv)
 		TEST(test_tunnel_spi_filter_knows_outbound_sas),
 		TEST(test_tunnel_slot_out_of_range),
 		TEST(test_tunnel_slot_is_shared_by_pieces_of_its_policy),
+		TEST(test_tunnel_selectors_have_a_number_in_their_slot),
+		TEST(test_tunnel_numbers_begin_anew_in_another_epoch),
 		TEST(test_tunnel_same_sa_again_is_kept),
 		TEST(test_tunnel_path_swap_keeps_the_old_for_a_grace),
 		TEST(test_reclaim_waits_for_every_online_worker),
