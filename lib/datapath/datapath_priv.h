@@ -261,6 +261,7 @@ struct worker {
 	struct list own_clear, own_tunnel; /* answers made in this loop, before their policy verdict */
 	struct burst_item protect[BURST];
 	uint16_t protect_count;
+	bool protect_mixed; /* not all of these are known to be IPv4 in one buffer */
 	struct list tx[DATAPATH_PORTS_MAX];
 	struct list *handoff;                /* one per worker */
 	struct sealed_shares *sealed_shares; /* one per worker */

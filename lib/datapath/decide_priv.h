@@ -26,7 +26,7 @@ void decide_burst(
 void decision_act(
 	struct worker *w, struct rte_mbuf *m, const struct flow *flow, const struct decision *d, enum origin origin);
 
-/* A packet to be sealed, with those that outbound_flush seals. */
+/* An IPv4 packet in one buffer to be sealed, with those that outbound_flush seals. */
 static inline void protect_push(struct worker *w, struct rte_mbuf *m, struct sa *sa)
 {
 	const uint8_t *ip = rte_pktmbuf_mtod(m, const uint8_t *);

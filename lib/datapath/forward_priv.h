@@ -5,16 +5,13 @@
 
 #include "stages_priv.h"
 
-#define HOP_ROOM 2 /* bytes in front of an Ethernet header, so that it is one store of 16 */
-
 /* What packets that go the same way share; of those in a row in a burst the first one asks. Of one loop. */
 struct hop {
-	uint64_t name; /* of the way: hop_name */
-	uint8_t header[HOP_ROOM + RTE_ETHER_HDR_LEN];
+	uint64_t name;          /* of the way: hop_name */
+	struct frame_head head; /* most 0: nothing is sent this way without a closer look */
 	struct list *tx;
 	uint64_t joined_flag; /* of a packet that was put together: not usual */
 	uint16_t port;
-	uint16_t most; /* bytes of a packet that fits as it is; 0: none is sent this way without a closer look */
 };
 
 /* `to`: the neighbour's index, or the address of a neighbour still to be found. */
@@ -38,42 +35,32 @@ static inline void hop_take(struct worker *w, enum route_kind kind, uint16_t por
 		.tx = &w->tx[port],
 		.joined_flag = w->dp->joined_flag,
 		.port = port,
-		.most = usual ? w->ports[port].mtu : 0,
+		.head.most = usual ? w->ports[port].mtu : 0,
 	};
-	memcpy(ret_hop->header + HOP_ROOM, &word, RTE_ETHER_ADDR_LEN);
-	memcpy(ret_hop->header + HOP_ROOM + RTE_ETHER_ADDR_LEN, w->ports[port].source_tail[0],
-		sizeof(w->ports[port].source_tail[0]));
+	uint8_t *eth = ret_hop->head.bytes + FRAME_HEAD_BYTES - RTE_ETHER_HDR_LEN;
+	memcpy(eth, &word, RTE_ETHER_ADDR_LEN);
+	memcpy(eth + RTE_ETHER_ADDR_LEN, w->ports[port].source_tail[0], sizeof(w->ports[port].source_tail[0]));
 }
 
 static inline bool hop_fits(const struct hop *h, const struct rte_mbuf *m)
 {
-	return m->data_len <= h->most && m->data_off >= sizeof(h->header) && !(m->ol_flags & h->joined_flag);
+	return m->data_len <= h->head.most && m->data_off >= FRAME_HEAD_BYTES && !(m->ol_flags & h->joined_flag);
+}
+
+/* A whole frame. */
+static inline void frame_list_push(struct worker *w, struct rte_mbuf *m, struct list *tx, uint16_t port)
+{
+	list_push(tx, m);
+	if (unlikely(tx->n == BURST))
+		forward_port_flush(w, port);
 }
 
 /* An IPv4 packet; hop_fits said so. */
 static inline void hop_push(struct worker *w, struct rte_mbuf *m, const struct hop *h)
 {
-	memcpy(rte_pktmbuf_mtod(m, uint8_t *) - sizeof(h->header), h->header, sizeof(h->header));
+	memcpy(rte_pktmbuf_mtod(m, uint8_t *) - FRAME_HEAD_BYTES, h->head.bytes, FRAME_HEAD_BYTES);
 	packet_place(m, (uint32_t)m->data_off - RTE_ETHER_HDR_LEN, (uint32_t)m->data_len + RTE_ETHER_HDR_LEN);
-	list_push(h->tx, m);
-	if (unlikely(h->tx->n == BURST))
-		forward_port_flush(w, h->port);
-}
-
-/* The way of what is sealed for a path. */
-static inline void hop_of_egress(struct worker *w, const struct egress *e, struct hop *ret_hop)
-{
-	hop_take(w, ROUTE_VIA, e->port, e->neighbour, ret_hop);
-	ret_hop->most = RTE_MIN(ret_hop->most, e->mtu);
-}
-
-/* A sealed packet on its path; as it is when it fits. */
-static inline bool forward_egress_usual(struct worker *w, struct rte_mbuf *m, const struct hop *hop)
-{
-	if (unlikely(!hop_fits(hop, m) || packet_is_ip6(m)))
-		return false;
-	hop_push(w, m, hop);
-	return true;
+	frame_list_push(w, m, h->tx, h->port);
 }
 
 /* A plain IPv4 packet (ip4.h) one hop further. */

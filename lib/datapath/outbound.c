@@ -17,7 +17,23 @@ static void protected_drop(struct worker *w, struct burst_item *item)
 	worker_drop(w, item->m, (enum drop_reason)item->drop);
 }
 
-static __rte_noinline void sealed_egress_unusual(struct worker *w, struct rte_mbuf *m, const struct path *path)
+/* The headers of links for what is sealed. */
+struct sealed_framing {
+	struct framing framing;
+	struct worker *w;
+	struct hop hop; /* the one that was asked for last */
+};
+
+static const struct frame_head *sealed_head(struct framing *framing, const struct egress *to)
+{
+	struct sealed_framing *f = container_of(framing, struct sealed_framing, framing);
+
+	hop_take(f->w, ROUTE_VIA, to->port, to->neighbour, &f->hop);
+	return &f->hop.head;
+}
+
+/* On its SA's path. */
+static __rte_noinline void sealed_egress(struct worker *w, struct rte_mbuf *m, const struct path *path)
 {
 	if (unlikely(m->data_len > path->mtu))
 		oversize_send(w, m, path);
@@ -25,51 +41,50 @@ static __rte_noinline void sealed_egress_unusual(struct worker *w, struct rte_mb
 		forward_egress(w, m, path->port, path->neighbour, false);
 }
 
-static inline bool egress_equal(const struct egress *a, const struct egress *b)
+static inline void sealed_send(struct worker *w, const struct burst_item *items, uint16_t n)
 {
-	return a->neighbour == b->neighbour && a->port == b->port && a->mtu == b->mtu;
-}
-
-/* Each on its SA's path, of which many may lead the same way. */
-static inline void sealed_egress(struct worker *w, const struct burst_item *items, uint16_t n)
-{
-	struct egress to = { .neighbour = NEIGHBOUR_NONE };
-	const struct sa *before = NULL;
-	struct hop hop = { .name = HOP_NONE };
-
 	for (uint16_t i = 0; i < n; i++) {
-		if (items[i].sa != before) {
-			before = items[i].sa;
-			const struct egress e = sa_egress(before);
-			if (unlikely(hop.name == HOP_NONE || !egress_equal(&e, &to)))
-				hop_of_egress(w, &e, &hop);
-			to = e;
-		}
-		if (unlikely(!forward_egress_usual(w, items[i].m, &hop)))
-			sealed_egress_unusual(w, items[i].m, sa_path(before));
+		uint16_t port = items[i].framed_port;
+		if (likely(port != FRAMED_NONE))
+			frame_list_push(w, items[i].m, &w->tx[port], port);
+		else
+			sealed_egress(w, items[i].m, sa_path(items[i].sa));
 	}
 }
 
 void outbound_flush(struct worker *w)
 {
+	struct sealed_framing framing;
+	const bool plain = !w->protect_mixed;
 	uint16_t n = w->protect_count, good;
 
 	stage_lap(w->clock, CYCLES_FORWARD);
 	if (!n)
 		return;
 	w->protect_count = 0;
+	w->protect_mixed = false;
+	framing.framing.head = sealed_head;
+	framing.w = w;
 	if (unlikely(w->capture != NULL))
 		capture_before(w, w->protect, n, true);
-	good = burst_out(w->crypto, w->protect, n);
+	/* what is captured begins at its IP header */
+	good = burst_out_framed(w->crypto, w->protect, n, plain, likely(!w->capture) ? &framing.framing : NULL);
 	if (unlikely(w->capture != NULL))
 		capture_after(w, w->protect, good, n, true);
 	if (unlikely(w->trace != NULL))
 		trace_items(w, w->protect, good, TRACE_ENCRYPTED);
-	sealed_egress(w, w->protect, good);
+	sealed_send(w, w->protect, good);
 	for (uint16_t i = good; i < n; i++)
 		protected_drop(w, &w->protect[i]);
 	worker_count(w, DP_C_ENCAP, good);
 	stage_lap(w->clock, CYCLES_FORWARD);
+}
+
+/* A packet of any kind. */
+static inline void protect_push_any(struct worker *w, struct rte_mbuf *m, struct sa *sa)
+{
+	w->protect_mixed = true;
+	protect_push(w, m, sa);
 }
 
 /* RFC 4301 8: DF set is answered with what fits inside; else fragments go through the SA one by one. IPv6 packets are
@@ -84,7 +99,7 @@ static __rte_noinline void protect_too_big(
 		mtu = RTE_MAX(mtu, (uint16_t)RTE_IPV6_MIN_MTU);
 	n = fragment_or_answer(w, m, origin, mtu, fragments);
 	for (uint16_t i = 0; i < n; i++)
-		protect_push(w, fragments[i], sa);
+		protect_push_any(w, fragments[i], sa);
 }
 
 /* A worker that has been taken out of service claims for the first one, which always serves. */
@@ -205,7 +220,7 @@ static void protect(struct worker *w, struct rte_mbuf *m, const struct flow *flo
 	if (flow->protocol == IPPROTO_TCP && w->dp->mss_clamp &&
 		mss_clamp(rte_pktmbuf_mtod(m, uint8_t *), m->data_len, mtu))
 		worker_count(w, DP_C_MSS_CLAMPED, 1);
-	protect_push(w, m, sa);
+	protect_push_any(w, m, sa);
 }
 
 void decision_act(

@@ -71,8 +71,11 @@ static void burst_partition(struct burst_item *items, uint16_t n, uint64_t bad)
 struct usual_way {
 	/* rest: packets that may still come */
 	void (*open)(struct usual_run *run, struct sa *sa, uint32_t rest);
-	bool (*prepare)(struct ipsec_worker *w, struct rte_mbuf *m, uint32_t op, struct usual_run *run);
+	bool (*prepare)(struct ipsec_worker *w, struct burst_item *item, uint32_t op, struct usual_run *run);
 	uint32_t around; /* bytes of the packet that are not the one in clear */
+	/* what the caller of this burst says */
+	bool plain;
+	struct framing *framing;
 };
 
 /* What became of a burst in front of the crypto. Of item i it is operation i; a bit for each. */
@@ -108,11 +111,11 @@ static __rte_always_inline const struct sa *run_prepare(struct ipsec_worker *w, 
 	return run->usual ? sa : NULL;
 }
 
-static __rte_always_inline void burst_prepare(struct ipsec_worker *w, struct burst_item *items, uint16_t n, bool plain,
+static __rte_always_inline void burst_prepare(struct ipsec_worker *w, struct burst_item *items, uint16_t n,
 	const struct usual_way *usual, struct plan *ret_plan)
 {
 	crypto_burst *crypt = items[0].sa->crypt;
-	struct usual_run run = { .sa = NULL, .plain = plain };
+	struct usual_run run = { .plain = usual->plain, .framing = usual->framing };
 	const struct sa *before = NULL; /* of usual packets */
 	struct plan plan = { .mixed = false };
 
@@ -122,9 +125,10 @@ static __rte_always_inline void burst_prepare(struct ipsec_worker *w, struct bur
 			before = run_prepare(w, item, n - i, usual, &run);
 			plan.mixed |= item->sa->crypt != crypt;
 		}
-		if (likely(before && usual->prepare(w, item->m, i, &run)))
+		if (likely(before && usual->prepare(w, item, i, &run)))
 			continue;
 		usual_run_close(&run);
+		item->framed_port = FRAMED_NONE;
 		plan.closer |= 1ull << i;
 		plan.ended |= (uint64_t)!item_prepare(w, item, (uint16_t)i) << i;
 	}
@@ -230,11 +234,11 @@ static inline void burst_crypt(struct ipsec_worker *w, const struct burst_item *
 		plan->closer |= ops_failed(w, n);
 }
 
-static __rte_always_inline void burst_begin(struct ipsec_worker *w, struct burst_item *items, uint16_t n, bool plain,
+static __rte_always_inline void burst_begin(struct ipsec_worker *w, struct burst_item *items, uint16_t n,
 	const struct usual_way *usual, struct plan *ret_plan)
 {
 	w->udp6 = 0;
-	burst_prepare(w, items, n, plain, usual, ret_plan);
+	burst_prepare(w, items, n, usual, ret_plan);
 	stage_lap(w->clock, CYCLES_PREPARE);
 	burst_crypt(w, items, n, ret_plan);
 	stage_lap(w->clock, CYCLES_CRYPTO);
@@ -249,26 +253,33 @@ static inline uint16_t burst_end(struct ipsec_worker *w, struct burst_item *item
 	return (uint16_t)(n - __builtin_popcountll(ended));
 }
 
-uint16_t burst_out(struct ipsec_worker *w, struct burst_item *items, uint16_t n)
+uint16_t burst_out_framed(
+	struct ipsec_worker *w, struct burst_item *items, uint16_t n, bool plain, struct framing *framing)
 {
-	static const struct usual_way out = { usual_run_out, usual_prepare_out, 0 };
+	const struct usual_way out = { usual_run_out, usual_prepare_out, .plain = plain, .framing = framing };
 	struct plan plan;
 
 	if (!n)
 		return 0;
-	burst_begin(w, items, n, false, &out, &plan);
+	burst_begin(w, items, n, &out, &plan);
 	return burst_end(w, items, n, likely(!plan.closer) ? 0 : burst_finish_out(w, items, &plan));
+}
+
+uint16_t burst_out(struct ipsec_worker *w, struct burst_item *items, uint16_t n)
+{
+	return burst_out_framed(w, items, n, false, NULL);
 }
 
 /* The line in which a packet begins is here: its SPI was read. */
 static uint16_t burst_in_as(struct ipsec_worker *w, struct burst_item *items, uint16_t n, bool plain)
 {
-	static const struct usual_way in = { usual_run_in, usual_prepare_in, USUAL_HEAD_BYTES + USUAL_ICV_BYTES };
+	const struct usual_way in = { usual_run_in, usual_prepare_in, USUAL_HEAD_BYTES + USUAL_ICV_BYTES,
+		.plain = plain };
 	struct plan plan;
 
 	if (!n)
 		return 0;
-	burst_begin(w, items, n, plain, &in, &plan);
+	burst_begin(w, items, n, &in, &plan);
 	return burst_end(w, items, n, burst_finish_in(w, items, n, &plan));
 }
 

@@ -170,13 +170,6 @@ void sa_count_drop(struct sa *sa, enum drop_reason reason);
 uint16_t sa_inner_mtu(const struct sa *sa);
 /* Worker: the path of an outbound SA; valid until the worker's next quiescent report. */
 const struct path *sa_path(const struct sa *sa);
-/* Of that path where a sealed packet goes next. Owner worker: without a look at the path where it can be helped. */
-struct egress {
-	uint32_t neighbour;
-	uint16_t port;
-	uint16_t mtu;
-};
-struct egress sa_egress(const struct sa *sa);
 /* Worker: true when the packet (local = ours) is inside the SA's selectors. Ports in host order. */
 struct flow;
 bool sa_selectors_match(const struct sa *sa, const struct flow *flow);
@@ -347,7 +340,11 @@ struct burst_item {
 	struct sa *sa;
 	uint16_t drop;        /* enum drop_reason, set for bad ones */
 	uint16_t worker_data; /* caller's, carried along */
+	uint16_t framed_port; /* burst_out_framed: whose link's header it begins with, or FRAMED_NONE */
 };
+
+/* It begins at its IP header. */
+#define FRAMED_NONE UINT16_MAX
 
 /* Owner worker of every SA in the burst. Packets begin at the IP header in clear; afterwards good ones begin at the IP
  * header of the protected packet. Returns the number good, those first in their order; bad ones at the tail with `drop`
@@ -355,6 +352,31 @@ struct burst_item {
  * at most 64; SAs may differ freely. Transport mode: the packet is one the gateway itself sends, and no fragment. RFC
  * 4303 3.3, RFC 4302 3.3. */
 uint16_t burst_out(struct ipsec_worker *w, struct burst_item *items, uint16_t n);
+
+/* Where a path's packets go next. */
+struct egress {
+	uint32_t neighbour;
+	uint16_t port;
+	uint16_t mtu; /* of the path */
+};
+
+/* The header of a link, and which packets may have it. */
+#define FRAME_HEAD_BYTES 16
+struct frame_head {
+	uint8_t bytes[FRAME_HEAD_BYTES]; /* an Ethernet header behind two bytes that do not matter: one store */
+	uint16_t most;                   /* bytes of the largest packet, its IP header counted; 0: none may */
+};
+
+/* Who knows the links. head: of the way that a path's packets leave on; valid until it is asked for another one. */
+struct framing {
+	const struct frame_head *(*head)(struct framing *f, const struct egress *to);
+};
+
+/* The same, but packets that need no closer look and fit their path leave with the header of its link, as each item
+ * says: nothing of them is touched again behind the crypto. plain: all are IPv4, each in one buffer. framing: borrowed
+ * for the call; NULL: none is framed. */
+uint16_t burst_out_framed(
+	struct ipsec_worker *w, struct burst_item *items, uint16_t n, bool plain, struct framing *framing);
 
 /* The other way: packets begin at the outer IP header (ESP raw or UDP-encapsulated, or AH); good ones begin at the
  * header of the packet in clear, whose lengths fit and whose flow is inside the SA's selectors (but see

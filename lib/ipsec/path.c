@@ -172,17 +172,6 @@ void sa_path_publish(struct ipsec *ips, struct sa *sa, struct path *path)
 	reclaim_later(ips, path_free, before);
 }
 
-struct egress sa_egress(const struct sa *sa)
-{
-	const struct path *p;
-
-	/* relaxed: of a change that is not seen yet the path before still stands */
-	if (likely(sa->way.mtu && !(atomic_load_explicit(&sa->flags, memory_order_relaxed) & SA_NEW_PATH)))
-		return (struct egress){ sa->way.neighbour, sa->way.port, sa->way.mtu };
-	p = sa_path(sa);
-	return (struct egress){ p->neighbour, p->port, p->mtu };
-}
-
 const struct path *sa_path(const struct sa *sa)
 {
 	/* acquire: pairs with sa_path_publish */

@@ -5,6 +5,8 @@
  * path. */
 #pragma once
 
+#include <rte_ether.h>
+
 #include "inner_priv.h"
 #include "ip4.h"
 #include "outer_priv.h"
@@ -15,6 +17,7 @@
 #define USUAL_ICV_BYTES  16
 #define USUAL_PAD_MASK   3
 #define USUAL_HEAD_BYTES (IPV4_BYTES + ESP_BYTES + USUAL_IV_BYTES)
+#define USUAL_ROOM_BYTES (USUAL_HEAD_BYTES + FRAME_HEAD_BYTES) /* outbound, in front of a packet */
 #define USUAL_TEXT_MIN   (USUAL_PAD_MASK + 1)
 #define USUAL_PAD_MOST   6  /* inbound; with its trailer that is a word */
 #define USUAL_TEXT_LEAST 28 /* inbound; then more than an IPv4 header is in it, whatever the padding */
@@ -37,7 +40,7 @@ static inline bool sa_is_usual(const struct sa *sa)
  * memory is low. */
 struct usual_run {
 	struct sa *sa;           /* NULL: none has come */
-	bool plain;              /* inbound: what is in front of ESP is known (burst_in_plain) */
+	bool plain;              /* known of all: burst_in_plain, burst_out_framed */
 	bool usual;              /* any of its packets may be; none is near a limit */
 	uint64_t packets, bytes; /* not counted yet */
 	/* behind the crypto, inbound */
@@ -55,6 +58,10 @@ struct usual_run {
 			uint64_t second;      /* the next eight, but for the checksum */
 			uint64_t spi_high;    /* host order, where it stands above a sequence number */
 			uint64_t iv_base;
+			struct framing *framing; /* NULL: no packet is framed */
+			struct egress to;        /* what frame is for */
+			const struct frame_head *frame;
+			uint32_t frame_most; /* bytes of the largest sealed packet that has it; 0: none */
 		};
 	};
 };
@@ -153,8 +160,9 @@ static inline bool usual_outer_is_plain(const struct rte_mbuf *m)
 	       ip->total_length == rte_cpu_to_be_16(m->data_len);
 }
 
-static inline bool usual_prepare_in(struct ipsec_worker *w, struct rte_mbuf *m, uint32_t op, struct usual_run *run)
+static inline bool usual_prepare_in(struct ipsec_worker *w, struct burst_item *item, uint32_t op, struct usual_run *run)
 {
+	struct rte_mbuf *m = item->m;
 	const struct sa *sa = run->sa;
 	uint8_t *outer = rte_pktmbuf_mtod(m, uint8_t *), *esp = outer + IPV4_BYTES,
 		*text = esp + ESP_BYTES + USUAL_IV_BYTES;
@@ -230,6 +238,18 @@ static inline bool usual_finish_in(struct ipsec_worker *w, struct rte_mbuf *m, u
 
 /* ---- out ---- */
 
+/* The header of the link; many SAs in a row may leave the same way. */
+static inline void usual_run_frame(struct usual_run *run, const struct sa_way *way)
+{
+	const struct egress to = { way->neighbour, way->port, way->mtu };
+
+	if (to.neighbour == run->to.neighbour && to.port == run->to.port && to.mtu == run->to.mtu)
+		return;
+	run->to = to;
+	run->frame = run->framing->head(run->framing, &to);
+	run->frame_most = RTE_MIN(run->frame->most, to.mtu);
+}
+
 static inline void usual_run_out(struct usual_run *run, struct sa *sa, uint32_t rest)
 {
 	const struct sa_way *way = &sa->way;
@@ -249,6 +269,8 @@ static inline void usual_run_out(struct usual_run *run, struct sa *sa, uint32_t 
 	memcpy(&run->destination, way->tail + sizeof(second), sizeof(run->destination));
 	run->spi_high = (uint64_t)rte_be_to_cpu_32(sa->spi_be) << 32;
 	run->iv_base = sa->iv_base;
+	if (likely(run->usual && run->framing))
+		usual_run_frame(run, way);
 }
 
 /* The path's header with what differs per packet, put together in registers. id: as in memory. */
@@ -294,8 +316,28 @@ static inline uint16_t usual_bytes_most(const struct sa *sa, uint8_t worker)
 	return likely(!(others | changed)) ? sa->usual_most : 0;
 }
 
-static inline bool usual_prepare_out(struct ipsec_worker *w, struct rte_mbuf *m, uint32_t op, struct usual_run *run)
+/* The sealed packet in its buffer, with the link's header if it may have one. offset: of its IP header. */
+static inline void usual_place(struct burst_item *item, uint32_t offset, uint32_t total, const struct usual_run *run)
 {
+	struct rte_mbuf *m = item->m;
+	uint8_t *outer = (uint8_t *)m->buf_addr + offset;
+	uint32_t front = 0;
+
+	item->framed_port = FRAMED_NONE;
+	if (likely(total <= run->frame_most)) {
+		memcpy(outer - FRAME_HEAD_BYTES, run->frame->bytes, FRAME_HEAD_BYTES);
+		item->framed_port = run->to.port;
+		front = RTE_ETHER_HDR_LEN;
+	}
+	m->data_off = (uint16_t)(offset - front);
+	m->data_len = (uint16_t)(total + front);
+	m->pkt_len = total + front;
+}
+
+static inline bool usual_prepare_out(
+	struct ipsec_worker *w, struct burst_item *item, uint32_t op, struct usual_run *run)
+{
+	struct rte_mbuf *m = item->m;
 	struct sa *sa = run->sa;
 	uint8_t *inner = rte_pktmbuf_mtod(m, uint8_t *);
 	uint64_t first = ip4_first(inner), sequence = count_read(&sa->sequence) + 1, esp_wire, iv;
@@ -303,9 +345,9 @@ static inline bool usual_prepare_out(struct ipsec_worker *w, struct rte_mbuf *m,
 	uint32_t len = (bytes + ESP_TRAILER_BYTES + USUAL_PAD_MASK) & ~(uint32_t)USUAL_PAD_MASK;
 	uint32_t total = USUAL_HEAD_BYTES + len + USUAL_ICV_BYTES;
 
-	if (unlikely(m->nb_segs > 1 || packet_is_ipv6(inner)))
+	if (unlikely(!run->plain && (m->nb_segs > 1 || packet_is_ipv6(inner))))
 		return false;
-	if (unlikely(offset < USUAL_HEAD_BYTES || offset + len + USUAL_ICV_BYTES > m->buf_len))
+	if (unlikely(offset < USUAL_ROOM_BYTES || offset + len + USUAL_ICV_BYTES > m->buf_len))
 		return false;
 	usual_outer_write(inner - USUAL_HEAD_BYTES, run, first, total, (uint16_t)(run->iv_base + sequence - 1));
 	esp_wire = rte_cpu_to_be_64(run->spi_high | (sequence & UINT32_MAX));
@@ -317,8 +359,6 @@ static inline bool usual_prepare_out(struct ipsec_worker *w, struct rte_mbuf *m,
 	w->ops[op].icv = inner + len;
 	count_add(&sa->sequence, 1);
 	usual_run_count(run, bytes);
-	m->data_off = (uint16_t)(offset - USUAL_HEAD_BYTES);
-	m->data_len = (uint16_t)total;
-	m->pkt_len = total;
+	usual_place(item, offset - USUAL_HEAD_BYTES, total, run);
 	return true;
 }

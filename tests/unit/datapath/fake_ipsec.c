@@ -3,6 +3,8 @@
  * tests need it to answer. */
 #include "fake_ipsec.h"
 
+#include <rte_ether.h>
+
 #include <rte_ip.h>
 #include <stdlib.h>
 
@@ -190,11 +192,6 @@ uint16_t sa_inner_mtu(const struct sa *sa)
 const struct path *sa_path(const struct sa *sa)
 {
 	return sa->path;
-}
-
-struct egress sa_egress(const struct sa *sa)
-{
-	return (struct egress){ sa->path->neighbour, sa->path->port, sa->path->mtu };
 }
 
 bool sa_selectors_match(const struct sa *sa, const struct flow *flow)
@@ -422,10 +419,39 @@ static uint16_t burst(struct burst_item *items, uint16_t n, enum drop_reason (*w
 	return good;
 }
 
-uint16_t burst_out(struct ipsec_worker *w, struct burst_item *items, uint16_t n)
+static void frame(struct burst_item *item, struct framing *framing)
 {
+	const struct path *p = item->sa->path;
+	const struct egress to = { p->neighbour, p->port, p->mtu };
+	const struct frame_head *head = framing->head(framing, &to);
+	uint32_t bytes = item->m->data_len;
+
+	/* which frames IPv4 in IPv4 */
+	if (item->sa->unframed || *rte_pktmbuf_mtod(item->m, const uint8_t *) >> 4 != 4 || bytes > head->most ||
+		bytes > to.mtu)
+		return;
+	memcpy(rte_pktmbuf_prepend(item->m, RTE_ETHER_HDR_LEN), head->bytes + FRAME_HEAD_BYTES - RTE_ETHER_HDR_LEN,
+		RTE_ETHER_HDR_LEN);
+	item->framed_port = to.port;
+	fake.framed++;
+}
+
+uint16_t burst_out_framed(
+	struct ipsec_worker *w, struct burst_item *items, uint16_t n, bool plain, struct framing *framing)
+{
+	uint16_t good;
+
 	(void)w;
-	return burst(items, n, outer_add);
+	for (uint16_t i = 0; plain && i < n; i++)
+		if (items[i].m->nb_segs != 1 || *rte_pktmbuf_mtod(items[i].m, const uint8_t *) >> 4 != 4)
+			abort();
+	good = burst(items, n, outer_add);
+	for (uint16_t i = 0; i < n; i++) {
+		items[i].framed_port = FRAMED_NONE;
+		if (framing && i < good)
+			frame(&items[i], framing);
+	}
+	return good;
 }
 
 /* Bytes of everything outside, 8 of ESP or 12 of AH (no ICV here). */

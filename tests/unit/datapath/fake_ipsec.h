@@ -13,6 +13,7 @@ struct sa {
 	uint16_t inner_mtu;
 	bool outside;            /* sa_selectors_match says no */
 	uint16_t fit;            /* number of its selectors, whoever sets `outside` has another one */
+	bool unframed;           /* its packets leave the burst without a link's header */
 	struct sa *behind;       /* in its slot */
 	uint32_t flags;          /* enum sa_flags */
 	enum drop_reason refuse; /* every burst drops with this */
@@ -31,10 +32,10 @@ struct fake {
 	uint32_t child, child_of;    /* slot of a child (0: none) under the tunnel of a slot ... */
 	uint32_t child_addr_be;      /* ... for packets to this IPv4 address */
 	uint32_t child_epoch;
-	unsigned deferred;    /* objects given to reclaim_later and not freed yet */
-	bool hold_reclaim;    /* no worker reports: nothing is freed */
-	uint32_t random;      /* the last one */
-	unsigned takes_asked; /* calls of sa_takes */
+	unsigned deferred;            /* objects given to reclaim_later and not freed yet */
+	bool hold_reclaim;            /* no worker reports: nothing is freed */
+	uint32_t random;              /* the last one */
+	unsigned takes_asked, framed; /* calls of sa_takes; packets that left a burst with a link's header */
 	bool no_random;
 	bool no_spi_out;       /* no outbound SA has any SPI */
 	bool all_foreign;      /* no inbound SA has an SPI of ours */

@@ -270,6 +270,26 @@ static void test_known_flow_asks_each_set_of_selectors_once(void)
 	close_all();
 }
 
+/* Packets that leave the burst with their link's header, and such that do not, in the order in which they came. */
+static void test_known_framed_or_not_keeps_its_order(void)
+{
+	const struct probe packets[] = { of_bytes(60), of_bytes(64), of_bytes(68) };
+	static const uint16_t bytes[] = { 60, 64, 68 };
+
+	open_all();
+	RIG_POLICY(PROTECT_FAR);
+	fake.framed = 0;
+	for (int unframed = 0; unframed < 2; unframed++) {
+		out_sa.unframed = unframed;
+		for (size_t i = 0; i < ARRAY_LEN(packets); i++)
+			rig_send(LAN, &packets[i]);
+		rig_step();
+		expect_order(bytes, ARRAY_LEN(bytes));
+		CU_ASSERT_EQUAL(fake.framed, ARRAY_LEN(packets));
+	}
+	close_all();
+}
+
 static void test_known_until_the_address_is_ours(void)
 {
 	struct addr far;
@@ -338,6 +358,7 @@ int main(int argc, char **argv)
 		TEST(test_known_handed_over_keeps_its_order),
 		TEST(test_known_packets_are_looked_at_closer),
 		TEST(test_known_flow_asks_each_set_of_selectors_once),
+		TEST(test_known_framed_or_not_keeps_its_order),
 		TEST(test_known_until_the_address_is_ours),
 		TEST(test_known_until_the_source_is_ours),
 		TEST(test_known_on_one_port_is_not_on_another),

@@ -188,9 +188,6 @@ static void test_usual_goes_along_the_path_of_the_moment(void)
 		sa_path_publish(t.plain.out_ips, t.plain.out, path_create(&spec, 1400 + i, i, 7 + i));
 		for (int n = rand() % 3; n >= 0; n--)
 			wrong += one_differs(&t);
-		struct egress a = sa_egress(t.shorter.out), b = sa_egress(t.plain.out);
-		wrong += a.mtu != 1400 + i || a.port != i || a.neighbour != 7u + i;
-		wrong += b.mtu != 1400 + i || b.port != i || b.neighbour != 7u + i;
 	}
 	CU_ASSERT_EQUAL(wrong, 0);
 	CU_ASSERT_EQUAL(flags_of(t.shorter.out), 0);
@@ -313,6 +310,102 @@ static void test_usual_way_counts_and_limits_bursts_like_the_functions_of_the_sa
 	}
 }
 
+/* ---- with the header of the link ---- */
+
+/* Links that take packets up to some size; what they are asked for. */
+struct link {
+	struct framing framing;
+	struct frame_head head;
+	uint16_t most;
+	unsigned asked;
+};
+
+/* Other bytes for each way. */
+static void way_header(const struct egress *to, uint8_t *ret_bytes)
+{
+	for (uint8_t i = 0; i < FRAME_HEAD_BYTES; i++)
+		ret_bytes[i] = (uint8_t)(to->neighbour + 16u * to->port + i);
+}
+
+static const struct frame_head *link_head(struct framing *framing, const struct egress *to)
+{
+	struct link *l = container_of(framing, struct link, framing);
+
+	l->asked++;
+	l->head.most = l->most;
+	way_header(to, l->head.bytes);
+	return &l->head;
+}
+
+/* The same path for the SAs of both ways, or sometimes another one for each pair. */
+static void paths_swap(struct twins *t)
+{
+	uint16_t mtu = (uint16_t)(150 + rand() % 150), port = (uint16_t)(rand() % 8);
+	uint32_t neighbour = (uint32_t)(rand() % 8);
+
+	for (unsigned pair = 0; pair < PAIRS; pair++) {
+		struct path_spec spec = sa_path(t[pair].plain.out)->spec;
+		port = (uint16_t)(rand() % 4 ? port : (port + 1) % 8);
+		sa_path_publish(t[pair].shorter.out_ips, t[pair].shorter.out, path_create(&spec, mtu, port, neighbour));
+		sa_path_publish(t[pair].plain.out_ips, t[pair].plain.out, path_create(&spec, mtu, port, neighbour));
+	}
+}
+
+static bool is_framed(const struct burst_item *framed, const struct rte_mbuf *plain)
+{
+	const struct path *p = sa_path(framed->sa);
+	const struct egress to = { p->neighbour, p->port, p->mtu };
+	const uint8_t *eth = rte_pktmbuf_mtod(framed->m, const uint8_t *);
+	uint8_t expected[FRAME_HEAD_BYTES];
+
+	way_header(&to, expected);
+	return framed->framed_port == p->port && plain->data_len <= p->mtu &&
+	       framed->m->data_len == plain->data_len + RTE_ETHER_HDR_LEN &&
+	       framed->m->pkt_len == framed->m->data_len &&
+	       !memcmp(eth, expected + FRAME_HEAD_BYTES - RTE_ETHER_HDR_LEN, RTE_ETHER_HDR_LEN) &&
+	       !memcmp(eth + RTE_ETHER_HDR_LEN, rte_pktmbuf_mtod(plain, void *), plain->data_len);
+}
+
+static unsigned framed_lots_differ(struct twins *t, unsigned *framed)
+{
+	struct link l = { .framing.head = link_head, .most = (uint16_t)(rand() % 8 ? 100 + rand() % 200 : 0) };
+	struct lot sent;
+	unsigned wrong, runs = 1;
+
+	paths_swap(t);
+	lot_fill(&sent, t);
+	for (uint16_t i = 1; i < sent.n; i++)
+		runs += sent.shorter[i].sa != sent.shorter[i - 1].sa;
+	sent.good = burst_out_framed(t->shorter.out_worker, sent.shorter, sent.n, false, &l.framing);
+	wrong = burst_out(t->plain.out_worker, sent.plain, sent.n) != sent.good || l.asked > runs;
+	for (uint16_t i = 0; i < sent.good; i++) {
+		const struct burst_item *a = &sent.shorter[i], *b = &sent.plain[i];
+		bool alone = a->framed_port == FRAMED_NONE;
+		wrong += b->framed_port != FRAMED_NONE || a->worker_data != b->worker_data;
+		wrong += alone ? !same_packet(a->m, b->m) : b->m->data_len > l.most || !is_framed(a, b->m);
+		*framed += !alone;
+	}
+	lot_free(&sent);
+	return wrong;
+}
+
+/* Behind the link's header is what leaves without one, and it is there when the packet fits its path and the link. */
+static void test_usual_packets_leave_with_the_header_of_their_link(void)
+{
+	const struct rig_options o = { .replay_window = -1 };
+	unsigned wrong = 0, framed = 0;
+	struct twins t[PAIRS];
+
+	for (unsigned pair = 0; pair < PAIRS; pair++)
+		twins_open(&t[pair], &o);
+	for (int round = 0; round < LOT_ROUNDS; round++)
+		wrong += framed_lots_differ(t, &framed);
+	CU_ASSERT_EQUAL(wrong, 0);
+	CU_ASSERT(framed > LOT_ROUNDS * LOT / 10);
+	for (unsigned pair = PAIRS; pair-- > 0;)
+		twins_close(&t[pair]);
+}
+
 static void test_usual_is_not_what_looks_closer(void)
 {
 	static const struct rig_options kinds[] = {
@@ -336,6 +429,7 @@ int main(int argc, char **argv)
 		TEST(test_usual_opens_whatever_padding_a_peer_makes),
 		TEST(test_usual_goes_along_the_path_of_the_moment),
 		TEST(test_usual_way_counts_and_limits_bursts_like_the_functions_of_the_sa),
+		TEST(test_usual_packets_leave_with_the_header_of_their_link),
 		TEST(test_usual_is_not_what_looks_closer),
 	};
 
