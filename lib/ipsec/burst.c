@@ -71,7 +71,9 @@ static void burst_partition(struct burst_item *items, uint16_t n, uint64_t bad)
 struct usual_way {
 	/* rest: packets that may still come */
 	void (*open)(struct usual_run *run, struct sa *sa, uint32_t rest);
-	bool (*prepare)(struct ipsec_worker *w, struct burst_item *item, uint32_t op, struct usual_run *run);
+	/* the run's packets from item `from` on, of n; the first that is not usual, or another SA's */
+	uint32_t (*prepare)(
+		struct ipsec_worker *w, struct burst_item *items, uint32_t from, uint32_t n, struct usual_run *run);
 	uint32_t around; /* bytes of the packet that are not the one in clear */
 	/* what the caller of this burst says */
 	bool plain;
@@ -96,43 +98,28 @@ static __rte_noinline bool item_prepare(struct ipsec_worker *w, struct burst_ite
 	return false;
 }
 
-/* The item's SA is not that of usual packets in front of it. The SA, if it may have usual ones, else NULL. rest:
- * packets that may still come. */
-static __rte_always_inline const struct sa *run_prepare(struct ipsec_worker *w, const struct burst_item *item,
-	uint32_t rest, const struct usual_way *usual, struct usual_run *run)
-{
-	struct sa *sa = item->sa;
-
-	if (sa != run->sa) {
-		key_prefetch(w, sa, RTE_MAX(item->m->data_len, usual->around) - usual->around);
-		usual_run_close(run);
-		usual->open(run, sa, rest);
-	}
-	return run->usual ? sa : NULL;
-}
-
 static __rte_always_inline void burst_prepare(struct ipsec_worker *w, struct burst_item *items, uint16_t n,
 	const struct usual_way *usual, struct plan *ret_plan)
 {
 	crypto_burst *crypt = items[0].sa->crypt;
 	struct usual_run run = { .plain = usual->plain, .framing = usual->framing };
-	const struct sa *before = NULL; /* of usual packets */
 	struct plan plan = { .mixed = false };
 
-	for (uint32_t i = 0; i < n; i++) {
+	for (uint32_t i = 0, end; i < n; i = end) {
 		struct burst_item *item = &items[i];
-		if (unlikely(item->sa != before)) {
-			before = run_prepare(w, item, n - i, usual, &run);
+		if (item->sa != run.sa) {
+			key_prefetch(w, item->sa, RTE_MAX(item->m->data_len, usual->around) - usual->around);
 			plan.mixed |= item->sa->crypt != crypt;
+			usual->open(&run, item->sa, n - i);
 		}
-		if (likely(before && usual->prepare(w, item, i, &run)))
+		end = likely(run.usual) ? usual->prepare(w, items, i, n, &run) : i;
+		if (likely(end > i))
 			continue;
-		usual_run_close(&run);
 		item->framed_port = FRAMED_NONE;
 		plan.closer |= 1ull << i;
 		plan.ended |= (uint64_t)!item_prepare(w, item, (uint16_t)i) << i;
+		end = i + 1;
 	}
-	usual_run_close(&run);
 	*ret_plan = plan;
 }
 
@@ -190,23 +177,23 @@ static inline uint64_t burst_finish_out(struct ipsec_worker *w, struct burst_ite
 static inline uint64_t burst_finish_in(
 	struct ipsec_worker *w, struct burst_item *items, uint16_t n, const struct plan *plan)
 {
-	struct usual_run run = { .sa = NULL };
-	const uint64_t closer = plan->closer;
 	uint64_t ended = plan->ended;
+	const struct sa *sa = NULL;
+	bool usual = false;
 
-	for (uint32_t i = 0; i < n; i++) {
+	for (uint32_t i = 0, end; i < n; i = end) {
 		struct burst_item *item = &items[i];
-		if (item->sa != run.sa) {
-			usual_run_close(&run);
-			usual_run_finish(&run, item->sa, n - i);
+		if (item->sa != sa) {
+			sa = item->sa;
+			usual = usual_may_finish(item->sa, n - i);
 		}
-		if (likely(run.usual && !(closer >> i & 1) && usual_finish_in(w, item->m, i, &run)))
+		end = likely(usual) ? usual_finish_in(w, items, i, n, plan->closer) : i;
+		if (likely(end > i))
 			continue;
-		usual_run_close(&run);
 		if (!(plan->ended >> i & 1))
 			ended |= (uint64_t)!item_finish(w, item, (uint16_t)i) << i;
+		end = i + 1;
 	}
-	usual_run_close(&run);
 	return ended;
 }
 

@@ -23,6 +23,13 @@
 #define USUAL_TEXT_LEAST 28 /* inbound; then more than an IPv4 header is in it, whatever the padding */
 static_assert(USUAL_TEXT_LEAST >= IPV4_BYTES + USUAL_PAD_MOST + ESP_TRAILER_BYTES, "room for a header");
 
+static inline void usual_packet_begin(struct rte_mbuf *m, uint32_t offset, uint32_t bytes)
+{
+	m->data_off = (uint16_t)offset;
+	m->data_len = (uint16_t)bytes;
+	m->pkt_len = bytes;
+}
+
 /* Control, once everything else of the SA is decided: whether its packets may go this way. */
 static inline bool sa_is_usual(const struct sa *sa)
 {
@@ -35,19 +42,14 @@ static inline bool sa_is_usual(const struct sa *sa)
 	return sizes && shape && sa->traits & SA_PAIRED && !(sa->traits & (SA_ESN | SA_TAIL | SA_ACCEPT_UDP));
 }
 
-/* Packets in a row through the same SA: what they share is found when the first of them comes, and they are counted
- * together when another SA begins, or somebody is to look at its counters. Words are little-endian: what comes first in
- * memory is low. */
+/* Packets in a row through the same SA, in front of the crypto: what they share is found when the first of them comes.
+ * Words are little-endian: what comes first in memory is low. */
 struct usual_run {
-	struct sa *sa;           /* NULL: none has come */
-	bool plain;              /* known of all: burst_in_plain, burst_out_framed */
-	bool usual;              /* any of its packets may be; none is near a limit */
-	uint64_t packets, bytes; /* not counted yet */
-	/* behind the crypto, inbound */
-	bool windowless; /* of sequence numbers only the highest is of interest */
-	uint64_t newest; /* ... which is not in the SA yet */
+	struct sa *sa; /* NULL: none has come */
+	bool plain;    /* known of all: burst_in_plain, burst_out_framed */
+	bool usual;    /* any of its packets may be; none is near a limit */
 	union {
-		/* in front of it, inbound */
+		/* inbound */
 		uint64_t fresh; /* sequence numbers from here on were not received before */
 		/* outbound, of the outer header */
 		struct {
@@ -65,23 +67,6 @@ struct usual_run {
 		};
 	};
 };
-
-static inline void usual_run_count(struct usual_run *run, uint64_t bytes)
-{
-	run->packets++;
-	run->bytes += bytes;
-}
-
-static inline void usual_run_close(struct usual_run *run)
-{
-	if (!run->packets)
-		return;
-	count_add(&run->sa->packets, run->packets);
-	count_add(&run->sa->bytes, run->bytes);
-	if (run->newest)
-		replay_raise(&run->sa->replay, run->newest);
-	run->packets = run->bytes = run->newest = 0;
-}
 
 /* No limit of packets or bytes is reached by so many packets of any size. */
 static inline bool usual_within_limits(struct sa *sa, uint64_t packets)
@@ -160,9 +145,9 @@ static inline bool usual_outer_is_plain(const struct rte_mbuf *m)
 	       ip->total_length == rte_cpu_to_be_16(m->data_len);
 }
 
-static inline bool usual_prepare_in(struct ipsec_worker *w, struct burst_item *item, uint32_t op, struct usual_run *run)
+/* False: nothing has changed. */
+static inline bool usual_check_one(struct ipsec_worker *w, struct rte_mbuf *m, uint32_t op, const struct usual_run *run)
 {
-	struct rte_mbuf *m = item->m;
 	const struct sa *sa = run->sa;
 	uint8_t *outer = rte_pktmbuf_mtod(m, uint8_t *), *esp = outer + IPV4_BYTES,
 		*text = esp + ESP_BYTES + USUAL_IV_BYTES;
@@ -184,12 +169,20 @@ static inline bool usual_prepare_in(struct ipsec_worker *w, struct burst_item *i
 	return true;
 }
 
-/* Behind the crypto. */
-static inline void usual_run_finish(struct usual_run *run, struct sa *sa, uint32_t rest)
+static inline uint32_t usual_prepare_in(
+	struct ipsec_worker *w, struct burst_item *items, uint32_t from, uint32_t n, struct usual_run *run)
 {
-	run->sa = sa;
-	run->usual = sa->traits & SA_USUAL && !usual_is_over(sa) && usual_within_limits(sa, rest);
-	run->windowless = !sa->replay.window;
+	uint32_t i = from;
+
+	while (i < n && items[i].sa == run->sa && usual_check_one(w, items[i].m, i, run))
+		i++;
+	return i;
+}
+
+/* Behind the crypto: whether any of the SA's packets, of which so many may come, is usual. */
+static inline bool usual_may_finish(struct sa *sa, uint32_t rest)
+{
+	return sa->traits & SA_USUAL && !usual_is_over(sa) && usual_within_limits(sa, rest);
 }
 
 /* Of an authentic text that usual_prepare_in found behind a plain header: a plain IPv4 packet whose ECN is that
@@ -207,33 +200,46 @@ static inline bool usual_inside(const uint8_t *text, uint32_t len, uint32_t tota
 	return !((found ^ usual_trailer(pad)->bytes) & usual_trailer(pad)->mask);
 }
 
-/* The packet is authentic. */
-static inline bool usual_is_new(struct usual_run *run, uint64_t sequence)
+/* The bytes in clear, or 0: not usual. */
+static inline uint32_t usual_opened(const struct crypto_op *op, const uint8_t *icv, const struct sa_ranges *ranges)
 {
-	if (!run->windowless)
-		return replay_advance(&run->sa->replay, sequence) == REPLAY_NEW;
-	run->newest = RTE_MAX(run->newest, sequence);
-	return true;
-}
-
-static inline bool usual_finish_in(struct ipsec_worker *w, struct rte_mbuf *m, uint32_t op, struct usual_run *run)
-{
-	const struct crypto_op *o = &w->ops[op];
-	const uint8_t *inner = o->text;
-	const struct rte_ipv4_hdr *ip = (const struct rte_ipv4_hdr *)inner;
+	const struct rte_ipv4_hdr *ip = (const struct rte_ipv4_hdr *)op->text;
 	uint32_t total = rte_be_to_cpu_16(ip->total_length);
 
-	if (unlikely(!icv_equal(w->icvs[op], inner + o->len, USUAL_ICV_BYTES) || !usual_inside(inner, o->len, total)))
-		return false;
-	if (unlikely(!ranges_match(&run->sa->ranges, ip->dst_addr, ip->src_addr, ip->next_proto_id)))
-		return false;
-	if (unlikely(!usual_is_new(run, w->sequences[op])))
-		return false;
-	usual_run_count(run, total);
-	m->data_off += USUAL_HEAD_BYTES;
-	m->data_len = (uint16_t)total;
-	m->pkt_len = total;
-	return true;
+	if (unlikely(!icv_equal(icv, op->text + op->len, USUAL_ICV_BYTES) || !usual_inside(op->text, op->len, total)))
+		return 0;
+	return likely(ranges_match(ranges, ip->dst_addr, ip->src_addr, ip->next_proto_id)) ? total : 0;
+}
+
+/* Of the items of one SA from `from` on: the first that is not usual, or another SA's. They are counted together; of
+ * sequence numbers without a window only the highest is of interest. closer: a bit for each that is known not to be
+ * usual. */
+static inline uint32_t usual_finish_in(
+	struct ipsec_worker *w, struct burst_item *items, uint32_t from, uint32_t n, uint64_t closer)
+{
+	struct sa *sa = items[from].sa;
+	const struct sa_ranges ranges = sa->ranges;
+	const bool windowless = !sa->replay.window;
+	uint64_t bytes = 0, newest = 0;
+	uint32_t i = from;
+
+	for (; i < n && items[i].sa == sa && !(closer >> i & 1); i++) {
+		struct rte_mbuf *m = items[i].m;
+		uint32_t total = usual_opened(&w->ops[i], w->icvs[i], &ranges);
+		if (unlikely(!total))
+			break;
+		if (windowless)
+			newest = RTE_MAX(newest, w->sequences[i]);
+		else if (unlikely(replay_advance(&sa->replay, w->sequences[i]) != REPLAY_NEW))
+			break;
+		bytes += total;
+		usual_packet_begin(m, m->data_off + USUAL_HEAD_BYTES, total);
+	}
+	count_add(&sa->packets, i - from);
+	count_add(&sa->bytes, bytes);
+	if (newest)
+		replay_raise(&sa->replay, newest);
+	return i;
 }
 
 /* ---- out ---- */
@@ -277,10 +283,10 @@ static inline void usual_run_out(struct usual_run *run, struct sa *sa, uint32_t 
 static inline void usual_outer_write(
 	uint8_t *at, const struct usual_run *run, uint64_t inner_first, uint32_t total, uint16_t id)
 {
-	uint64_t length = rte_bswap16((uint16_t)total), id_word = rte_le_to_cpu_16(id);
-	uint64_t first = (rte_le_to_cpu_64(inner_first) & run->first_keep) | run->first_set | length << 16 |
-			 id_word << 32;
-	uint64_t sum = run->sum + (first & 0xff00) + length + id_word + (first >> 48);
+	uint32_t length = rte_bswap32(total); /* as in memory, where it stands in the word; total has 16 bits */
+	uint64_t id_word = rte_le_to_cpu_16(id);
+	uint64_t first = (rte_le_to_cpu_64(inner_first) & run->first_keep) | run->first_set | length | id_word << 32;
+	uint64_t sum = run->sum + (first & 0xff00) + (length >> 16) + id_word + (first >> 48);
 	uint16_t checksum = (uint16_t)~sum_fold((uint32_t)sum);
 	uint64_t second = rte_cpu_to_le_64(run->second | (uint64_t)checksum << 16);
 
@@ -320,45 +326,65 @@ static inline uint16_t usual_bytes_most(const struct sa *sa, uint8_t worker)
 static inline void usual_place(struct burst_item *item, uint32_t offset, uint32_t total, const struct usual_run *run)
 {
 	struct rte_mbuf *m = item->m;
-	uint8_t *outer = (uint8_t *)m->buf_addr + offset;
-	uint32_t front = 0;
 
-	item->framed_port = FRAMED_NONE;
-	if (likely(total <= run->frame_most)) {
-		memcpy(outer - FRAME_HEAD_BYTES, run->frame->bytes, FRAME_HEAD_BYTES);
-		item->framed_port = run->to.port;
-		front = RTE_ETHER_HDR_LEN;
+	if (unlikely(total > run->frame_most)) {
+		item->framed_port = FRAMED_NONE;
+		usual_packet_begin(m, offset, total);
+		return;
 	}
-	m->data_off = (uint16_t)(offset - front);
-	m->data_len = (uint16_t)(total + front);
-	m->pkt_len = total + front;
+	item->framed_port = run->to.port;
+	memcpy((uint8_t *)m->buf_addr + offset - FRAME_HEAD_BYTES, run->frame->bytes, FRAME_HEAD_BYTES);
+	usual_packet_begin(m, offset - RTE_ETHER_HDR_LEN, total + RTE_ETHER_HDR_LEN);
 }
 
-static inline bool usual_prepare_out(
-	struct ipsec_worker *w, struct burst_item *item, uint32_t op, struct usual_run *run)
+/* What is next in an SA's packets. */
+struct usual_next {
+	uint64_t esp; /* SPI and sequence number, host order */
+	uint64_t iv;  /* host order */
+};
+
+/* False: nothing has changed. */
+static inline bool usual_prepare_one(
+	struct burst_item *item, struct crypto_op *op, const struct usual_run *run, const struct usual_next *next)
 {
 	struct rte_mbuf *m = item->m;
-	struct sa *sa = run->sa;
 	uint8_t *inner = rte_pktmbuf_mtod(m, uint8_t *);
-	uint64_t first = ip4_first(inner), sequence = count_read(&sa->sequence) + 1, esp_wire, iv;
 	uint32_t bytes = m->data_len, offset = m->data_off;
 	uint32_t len = (bytes + ESP_TRAILER_BYTES + USUAL_PAD_MASK) & ~(uint32_t)USUAL_PAD_MASK;
 	uint32_t total = USUAL_HEAD_BYTES + len + USUAL_ICV_BYTES;
+	const uint64_t esp_wire = rte_cpu_to_be_64(next->esp), iv = rte_cpu_to_be_64(next->iv);
 
 	if (unlikely(!run->plain && (m->nb_segs > 1 || packet_is_ipv6(inner))))
 		return false;
 	if (unlikely(offset < USUAL_ROOM_BYTES || offset + len + USUAL_ICV_BYTES > m->buf_len))
 		return false;
-	usual_outer_write(inner - USUAL_HEAD_BYTES, run, first, total, (uint16_t)(run->iv_base + sequence - 1));
-	esp_wire = rte_cpu_to_be_64(run->spi_high | (sequence & UINT32_MAX));
-	iv = rte_cpu_to_be_64(run->iv_base + sequence);
+	usual_outer_write(inner - USUAL_HEAD_BYTES, run, ip4_first(inner), total, (uint16_t)(next->iv - 1));
 	memcpy(inner - USUAL_IV_BYTES - ESP_BYTES, &esp_wire, sizeof(esp_wire));
 	memcpy(inner - USUAL_IV_BYTES, &iv, sizeof(iv));
 	usual_trailer_write(inner + bytes, len - bytes - ESP_TRAILER_BYTES);
-	usual_op_fill(&w->ops[op], sa, esp_wire, iv, inner, len);
-	w->ops[op].icv = inner + len;
-	count_add(&sa->sequence, 1);
-	usual_run_count(run, bytes);
+	usual_op_fill(op, run->sa, esp_wire, iv, inner, len);
+	op->icv = inner + len;
 	usual_place(item, offset - USUAL_HEAD_BYTES, total, run);
 	return true;
+}
+
+static inline uint32_t usual_prepare_out(
+	struct ipsec_worker *w, struct burst_item *items, uint32_t from, uint32_t n, struct usual_run *run)
+{
+	struct sa *sa = run->sa;
+	uint64_t first = count_read(&sa->sequence) + 1, bytes = 0;
+	struct usual_next next = { run->spi_high | (first & UINT32_MAX), run->iv_base + first };
+	uint32_t i = from;
+
+	/* no limit is near: the sequence number does not end within a burst */
+	for (; i < n && items[i].sa == sa; i++, next.esp++, next.iv++) {
+		uint32_t packet_bytes = items[i].m->data_len;
+		if (!usual_prepare_one(&items[i], &w->ops[i], run, &next))
+			break;
+		bytes += packet_bytes;
+	}
+	count_add(&sa->sequence, i - from);
+	count_add(&sa->packets, i - from);
+	count_add(&sa->bytes, bytes);
+	return i;
 }
