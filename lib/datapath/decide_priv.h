@@ -26,16 +26,17 @@ void decide_burst(
 void decision_act(
 	struct worker *w, struct rte_mbuf *m, const struct flow *flow, const struct decision *d, enum origin origin);
 
-/* An IPv4 packet in one buffer to be sealed, with those that outbound_flush seals. */
-static inline void protect_push(struct worker *w, struct rte_mbuf *m, struct sa *sa)
+/* An IPv4 packet in one buffer, of so many bytes, to be sealed, with those that outbound_flush seals. */
+static inline void protect_push(
+	struct worker *w, struct rte_mbuf *m, const struct rte_ipv4_hdr *ip, uint32_t bytes, struct sa *sa)
 {
-	const uint8_t *ip = rte_pktmbuf_mtod(m, const uint8_t *);
+	struct burst_item *item = &w->protect[w->protect_count++];
 
 	/* the lines in which headers and trailer will be */
-	rte_prefetch0(ip - RTE_CACHE_LINE_SIZE);
-	rte_prefetch0(ip + m->data_len);
-	w->protect[w->protect_count].m = m;
-	w->protect[w->protect_count++].sa = sa;
+	rte_prefetch0((const uint8_t *)ip - RTE_CACHE_LINE_SIZE);
+	rte_prefetch0((const uint8_t *)ip + bytes);
+	item->m = m;
+	item->sa = sa;
 	if (unlikely(w->protect_count == BURST))
 		outbound_flush(w);
 }

@@ -104,6 +104,12 @@ static inline struct flow_key4 flow_key4_of(const struct flow *f, uint8_t contex
 	return (struct flow_key4){ (uint64_t)f->remote_be[0] << 32 | f->local_be[0], flow_rest(f, context) };
 }
 
+/* As in memory. */
+static inline uint32_t flow_key4_destination(const struct flow_key4 *k)
+{
+	return (uint32_t)(k->addresses >> 32);
+}
+
 static inline struct flow_key6 flow_key6_of(const struct flow *f, uint8_t context)
 {
 	struct flow_key6 k = { .rest = flow_rest(f, context) };

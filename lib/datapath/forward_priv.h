@@ -42,11 +42,6 @@ static inline void hop_take(struct worker *w, enum route_kind kind, uint16_t por
 	memcpy(eth + RTE_ETHER_ADDR_LEN, w->ports[port].source_tail[0], sizeof(w->ports[port].source_tail[0]));
 }
 
-static inline bool hop_fits(const struct hop *h, const struct rte_mbuf *m)
-{
-	return m->data_len <= h->head.most && m->data_off >= FRAME_HEAD_BYTES && !(m->ol_flags & h->joined_flag);
-}
-
 /* A whole frame. */
 static inline void frame_list_push(struct worker *w, struct rte_mbuf *m, struct list *tx, uint16_t port)
 {
@@ -55,23 +50,19 @@ static inline void frame_list_push(struct worker *w, struct rte_mbuf *m, struct 
 		forward_port_flush(w, port);
 }
 
-/* An IPv4 packet; hop_fits said so. */
-static inline void hop_push(struct worker *w, struct rte_mbuf *m, const struct hop *h)
-{
-	memcpy(rte_pktmbuf_mtod(m, uint8_t *) - FRAME_HEAD_BYTES, h->head.bytes, FRAME_HEAD_BYTES);
-	packet_place(m, (uint32_t)m->data_off - RTE_ETHER_HDR_LEN, (uint32_t)m->data_len + RTE_ETHER_HDR_LEN);
-	frame_list_push(w, m, h->tx, h->port);
-}
-
 /* A plain IPv4 packet (ip4.h) one hop further. */
 static inline bool forward_hop_usual(struct worker *w, struct rte_mbuf *m, const struct hop *hop)
 {
 	struct rte_ipv4_hdr *ip = packet_ip(m);
+	uint32_t bytes = m->data_len, offset = m->data_off;
 
-	if (unlikely(ip->time_to_live <= 1 || !hop_fits(hop, m)))
+	if (unlikely(ip->time_to_live <= 1 || bytes > hop->head.most || offset < FRAME_HEAD_BYTES ||
+		     m->ol_flags & hop->joined_flag))
 		return false;
 	ip_ttl_decrement(ip);
-	hop_push(w, m, hop);
+	memcpy((uint8_t *)ip - FRAME_HEAD_BYTES, hop->head.bytes, FRAME_HEAD_BYTES);
+	packet_place(m, offset - RTE_ETHER_HDR_LEN, bytes + RTE_ETHER_HDR_LEN);
+	frame_list_push(w, m, hop->tx, hop->port);
 	return true;
 }
 

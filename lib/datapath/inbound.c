@@ -185,11 +185,10 @@ void inbound_inner_again(struct worker *w, struct rte_mbuf *m, uint32_t slot)
 /* A plain packet that goes on as it is when the cache has its flow: of what inner_sort asks, that answers what the
  * addresses are, since only what inner_sort or inbound_inner_again let pass has been decided, and addresses of ours
  * that come or go change the epoch. clamps: the MSS of a SYN is looked at. */
-static inline bool inner_is_usual(const struct rte_mbuf *m, bool clamps)
+static inline bool inner_is_usual(const struct rte_mbuf *m, const struct rte_ipv4_hdr *ip, bool clamps)
 {
-	const struct rte_ipv4_hdr *ip = packet_ip(m);
-
-	return ip4_is_plain(ip4_first(ip)) && ip_checksum_good(ip, sizeof(*ip)) && !(clamps && tcp_may_be_syn(m));
+	return ip4_is_plain(ip4_first(ip)) && ip_checksum_good(ip, sizeof(*ip)) &&
+	       !(clamps && tcp_may_be_syn(ip, m->data_len));
 }
 
 /* Both families come out of either, and in transport mode what is for ourselves. */
@@ -349,16 +348,19 @@ static inline uint64_t opened_ask(
 		return 0;
 	for (uint32_t i = 0; i < n; i++) {
 		const struct rte_mbuf *m = items[i].m;
+		const struct rte_ipv4_hdr *ip = packet_ip(m);
 		struct opened *o = &ret_opened[i];
+		struct flow_key4 key;
 		if (unlikely(m->port != port)) {
 			port = m->port;
 			base = plain_base(w, m, ORIGIN_TUNNEL);
 		}
-		if (unlikely(!inner_is_usual(m, clamps) || !plain_key(m, base, &o->key))) {
+		if (unlikely(!inner_is_usual(m, ip, clamps) || !plain_key_of(ip, m->data_len, base, &key))) {
 			others |= 1ull << i;
 			continue;
 		}
-		o->set = flow_set4(&cache, flow_key4_hash(&cache, &o->key), 0);
+		o->key = key;
+		o->set = flow_set4(&cache, flow_key4_hash(&cache, &key), 0);
 		rte_prefetch0(o->set);
 	}
 	return ~others;
@@ -399,9 +401,9 @@ static __rte_noinline bool opened_way_take(
 	return true;
 }
 
-static inline bool opened_way_is(const struct opened_way *way, const struct rte_mbuf *m, const struct decision *d)
+static inline bool opened_way_is(const struct opened_way *way, const struct flow_key4 *key, const struct decision *d)
 {
-	return decision_word(d) == way->decision && !((packet_ip(m)->dst_addr ^ way->to) & way->to_mask);
+	return decision_word(d) == way->decision && !((flow_key4_destination(key) ^ way->to) & way->to_mask);
 }
 
 /* A usual packet whose flow goes on in clear, after those that came before it; false: nothing has changed. */
@@ -411,7 +413,7 @@ static inline bool opened_forward(struct worker *w, struct rte_mbuf *m, const st
 
 	if (unlikely(!known))
 		return false;
-	if (unlikely(!opened_way_is(way, m, known)) && !opened_way_take(w, m, known, way))
+	if (unlikely(!opened_way_is(way, &o->key, known)) && !opened_way_take(w, m, known, way))
 		return false;
 	if (unlikely(m->port == way->not_from))
 		return false;

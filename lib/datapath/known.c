@@ -129,12 +129,15 @@ static inline struct known_way known_way_of(const struct worker *w, const struct
 /* False: nothing has changed, and decision_act looks closer. */
 static inline bool known_protect(struct worker *w, struct rte_mbuf *m, const struct known_way *way)
 {
-	if (unlikely(m->data_len > way->most || packet_ip(m)->time_to_live <= 1 || (way->at_syn && tcp_may_be_syn(m))))
+	struct rte_ipv4_hdr *ip = packet_ip(m);
+	uint32_t bytes = m->data_len;
+
+	if (unlikely(bytes > way->most || ip->time_to_live <= 1 || (way->at_syn && tcp_may_be_syn(ip, bytes))))
 		return false;
 	if (unlikely(!way->fits) && !known_takes(w, m, way->found))
 		return false;
-	ip_ttl_decrement(packet_ip(m));
-	protect_push(w, m, way->found->sa);
+	ip_ttl_decrement(ip);
+	protect_push(w, m, ip, bytes, way->found->sa);
 	return true;
 }
 

@@ -84,7 +84,7 @@ void outbound_flush(struct worker *w)
 static inline void protect_push_any(struct worker *w, struct rte_mbuf *m, struct sa *sa)
 {
 	w->protect_mixed = true;
-	protect_push(w, m, sa);
+	protect_push(w, m, packet_ip(m), m->data_len, sa);
 }
 
 /* RFC 4301 8: DF set is answered with what fits inside; else fragments go through the SA one by one. IPv6 packets are

@@ -234,14 +234,14 @@ bool icmp_flow_local_there(const struct worker *w, const struct rte_mbuf *m, con
 /* mss.c: lowers the MSS of a TCP SYN so that its segments fit an inner MTU. True when it changed something. ip: a whole
  * valid packet of either family, of total_bytes. */
 bool mss_clamp(uint8_t *ip, uint16_t total_bytes, uint16_t inner_mtu);
-/* A plain IPv4 packet: false for all but the few that mss_clamp may change. */
-static inline bool tcp_may_be_syn(const struct rte_mbuf *m)
+/* A plain IPv4 packet of so many bytes: false for all but the few that mss_clamp may change. */
+static inline bool tcp_may_be_syn(const struct rte_ipv4_hdr *ip, uint32_t bytes)
 {
-	const uint8_t *ip = rte_pktmbuf_mtod(m, const uint8_t *);
+	const uint8_t *tcp = (const uint8_t *)ip + IP4_PLAIN_BYTES;
 
-	if (packet_ip(m)->next_proto_id != IPPROTO_TCP)
+	if (ip->next_proto_id != IPPROTO_TCP)
 		return false;
-	return m->data_len <= IP4_PLAIN_BYTES + TCP_FLAGS_AT || ip[IP4_PLAIN_BYTES + TCP_FLAGS_AT] & TCP_SYN;
+	return bytes <= IP4_PLAIN_BYTES + TCP_FLAGS_AT || tcp[TCP_FLAGS_AT] & TCP_SYN;
 }
 
 /* mss.c: whether the packet is one that mss_clamp may change. */

@@ -174,6 +174,14 @@ static inline uint64_t burst_finish_out(struct ipsec_worker *w, struct burst_ite
 	return ended;
 }
 
+/* The first item from `from` on that is to be looked at closer, or n. */
+static inline uint32_t closer_next(uint64_t closer, uint32_t from, uint32_t n)
+{
+	uint64_t rest = closer >> from;
+
+	return likely(!rest) ? n : from + (uint32_t)__builtin_ctzll(rest);
+}
+
 static inline uint64_t burst_finish_in(
 	struct ipsec_worker *w, struct burst_item *items, uint16_t n, const struct plan *plan)
 {
@@ -187,7 +195,7 @@ static inline uint64_t burst_finish_in(
 			sa = item->sa;
 			usual = usual_may_finish(item->sa, n - i);
 		}
-		end = likely(usual) ? usual_finish_in(w, items, i, n, plan->closer) : i;
+		end = likely(usual) ? usual_finish_in(w, items, i, closer_next(plan->closer, i, n)) : i;
 		if (likely(end > i))
 			continue;
 		if (!(plan->ended >> i & 1))

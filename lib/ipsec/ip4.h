@@ -30,5 +30,5 @@ static inline bool ip4_is_plain(uint64_t first)
 
 static inline uint32_t ip4_total_bytes(uint64_t first)
 {
-	return (uint32_t)(rte_be_to_cpu_64(first) >> 32 & 0xffff);
+	return rte_bswap32((uint32_t)rte_le_to_cpu_64(first)) & UINT16_MAX;
 }

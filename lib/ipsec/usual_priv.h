@@ -172,9 +172,10 @@ static inline bool usual_check_one(struct ipsec_worker *w, struct rte_mbuf *m, u
 static inline uint32_t usual_prepare_in(
 	struct ipsec_worker *w, struct burst_item *items, uint32_t from, uint32_t n, struct usual_run *run)
 {
+	const struct sa *sa = run->sa;
 	uint32_t i = from;
 
-	while (i < n && items[i].sa == run->sa && usual_check_one(w, items[i].m, i, run))
+	while (i < n && items[i].sa == sa && usual_check_one(w, items[i].m, i, run))
 		i++;
 	return i;
 }
@@ -185,15 +186,15 @@ static inline bool usual_may_finish(struct sa *sa, uint32_t rest)
 	return sa->traits & SA_USUAL && !usual_is_over(sa) && usual_within_limits(sa, rest);
 }
 
-/* Of an authentic text that usual_prepare_in found behind a plain header: a plain IPv4 packet whose ECN is that
- * header's, and behind it no more than usual_trailer has. */
-static inline bool usual_inside(const uint8_t *text, uint32_t len, uint32_t total)
+/* Of an authentic text that usual_prepare_in found behind a plain header: a plain IPv4 packet of `total` bytes whose
+ * ECN is that header's, and behind it no more than usual_trailer has. first: of the text. */
+static inline bool usual_inside(const uint8_t *text, uint64_t first, uint32_t len, uint32_t total)
 {
 	const uint64_t same = IP4_PLAIN_MASK | RTE_BE64((uint64_t)ECN_MASK << 48);
 	uint32_t pad = len - ESP_TRAILER_BYTES - total;
 	uint64_t found;
 
-	if (unlikely(pad > USUAL_PAD_MOST || (ip4_first(text) ^ ip4_first(text - USUAL_HEAD_BYTES)) & same))
+	if (unlikely(pad > USUAL_PAD_MOST || (first ^ ip4_first(text - USUAL_HEAD_BYTES)) & same))
 		return false;
 	memcpy(&found, text + total, sizeof(found));
 	/* what is behind the trailer does not count */
@@ -203,19 +204,19 @@ static inline bool usual_inside(const uint8_t *text, uint32_t len, uint32_t tota
 /* The bytes in clear, or 0: not usual. */
 static inline uint32_t usual_opened(const struct crypto_op *op, const uint8_t *icv, const struct sa_ranges *ranges)
 {
-	const struct rte_ipv4_hdr *ip = (const struct rte_ipv4_hdr *)op->text;
-	uint32_t total = rte_be_to_cpu_16(ip->total_length);
+	const uint8_t *text = op->text;
+	const struct rte_ipv4_hdr *ip = (const struct rte_ipv4_hdr *)text;
+	const uint64_t first = ip4_first(text);
+	uint32_t len = op->len, total = ip4_total_bytes(first);
 
-	if (unlikely(!icv_equal(icv, op->text + op->len, USUAL_ICV_BYTES) || !usual_inside(op->text, op->len, total)))
+	if (unlikely(!icv_equal(icv, text + len, USUAL_ICV_BYTES) || !usual_inside(text, first, len, total)))
 		return 0;
 	return likely(ranges_match(ranges, ip->dst_addr, ip->src_addr, ip->next_proto_id)) ? total : 0;
 }
 
-/* Of the items of one SA from `from` on: the first that is not usual, or another SA's. They are counted together; of
- * sequence numbers without a window only the highest is of interest. closer: a bit for each that is known not to be
- * usual. */
-static inline uint32_t usual_finish_in(
-	struct ipsec_worker *w, struct burst_item *items, uint32_t from, uint32_t n, uint64_t closer)
+/* Of the items of one SA from `from` on: the first that is not usual, or another SA's, or n. They are counted together;
+ * of sequence numbers without a window only the highest is of interest. */
+static inline uint32_t usual_finish_in(struct ipsec_worker *w, struct burst_item *items, uint32_t from, uint32_t n)
 {
 	struct sa *sa = items[from].sa;
 	const struct sa_ranges ranges = sa->ranges;
@@ -223,7 +224,7 @@ static inline uint32_t usual_finish_in(
 	uint64_t bytes = 0, newest = 0;
 	uint32_t i = from;
 
-	for (; i < n && items[i].sa == sa && !(closer >> i & 1); i++) {
+	for (; i < n && items[i].sa == sa; i++) {
 		struct rte_mbuf *m = items[i].m;
 		uint32_t total = usual_opened(&w->ops[i], w->icvs[i], &ranges);
 		if (unlikely(!total))
