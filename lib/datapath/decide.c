@@ -161,7 +161,7 @@ static struct decision protect_decision(const struct worker *w, const struct flo
 	const struct sa *sa = tunnel_lookup(w->ips, slot);
 
 	return (struct decision){
-		.kind = DECISION_PROTECT, .slot = slot, .tunnel = tunnel, .fit = sa ? sa_fit(sa, f) : 0
+		.kind = DECISION_PROTECT, .slot = slot, .tunnel = tunnel, .number = sa ? sa_selectors_number(sa, f) : 0
 	};
 }
 

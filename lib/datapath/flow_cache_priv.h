@@ -30,7 +30,8 @@ struct decision {
 			uint8_t route_kind; /* FORWARD: enum route_kind */
 			uint8_t port;       /* FORWARD */
 		};
-		uint16_t fit; /* PROTECT: which selectors in that slot the flow is inside (sa_fit); 0: not known */
+		uint16_t number; /* PROTECT: of the selectors in that slot that the flow is inside
+				    (sa_selectors_number); 0: not known */
 	};
 	union {
 		uint32_t neighbour; /* FORWARD, by a route through a router */
@@ -166,5 +167,5 @@ void flow_insert4(
 	struct flow_cache *c, uint64_t hash, const struct flow_key4 *k, uint32_t epoch, const struct decision *d);
 void flow_insert6(
 	struct flow_cache *c, uint64_t hash, const struct flow_key6 *k, uint32_t epoch, const struct decision *d);
-/* What the key's entry, if it is there, knows of selectors is this from now on. */
-void flow_fit4(struct flow_cache *c, const struct flow_key4 *k, uint32_t epoch, uint16_t fit);
+/* The key's entry, if it is there and says PROTECT by this slot, has this number of selectors from now on. */
+void flow_number_set4(struct flow_cache *c, const struct flow_key4 *k, uint32_t epoch, uint32_t slot, uint16_t number);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* The last stage of the usual packet: TTL, Ethernet header, TX list. Each function either does all of what its namesake
- * in forward.c would do, or says false and has changed nothing. Inline, burst path. */
+/* The last stage of the usual packet: TTL, Ethernet header, TX list. What is named as in forward.c either does all of
+ * what that would do, or says false and has changed nothing. Inline, burst path. */
 #pragma once
 
 #include "stages_priv.h"

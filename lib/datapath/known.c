@@ -93,25 +93,28 @@ static inline void known_find(struct worker *w, struct known *k)
 		known_find_second(w, k, missed, missed_keys, missed_count);
 }
 
-/* What is known of the selectors that its flow is inside is about another SA: it is asked itself, and that kept. */
-static __rte_noinline bool known_takes(struct worker *w, const struct rte_mbuf *m, const struct tunnel_found *f)
+/* Packets in a row into their SA. */
+struct known_way {
+	const struct tunnel_found *found;
+	uint32_t slot;
+	uint16_t most; /* bytes of one that may go as it is; 0: none */
+	bool inside;   /* all are inside the SA's selectors */
+	bool at_syn;   /* SYNs are looked at closer */
+};
+
+/* Whether a packet's flow is inside the selectors is not known, or of others, or these have no number: the SA is asked
+ * itself, and its number kept. */
+static __rte_noinline bool known_takes(struct worker *w, const struct rte_mbuf *m, const struct known_way *way)
 {
+	const struct tunnel_found *f = way->found;
 	struct flow_key4 key;
 
 	if (!sa_takes(f->sa, rte_pktmbuf_mtod(m, const uint8_t *)))
 		return false;
-	if (f->fit && plain_key(m, plain_base(w, m, ORIGIN_CLEAR), &key))
-		flow_fit4(&w->flows, &key, w->epoch, f->fit);
+	if (f->number && plain_key(m, plain_base(w, m, ORIGIN_CLEAR), &key))
+		flow_number_set4(&w->flows, &key, w->epoch, way->slot, f->number);
 	return true;
 }
-
-/* Packets in a row into their SA. */
-struct known_way {
-	const struct tunnel_found *found;
-	uint16_t most; /* bytes of one that may go as it is; 0: none */
-	bool fits;     /* inside the SA's selectors */
-	bool at_syn;   /* SYNs are looked at closer */
-};
 
 /* Those of the packet's flow that wait are not overtaken. */
 static inline uint16_t known_most(const struct worker *w, const struct tunnel_found *f)
@@ -123,7 +126,13 @@ static inline struct known_way known_way_of(const struct worker *w, const struct
 {
 	const struct tunnel_found *f = &k->found[run];
 
-	return (struct known_way){ f, known_most(w, f), f->fit && f->fit == k->decisions[run].fit, w->dp->mss_clamp };
+	return (struct known_way){
+		.found = f,
+		.slot = k->slots[run].slot,
+		.most = known_most(w, f),
+		.inside = f->number && f->number == k->decisions[run].number,
+		.at_syn = w->dp->mss_clamp,
+	};
 }
 
 /* False: nothing has changed, and decision_act looks closer. */
@@ -134,7 +143,7 @@ static inline bool known_protect(struct worker *w, struct rte_mbuf *m, const str
 
 	if (unlikely(bytes > way->most || ip->time_to_live <= 1 || (way->at_syn && tcp_may_be_syn(ip, bytes))))
 		return false;
-	if (unlikely(!way->fits) && !known_takes(w, m, way->found))
+	if (unlikely(!way->inside) && !known_takes(w, m, way))
 		return false;
 	ip_ttl_decrement(ip);
 	protect_push(w, m, ip, bytes, way->found->sa);

@@ -36,8 +36,8 @@ static const char *tables_init(struct ipsec *ips)
 	if (children_init(ips))
 		return "no memory for the tunnels' children";
 	ips->tunnels = (_Atomic uint64_t *)rte_zmalloc(NULL, ips->slots * sizeof(ips->tunnels[0]), RTE_CACHE_LINE_SIZE);
-	ips->fits = (uint16_t *)calloc(ips->slots, sizeof(ips->fits[0]));
-	return ips->tunnels && ips->fits ? NULL : "no memory for tunnel slots";
+	ips->numbers = (uint16_t *)calloc(ips->slots, sizeof(ips->numbers[0]));
+	return ips->tunnels && ips->numbers ? NULL : "no memory for tunnel slots";
 }
 
 struct ipsec *ipsec_create(const struct ipsec_config *config, const char **ret_reason)
@@ -74,7 +74,7 @@ void ipsec_free(struct ipsec *ips)
 	for (uint32_t i = 0; ips->tunnels && i < ips->slots; i++)
 		sa_free(sa_word_sa(atomic_load_explicit(&ips->tunnels[i], memory_order_relaxed)));
 	rte_free((void *)ips->tunnels);
-	free(ips->fits);
+	free(ips->numbers);
 	children_done(ips);
 	if (ips->manager)
 		ips->engine->manager_free(ips->manager);

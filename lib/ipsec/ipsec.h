@@ -255,7 +255,7 @@ struct tunnel_found {
 	struct sa *sa; /* NULL: none */
 	uint16_t
 		most; /* bytes of the largest of them; 0: none may, and whoever wants to know more asks tunnel_lookup */
-	uint16_t fit; /* number of its selectors (sa_fit); 0: none */
+	uint16_t number; /* number of its selectors (sa_selectors_number); 0: none */
 };
 /* Worker: the outbound SAs of at most 64 runs, as far as they are this worker's. Their memory accesses overlap. */
 void tunnel_lookup_burst(const struct ipsec *ips, uint8_t worker, const struct tunnel_run *runs, uint16_t run_count,
@@ -263,9 +263,8 @@ void tunnel_lookup_burst(const struct ipsec *ips, uint8_t worker, const struct t
 /* Worker: a plain packet is inside the selectors of an SA with `most`. */
 bool sa_takes(const struct sa *sa, const uint8_t *ip);
 /* Worker: the number of the selectors of a slot's first SA when the flow is inside them; 0: it is not, or they have no
- * number. As long as tunnel_child_epoch is the same, a flow that was inside is inside those of any SA that is the first
- * one of this slot and has this number. */
-uint16_t sa_fit(const struct sa *sa, const struct flow *flow);
+ * number. A flow that was inside is inside those of any SA that is the first one of this slot and has this number. */
+uint16_t sa_selectors_number(const struct sa *sa, const struct flow *flow);
 
 /* ---- children of a tunnel: the second level of policy, found by the remote address ------------------------------- */
 

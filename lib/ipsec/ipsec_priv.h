@@ -28,10 +28,10 @@ struct ipsec {
 	_Atomic uint32_t spi_out[SPI_FILTER_CELLS]; /* W: control, R: workers */
 	_Atomic uint32_t flag_news; /* W: workers that raise a flag of an SA, which is rare; R: control */
 	struct children children;
-	uint32_t slots;                               /* of tunnels, then of children */
-	LIST_HEAD(, sa) outbound;                     /* control: all that are not freed, in a slot or not */
-	_Atomic uint64_t *tunnels;                    /* W: control, R: workers: outbound SAs (sa_word.h) */
-	uint16_t *fits;                               /* control: the last number given in each slot (sa_fit) */
+	uint32_t slots;            /* of tunnels, then of children */
+	LIST_HEAD(, sa) outbound;  /* control: all that are not freed, in a slot or not */
+	_Atomic uint64_t *tunnels; /* W: control, R: workers: outbound SAs (sa_word.h) */
+	uint16_t *numbers;         /* control: the last number given in each slot (sa_selectors_number) */
 	_Atomic int worker_socket[IPSEC_WORKERS_MAX]; /* NUMA node of a worker, once it runs; W: worker, R: control */
 };
 

@@ -120,8 +120,8 @@ struct sa {
 	uint8_t iv_bytes, icv_bytes, salt_bytes;
 	uint8_t aad_bytes; /* AEAD; else 0 */
 	union {
-		uint32_t foreign_kind; /* inbound */
-		_Atomic uint16_t fit;  /* outbound: of its ranges, see sa_fit. W: control; R: workers */
+		uint32_t foreign_kind;   /* inbound */
+		_Atomic uint16_t number; /* outbound: of its ranges, see sa_selectors_number. W: control; R: workers */
 	};
 	uint8_t before;   /* bytes in front of the text that are authenticated (struct crypto_op) */
 	uint8_t pad_mask; /* padding granularity - 1 */
@@ -176,7 +176,7 @@ struct sa {
 	struct addr destination; /* inbound: where its packets are sent to */
 	uint16_t table_id;       /* of that address */
 	uint32_t policy_slot;    /* of the tunnel whose rule leads to it */
-	uint32_t fit_slot;       /* outbound: the last slot that it came into, plus one; 0: none yet */
+	uint32_t number_slot;    /* outbound: the last slot that it came into, plus one; 0: none yet */
 	uint8_t place;           /* enum sad_place, once it is there */
 	bool outbound;
 

@@ -36,7 +36,7 @@ static void put_behind(struct sa *sa, struct sa *next)
 	atomic_store_explicit(&sa->behind, next, memory_order_release);
 }
 
-/* ---- what is remembered of the first SA of a slot (sa_fit) ---- */
+/* ---- what is remembered of the first SA of a slot (sa_selectors_number) ---- */
 
 static bool ranges_equal(const struct sa_ranges *a, const struct sa_ranges *b)
 {
@@ -44,48 +44,43 @@ static bool ranges_equal(const struct sa_ranges *a, const struct sa_ranges *b)
 	       a->remote_span == b->remote_span && a->protocol == b->protocol && a->protocol_mask == b->protocol_mask;
 }
 
-static uint16_t fit_of(const struct sa *sa)
+static uint16_t number_of(const struct sa *sa)
 {
 	/* relaxed: whoever has found the SA sees what was written before it was published; that a number is taken away
 	 * may be seen late, in its first slot it still holds */
-	return atomic_load_explicit(&sa->fit, memory_order_relaxed);
+	return atomic_load_explicit(&sa->number, memory_order_relaxed);
 }
 
-/* When no number is left for a slot, all that was remembered is forgotten; nobody is in the same burst for as long as
- * so many SAs take. */
-static uint16_t fit_next(struct ipsec *ips, uint32_t slot)
+/* Of an SA with the same selectors that is in the slot, as the one before is by rekeying, or the next one of the slot.
+ * 0: none is left, and none comes twice, so that a number always stands for the same selectors. */
+static uint16_t number_for(struct ipsec *ips, uint32_t slot, const struct sa *sa)
 {
-	uint16_t *last = &ips->fits[slot_index(slot)];
+	uint16_t *last = &ips->numbers[slot_index(slot)];
 
-	if (*last == UINT16_MAX) {
-		tunnel_children_forget(ips);
-		*last = 0;
-	}
-	return ++*last;
+	for (const struct sa *at = tunnel_lookup(ips, slot); at; at = behind(at))
+		if (number_of(at) && ranges_equal(&at->ranges, &sa->ranges))
+			return number_of(at);
+	return *last == UINT16_MAX ? 0 : ++*last;
 }
 
-/* sa is about to be the first one of its slot. One with the selectors of the one before, as it comes by rekeying, has
- * its number. An SA with a second slot has none from then on, since numbers are those of a slot. */
-static void fit_give(struct ipsec *ips, uint32_t slot, struct sa *sa)
+/* sa is about to be the first one of its slot. An SA with a second slot has no number from then on, since they are
+ * those of a slot. */
+static void number_give(struct ipsec *ips, uint32_t slot, struct sa *sa)
 {
-	const struct sa *before = tunnel_lookup(ips, slot);
-	uint16_t fit = 0;
+	bool has_one = !sa->number_slot && sa->traits & SA_PAIRED;
 
-	if (sa->fit_slot == slot + 1)
+	if (sa->number_slot == slot + 1)
 		return;
-	if (!sa->fit_slot && sa->traits & SA_PAIRED)
-		fit = before && fit_of(before) && ranges_equal(&before->ranges, &sa->ranges) ? fit_of(before)
-											     : fit_next(ips, slot);
-	sa->fit_slot = slot + 1;
-	atomic_store_explicit(&sa->fit, fit, memory_order_relaxed);
+	sa->number_slot = slot + 1;
+	atomic_store_explicit(&sa->number, has_one ? number_for(ips, slot, sa) : 0, memory_order_relaxed);
 }
 
-uint16_t sa_fit(const struct sa *sa, const struct flow *flow)
+uint16_t sa_selectors_number(const struct sa *sa, const struct flow *flow)
 {
 	bool inside = flow->family == ADDR_IPV4 &&
 		      ranges_match(&sa->ranges, flow->local_be[0], flow->remote_be[0], flow->protocol);
 
-	return inside ? fit_of(sa) : 0;
+	return inside ? number_of(sa) : 0;
 }
 
 bool sa_takes(const struct sa *sa, const uint8_t *ip)
@@ -103,7 +98,7 @@ int tunnel_swap(struct ipsec *ips, uint32_t slot, struct sa *sa, struct sa **ret
 		return -EINVAL;
 	if (sa) {
 		put_behind(sa, NULL);
-		fit_give(ips, slot, sa);
+		number_give(ips, slot, sa);
 	}
 	if (slot < ips->config.tunnel_slots && sa && !tunnel_lookup(ips, slot))
 		tunnel_child_filled(ips, slot);
@@ -167,7 +162,7 @@ void tunnel_lookup_burst(const struct ipsec *ips, uint8_t worker, const struct t
 		struct tunnel_found found = { .sa = sa };
 		if (likely(sa != NULL)) {
 			found.most = usual_bytes_most(sa, worker);
-			found.fit = fit_of(sa);
+			found.number = number_of(sa);
 		}
 		ret_found[r] = found;
 	}
@@ -182,7 +177,7 @@ int tunnel_add(struct ipsec *ips, uint32_t slot, struct sa *sa)
 	if (slot < ips->config.tunnel_slots && !first)
 		tunnel_child_filled(ips, slot);
 	put_behind(sa, first);
-	fit_give(ips, slot, sa);
+	number_give(ips, slot, sa);
 	/* release: pairs with tunnel_lookup */
 	atomic_store_explicit(&ips->tunnels[slot_index(slot)], sa_word_make(slot, sa), memory_order_release);
 	return 0;

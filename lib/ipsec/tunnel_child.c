@@ -171,11 +171,11 @@ uint32_t tunnel_child_lookup(const struct ipsec *ips, uint32_t tunnel_slot, cons
 
 uint32_t tunnel_child_epoch(const struct ipsec *ips)
 {
-	/* acquire: pairs with tunnel_children_forget; what is looked up afterwards is as new as the epoch */
+	/* acquire: pairs with epoch_bump; what is looked up afterwards is as new as the epoch */
 	return atomic_load_explicit(&ips->children.epoch, memory_order_acquire);
 }
 
-void tunnel_children_forget(struct ipsec *ips)
+static void epoch_bump(struct ipsec *ips)
 {
 	/* release: pairs with tunnel_child_epoch */
 	atomic_fetch_add_explicit(&ips->children.epoch, 1, memory_order_release);
@@ -184,7 +184,7 @@ void tunnel_children_forget(struct ipsec *ips)
 void tunnel_child_filled(struct ipsec *ips, uint32_t tunnel_slot)
 {
 	if (ips->children.tunnels[tunnel_slot].count)
-		tunnel_children_forget(ips);
+		epoch_bump(ips);
 }
 
 /* Control: one more child of this length. */
@@ -270,7 +270,7 @@ int tunnel_child_insert(struct ipsec *ips, uint32_t tunnel_slot, const struct pr
 		return error;
 	length_add(t, length_bit(&key));
 	if (tunnel_lookup(ips, tunnel_slot) || is_nested(ips, &key))
-		tunnel_children_forget(ips);
+		epoch_bump(ips);
 	return 0;
 }
 
@@ -296,7 +296,7 @@ int tunnel_child_remove(struct ipsec *ips, uint32_t slot)
 	child->position = rte_hash_del_key(c->hash, &child->key);
 	length_subtract(&c->tunnels[child->key.tunnel], length_bit(&child->key));
 	if (is_nested(ips, &child->key))
-		tunnel_children_forget(ips);
+		epoch_bump(ips);
 	error = tunnel_publish(ips, slot, NULL);
 	child->used = false;
 	reclaim_later(ips, removed_free, child);

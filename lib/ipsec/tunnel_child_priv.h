@@ -39,5 +39,3 @@ bool tunnel_child_is(const struct ipsec *ips, uint32_t slot);
 /* Control: before a tunnel's own slot, empty until now, gets an SA: what led to it because there was no child may lead
  * to one meanwhile. */
 void tunnel_child_filled(struct ipsec *ips, uint32_t tunnel_slot);
-/* Control: what workers keep of look-ups holds no longer (tunnel_child_epoch). */
-void tunnel_children_forget(struct ipsec *ips);

@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* The short way of the usual packet: IPv4 in IPv4, ESP in tunnel mode, an AEAD with an ICV of 16 bytes and 32-bit
- * sequence numbers, one traffic selector a side. Each function either does all that the SA's own function would do, or
- * says false and has changed nothing: then that one begins from the beginning, and names what is wrong. Inline, burst
- * path. */
+ * sequence numbers, one traffic selector a side. What is done to a packet is all that the SA's own function would do,
+ * or nothing has changed: then that one begins from the beginning, and names what is wrong. Inline, burst path. */
 #pragma once
 
 #include <rte_ether.h>

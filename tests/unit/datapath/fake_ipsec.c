@@ -280,7 +280,7 @@ void tunnel_lookup_burst(const struct ipsec *ips, uint8_t worker, const struct t
 	for (uint16_t r = 0; r < run_count; r++) {
 		struct sa *sa = tunnel_lookup(ips, runs[r].slot);
 		bool ours = sa && !fake.moving_reads && sa->owner == worker;
-		ret_found[r] = (struct tunnel_found){ sa, ours ? sa->inner_mtu : 0, sa ? sa->fit : 0 };
+		ret_found[r] = (struct tunnel_found){ sa, ours ? sa->inner_mtu : 0, sa ? sa->number : 0 };
 	}
 }
 
@@ -291,10 +291,10 @@ bool sa_takes(const struct sa *sa, const uint8_t *ip)
 	return !sa->outside;
 }
 
-uint16_t sa_fit(const struct sa *sa, const struct flow *flow)
+uint16_t sa_selectors_number(const struct sa *sa, const struct flow *flow)
 {
 	(void)flow;
-	return sa->outside ? 0 : sa->fit;
+	return sa->outside ? 0 : sa->number;
 }
 
 struct sa *tunnel_select(struct sa *sa, const struct flow *flow)
@@ -427,8 +427,8 @@ static void frame(struct burst_item *item, struct framing *framing)
 	uint32_t bytes = item->m->data_len;
 
 	/* which frames IPv4 in IPv4 */
-	if (item->sa->unframed || *rte_pktmbuf_mtod(item->m, const uint8_t *) >> 4 != 4 || bytes > head->most ||
-		bytes > to.mtu)
+	if (*rte_pktmbuf_mtod(item->m, const uint8_t *) >> 4 != 4 || bytes > head->most || bytes > to.mtu ||
+		(item->sa->framed_most && bytes > item->sa->framed_most))
 		return;
 	memcpy(rte_pktmbuf_prepend(item->m, RTE_ETHER_HDR_LEN), head->bytes + FRAME_HEAD_BYTES - RTE_ETHER_HDR_LEN,
 		RTE_ETHER_HDR_LEN);

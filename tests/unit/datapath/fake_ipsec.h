@@ -12,8 +12,8 @@ struct sa {
 	uint8_t owner;
 	uint16_t inner_mtu;
 	bool outside;            /* sa_selectors_match says no */
-	uint16_t fit;            /* number of its selectors, whoever sets `outside` has another one */
-	bool unframed;           /* its packets leave the burst without a link's header */
+	uint16_t number;         /* number of its selectors, whoever sets `outside` has another one */
+	uint16_t framed_most;    /* larger ones leave the burst without a link's header; 0: none do */
 	struct sa *behind;       /* in its slot */
 	uint32_t flags;          /* enum sa_flags */
 	enum drop_reason refuse; /* every burst drops with this */

@@ -245,48 +245,47 @@ static void test_known_flow_asks_each_set_of_selectors_once(void)
 	open_all();
 	RIG_POLICY(PROTECT_FAR);
 	fake.takes_asked = 0;
-	out_sa.fit = 7;
+	out_sa.number = 7;
 	for (int i = 0; i < 3; i++)
 		send_once(&to_far);
 	CU_ASSERT_EQUAL(fake.takes_asked, 0);
-	out_sa.fit = 8;
+	out_sa.number = 8;
 	for (int i = 0; i < 3; i++)
 		send_once(&to_far);
 	CU_ASSERT_EQUAL(fake.takes_asked, 1);
-	out_sa.fit = 9;
+	out_sa.number = 9;
 	out_sa.outside = true;
 	for (int i = 0; i < 3; i++)
 		CU_ASSERT(dropped_as(LAN, &to_far, DROP_SELECTOR_OUT));
 	CU_ASSERT_EQUAL(fake.takes_asked, 4);
-	out_sa.fit = 8;
+	out_sa.number = 8;
 	out_sa.outside = false;
 	send_once(&to_far);
 	CU_ASSERT_EQUAL(fake.takes_asked, 4);
 	/* without a number nothing is kept */
-	out_sa.fit = 0;
+	out_sa.number = 0;
 	for (int i = 0; i < 3; i++)
 		send_once(&to_far);
 	CU_ASSERT_EQUAL(fake.takes_asked, 7);
 	close_all();
 }
 
-/* Packets that leave the burst with their link's header, and such that do not, in the order in which they came. */
+/* Packets of one burst that leave it with their link's header, and such that do not. */
 static void test_known_framed_or_not_keeps_its_order(void)
 {
-	const struct probe packets[] = { of_bytes(60), of_bytes(64), of_bytes(68) };
-	static const uint16_t bytes[] = { 60, 64, 68 };
+	const struct probe packets[] = { of_bytes(60), of_bytes(90), of_bytes(64), of_bytes(92), of_bytes(68) };
+	static const uint16_t bytes[] = { 60, 90, 64, 92, 68 };
 
 	open_all();
 	RIG_POLICY(PROTECT_FAR);
+	send_once(&packets[0]);
 	fake.framed = 0;
-	for (int unframed = 0; unframed < 2; unframed++) {
-		out_sa.unframed = unframed;
-		for (size_t i = 0; i < ARRAY_LEN(packets); i++)
-			rig_send(LAN, &packets[i]);
-		rig_step();
-		expect_order(bytes, ARRAY_LEN(bytes));
-		CU_ASSERT_EQUAL(fake.framed, ARRAY_LEN(packets));
-	}
+	out_sa.framed_most = 80 + 28;
+	for (size_t i = 0; i < ARRAY_LEN(packets); i++)
+		rig_send(LAN, &packets[i]);
+	rig_step();
+	expect_order(bytes, ARRAY_LEN(bytes));
+	CU_ASSERT_EQUAL(fake.framed, 3);
 	close_all();
 }
 

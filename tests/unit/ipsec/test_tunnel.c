@@ -146,7 +146,7 @@ static void test_tunnel_slot_is_shared_by_pieces_of_its_policy(void)
 	ipsec_free(ips);
 }
 
-/* A number stands for the same selectors for as long as a slot is the same and the epoch, whatever comes and goes. */
+/* A number stands for the same selectors for as long as a slot is there, whatever comes and goes. */
 static void test_tunnel_selectors_have_a_number_in_their_slot(void)
 {
 	struct ipsec *ips = rig_ipsec(1, 256, 2);
@@ -155,58 +155,88 @@ static void test_tunnel_selectors_have_a_number_in_their_slot(void)
 	const struct flow to_low = flow_to("10.2.0.7"), to_high = flow_to("10.2.0.200");
 	uint16_t number;
 
-	CU_ASSERT_EQUAL(sa_fit(low, &to_low), 0);
+	CU_ASSERT_EQUAL(sa_selectors_number(low, &to_low), 0);
 	CU_ASSERT_EQUAL(tunnel_add(ips, 1, low), 0);
-	number = sa_fit(low, &to_low);
+	number = sa_selectors_number(low, &to_low);
 	CU_ASSERT(number != 0);
-	CU_ASSERT_EQUAL(sa_fit(low, &to_high), 0);
+	CU_ASSERT_EQUAL(sa_selectors_number(low, &to_high), 0);
 	/* by rekeying */
 	CU_ASSERT_EQUAL(tunnel_add(ips, 1, again), 0);
-	CU_ASSERT_EQUAL(sa_fit(again, &to_low), number);
+	CU_ASSERT_EQUAL(sa_selectors_number(again, &to_low), number);
 	CU_ASSERT_EQUAL(tunnel_take_out(ips, 1, low), 0);
 	/* others */
 	CU_ASSERT_EQUAL(tunnel_add(ips, 1, high), 0);
-	CU_ASSERT(sa_fit(high, &to_high) != 0 && sa_fit(high, &to_high) != number);
-	CU_ASSERT_EQUAL(sa_fit(high, &to_low), 0);
+	CU_ASSERT(sa_selectors_number(high, &to_high) != 0 && sa_selectors_number(high, &to_high) != number);
+	CU_ASSERT_EQUAL(sa_selectors_number(high, &to_low), 0);
 	CU_ASSERT_EQUAL(tunnel_take_out(ips, 1, high), 0);
-	CU_ASSERT_EQUAL(sa_fit(tunnel_lookup(ips, 1), &to_low), number);
+	CU_ASSERT_EQUAL(sa_selectors_number(tunnel_lookup(ips, 1), &to_low), number);
 	/* out of it and in again */
 	CU_ASSERT_EQUAL(tunnel_take_out(ips, 1, again), 0);
 	CU_ASSERT_EQUAL(tunnel_add(ips, 1, again), 0);
-	CU_ASSERT_EQUAL(sa_fit(again, &to_low), number);
+	CU_ASSERT_EQUAL(sa_selectors_number(again, &to_low), number);
 	/* in several slots none */
 	CU_ASSERT_EQUAL(tunnel_swap(ips, 0, low, &before), 0);
-	CU_ASSERT_EQUAL(sa_fit(low, &to_low), 0);
+	CU_ASSERT_EQUAL(sa_selectors_number(low, &to_low), 0);
 	CU_ASSERT_EQUAL(tunnel_take_out(ips, 0, low), 0);
 	CU_ASSERT_EQUAL(tunnel_swap(ips, 1, low, &before), 0);
 	CU_ASSERT_PTR_EQUAL(before, again);
-	CU_ASSERT_EQUAL(sa_fit(low, &to_low), 0);
+	CU_ASSERT_EQUAL(sa_selectors_number(low, &to_low), 0);
 	CU_ASSERT_EQUAL(tunnel_swap(ips, 1, back, &before), 0);
-	CU_ASSERT(sa_fit(back, &to_low) != 0);
+	CU_ASSERT(sa_selectors_number(back, &to_low) != 0);
 	sa_free(low);
 	sa_free(again);
 	sa_free(high);
 	ipsec_free(ips);
 }
 
-/* As many sets of selectors in a slot as there are numbers, and more. */
-static void test_tunnel_numbers_begin_anew_in_another_epoch(void)
+/* More sets of selectors come into a slot than there are numbers, in front of one that stays: no number is given to two
+ * of them, and those without one are asked about. */
+static void test_tunnel_no_number_comes_twice(void)
 {
-	static const char *const nets[] = { "10.2.0.0/25", "10.2.0.128/25" };
-	const struct flow flows[] = { flow_to("10.2.0.7"), flow_to("10.2.0.200") };
+	static const char *const nets[] = { "10.2.0.128/26", "10.2.0.192/26" };
+	const struct flow flows[] = { flow_to("10.2.0.129"), flow_to("10.2.0.200") }, to_low = flow_to("10.2.0.7");
 	struct ipsec *ips = rig_ipsec(1, 256, 1);
-	uint32_t epoch = tunnel_child_epoch(ips);
-	unsigned wrong = 0, i = 0;
-	uint16_t number;
+	struct sa *low = outbound_to(ips, "10.2.0.0/25"), *before = NULL;
+	unsigned wrong = 0;
 
-	do {
-		CU_ASSERT_EQUAL_FATAL(tunnel_publish(ips, 0, outbound_to(ips, nets[i % 2])), 0);
-		number = sa_fit(tunnel_lookup(ips, 0), &flows[i % 2]);
-		wrong += number != i % UINT16_MAX + 1 || tunnel_child_epoch(ips) != epoch + i / UINT16_MAX;
-		reclaim_poll(ips);
-	} while (++i < UINT16_MAX + 10u);
+	CU_ASSERT_EQUAL_FATAL(tunnel_add(ips, 0, low), 0);
+	CU_ASSERT_EQUAL(sa_selectors_number(low, &to_low), 1);
+	for (uint32_t i = 0; i < UINT16_MAX + 10u; i++) {
+		struct sa *sa = outbound_to(ips, nets[i % 2]);
+		CU_ASSERT_EQUAL_FATAL(tunnel_add(ips, 0, sa), 0);
+		wrong += sa_selectors_number(sa, &flows[i % 2]) != (i + 2 <= UINT16_MAX ? i + 2 : 0);
+		wrong += sa_selectors_number(sa, &flows[!(i % 2)]) != 0;
+		CU_ASSERT_EQUAL_FATAL(tunnel_take_out(ips, 0, sa), 0);
+		sa_free(before);
+		before = sa;
+	}
 	CU_ASSERT_EQUAL(wrong, 0);
-	CU_ASSERT_EQUAL(tunnel_child_epoch(ips), epoch + 1);
+	CU_ASSERT_EQUAL(sa_selectors_number(tunnel_lookup(ips, 0), &to_low), 1);
+	/* what is in the slot already has one that can be shared */
+	CU_ASSERT_EQUAL_FATAL(tunnel_add(ips, 0, outbound_to(ips, "10.2.0.0/25")), 0);
+	CU_ASSERT_EQUAL(sa_selectors_number(tunnel_lookup(ips, 0), &to_low), 1);
+	sa_free(before);
+	sa_retire(ips, low);
+	ipsec_free(ips);
+}
+
+/* What a burst's runs find: whose SA it is, what fits, which number. */
+static void test_tunnel_runs_find_their_sa(void)
+{
+	struct ipsec *ips = rig_ipsec(1, 256, 3);
+	struct sa *ours = outbound_to(ips, "10.2.0.0/25"), *others = outbound_to(ips, "10.3.0.0/25");
+	const struct tunnel_run runs[] = { { .slot = 0 }, { .slot = 1 }, { .slot = 2 }, { .slot = UINT32_MAX } };
+	const struct flow inside = flow_to("10.2.0.7");
+	struct tunnel_found found[ARRAY_LEN(runs)];
+
+	CU_ASSERT_EQUAL(tunnel_publish(ips, 0, ours), 0);
+	CU_ASSERT_EQUAL(tunnel_publish(ips, 1, others), 0);
+	CU_ASSERT_EQUAL(sa_claim(ours, 0), 0);
+	tunnel_lookup_burst(ips, 0, runs, ARRAY_LEN(runs), found);
+	CU_ASSERT(found[0].sa == ours && found[0].most && found[0].number == sa_selectors_number(ours, &inside));
+	CU_ASSERT_EQUAL(found[1].most, 0);
+	CU_ASSERT(!found[2].sa && !found[2].most && !found[2].number);
+	CU_ASSERT(!found[3].sa && !found[3].most && !found[3].number);
 	ipsec_free(ips);
 }
 
@@ -451,7 +481,8 @@ int main(int argc, char **argv)
 		TEST(test_tunnel_slot_out_of_range),
 		TEST(test_tunnel_slot_is_shared_by_pieces_of_its_policy),
 		TEST(test_tunnel_selectors_have_a_number_in_their_slot),
-		TEST(test_tunnel_numbers_begin_anew_in_another_epoch),
+		TEST(test_tunnel_no_number_comes_twice),
+		TEST(test_tunnel_runs_find_their_sa),
 		TEST(test_tunnel_same_sa_again_is_kept),
 		TEST(test_tunnel_path_swap_keeps_the_old_for_a_grace),
 		TEST(test_reclaim_waits_for_every_online_worker),

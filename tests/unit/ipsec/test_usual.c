@@ -366,6 +366,16 @@ static bool is_framed(const struct burst_item *framed, const struct rte_mbuf *pl
 	       !memcmp(eth + RTE_ETHER_HDR_LEN, rte_pktmbuf_mtod(plain, void *), plain->data_len);
 }
 
+/* Now and then, where it is true. */
+static bool lot_is_plain(const struct lot *l)
+{
+	bool plain = rand() % 2;
+
+	for (uint16_t i = 0; i < l->n && plain; i++)
+		plain = !packet_is_ipv6(rte_pktmbuf_mtod(l->shorter[i].m, const uint8_t *));
+	return plain;
+}
+
 static unsigned framed_lots_differ(struct twins *t, unsigned *framed)
 {
 	struct link l = { .framing.head = link_head, .most = (uint16_t)(rand() % 8 ? 100 + rand() % 200 : 0) };
@@ -376,7 +386,7 @@ static unsigned framed_lots_differ(struct twins *t, unsigned *framed)
 	lot_fill(&sent, t);
 	for (uint16_t i = 1; i < sent.n; i++)
 		runs += sent.shorter[i].sa != sent.shorter[i - 1].sa;
-	sent.good = burst_out_framed(t->shorter.out_worker, sent.shorter, sent.n, false, &l.framing);
+	sent.good = burst_out_framed(t->shorter.out_worker, sent.shorter, sent.n, lot_is_plain(&sent), &l.framing);
 	wrong = burst_out(t->plain.out_worker, sent.plain, sent.n) != sent.good || l.asked > runs;
 	for (uint16_t i = 0; i < sent.good; i++) {
 		const struct burst_item *a = &sent.shorter[i], *b = &sent.plain[i];
@@ -385,6 +395,8 @@ static unsigned framed_lots_differ(struct twins *t, unsigned *framed)
 		wrong += alone ? !same_packet(a->m, b->m) : b->m->data_len > l.most || !is_framed(a, b->m);
 		*framed += !alone;
 	}
+	for (unsigned pair = 0; pair < PAIRS; pair++)
+		wrong += !same_account(t[pair].shorter.out, t[pair].plain.out);
 	lot_free(&sent);
 	return wrong;
 }
@@ -404,6 +416,106 @@ static void test_usual_packets_leave_with_the_header_of_their_link(void)
 	CU_ASSERT(framed > LOT_ROUNDS * LOT / 10);
 	for (unsigned pair = PAIRS; pair-- > 0;)
 		twins_close(&t[pair]);
+}
+
+/* The same packet with so many bytes in front of it. */
+static struct rte_mbuf *with_headroom(const struct rte_mbuf *m, uint16_t bytes)
+{
+	struct rte_mbuf *copy = rte_pktmbuf_alloc(rig_pool());
+
+	CU_ASSERT_PTR_NOT_NULL_FATAL(copy);
+	copy->data_off = bytes;
+	copy->data_len = m->data_len;
+	copy->pkt_len = m->data_len;
+	memcpy(rte_pktmbuf_mtod(copy, void *), rte_pktmbuf_mtod(m, void *), m->data_len);
+	return copy;
+}
+
+/* What is in front of a buffer stays as it is: with no room for a link's header a packet has none, with no room for its
+ * own it ends. */
+static void test_usual_header_needs_its_room(void)
+{
+	const struct rig_options o = { .replay_window = -1 };
+	struct rte_mbuf *m = rig_packet(100, 0);
+	struct twins t;
+
+	twins_open(&t, &o);
+	for (uint16_t room = 0; room < 70; room++) {
+		struct link l = { .framing.head = link_head, .most = UINT16_MAX };
+		struct burst_item item = { .m = with_headroom(m, room), .sa = t.shorter.out };
+		const uint8_t *front = (const uint8_t *)item.m->buf_addr - FRAME_HEAD_BYTES;
+		uint8_t before[FRAME_HEAD_BYTES];
+		memcpy(before, front, sizeof(before));
+		uint16_t good = burst_out_framed(t.shorter.out_worker, &item, 1, true, &l.framing);
+		CU_ASSERT_EQUAL(good, room >= USUAL_HEAD_BYTES);
+		CU_ASSERT(good || item.drop == DROP_NO_HEADROOM);
+		CU_ASSERT_EQUAL(good && item.framed_port != FRAMED_NONE, room >= USUAL_HEAD_BYTES + FRAME_HEAD_BYTES);
+		CU_ASSERT_EQUAL(memcmp(before, front, sizeof(before)), 0);
+		rte_pktmbuf_free(item.m);
+	}
+	rte_pktmbuf_free(m);
+	twins_close(&t);
+}
+
+/* ---- an engine that fails one operation of a burst ---- */
+
+#define FAILED_OP 2
+
+static crypto_burst *whole_burst;
+
+static uint16_t burst_but_one(struct ipsec_worker *w, struct crypto_op *ops, uint16_t n)
+{
+	uint16_t failed = whole_burst(w, ops, n);
+
+	ops[FAILED_OP].key = NULL;
+	return (uint16_t)(failed + 1);
+}
+
+/* Of a burst of n its third packet ended, the others kept their order. */
+static unsigned third_is_missing(const struct burst_item *items, uint16_t n)
+{
+	unsigned wrong = items[n - 1].drop != DROP_CRYPTO || items[n - 1].worker_data != FAILED_OP;
+
+	for (uint16_t i = 0; i < n - 1; i++)
+		wrong += items[i].worker_data != (i < FAILED_OP ? i : i + 1);
+	return wrong;
+}
+
+static void test_usual_operation_that_failed_is_no_packet(void)
+{
+	const struct rig_options o = { .key_bits = 128 };
+	struct link l = { .framing.head = link_head, .most = UINT16_MAX };
+	struct burst_item items[8];
+	struct rte_mbuf *third;
+	struct twins t;
+
+	twins_open(&t, &o);
+	for (uint16_t i = 0; i < ARRAY_LEN(items); i++)
+		items[i] = (struct burst_item){ .m = rig_packet(100, 0), .sa = t.shorter.out, .worker_data = i };
+	whole_burst = t.shorter.out->crypt;
+	t.shorter.out->crypt = burst_but_one;
+	CU_ASSERT_EQUAL(burst_out_framed(t.shorter.out_worker, items, 8, true, &l.framing), 7);
+	CU_ASSERT_EQUAL(third_is_missing(items, 8), 0);
+	t.shorter.out->crypt = whole_burst;
+	rte_pktmbuf_free(items[7].m);
+
+	/* the others arrive, and the engine fails one of these */
+	for (uint16_t i = 0; i < 7; i++) {
+		rte_pktmbuf_adj(items[i].m, RTE_ETHER_HDR_LEN);
+		items[i] = (struct burst_item){ .m = items[i].m, .sa = t.shorter.in, .worker_data = i };
+	}
+	third = rig_copy(items[FAILED_OP].m);
+	whole_burst = t.shorter.in->crypt;
+	t.shorter.in->crypt = burst_but_one;
+	CU_ASSERT_EQUAL(burst_in_plain(t.shorter.in_worker, items, 7), 6);
+	CU_ASSERT_EQUAL(third_is_missing(items, 7), 0);
+	t.shorter.in->crypt = whole_burst;
+	/* nobody has received it */
+	CU_ASSERT_EQUAL(rig_in(&t.shorter, third), DROP_NONE);
+	for (uint16_t i = 0; i < 7; i++)
+		rte_pktmbuf_free(items[i].m);
+	rte_pktmbuf_free(third);
+	twins_close(&t);
 }
 
 static void test_usual_is_not_what_looks_closer(void)
@@ -430,6 +542,8 @@ int main(int argc, char **argv)
 		TEST(test_usual_goes_along_the_path_of_the_moment),
 		TEST(test_usual_way_counts_and_limits_bursts_like_the_functions_of_the_sa),
 		TEST(test_usual_packets_leave_with_the_header_of_their_link),
+		TEST(test_usual_header_needs_its_room),
+		TEST(test_usual_operation_that_failed_is_no_packet),
 		TEST(test_usual_is_not_what_looks_closer),
 	};
 
