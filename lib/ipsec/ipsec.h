@@ -252,10 +252,9 @@ struct tunnel_run {
 };
 /* What plain IPv4 packets (ip4.h) of a run may go through as they are. */
 struct tunnel_found {
-	struct sa *sa; /* NULL: none */
-	uint16_t
-		most; /* bytes of the largest of them; 0: none may, and whoever wants to know more asks tunnel_lookup */
-	uint16_t number; /* number of its selectors (sa_selectors_number); 0: none */
+	struct sa *sa;   /* NULL: none */
+	uint16_t most;   /* bytes of the largest of them; 0: none may, and tunnel_lookup knows more */
+	uint16_t number; /* of its selectors (sa_selectors_number); 0: none */
 };
 /* Worker: the outbound SAs of at most 64 runs, as far as they are this worker's. Their memory accesses overlap. */
 void tunnel_lookup_burst(const struct ipsec *ips, uint8_t worker, const struct tunnel_run *runs, uint16_t run_count,
