@@ -30,8 +30,7 @@ struct decision {
 			uint8_t route_kind; /* FORWARD: enum route_kind */
 			uint8_t port;       /* FORWARD */
 		};
-		uint16_t number; /* PROTECT: of the selectors in that slot that the flow is inside
-				    (sa_selectors_number); 0: not known */
+		uint16_t number; /* PROTECT: of the selectors it is inside (sa_selectors_number); 0: not known */
 	};
 	union {
 		uint32_t neighbour; /* FORWARD, by a route through a router */
