@@ -3,6 +3,7 @@
  * and never shifts. Leaf header, inline; one writer, the SA's owner. It knows nothing of packets. */
 #pragma once
 
+#include <assert.h>
 #include <stdatomic.h>
 #include <stdbool.h>
 #include <stddef.h>
@@ -19,10 +20,16 @@ enum replay_verdict {
 
 struct replay {
 	_Atomic uint64_t top; /* highest sequence received; W: owner, R: control (relaxed) */
-	uint64_t *words;      /* borrowed ring of mask + 1 words */
-	uint32_t window;      /* packets, a multiple of 64; 0: nothing is checked */
-	uint32_t mask;
+	uint32_t words_at;    /* bytes from here to the ring of mask + 1 words */
+	uint16_t window;      /* packets, a multiple of 64; 0: nothing is checked */
+	uint16_t mask;
 };
+static_assert(sizeof(struct replay) == 16, "a quarter of a line");
+
+static inline uint64_t *replay_word(const struct replay *r, uint64_t word)
+{
+	return (uint64_t *)((uintptr_t)r + r->words_at) + (word & r->mask);
+}
 
 /* Bytes of the ring for a window: a power of two words, with one to spare, so that the word being filled never holds
  * bits of the window's other end. */
@@ -36,17 +43,18 @@ static inline size_t replay_bytes(uint32_t window)
 }
 
 /* Starts as if everything up to `top` had been received: a window taken over from elsewhere lets nothing in twice.
- * words: replay_bytes(window) bytes, borrowed. Windows are rounded up to a multiple of 64. */
+ * words: replay_bytes(window) bytes behind r, in the same piece of memory. Windows are rounded up to a multiple of 64.
+ */
 static inline void replay_init(struct replay *r, uint32_t window, uint64_t top, uint64_t *words)
 {
 	size_t bytes = replay_bytes(window);
 
-	r->words = words;
-	r->window = (window + 63) & ~63u;
-	r->mask = (uint32_t)(bytes / sizeof(uint64_t)) - 1;
+	r->words_at = (uint32_t)((uintptr_t)words - (uintptr_t)r);
+	r->window = (uint16_t)((window + 63) & ~63u);
+	r->mask = (uint16_t)(bytes / sizeof(uint64_t) - 1);
 	atomic_init(&r->top, top);
 	memset(words, 0xff, bytes);
-	words[(top / 64) & r->mask] = UINT64_MAX >> (63 - top % 64);
+	*replay_word(r, top / 64) = UINT64_MAX >> (63 - top % 64);
 }
 
 static inline uint64_t replay_top(const struct replay *r)
@@ -76,7 +84,7 @@ static inline enum replay_verdict replay_check(const struct replay *r, uint64_t 
 		return REPLAY_NEW;
 	if (top - sequence >= r->window)
 		return REPLAY_TOO_OLD;
-	return r->words[(sequence / 64) & r->mask] >> (sequence % 64) & 1 ? REPLAY_SEEN : REPLAY_NEW;
+	return *replay_word(r, sequence / 64) >> (sequence % 64) & 1 ? REPLAY_SEEN : REPLAY_NEW;
 }
 
 /* The packet is authentic: marks it, unless a copy of it or much newer packets of the same burst came first: this
@@ -98,9 +106,9 @@ static inline enum replay_verdict replay_advance(struct replay *r, uint64_t sequ
 		if (steps > r->mask)
 			steps = (uint64_t)r->mask + 1;
 		for (uint64_t i = 0; i < steps; i++)
-			r->words[(word - i) & r->mask] = 0;
+			*replay_word(r, word - i) = 0;
 		atomic_store_explicit(&r->top, sequence, memory_order_relaxed);
 	}
-	r->words[word & r->mask] |= 1ull << (sequence % 64);
+	*replay_word(r, word) |= 1ull << (sequence % 64);
 	return v;
 }

@@ -36,15 +36,18 @@ static uint64_t samples[ROUNDS];
 
 static void replay_rising(void)
 {
-	static uint64_t words[1024];
-	struct replay r;
+	static struct {
+		struct replay replay;
+		uint64_t words[1024];
+	} window;
+	struct replay *r = &window.replay;
 	uint64_t sequence = 1, bad = 0;
 
-	replay_init(&r, 128, 0, words);
+	replay_init(r, 128, 0, window.words);
 	for (size_t round = 0; round < ROUNDS; round++) {
 		uint64_t start = rte_rdtsc_precise();
 		for (int i = 0; i < BURST; i++, sequence++)
-			bad += replay_check(&r, sequence) != REPLAY_NEW || replay_advance(&r, sequence) != REPLAY_NEW;
+			bad += replay_check(r, sequence) != REPLAY_NEW || replay_advance(r, sequence) != REPLAY_NEW;
 		samples[round] = rte_rdtsc_precise() - start;
 	}
 	must(!bad, "replay window");

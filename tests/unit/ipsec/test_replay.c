@@ -2,32 +2,43 @@
 /* The anti-replay window against a model that remembers every number it has seen. */
 #include "replay.h"
 
+#include <stdlib.h>
+
 #include "base.h"
 #include "harness.h"
 #include "replay_model.h"
 
+/* A window with its ring behind it, as an SA has them; to be freed. */
+static struct replay *window_open(uint32_t window, uint64_t top)
+{
+	struct replay *r = (struct replay *)malloc(sizeof(*r) + replay_bytes(window));
+
+	CU_ASSERT_PTR_NOT_NULL_FATAL(r);
+	replay_init(r, window, top, (uint64_t *)(r + 1));
+	return r;
+}
+
 /* Steps at which ring and model disagree. */
 static uint64_t disagreements(uint32_t window, uint64_t start, uint32_t leap, uint64_t steps)
 {
-	uint64_t *words = (uint64_t *)malloc(replay_bytes(window)), wrong = 0, random = window + 1;
+	struct replay *r = window_open(window, start);
+	uint64_t wrong = 0, random = window + 1;
 	struct replay_model m;
-	struct replay r;
 
 	model_init(&m, window, start);
-	replay_init(&r, window, start, words);
 	for (uint64_t i = 0; i < steps; i++) {
 		uint64_t s = model_next(&m, &random, leap);
 		enum replay_verdict expected = model_check(&m, s);
-		wrong += replay_check(&r, s) != expected;
+		wrong += replay_check(r, s) != expected;
 		/* not every packet that passes the check is authentic */
 		if (model_random(&random) % 10 == 0)
 			continue;
-		wrong += replay_advance(&r, s) != expected;
+		wrong += replay_advance(r, s) != expected;
 		if (expected == REPLAY_NEW)
 			model_take(&m, s);
-		wrong += replay_top(&r) != m.top;
+		wrong += replay_top(r) != m.top;
 	}
-	free(words);
+	free(r);
 	model_done(&m);
 	return wrong;
 }
@@ -52,44 +63,42 @@ static void test_replay_agrees_with_model_beyond_32_bits(void)
 
 static void test_replay_rejects_zero_and_what_came_before(void)
 {
-	uint64_t words[2];
-	struct replay r;
+	struct replay *r = window_open(64, 0);
 
-	replay_init(&r, 64, 0, words);
-	CU_ASSERT_EQUAL(replay_check(&r, 0), REPLAY_SEEN);
-	CU_ASSERT_EQUAL(replay_check(&r, 1), REPLAY_NEW);
-	replay_init(&r, 64, 1000, words);
+	CU_ASSERT_EQUAL(replay_check(r, 0), REPLAY_SEEN);
+	CU_ASSERT_EQUAL(replay_check(r, 1), REPLAY_NEW);
+	free(r);
+	r = window_open(64, 1000);
 	for (uint64_t s = 937; s <= 1000; s++)
-		CU_ASSERT_EQUAL(replay_check(&r, s), REPLAY_SEEN);
-	CU_ASSERT_EQUAL(replay_check(&r, 936), REPLAY_TOO_OLD);
+		CU_ASSERT_EQUAL(replay_check(r, s), REPLAY_SEEN);
+	CU_ASSERT_EQUAL(replay_check(r, 936), REPLAY_TOO_OLD);
 	for (uint64_t s = 1001; s < 1200; s++)
-		CU_ASSERT_EQUAL(replay_check(&r, s), REPLAY_NEW);
+		CU_ASSERT_EQUAL(replay_check(r, s), REPLAY_NEW);
+	free(r);
 }
 
 static void test_replay_check_changes_nothing(void)
 {
-	uint64_t words[2], before[2];
-	struct replay r;
+	const size_t bytes = sizeof(struct replay) + replay_bytes(64);
+	struct replay *r = window_open(64, 5), *before = window_open(64, 5);
 
-	replay_init(&r, 64, 5, words);
-	memcpy(before, words, sizeof(words));
-	CU_ASSERT_EQUAL(replay_check(&r, 500), REPLAY_NEW);
-	CU_ASSERT_EQUAL(replay_check(&r, 500), REPLAY_NEW);
-	CU_ASSERT_EQUAL(memcmp(before, words, sizeof(words)), 0);
-	CU_ASSERT_EQUAL(replay_top(&r), 5);
+	CU_ASSERT_EQUAL(replay_check(r, 500), REPLAY_NEW);
+	CU_ASSERT_EQUAL(replay_check(r, 500), REPLAY_NEW);
+	CU_ASSERT_EQUAL(memcmp(before, r, bytes), 0);
+	CU_ASSERT_EQUAL(replay_top(r), 5);
+	free(before);
+	free(r);
 }
 
 static void test_replay_off_lets_all_in(void)
 {
-	uint64_t words[2];
-	struct replay r;
+	struct replay *r = window_open(0, 0);
 
-	CU_ASSERT_EQUAL_FATAL(replay_bytes(0), sizeof(words));
-	replay_init(&r, 0, 0, words);
-	CU_ASSERT_EQUAL(replay_advance(&r, 1000), REPLAY_NEW);
-	CU_ASSERT_EQUAL(replay_advance(&r, 1000), REPLAY_NEW);
-	CU_ASSERT_EQUAL(replay_advance(&r, 1), REPLAY_NEW);
-	CU_ASSERT_EQUAL(replay_top(&r), 1000);
+	CU_ASSERT_EQUAL(replay_advance(r, 1000), REPLAY_NEW);
+	CU_ASSERT_EQUAL(replay_advance(r, 1000), REPLAY_NEW);
+	CU_ASSERT_EQUAL(replay_advance(r, 1), REPLAY_NEW);
+	CU_ASSERT_EQUAL(replay_top(r), 1000);
+	free(r);
 }
 
 static void test_replay_ring_has_a_spare_word(void)
