@@ -10,10 +10,9 @@
 /* Packets whose flows are known, in the list `asked`, and what becomes of them. */
 struct known {
 	uint16_t n;
-	uint16_t runs;                      /* of packets in a row about which the same was decided */
-	struct tunnel_run slots[BURST + 1]; /* of each run */
-	struct decision decisions[BURST];   /* likewise */
-	struct tunnel_found found[BURST];   /* likewise */
+	uint16_t run_count;                /* of packets in a row about which the same was decided */
+	struct tunnel_run runs[BURST + 1]; /* and behind the last one where it ends */
+	struct decision decisions[BURST];  /* of each run */
 };
 
 bool asked_take(struct worker *w, struct rte_mbuf *m)
@@ -34,12 +33,16 @@ static inline bool decision_equal(const struct decision *a, const struct decisio
 	return !memcmp(a, b, sizeof(*a));
 }
 
-/* The next packet begins a run. */
-static inline void run_begin(struct known *k, const struct decision *d)
+/* The next packet begins a run; returns what was decided about it. */
+static inline const struct decision *run_begin(struct known *k, const struct decision *d)
 {
-	k->decisions[k->runs] = *d;
-	k->slots[k->runs++] = (struct tunnel_run){ .slot = d->kind == DECISION_PROTECT ? d->slot : SLOT_NONE,
-		.first = k->n };
+	struct decision *kept = &k->decisions[k->run_count];
+	struct tunnel_run *run = &k->runs[k->run_count++];
+
+	*kept = *d;
+	run->slot = d->kind == DECISION_PROTECT ? d->slot : SLOT_NONE;
+	run->first = k->n;
+	return kept;
 }
 
 /* What was not in its first set: in a cache with room these are few. The rest waits for policy, or is not to go on. */
@@ -72,7 +75,7 @@ static inline void known_find(struct worker *w, struct known *k)
 	struct asked *a = &w->asked;
 	struct flow_key4 missed_keys[BURST];
 	struct rte_mbuf *missed[BURST];
-	struct decision before = { .kind = DECISION_NONE };
+	const struct decision none = { .kind = DECISION_NONE }, *before = &none;
 	const uint32_t epoch = w->epoch;
 	uint16_t n = a->n, missed_count = 0;
 
@@ -83,71 +86,48 @@ static inline void known_find(struct worker *w, struct known *k)
 			missed[missed_count++] = a->m[i];
 			continue;
 		}
-		if (!decision_equal(d, &before)) {
-			before = *d;
-			run_begin(k, d);
-		}
+		if (!decision_equal(d, before))
+			before = run_begin(k, d);
 		a->m[k->n++] = a->m[i];
 	}
 	if (unlikely(missed_count))
 		known_find_second(w, k, missed, missed_keys, missed_count);
 }
 
-/* Packets in a row into their SA. */
-struct known_way {
-	const struct tunnel_found *found;
-	uint32_t slot;
-	uint16_t most; /* bytes of one that may go as it is; 0: none */
-	bool inside;   /* all are inside the SA's selectors */
-	bool at_syn;   /* SYNs are looked at closer */
-};
-
 /* Whether a packet's flow is inside the selectors is not known, or of others, or these have no number: the SA is asked
  * itself, and its number kept. */
-static __rte_noinline bool known_takes(struct worker *w, const struct rte_mbuf *m, const struct known_way *way)
+static __rte_noinline bool known_takes(struct worker *w, const struct rte_mbuf *m, const struct tunnel_run *run)
 {
-	const struct tunnel_found *f = way->found;
 	struct flow_key4 key;
 
-	if (!sa_takes(f->sa, rte_pktmbuf_mtod(m, const uint8_t *)))
+	if (!sa_takes(run->sa, rte_pktmbuf_mtod(m, const uint8_t *)))
 		return false;
-	if (f->number && plain_key(m, plain_base(w, m, ORIGIN_CLEAR), &key))
-		flow_number_set4(&w->flows, &key, w->epoch, way->slot, f->number);
+	if (run->number && plain_key(m, plain_base(w, m, ORIGIN_CLEAR), &key))
+		flow_number_set4(&w->flows, &key, w->epoch, run->slot, run->number);
 	return true;
 }
 
-/* Those of the packet's flow that wait are not overtaken. */
-static inline uint16_t known_most(const struct worker *w, const struct tunnel_found *f)
-{
-	return unlikely(w->parked.count) ? 0 : f->most;
-}
-
-static inline struct known_way known_way_of(const struct worker *w, const struct known *k, uint16_t run)
-{
-	const struct tunnel_found *f = &k->found[run];
-
-	return (struct known_way){
-		.found = f,
-		.slot = k->slots[run].slot,
-		.most = known_most(w, f),
-		.inside = f->number && f->number == k->decisions[run].number,
-		.at_syn = w->dp->mss_clamp,
-	};
-}
-
-/* False: nothing has changed, and decision_act looks closer. */
-static inline bool known_protect(struct worker *w, struct rte_mbuf *m, const struct known_way *way)
+/* Into its SA. inside: of the run's packets it is known that they are inside the SA's selectors. False: nothing has
+ * changed, and decision_act looks closer. */
+static inline bool known_protect(
+	struct worker *w, struct rte_mbuf *m, const struct tunnel_run *run, uint32_t most, bool inside)
 {
 	struct rte_ipv4_hdr *ip = packet_ip(m);
 	uint32_t bytes = m->data_len;
 
-	if (unlikely(bytes > way->most || ip->time_to_live <= 1 || (way->at_syn && tcp_may_be_syn(ip, bytes))))
+	if (unlikely(bytes > most || ip->time_to_live <= 1 || (w->dp->mss_clamp && tcp_may_be_syn(ip, bytes))))
 		return false;
-	if (unlikely(!way->inside) && !known_takes(w, m, way))
+	if (unlikely(!inside) && !known_takes(w, m, run))
 		return false;
 	ip_ttl_decrement(ip);
-	protect_push(w, m, ip, bytes, way->found->sa);
+	protect_push(w, m, ip, bytes, run->sa);
 	return true;
+}
+
+/* Those of the packets' flow that wait are not overtaken. */
+static inline uint32_t known_most(const struct worker *w, const struct tunnel_run *run)
+{
+	return unlikely(w->parked.count) ? 0 : run->most;
 }
 
 static inline bool known_forward(struct worker *w, struct rte_mbuf *m, const struct decision *d, struct hop *hop)
@@ -159,21 +139,33 @@ static inline bool known_forward(struct worker *w, struct rte_mbuf *m, const str
 	return true;
 }
 
+static __rte_noinline void known_closer(struct worker *w, struct rte_mbuf *m, const struct decision *d, struct hop *hop)
+{
+	if (!known_forward(w, m, d, hop))
+		decision_act(w, m, NULL, d, ORIGIN_CLEAR);
+}
+
 static inline void known_act(struct worker *w, const struct known *k)
 {
+	const struct tunnel_run *run = NULL;
+	const struct decision *d = NULL;
 	struct hop hop = { .name = HOP_NONE };
-	uint16_t i = 0;
+	bool inside = false;
+	uint32_t most = 0;
 
-	for (uint16_t run = 0; run < k->runs; run++) {
-		struct known_way way = known_way_of(w, k, run);
-		for (const uint16_t end = k->slots[run + 1].first; i < end; i++) {
-			struct rte_mbuf *m = w->asked.m[i];
-			if (likely(known_protect(w, m, &way)))
-				continue;
-			if (!known_forward(w, m, &k->decisions[run], &hop))
-				decision_act(w, m, NULL, &k->decisions[run], ORIGIN_CLEAR);
-			way.most = known_most(w, way.found);
+	for (uint16_t i = 0, end = 0, next = 0; i < k->n; i++) {
+		struct rte_mbuf *m = w->asked.m[i];
+		if (i == end) {
+			d = &k->decisions[next];
+			run = &k->runs[next++];
+			end = k->runs[next].first;
+			inside = run->number && run->number == d->number;
+			most = known_most(w, run);
 		}
+		if (likely(known_protect(w, m, run, most, inside)))
+			continue;
+		known_closer(w, m, d, &hop);
+		most = known_most(w, run);
 	}
 }
 
@@ -181,11 +173,11 @@ void known_burst(struct worker *w)
 {
 	struct known k;
 
-	k.n = k.runs = 0;
+	k.n = k.run_count = 0;
 	known_find(w, &k);
-	k.slots[k.runs].first = k.n;
+	k.runs[k.run_count].first = k.n;
 	stage_lap(w->clock, CYCLES_DECIDE);
-	tunnel_lookup_burst(w->ips, (uint8_t)w->id, k.slots, k.runs, k.found);
+	tunnel_lookup_burst(w->ips, (uint8_t)w->id, k.runs, k.run_count);
 	stage_lap(w->clock, CYCLES_FIND_SA);
 	known_act(w, &k);
 	w->asked.n = 0;

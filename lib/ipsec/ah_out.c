@@ -13,7 +13,7 @@ static void ah_write(
 	memset(ah, 0, bytes);
 	ah[0] = next_header;
 	ah[1] = (uint8_t)(bytes / 4 - 2);
-	memcpy(ah + 4, &sa->spi_be, sizeof(sa->spi_be));
+	store_be32(ah + 4, sa->spi);
 	memcpy(ah + 8, &sequence_be, sizeof(sequence_be));
 	if (sa->iv_bytes)
 		memcpy(ah + AH_BYTES, &iv_memory, sizeof(iv_memory));
@@ -30,7 +30,7 @@ static enum drop_reason ah_seal(struct ipsec_worker *w, struct rte_mbuf *m, stru
 	uint32_t header_bytes, uint8_t next_header)
 {
 	uint32_t ah = ah_bytes(sa, packet_is_ipv6(ip)), total = ip_total_bytes(ip), counted = m->data_len;
-	uint64_t sequence = count_read(&sa->sequence) + 1, iv = rte_cpu_to_be_64(sa->iv_base + sequence);
+	uint64_t sequence = sa_sequence(sa) + 1, iv = rte_cpu_to_be_64(sa->iv_base + sequence);
 	enum drop_reason reason = ah_prefix_zero(&w->prefixes[op], ip, header_bytes);
 
 	if (unlikely(reason))
@@ -39,7 +39,7 @@ static enum drop_reason ah_seal(struct ipsec_worker *w, struct rte_mbuf *m, stru
 	ah_op_fill(&w->ops[op], sa, sequence, iv, ip, total);
 	w->ops[op].icv = ip + header_bytes + AH_BYTES + sa->iv_bytes;
 	packet_begin(m, ip, total);
-	sequence_take(sa, counted);
+	sa_account(sa, 1, counted);
 	return DROP_NONE;
 }
 
@@ -69,7 +69,7 @@ enum drop_reason ah_tunnel_out(struct ipsec_worker *w, struct rte_mbuf *m, struc
 		return reason;
 	uint8_t *inner = rte_pktmbuf_mtod(m, uint8_t *), *ip = inner - head;
 	struct inner_view view = inner_read(inner);
-	outer_write(ip, path, &view, head + m->data_len, (uint16_t)(sa->iv_base + count_read(&sa->sequence)));
+	outer_write(ip, path, &view, head + m->data_len, (uint16_t)(sa->iv_base + sa_sequence(sa)));
 	protocol_set(ip);
 	return ah_seal(w, m, sa, op, ip, path->template_len, view.next_header);
 }

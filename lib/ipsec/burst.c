@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* A burst through its SAs, in either direction: every packet prepared by its SA's function and its key asked for, one
- * crypto call for all that want the same engine function, every packet finished, bad ones sorted to the end. What ESP
- * and AH do to a packet is in esp_*.c and ah_*.c. */
+/* A burst through its SAs, in either direction: every packet prepared by its SA's function, one crypto call for all
+ * that want the same engine function, every packet finished, bad ones sorted to the end. What ESP and AH do to a packet
+ * is in esp_*.c and ah_*.c. */
 #include "usual_priv.h"
 
 /* Operations that cannot go to the engine as they stand, since they want several of its functions or some ended before:
@@ -13,7 +13,7 @@ static uint16_t ops_run_grouped(struct ipsec_worker *w, const struct burst_item 
 	uint16_t places[IPSEC_BURST], failed = 0;
 
 	while (left) {
-		crypto_burst *crypt = items[__builtin_ctzll(left)].sa->crypt;
+		uint8_t crypt = items[__builtin_ctzll(left)].sa->crypt;
 		uint16_t count = 0;
 		for (uint64_t rest = left; rest; rest &= rest - 1) {
 			uint16_t op = (uint16_t)__builtin_ctzll(rest);
@@ -23,28 +23,13 @@ static uint16_t ops_run_grouped(struct ipsec_worker *w, const struct burst_item 
 			group[count++] = w->ops[op];
 			left &= ~(1ull << op);
 		}
-		failed += crypt(w, group, count);
+		failed += w->crypts[crypt](w, group, count);
 		for (uint16_t i = 0; i < count; i++)
 			w->ops[places[i]].key = group[i].key;
 	}
 	return failed;
 }
 static_assert(IPSEC_BURST == 64, "a bit for every operation");
-
-/* The lines of the key that the crypto reads, once for all packets in a row that go through the same SA, whose own
- * lines came with the look-up (sad.c, tunnel.c): those of the round keys, and of its powers, of which four are in a
- * line, as many as the packet has blocks: what is fetched for nothing pushes out what is wanted. Asked for while the
- * packets are prepared, not all at once, since what comes faster than memory answers is dropped; and into the second
- * level, as the first one has no room for all of a burst. */
-static inline void key_prefetch(const struct ipsec_worker *w, const struct sa *sa, uint32_t bytes)
-{
-	uint32_t lines = crypto_lines_needed(bytes, w->key_lines_early);
-
-	for (uint32_t line = 0; line < CRYPTO_ROUND_LINES; line++)
-		rte_prefetch1(sa->key + line * RTE_CACHE_LINE_SIZE);
-	for (uint32_t line = CRYPTO_ROUND_LINES; line < lines; line++)
-		rte_prefetch1(sa->key + w->key_lines[line]);
-}
 
 static inline void item_drop(struct burst_item *item, enum drop_reason reason)
 {
@@ -74,10 +59,9 @@ struct usual_way {
 	/* the run's packets from item `from` on, of n; the first that is not usual, or another SA's */
 	uint32_t (*prepare)(
 		struct ipsec_worker *w, struct burst_item *items, uint32_t from, uint32_t n, struct usual_run *run);
-	uint32_t around; /* bytes of the packet that are not the one in clear */
-	/* what the caller of this burst says */
+	/* of this burst */
 	bool plain;
-	struct framing *framing;
+	struct usual_alike *alike; /* outbound */
 };
 
 /* What became of a burst in front of the crypto. Of item i it is operation i; a bit for each. */
@@ -101,26 +85,26 @@ static __rte_noinline bool item_prepare(struct ipsec_worker *w, struct burst_ite
 static __rte_always_inline void burst_prepare(struct ipsec_worker *w, struct burst_item *items, uint16_t n,
 	const struct usual_way *usual, struct plan *ret_plan)
 {
-	crypto_burst *crypt = items[0].sa->crypt;
-	struct usual_run run = { .plain = usual->plain, .framing = usual->framing };
-	struct plan plan = { .mixed = false };
+	const uint8_t crypt = items[0].sa->crypt;
+	struct usual_run run = { .plain = usual->plain, .alike = usual->alike };
+	uint64_t ended = 0, closer = 0;
+	bool mixed = false;
 
 	for (uint32_t i = 0, end; i < n; i = end) {
 		struct burst_item *item = &items[i];
 		if (item->sa != run.sa) {
-			key_prefetch(w, item->sa, RTE_MAX(item->m->data_len, usual->around) - usual->around);
-			plan.mixed |= item->sa->crypt != crypt;
+			mixed |= item->sa->crypt != crypt;
 			usual->open(&run, item->sa, n - i);
 		}
 		end = likely(run.usual) ? usual->prepare(w, items, i, n, &run) : i;
 		if (likely(end > i))
 			continue;
 		item->framed_port = FRAMED_NONE;
-		plan.closer |= 1ull << i;
-		plan.ended |= (uint64_t)!item_prepare(w, item, (uint16_t)i) << i;
+		closer |= 1ull << i;
+		ended |= (uint64_t)!item_prepare(w, item, (uint16_t)i) << i;
 		end = i + 1;
 	}
-	*ret_plan = plan;
+	*ret_plan = (struct plan){ ended, closer, mixed };
 }
 
 /* RFC 8200 8.1: over IPv6 a UDP checksum is not left out. It covers the pseudo header and the sealed datagram. */
@@ -195,7 +179,8 @@ static inline uint64_t burst_finish_in(
 			sa = item->sa;
 			usual = usual_may_finish(item->sa, n - i);
 		}
-		end = likely(usual) ? usual_finish_in(w, items, i, closer_next(plan->closer, i, n)) : i;
+		const uint32_t until = closer_next(plan->closer, i, n);
+		end = likely(usual && until > i) ? usual_finish_in(w, items, i, until) : i;
 		if (likely(end > i))
 			continue;
 		if (!(plan->ended >> i & 1))
@@ -224,7 +209,7 @@ static inline void burst_crypt(struct ipsec_worker *w, const struct burst_item *
 	if (unlikely(plan->mixed || plan->ended))
 		failed = ops_run_grouped(w, items, all & ~plan->ended);
 	else
-		failed = items[0].sa->crypt(w, w->ops, n);
+		failed = w->crypts[items[0].sa->crypt](w, w->ops, n);
 	if (unlikely(failed))
 		plan->closer |= ops_failed(w, n);
 }
@@ -251,7 +236,8 @@ static inline uint16_t burst_end(struct ipsec_worker *w, struct burst_item *item
 uint16_t burst_out_framed(
 	struct ipsec_worker *w, struct burst_item *items, uint16_t n, bool plain, struct framing *framing)
 {
-	const struct usual_way out = { usual_run_out, usual_prepare_out, .plain = plain, .framing = framing };
+	struct usual_alike alike = { .framing = framing };
+	const struct usual_way out = { usual_run_out, usual_prepare_out, .plain = plain, .alike = &alike };
 	struct plan plan;
 
 	if (!n)
@@ -268,8 +254,7 @@ uint16_t burst_out(struct ipsec_worker *w, struct burst_item *items, uint16_t n)
 /* The line in which a packet begins is here: its SPI was read. */
 static uint16_t burst_in_as(struct ipsec_worker *w, struct burst_item *items, uint16_t n, bool plain)
 {
-	const struct usual_way in = { usual_run_in, usual_prepare_in, USUAL_HEAD_BYTES + USUAL_ICV_BYTES,
-		.plain = plain };
+	const struct usual_way in = { usual_run_in, usual_prepare_in, .plain = plain };
 	struct plan plan;
 
 	if (!n)

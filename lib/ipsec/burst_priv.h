@@ -92,6 +92,7 @@ static inline void esp_op_fill(struct crypto_op *op, const struct sa *sa, uint64
 	const uint8_t *esp, uint8_t *text, uint32_t len)
 {
 	uint64_t wire = rte_cpu_to_be_64(sa->traits & SA_ESN ? sequence : sequence << 32);
+	uint32_t spi_be = rte_cpu_to_be_32(sa->spi);
 
 	op->key = sa->key;
 	op->text = text;
@@ -102,18 +103,10 @@ static inline void esp_op_fill(struct crypto_op *op, const struct sa *sa, uint64
 	op->icv_bytes = sa->icv_bytes;
 	memcpy(op->nonce, &sa->salt, sizeof(sa->salt));
 	memcpy(op->nonce + sa->salt_bytes, &iv_memory, sizeof(iv_memory));
-	memcpy(op->aad, &sa->spi_be, sizeof(sa->spi_be));
-	memcpy(op->aad + sizeof(sa->spi_be), &wire, sizeof(wire));
+	memcpy(op->aad, &spi_be, sizeof(spi_be));
+	memcpy(op->aad + sizeof(spi_be), &wire, sizeof(wire));
 	if (unlikely(sa->iv_bytes == IV_BYTES_MAX))
 		memcpy(op->nonce, esp + ESP_BYTES, IV_BYTES_MAX);
-}
-
-/* Outbound, the packet will be sent: counts it, its sequence number is used up. */
-static inline void sequence_take(struct sa *sa, uint64_t inner_bytes)
-{
-	count_add(&sa->sequence, 1);
-	count_add(&sa->packets, 1);
-	count_add(&sa->bytes, inner_bytes);
 }
 
 /* Unpredictable bytes for an IV (n at most IV_BYTES_MAX), or NULL when the engine failed. */

@@ -52,7 +52,7 @@ static void *manager_create(void)
 	return NULL;
 }
 
-/* Round keys are at the start, and with jobs the job. Where the hash powers are differs with what the library uses of
+/* Of GCM and GMAC round keys are at the start. Where the hash powers are differs with what the library uses of
  * the CPU; the first power, which the last block of a packet needs, is always behind the others. As ipsec-mb 1.3 has
  * it: with another layout only these hints go astray. */
 struct key_form {
@@ -121,8 +121,11 @@ static int random_fill(void *manager, uint8_t *ret_bytes, size_t len)
 
 const struct crypto_engine *crypto_imb(void)
 {
-	static const struct crypto_engine engine = { manager_create, manager_free, key_lines, suite_lookup,
-		random_fill };
+	static crypto_burst *const bursts[] = { imb_gcm128_seal, imb_gcm128_open, imb_gcm192_seal, imb_gcm192_open,
+		imb_gcm256_seal, imb_gcm256_open, imb_gmac128, imb_gmac192, imb_gmac256, imb_jobs_aead, imb_jobs_chain,
+		imb_jobs_single };
+	static const struct crypto_engine engine = { manager_create, manager_free, key_lines, suite_lookup, random_fill,
+		bursts, ARRAY_LEN(bursts) };
 
 	return &engine;
 }

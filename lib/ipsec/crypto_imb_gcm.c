@@ -3,40 +3,17 @@
  * and with the IV on the wire or implicit: that is in the operation. */
 #include "crypto_imb_priv.h"
 
-#define AHEAD 4 /* operations: as long as memory takes for the lines of one */
-
-/* So many bytes need hash powers that the bursts do not ask for. */
-#define POWERS_TEXT (CRYPTO_LINE_TEXT * (CRYPTO_LINES_EARLY - CRYPTO_ROUND_LINES - 1))
-
-/* Whether an operation wants powers that nobody asked for: of a long packet, whose key the operation before has not. */
-static inline bool powers_wanted(const struct crypto_op *op, const void *key_before)
-{
-	return unlikely(op->key != key_before) && op->len >= POWERS_TEXT;
-}
-
-static __rte_noinline void powers_prefetch(const struct ipsec_worker *w, const struct crypto_op *op)
-{
-	uint32_t lines = crypto_lines_needed(op->len, w->key_line_count);
-
-	for (uint32_t line = CRYPTO_LINES_EARLY; line < lines; line++)
-		rte_prefetch1((const uint8_t *)op->key + w->key_lines[line]);
-}
-
 /* One function per direction and key size; IMB_... are the library's macros, which name the call in every version. */
-#define GCM_BURST(name, call)                                                                                          \
-	static uint16_t name(struct ipsec_worker *w, struct crypto_op *ops, uint16_t n)                                \
+#define GCM_BURST(name, call, key_bits)                                                                                \
+	uint16_t name(struct ipsec_worker *w, struct crypto_op *ops, uint16_t n)                                       \
 	{                                                                                                              \
 		IMB_MGR *mgr = imb_of(w);                                                                              \
 		struct gcm_context_data context;                                                                       \
                                                                                                                        \
-		const void *before = NULL;                                                                             \
-		for (uint32_t i = 0; i < AHEAD && i < n; before = ops[i++].key)                                        \
-			if (powers_wanted(&ops[i], before))                                                            \
-				powers_prefetch(w, &ops[i]);                                                           \
+		gcm_keys_begin(w, ops, n, key_bits);                                                                   \
 		for (uint32_t i = 0; i < n; i++) {                                                                     \
 			const struct crypto_op *op = &ops[i];                                                          \
-			if (i + AHEAD < n && powers_wanted(&op[AHEAD], op[AHEAD - 1].key))                             \
-				powers_prefetch(w, &op[AHEAD]);                                                        \
+			gcm_keys_ahead(w, ops, i, n, key_bits);                                                        \
 			call(mgr, (const struct gcm_key_data *)op->key, &context, op->text, op->text, op->len,         \
 				op->nonce, op->aad, op->aad_bytes, op->icv, op->icv_bytes);                            \
 		}                                                                                                      \
@@ -51,22 +28,22 @@ static __rte_noinline void powers_prefetch(const struct ipsec_worker *w, const s
 	}
 
 GCM_INIT(gcm128_init, IMB_AES128_GCM_PRE)
-GCM_BURST(gcm128_seal, IMB_AES128_GCM_ENC)
-GCM_BURST(gcm128_open, IMB_AES128_GCM_DEC)
+GCM_BURST(imb_gcm128_seal, IMB_AES128_GCM_ENC, 128)
+GCM_BURST(imb_gcm128_open, IMB_AES128_GCM_DEC, 128)
 GCM_INIT(gcm192_init, IMB_AES192_GCM_PRE)
-GCM_BURST(gcm192_seal, IMB_AES192_GCM_ENC)
-GCM_BURST(gcm192_open, IMB_AES192_GCM_DEC)
+GCM_BURST(imb_gcm192_seal, IMB_AES192_GCM_ENC, 192)
+GCM_BURST(imb_gcm192_open, IMB_AES192_GCM_DEC, 192)
 GCM_INIT(gcm256_init, IMB_AES256_GCM_PRE)
-GCM_BURST(gcm256_seal, IMB_AES256_GCM_ENC)
-GCM_BURST(gcm256_open, IMB_AES256_GCM_DEC)
+GCM_BURST(imb_gcm256_seal, IMB_AES256_GCM_ENC, 256)
+GCM_BURST(imb_gcm256_open, IMB_AES256_GCM_DEC, 256)
 
 const struct crypto_suite *imb_gcm_suite(const struct alg *encr, const struct alg *integ)
 {
 	static const uint16_t ids[] = { ENCR_AES_GCM_8, ENCR_AES_GCM_12, ENCR_AES_GCM_16, ENCR_AES_GCM_16_IIV };
 	static const struct crypto_suite suites[] = {
-		{ sizeof(struct gcm_key_data), gcm128_init, NULL, gcm128_seal, gcm128_open },
-		{ sizeof(struct gcm_key_data), gcm192_init, NULL, gcm192_seal, gcm192_open },
-		{ sizeof(struct gcm_key_data), gcm256_init, NULL, gcm256_seal, gcm256_open },
+		{ sizeof(struct gcm_key_data), gcm128_init, NULL, imb_gcm128_seal, imb_gcm128_open },
+		{ sizeof(struct gcm_key_data), gcm192_init, NULL, imb_gcm192_seal, imb_gcm192_open },
+		{ sizeof(struct gcm_key_data), gcm256_init, NULL, imb_gcm256_seal, imb_gcm256_open },
 	};
 
 	for (size_t i = 0; encr && !integ && i < RTE_DIM(ids); i++)

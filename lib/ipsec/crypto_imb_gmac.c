@@ -16,14 +16,17 @@
 			mgr, keys->encr ? keys->encr_key : keys->integ_key, (struct gcm_key_data *)ret_context);       \
 		return 0;                                                                                              \
 	}                                                                                                              \
-	static uint16_t gmac##bits(struct ipsec_worker *w, struct crypto_op *ops, uint16_t n)                          \
+	uint16_t imb_gmac##bits(struct ipsec_worker *w, struct crypto_op *ops, uint16_t n)                             \
 	{                                                                                                              \
 		IMB_MGR *mgr = imb_of(w);                                                                              \
 		struct gcm_context_data c;                                                                             \
                                                                                                                        \
-		for (const struct crypto_op *op = ops; op < ops + n; op++) {                                           \
+		gcm_keys_begin(w, ops, n, bits);                                                                       \
+		for (uint32_t i = 0; i < n; i++) {                                                                     \
+			const struct crypto_op *op = &ops[i];                                                          \
 			const struct gcm_key_data *key = (const struct gcm_key_data *)op->key;                         \
 			uint32_t bytes = op->before + op->len + op->tail;                                              \
+			gcm_keys_ahead(w, ops, i, n, bits);                                                            \
                                                                                                                        \
 			IMB_AES##bits##_GMAC_INIT(mgr, key, &c, op->nonce, NONCE_BYTES);                               \
 			if (op->aad_bytes)                                                                             \
@@ -39,9 +42,9 @@ GMAC(192)
 GMAC(256)
 
 static const struct crypto_suite suites[] = {
-	{ sizeof(struct gcm_key_data), gmac128_init, NULL, gmac128, gmac128 },
-	{ sizeof(struct gcm_key_data), gmac192_init, NULL, gmac192, gmac192 },
-	{ sizeof(struct gcm_key_data), gmac256_init, NULL, gmac256, gmac256 },
+	{ sizeof(struct gcm_key_data), gmac128_init, NULL, imb_gmac128, imb_gmac128 },
+	{ sizeof(struct gcm_key_data), gmac192_init, NULL, imb_gmac192, imb_gmac192 },
+	{ sizeof(struct gcm_key_data), gmac256_init, NULL, imb_gmac256, imb_gmac256 },
 };
 
 const struct crypto_suite *imb_gmac_suite(const struct alg *encr, const struct alg *integ)

@@ -16,21 +16,24 @@ static_assert(IPSEC_BURST <= IMB_MAX_BURST_SIZE, "a burst is one submission");
 /* With AVX512 the lanes of 3DES write to each other's packets (intel-ipsec-mb issue 169). */
 #define DES3_LANES_BROKEN (IMB_VERSION_NUM > IMB_VERSION(1, 3, 0) && IMB_VERSION_NUM <= IMB_VERSION(2, 0, 0))
 
-/* The expanded keys: the caller has fetched what is before them. */
-static inline void keys_prefetch(const struct crypto_op *ops, uint16_t n)
-{
-	const void *last = NULL;
+#define AHEAD 4 /* operations: as long as memory takes for the lines of a key */
 
-	for (uint16_t i = 0; i < n; i++) {
-		const struct imb_job_key *k = (const struct imb_job_key *)ops[i].key;
-		if (k == last)
-			continue;
-		last = k;
-		for (size_t line = 0; line < 2; line++)
-			rte_prefetch0((const uint8_t *)&k->hash + line * RTE_CACHE_LINE_SIZE);
-		for (size_t line = 0; line < 3; line++)
-			rte_prefetch0((const uint8_t *)&k->cipher + line * RTE_CACHE_LINE_SIZE);
-	}
+/* The job and the expanded keys. */
+static inline void key_prefetch(const struct imb_job_key *k)
+{
+	for (size_t at = 0; at < offsetof(struct imb_job_key, hash) + 2 * RTE_CACHE_LINE_SIZE;
+		at += RTE_CACHE_LINE_SIZE)
+		rte_prefetch0((const uint8_t *)k + at);
+	for (size_t line = 0; line < 3; line++)
+		rte_prefetch0((const uint8_t *)&k->cipher + line * RTE_CACHE_LINE_SIZE);
+}
+
+/* Of the operations from `from` on up to `until`: each key once. */
+static inline void keys_prefetch(const struct crypto_op *ops, uint32_t from, uint32_t until)
+{
+	for (uint32_t i = from; i < until; i++)
+		if (!i || ops[i].key != ops[i - 1].key)
+			key_prefetch((const struct imb_job_key *)ops[i].key);
 }
 
 /* What the library would refuse, or worse, run wild on. */
@@ -106,9 +109,11 @@ static __rte_always_inline uint16_t burst_run(
 	IMB_JOB *jobs[IPSEC_BURST];
 	uint32_t got, m = 0;
 
-	keys_prefetch(ops, n);
+	keys_prefetch(ops, 0, RTE_MIN(n, (uint16_t)AHEAD));
 	got = IMB_GET_NEXT_BURST(mgr, n, jobs);
 	for (uint16_t i = 0; i < n; i++) {
+		const uint32_t ahead = (uint32_t)i + AHEAD;
+		keys_prefetch(ops, ahead, RTE_MIN(ahead + 1, (uint32_t)n));
 		if (likely(m < got && job_fits((const struct imb_job_key *)ops[i].key, &ops[i])))
 			fill(jobs[m++], &ops[i]);
 		else
@@ -124,31 +129,32 @@ uint16_t imb_jobs_run(IMB_MGR *mgr, struct crypto_op *ops, uint16_t n)
 }
 
 /* The direction is in the key. */
-static uint16_t chain_burst(struct ipsec_worker *w, struct crypto_op *ops, uint16_t n)
+uint16_t imb_jobs_chain(struct ipsec_worker *w, struct crypto_op *ops, uint16_t n)
 {
 	return imb_jobs_run(imb_of(w), ops, n);
 }
 
 /* Keeps every lane but one empty. */
-static uint16_t single_burst(struct ipsec_worker *w, struct crypto_op *ops, uint16_t n)
+uint16_t imb_jobs_single(struct ipsec_worker *w, struct crypto_op *ops, uint16_t n)
 {
 	uint16_t failed = 0;
 
 	for (uint16_t i = 0; i < n; i++)
-		failed += chain_burst(w, &ops[i], 1);
+		failed += imb_jobs_chain(w, &ops[i], 1);
 	return failed;
 }
 
-static uint16_t aead_burst(struct ipsec_worker *w, struct crypto_op *ops, uint16_t n)
+uint16_t imb_jobs_aead(struct ipsec_worker *w, struct crypto_op *ops, uint16_t n)
 {
 	return burst_run(imb_of(w), ops, n, aead_fill);
 }
 
-static const struct crypto_suite aead = { sizeof(struct imb_job_key), imb_job_key_init, NULL, aead_burst, aead_burst };
-static const struct crypto_suite chain = { sizeof(struct imb_job_key), imb_job_key_init, NULL, chain_burst,
-	chain_burst };
-static const struct crypto_suite single = { sizeof(struct imb_job_key), imb_job_key_init, NULL, single_burst,
-	single_burst };
+static const struct crypto_suite aead = { sizeof(struct imb_job_key), imb_job_key_init, NULL, imb_jobs_aead,
+	imb_jobs_aead };
+static const struct crypto_suite chain = { sizeof(struct imb_job_key), imb_job_key_init, NULL, imb_jobs_chain,
+	imb_jobs_chain };
+static const struct crypto_suite single = { sizeof(struct imb_job_key), imb_job_key_init, NULL, imb_jobs_single,
+	imb_jobs_single };
 
 const struct crypto_suite *imb_jobs_suite(const struct alg *encr, const struct alg *integ)
 {

@@ -62,8 +62,9 @@ struct crypto_suite {
 struct crypto_engine {
 	void *(*manager_create)(void); /* per thread; NULL on failure */
 	void (*manager_free)(void *manager);
-	/* Offsets of the context's lines that a packet needs, for prefetching: the first CRYPTO_ROUND_LINES for every
-	 * one, then as many as crypto_lines_needed says; at most CRYPTO_LINES. */
+	/* Offsets of the lines of an AES-GCM-128 context that a packet needs, for prefetching: the first
+	 * CRYPTO_ROUND_LINES for every one, then as many as crypto_lines_needed says; at most CRYPTO_LINES. Longer keys
+	 * have one line more of round keys. */
 	size_t (*key_lines)(const void *manager, uint16_t *ret_offsets);
 	/* The suite of a combination that sa_spec_check lets pass (NULL, integ: AH); NULL when the engine lacks it.
 	 * Static. */
@@ -71,20 +72,20 @@ struct crypto_engine {
 	/* Bytes nobody can predict, for IVs (RFC 3602 3): the thread of `manager`; len a multiple of 16. Never blocks;
 	 * 0 or -EIO. */
 	int (*random_fill)(void *manager, uint8_t *ret_bytes, size_t len);
+	/* All functions of its suites: an SA knows the number of its own. */
+	crypto_burst *const *bursts;
+	uint8_t burst_count;
 };
 
 #define CRYPTO_ROUND_LINES 3
 #define CRYPTO_LINE_TEXT   64
 #define CRYPTO_LINES       16
-#define CRYPTO_LINES_EARLY                                                                                             \
-	8 /* of them the bursts ask for; the rest, of long packets, the engine, as it comes nearer                     \
-	   */
 
-/* How many of a key's lines so many bytes in clear need. A hash power for each block, and in its line the first one has
- * room for two more; padding and trailer are a block at most. */
-static inline uint32_t crypto_lines_needed(uint32_t bytes, uint32_t most)
+/* How many of a key's lines a text of so many bytes needs. A hash power for each block, and in its line the first one
+ * has room for two more. */
+static inline uint32_t crypto_lines_needed(uint32_t len, uint32_t most)
 {
-	uint32_t lines = CRYPTO_ROUND_LINES + 1 + (bytes + CRYPTO_LINE_TEXT / 2) / CRYPTO_LINE_TEXT;
+	uint32_t lines = CRYPTO_ROUND_LINES + 1 + (len + CRYPTO_LINE_TEXT / 2 - 2) / CRYPTO_LINE_TEXT;
 
 	return lines < most ? lines : most;
 }

@@ -134,7 +134,10 @@ static int random_fill(void *manager, uint8_t *ret_bytes, size_t len)
 
 const struct crypto_engine *crypto_ref(void)
 {
-	static const struct crypto_engine engine = { manager_create, free, key_lines, suite_lookup, random_fill };
+	static crypto_burst *const bursts[] = { classic_seal_burst, classic_open_burst, ref_aead_burst, aead_open_burst,
+		gmac_esp_burst, classic_mac_burst, gmac_ah_burst };
+	static const struct crypto_engine engine = { manager_create, free, key_lines, suite_lookup, random_fill, bursts,
+		ARRAY_LEN(bursts) };
 
 	return &engine;
 }

@@ -70,12 +70,12 @@ static inline bool iv_write(
 static __rte_always_inline enum drop_reason esp_write(struct ipsec_worker *w, struct sa *sa, const struct payload *p,
 	uint32_t len, uint16_t op, uint64_t account_bytes)
 {
-	uint64_t sequence = count_read(&sa->sequence) + 1, iv;
-	uint32_t low_be = rte_cpu_to_be_32((uint32_t)sequence);
+	uint64_t sequence = sa_sequence(sa) + 1, iv;
+	uint32_t spi_be = rte_cpu_to_be_32(sa->spi), low_be = rte_cpu_to_be_32((uint32_t)sequence);
 	uint8_t *esp = p->at - sa->iv_bytes - ESP_BYTES;
 
-	memcpy(esp, &sa->spi_be, sizeof(sa->spi_be));
-	memcpy(esp + sizeof(sa->spi_be), &low_be, sizeof(low_be));
+	memcpy(esp, &spi_be, sizeof(spi_be));
+	memcpy(esp + sizeof(spi_be), &low_be, sizeof(low_be));
 	if (unlikely(!iv_write(w, sa, sequence, esp + ESP_BYTES, &iv)))
 		return DROP_CRYPTO;
 	trailer_write(p, len);
@@ -85,7 +85,7 @@ static __rte_always_inline enum drop_reason esp_write(struct ipsec_worker *w, st
 		uint32_t high = sequence_high_be(sequence);
 		memcpy(p->at + len, &high, sizeof(high));
 	}
-	sequence_take(sa, account_bytes);
+	sa_account(sa, 1, account_bytes);
 	return DROP_NONE;
 }
 
@@ -114,7 +114,7 @@ static __rte_always_inline enum drop_reason tunnel_build(struct ipsec_worker *w,
 	uint8_t *inner = rte_pktmbuf_mtod(m, uint8_t *);
 	struct inner_view view = inner_read(inner);
 	const struct payload p = { inner, inner_bytes, tfc_bytes, view.next_header };
-	outer_write(inner - head, path, &view, total, (uint16_t)(sa->iv_base + count_read(&sa->sequence)));
+	outer_write(inner - head, path, &view, total, (uint16_t)(sa->iv_base + sa_sequence(sa)));
 	reason = esp_write(w, sa, &p, len, op, inner_bytes);
 	if (unlikely(reason))
 		return reason;

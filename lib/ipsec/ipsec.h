@@ -137,7 +137,8 @@ void sa_stats_read(const struct sa *sa, struct sa_stats *ret_stats);
 /* Control: of these what is asked of every SA again and again; nothing else of it has to come into the cache, out of
  * which it would push what packets need. */
 uint32_t sa_flags_read(const struct sa *sa);
-uint64_t sa_packets_read(const struct sa *sa);
+uint64_t sa_packets_read(
+	const struct sa *sa); /* another one when packets have passed; begins at the initial sequence number */
 /* Control: another number than before when a worker has raised a flag since: only then those of all SAs are worth a
  * look, read afterwards. */
 uint32_t sa_flag_news(const struct ipsec *ips);
@@ -245,20 +246,17 @@ void sa_owners_release(struct ipsec *ips);
  */
 struct sa *tunnel_lookup(const struct ipsec *ips, uint32_t slot);
 
-/* Packets in clear that come after each other, and the slot that policy leads all of them to (no slot: UINT32_MAX). */
+/* Packets in clear that come after each other, all of which policy leads to one slot (none: UINT32_MAX), and what plain
+ * IPv4 ones (ip4.h) among them may go through as they are. */
 struct tunnel_run {
+	struct sa *sa; /* answer; NULL: none */
 	uint32_t slot;
-	uint16_t first; /* of them in the burst */
+	uint16_t first;  /* of the packets; the caller's own */
+	uint16_t most;   /* answer: bytes of the largest that may; 0: none may, and tunnel_lookup knows more */
+	uint16_t number; /* answer: of its selectors (sa_selectors_number); 0: none */
 };
-/* What plain IPv4 packets (ip4.h) of a run may go through as they are. */
-struct tunnel_found {
-	struct sa *sa;   /* NULL: none */
-	uint16_t most;   /* bytes of the largest of them; 0: none may, and tunnel_lookup knows more */
-	uint16_t number; /* of its selectors (sa_selectors_number); 0: none */
-};
-/* Worker: the outbound SAs of at most 64 runs, as far as they are this worker's. Their memory accesses overlap. */
-void tunnel_lookup_burst(const struct ipsec *ips, uint8_t worker, const struct tunnel_run *runs, uint16_t run_count,
-	struct tunnel_found *ret_found);
+/* Worker: finds the outbound SAs of at most 64 runs, as far as they are this worker's. Memory accesses overlap. */
+void tunnel_lookup_burst(const struct ipsec *ips, uint8_t worker, struct tunnel_run *runs, uint16_t n);
 /* Worker: a plain packet is inside the selectors of an SA with `most`. */
 bool sa_takes(const struct sa *sa, const uint8_t *ip);
 /* Worker: the number of the selectors of a slot's first SA when the flow is inside them; 0: it is not, or they have no
@@ -355,7 +353,6 @@ uint16_t burst_out(struct ipsec_worker *w, struct burst_item *items, uint16_t n)
 struct egress {
 	uint32_t neighbour;
 	uint16_t port;
-	uint16_t mtu; /* of the path */
 };
 
 /* The header of a link, and which packets may have it. */

@@ -54,11 +54,11 @@ struct ipsec_worker {
 	uint64_t sequences[IPSEC_BURST]; /* inbound: as guessed */
 	void *manager;
 	const struct crypto_engine *engine;
+	crypto_burst *const *crypts; /* the engine's, by the number that an SA has; a test gives it others */
 	struct ipsec *ips;
 	struct stage_clock *clock; /* NULL: this loop is not measured */
 	uint16_t worker;
 	uint16_t key_line_count;
-	uint16_t key_lines_early; /* of these the bursts ask for */
 	uint16_t key_lines[CRYPTO_LINES];
 	uint64_t udp6;    /* outbound: operations whose packet wants a UDP checksum afterwards (RFC 8200 8.1) */
 	uint16_t iv_left; /* bytes at the end of iv_pool not used yet */

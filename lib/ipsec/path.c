@@ -146,19 +146,21 @@ void sa_way_take(struct sa *sa)
 	const struct path *p;
 
 	/* acquire: pairs with sa_path_publish; before the path is read, so that a newer one raises the flag again */
-	atomic_fetch_and_explicit(&sa->flags, ~SA_NEW_PATH, memory_order_acquire);
+	atomic_fetch_and_explicit(&sa->flags, (uint16_t)~SA_NEW_PATH, memory_order_acquire);
 	p = sa_path(sa);
+	const struct rte_ipv4_hdr *ip = (const struct rte_ipv4_hdr *)p->template_bytes;
 	sa->way = (struct sa_way){
+		.source = ip->src_addr,
+		.destination = ip->dst_addr,
 		.neighbour = p->neighbour,
 		.port = p->port,
-		.mtu = path_is_usual(p) ? p->mtu : 0,
+		.most = sa->traits & SA_USUAL && path_is_usual(p) ? usual_most_in(p->mtu) : 0,
+		.ttl = ip->time_to_live,
 		.tos_keep = p->tos_keep,
 		.tos_set = p->tos_set,
-		.df_keep = (uint8_t)(rte_be_to_cpu_16(p->df_keep_be) >> 8),
-		.df_set = (uint8_t)(rte_be_to_cpu_16(p->df_set_be) >> 8),
+		.df_keep = p->df_keep_be != 0,
+		.df_set = p->df_set_be != 0,
 	};
-	memcpy(sa->way.tail, p->template_bytes + offsetof(struct rte_ipv4_hdr, time_to_live), sizeof(sa->way.tail));
-	sa->usual_most = sa->traits & SA_USUAL ? usual_most_in(sa->way.mtu) : 0;
 }
 
 void sa_path_publish(struct ipsec *ips, struct sa *sa, struct path *path)

@@ -128,29 +128,41 @@ static void shape_build(struct sa *sa, const struct sa_spec *spec)
 		sa->tfc_bytes = spec->tfc_bytes;
 	else if (behind_nat)
 		sa->checksum_delta = checksum_delta(spec);
-	sa->crypt = sa->outbound ? sa->suite->seal : sa->suite->open;
+}
+
+static uint8_t crypt_number(const struct crypto_engine *engine, crypto_burst *crypt)
+{
+	uint8_t i = 0;
+
+	while (i < engine->burst_count && engine->bursts[i] != crypt)
+		i++;
+	RTE_VERIFY(i < engine->burst_count);
+	return i;
 }
 
 /* ---- birth ---- */
 
-static void fields_build(struct sa *sa, const struct sa_spec *spec)
+static void fields_build(const struct crypto_engine *engine, struct sa *sa, const struct sa_spec *spec)
 {
 	uint64_t source[3];
 
 	shape_build(sa, spec);
+	sa->crypt = crypt_number(engine, sa->outbound ? sa->suite->seal : sa->suite->open);
 	sizes_build(sa, spec);
 	sa->traits |= accept_of(spec);
 	if (!sa->outbound)
 		sa->tunnel_slot = spec->tunnel_slot;
 	sa->policy_slot = spec->tunnel_slot;
 	sa->spi = spec->spi;
-	sa->spi_be = rte_cpu_to_be_32(spec->spi);
 	sa->destination = spec->path.local.addr;
 	sa->table_id = spec->path.table_id;
 	source_words(&spec->path.remote, source);
 	source_write(&sa->source, source);
-	atomic_init(&sa->owner, WORKER_NONE);
-	atomic_init(&sa->sequence, spec->initial_sequence);
+	if (sa->outbound) {
+		atomic_init(&sa->owner, WORKER_NONE);
+		sa->packets_before = spec->initial_sequence;
+		atomic_init(&sa->packets, spec->initial_sequence);
+	}
 	sa_selectors_build(sa, spec);
 	sa_limits_build(sa, spec);
 	sa->traits |= sa_is_usual(sa) ? SA_USUAL : 0;
@@ -158,19 +170,24 @@ static void fields_build(struct sa *sa, const struct sa_spec *spec)
 		sa_way_take(sa);
 }
 
-/* Behind the fixed part: key context, replay ring, IPv6 selectors. */
+/* Behind the fixed part: key context, replay ring, selectors. */
 struct extent {
-	size_t replay, selectors6, end; /* offsets */
+	size_t replay, selectors6, selectors, end; /* offsets */
 };
+
+static size_t selector_count(const struct sa_spec *spec, enum addr_family family)
+{
+	return family_count(&spec->local, family) + family_count(&spec->remote, family);
+}
 
 static struct extent extent_of(const struct crypto_suite *suite, const struct sa_spec *spec)
 {
-	size_t selectors6 = family_count(&spec->local, ADDR_IPV6) + family_count(&spec->remote, ADDR_IPV6);
 	struct extent e;
 
 	e.replay = sizeof(struct sa) + RTE_ALIGN_CEIL(suite->context_bytes, RTE_CACHE_LINE_SIZE);
 	e.selectors6 = e.replay + RTE_ALIGN_CEIL(replay_bytes(spec->replay_window), _Alignof(struct sa_selector6));
-	e.end = e.selectors6 + selectors6 * sizeof(struct sa_selector6);
+	e.selectors = e.selectors6 + selector_count(spec, ADDR_IPV6) * sizeof(struct sa_selector6);
+	e.end = e.selectors + selector_count(spec, ADDR_IPV4) * sizeof(struct sa_selector);
 	return e;
 }
 
@@ -191,6 +208,7 @@ static struct sa *sa_alloc(const struct ipsec *ips, const struct sa_spec *spec)
 	sa->suite = suite;
 	sa->size_bytes = e.end;
 	sa->selectors6 = (struct sa_selector6 *)((uint8_t *)sa + e.selectors6);
+	sa->selectors = (struct sa_selector *)((uint8_t *)sa + e.selectors);
 	if (spec->direction == SA_IN)
 		replay_init(&sa->replay, spec->replay_window, spec->initial_sequence,
 			(uint64_t *)((uint8_t *)sa + e.replay));
@@ -222,7 +240,7 @@ struct sa *sa_create(struct ipsec *ips, const struct sa_spec *spec, struct path 
 	}
 	/* from here on sa_free takes the path along */
 	atomic_init(&sa->path, path);
-	fields_build(sa, spec);
+	fields_build(ips->engine, sa, spec);
 	if (!iv_base_draw(sa))
 		*ret_reason = "no random numbers";
 	else if (sa->suite->key_init(ips->manager, &keys, sa->key))
@@ -257,10 +275,12 @@ void sa_free(struct sa *sa)
 /* For the operator: a worker or WORKER_NONE. Inbound SAs are their bucket's. */
 static uint8_t owner_shown(const struct sa *sa)
 {
-	uint8_t owner = sa_owner(sa);
+	uint8_t owner = WORKER_NONE;
 
-	if (!sa->outbound)
-		owner = sa->ips ? sad_bucket_worker(sa->ips, sa->spi) : WORKER_NONE;
+	if (sa->outbound)
+		owner = sa_owner(sa);
+	else if (sa->ips)
+		owner = sad_bucket_worker(sa->ips, sa->spi);
 	if (owner < WORKER_LEAVING)
 		return owner;
 	return owner < WORKER_MOVING ? owner & ~WORKER_LEAVING : WORKER_NONE;
@@ -282,15 +302,28 @@ void sa_stats_read(const struct sa *sa, struct sa_stats *ret_stats)
 	uint32_t flags = sa_flags_read(sa); /* first: what was changed before a flag was raised is seen */
 
 	*ret_stats = (struct sa_stats){
-		.packets = sa_packets_read(sa),
+		.packets = count_read(&sa->packets) - sa->packets_before,
 		.bytes = count_read(&sa->bytes),
-		.sequence = sa->outbound ? count_read(&sa->sequence) : replay_top(&sa->replay),
+		.sequence = sa->outbound ? sa_sequence(sa) : replay_top(&sa->replay),
 		.flags = flags,
 		.owner = owner_shown(sa),
 		.source = source_read(&sa->source),
 	};
 	for (int i = 0; i < DROP_REASON_COUNT; i++)
 		ret_stats->drops[i] = count_read(&sa->drops[i]);
+}
+
+/* Whether most of its packets look closer, or need its ranges; a path that comes later does not count. */
+static bool needs_more(const struct sa *sa)
+{
+	bool more = !(sa->traits & SA_USUAL);
+
+	return more || (sa->outbound ? sa_path(sa)->flags != 0 : sa->prefixes.local_bits == SA_NO_PREFIX);
+}
+
+uint64_t sa_word_to(uint32_t name, const struct sa *sa)
+{
+	return sa_word_make(name, sa, sa && needs_more(sa));
 }
 
 uint32_t sa_spi(const struct sa *sa)

@@ -18,6 +18,12 @@ static uint64_t limit_or_none(uint64_t limit)
 	return limit ? limit : UINT64_MAX;
 }
 
+/* As sa.packets counts. */
+static uint64_t packets_or_none(const struct sa *sa, uint64_t limit)
+{
+	return limit && limit < UINT64_MAX - sa->packets_before ? limit + sa->packets_before : UINT64_MAX;
+}
+
 void sa_limits_build(struct sa *sa, const struct sa_spec *spec)
 {
 	uint64_t end = spec->esn ? UINT64_MAX : UINT32_MAX;
@@ -28,14 +34,12 @@ void sa_limits_build(struct sa *sa, const struct sa_spec *spec)
 		.hard_ns = limit_or_none(spec->lifetime.hard_ns),
 		.soft_bytes = limit_or_none(spec->lifetime.soft_bytes),
 		.hard_bytes = limit_or_none(spec->lifetime.hard_bytes),
-		.soft_packets = limit_or_none(spec->lifetime.soft_packets),
-		.hard_packets = limit_or_none(spec->lifetime.hard_packets),
+		.soft_packets = packets_or_none(sa, spec->lifetime.soft_packets),
+		.hard_packets = packets_or_none(sa, spec->lifetime.hard_packets),
 	};
 	/* inbound the sequence is the sender's care */
-	sa->packets_end = sa->outbound ? end - spec->initial_sequence : UINT64_MAX;
-	sa->packets_early = UINT64_MAX;
-	if (sa->outbound && !spec->esn)
-		sa->packets_early = early > spec->initial_sequence ? early - spec->initial_sequence : 0;
+	sa->packets_end = sa->outbound ? end : UINT64_MAX;
+	sa->packets_early = sa->outbound ? early : UINT64_MAX;
 	sa->packets_alert = sooner(sooner(sa->lifetime.soft_packets, sa->packets_early),
 		sooner(sa->lifetime.hard_packets, sa->packets_end));
 	sa->bytes_alert = sooner(sa->lifetime.soft_bytes, sa->lifetime.hard_bytes);
@@ -48,11 +52,11 @@ void sa_limits_look_ahead(struct sa *sa)
 	uint64_t bytes_left = sa->bytes_alert > bytes ? sa->bytes_alert - bytes : 0;
 
 	/* no packet is larger */
-	sa->packets_free = packets + sooner(packets_left, bytes_left / UINT16_MAX);
+	sa->packets_free = (uint32_t)sooner(sooner(packets_left, bytes_left / UINT16_MAX), UINT32_MAX);
 }
 
 /* A locked instruction only when the flag is new. */
-static bool flag_raise(struct sa *sa, uint32_t flags)
+static bool flag_raise(struct sa *sa, uint16_t flags)
 {
 	if (atomic_load_explicit(&sa->flags, memory_order_relaxed) & flags)
 		return false;
@@ -61,7 +65,7 @@ static bool flag_raise(struct sa *sa, uint32_t flags)
 	return true;
 }
 
-void sa_flag(struct sa *sa, uint32_t flags)
+void sa_flag(struct sa *sa, uint16_t flags)
 {
 	/* release: pairs with sa_flag_news */
 	if (flag_raise(sa, flags) && sa->ips)
@@ -81,15 +85,15 @@ enum drop_reason sa_limit(struct sa *sa, uint64_t bytes)
 	uint64_t total = count_read(&sa->bytes) + bytes;
 	uint64_t packets_hard = sooner(l->hard_packets, sa->packets_end);
 
+	if (packets >= sa->packets_end) {
+		sa_flag(sa, SA_SEQUENCE_END);
+		return DROP_SEQUENCE;
+	}
 	if (packets >= l->soft_packets || packets >= sa->packets_early || total > l->soft_bytes) {
 		sa_flag(sa, SA_SOFT_EXPIRED);
 		/* said once */
 		sa->packets_alert = packets_hard;
 		sa->bytes_alert = l->hard_bytes;
-	}
-	if (packets >= sa->packets_end) {
-		sa_flag(sa, SA_SEQUENCE_END);
-		return DROP_SEQUENCE;
 	}
 	if (packets >= l->hard_packets || total > l->hard_bytes)
 		sa_flag(sa, SA_HARD_EXPIRED | SA_OVER);
@@ -100,7 +104,7 @@ enum drop_reason sa_limit(struct sa *sa, uint64_t bytes)
 void sa_flags_acknowledge(struct sa *sa, uint32_t flags)
 {
 	/* acquire: pairs with sa_flag; what is read from here on is at least as new as the flag */
-	atomic_fetch_and_explicit(&sa->flags, ~flags | SA_HIDDEN, memory_order_acq_rel);
+	atomic_fetch_and_explicit(&sa->flags, (uint16_t)(~flags | SA_HIDDEN), memory_order_acq_rel);
 }
 
 static uint64_t instant(uint64_t born_ns, uint64_t age_ns)

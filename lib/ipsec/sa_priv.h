@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* A security association as the packet path sees it: hot lines first, each with its readers and writers, then what only
- * control reads, then the key context, the replay ring and the IPv6 selectors in the same piece of memory. */
+/* A security association as the packet path sees it, in one piece of memory: what only control reads, what packets read
+ * that look closer, the line that every packet reads, and next to that the key context; then replay ring and selectors.
+ * Each part with its readers and writers. */
 #pragma once
 
 #include <assert.h>
@@ -13,6 +14,7 @@
 #include "crypto_priv.h"
 #include "ipsec.h"
 #include "replay.h"
+#include "sa_word.h"
 #include "source.h"
 
 /* What was decided when the SA was built. */
@@ -28,9 +30,10 @@ enum sa_traits {
 };
 
 /* In sa.flags beside enum sa_flags, never shown. */
-#define SA_OVER     (1u << 31) /* the hard lifetime is over, whether or not control has acknowledged */
-#define SA_NEW_PATH (1u << 30) /* sa.way is of a path before; set by control, cleared by the owner */
+#define SA_OVER     (1u << 15) /* the hard lifetime is over, whether or not control has acknowledged */
+#define SA_NEW_PATH (1u << 14) /* sa.way is of a path before; set by control, cleared by the owner */
 #define SA_HIDDEN   (SA_OVER | SA_NEW_PATH)
+static_assert(SA_NEW_SOURCE < SA_NEW_PATH, "the last one that is shown");
 
 /* Where a packet's initialization vector comes from. */
 enum sa_iv {
@@ -59,23 +62,34 @@ struct sa_selector6 {
 	struct sa_ports ports;
 };
 
-/* One IPv4 selector of each side, neither of which looks at ports: what most SAs have, in the line that is read anyway.
- */
+/* One IPv4 selector of each side, neither of which looks at ports: what most SAs have. */
 struct sa_ranges {
 	uint32_t local_low, local_span, remote_low, remote_span;
 	uint8_t protocol, protocol_mask;
 };
 
+/* Ranges that are prefixes, in less room. local_bits is SA_NO_PREFIX: they are not, and sa.ranges counts. */
+struct sa_prefixes {
+	uint32_t local, remote;
+	uint8_t local_bits, remote_bits;
+	uint8_t protocol, protocol_mask;
+};
+#define SA_NO_PREFIX UINT8_MAX
+
 /* What the usual packet needs of its SA's path, so that the path's own lines stay where they are. */
 struct sa_way {
-	uint8_t tail[12]; /* of the outer IPv4 header, from the TTL on: the checksum is the template's sum */
+	/* of the outer header, mostly the same in many SAs: one word */
+	uint32_t source; /* IPv4, as in memory; so is destination */
+	uint8_t ttl;
+	uint8_t tos_keep, tos_set;
+	uint8_t df_keep : 1, df_set : 1, zero : 6;
+	/* where to; likewise */
 	uint32_t neighbour;
 	uint16_t port;
-	uint16_t mtu; /* 0: the path has more to it, and is to be asked itself */
-	uint8_t tos_keep, tos_set;
-	uint8_t df_keep, df_set; /* high bytes of the fragment field */
+	uint16_t most; /* bytes of the largest packet in clear that fits; 0: none goes this way */
+	uint32_t destination;
 };
-static_assert(sizeof(struct sa_way) == 24, "as large as a replay window");
+static_assert(sizeof(struct sa_way) == 20, "no holes");
 
 /* One packet of the burst, on the owner worker. prepare: everything before crypto, fills operation `op` of the worker.
  * finish: everything after it; NULL when nothing is left to do. DROP_NONE, or why the packet ends here. */
@@ -95,60 +109,37 @@ enum sad_place {
 	SAD_TABLE /* foreign: in the table of foreign SAs */
 };
 
-/* A usual packet reads and writes the first two lines and no other but its key's. */
 struct sa {
-	/* Line 0. R: owner worker, every packet; others: spi_be, owner, and what a foreign SPI is found by (W: control,
-	 * before the table of these has it). W: control before it is published; later control sets SA_NEW_PATH and time
-	 * flags and clears flags, a worker writes owner once, the owner sets flags and clears SA_NEW_PATH */
-	crypto_burst *crypt;
-	union {
-		uint64_t iv_base; /* outbound, random: a counter IV is this plus the sequence number, never twice a key
-				   */
-		struct {
-			uint32_t tunnel_slot; /* inbound: of the tunnel it belongs to */
-			uint32_t foreign_destination;
-		};
-	};
-	uint32_t spi_be;
-	uint32_t salt;          /* as in memory */
-	_Atomic uint32_t flags; /* enum sa_flags, SA_HIDDEN */
-	_Atomic uint8_t owner;  /* outbound; inbound ones are their bucket's */
-	uint8_t traits;         /* enum sa_traits */
-	uint8_t shape;          /* index of its struct sa_shape */
-	uint8_t iv;             /* enum sa_iv */
-	struct sa_ranges ranges;
-	uint8_t iv_bytes, icv_bytes, salt_bytes;
-	uint8_t aad_bytes; /* AEAD; else 0 */
-	union {
-		uint32_t foreign_kind;   /* inbound */
-		_Atomic uint16_t number; /* outbound: of its ranges, see sa_selectors_number. W: control; R: workers */
-	};
-	uint8_t before;   /* bytes in front of the text that are authenticated (struct crypto_op) */
-	uint8_t pad_mask; /* padding granularity - 1 */
-	uint8_t protocol; /* enum security_protocol */
+	/* Cold. W: owner worker; R: control (relaxed) */
+	_Atomic uint64_t drops[DROP_REASON_COUNT];
 
-	/* Line 1. W: owner worker, but at first the way and usual_most: control before publication. R: control
-	 * (relaxed) */
-	_Atomic uint64_t packets __rte_cache_aligned;
-	_Atomic uint64_t bytes;
-	_Atomic uint64_t sequence; /* outbound: last used */
-	uint64_t packets_free;     /* up to this many packets, of whatever size, no limit is reached */
-	union {
-		struct replay replay; /* inbound */
-		struct sa_way way;    /* outbound, of its path; see SA_NEW_PATH */
-	};
-	uint16_t usual_most; /* outbound: bytes of the largest packet that may go the short way; 0: none may */
+	/* Cold. Control, but for sequence limits: R: owner worker at a limit */
+	struct sa_lifetime lifetime; /* limits of packets are counted as sa.packets is */
+	uint64_t born_ns;            /* 0: its clock has not been started */
+	uint64_t packets_before;     /* sa.packets when the SA was new; statistics leave it out */
+	uint64_t packets_end;        /* sa.packets when the sequence number ends */
+	uint64_t packets_early;      /* ... when a soft expiry warns of that */
+	const struct crypto_suite *suite;
+	struct ipsec *ips;       /* whose SAD it is in; outbound: whose filter of SPIs and list */
+	LIST_ENTRY(sa) link;     /* outbound, when ips is set */
+	size_t size_bytes;       /* of the whole piece of memory */
+	struct addr destination; /* inbound: where its packets are sent to */
+	uint16_t table_id;       /* of that address */
+	uint32_t policy_slot;    /* of the tunnel whose rule leads to it */
+	uint32_t number_slot;    /* outbound: the last slot that it came into, plus one; 0: none yet */
+	uint8_t place;           /* enum sad_place, once it is there */
+	bool outbound;
 
-	/* Line 2 and on. R: owner worker; W: control before publication, but for path: control, at any time, and for
-	 * the limits: the owner */
-	_Atomic(struct path *) path;         /* outbound */
-	uint64_t packets_alert, bytes_alert; /* the next limit is at this many */
-	/* IPv4: local_count, then remote_count: with one of each they share the line */
+	/* Of packets that look closer. R: owner worker; W: control before publication, but for path: control, at any
+	 * time, and for the limits: the owner */
+	_Atomic(struct path *) path __rte_cache_aligned; /* outbound */
+	uint64_t packets_alert, bytes_alert;             /* the next limit is at this many */
+	struct sa_selector *selectors;                   /* IPv4: local_count, then remote_count */
 	uint8_t local_count, remote_count;
-	struct sa_selector selectors[2 * SELECTORS_MAX];
 
 	/* R: owner worker; W: control before publication, but for source: the owner, for the newest UDP packet */
-	struct sa_selector6 *selectors6; /* behind the replay ring; likewise local, then remote */
+	uint8_t local6_count, remote6_count;
+	struct sa_selector6 *selectors6; /* likewise local, then remote */
 	struct sa_source source;
 	/* outbound: the next one in its slot, for packets that do not fit this one. W: control, R: workers */
 	_Atomic(struct sa *) behind;
@@ -157,35 +148,54 @@ struct sa {
 		uint16_t
 			checksum_delta; /* inbound, transport mode behind a NAT: what checksums lack (RFC 3948 3.1.2) */
 	};
-	uint8_t local6_count, remote6_count;
 	bool transport;
 
-	/* Cold. W: owner worker; R: control (relaxed) */
-	_Atomic uint64_t drops[DROP_REASON_COUNT] __rte_cache_aligned;
+	/* One line. R: owner worker, of packets that look closer; others: what a foreign SPI is found by (W: control,
+	 * before the table of these has it). W: control before publication */
+	uint8_t shape __rte_cache_aligned; /* index of its struct sa_shape */
+	uint8_t iv;                        /* enum sa_iv */
+	uint8_t iv_bytes, icv_bytes, salt_bytes;
+	uint8_t aad_bytes; /* AEAD; else 0 */
+	uint8_t before;    /* bytes in front of the text that are authenticated (struct crypto_op) */
+	uint8_t pad_mask;  /* padding granularity - 1 */
+	uint8_t protocol;  /* enum security_protocol */
+	struct sa_ranges ranges;
+	uint32_t tunnel_slot;                       /* inbound: of the tunnel it belongs to */
+	uint32_t foreign_destination, foreign_kind; /* inbound */
 
-	/* Cold. Control, but for sequence limits: R: owner worker at a limit */
-	struct sa_lifetime lifetime;
-	uint64_t born_ns;       /* 0: its clock has not been started */
-	uint64_t packets_end;   /* packets until the sequence number ends */
-	uint64_t packets_early; /* ... until a soft expiry warns of that */
-	const struct crypto_suite *suite;
-	struct ipsec *ips;       /* whose SAD it is in; outbound: whose filter of SPIs and list */
-	LIST_ENTRY(sa) link;     /* outbound, when ips is set */
-	size_t size_bytes;       /* of the whole piece of memory */
-	uint32_t spi;            /* host order */
-	struct addr destination; /* inbound: where its packets are sent to */
-	uint16_t table_id;       /* of that address */
-	uint32_t policy_slot;    /* of the tunnel whose rule leads to it */
-	uint32_t number_slot;    /* outbound: the last slot that it came into, plus one; 0: none yet */
-	uint8_t place;           /* enum sad_place, once it is there */
-	bool outbound;
+	/* One line, all that a usual packet reads and writes but the key. R: owner worker; outbound any worker: owner,
+	 * flags, number; control: counters and flags (relaxed). W: owner worker, but at first and the number: control.
+	 * Outbound the packets count from the initial sequence number on, so that they are the one used last. */
+	_Atomic uint64_t packets __rte_cache_aligned;
+	_Atomic uint64_t bytes;
+	uint32_t packets_free; /* by so many more packets, of whatever size, no limit is reached */
+	uint32_t salt;         /* as in memory */
+	uint32_t spi;          /* host order */
+	/* enum sa_flags, SA_HIDDEN. Control sets SA_NEW_PATH and time flags and clears flags, the owner sets flags and
+	 * clears SA_NEW_PATH */
+	_Atomic uint16_t flags;
+	uint8_t traits; /* enum sa_traits */
+	uint8_t crypt;  /* number of its crypto_burst: crypto_engine.bursts */
+	union {
+		struct { /* outbound */
+			/* random: a counter IV is this plus the sequence number, never twice a key */
+			uint64_t iv_base;
+			struct sa_way way;       /* of its path; see SA_NEW_PATH */
+			_Atomic uint16_t number; /* of its ranges, see sa_selectors_number */
+			_Atomic uint8_t owner;   /* a worker writes it once; inbound SAs are their bucket's */
+		};
+		struct { /* inbound */
+			struct replay replay;
+			struct sa_prefixes prefixes; /* its ranges */
+		};
+	};
 
-	/* R: owner worker; W: control before publication. Key context; behind it the replay ring */
+	/* R: owner worker; W: control before publication. Key context; behind it replay ring and selectors */
 	uint8_t key[] __rte_cache_aligned;
 };
-static_assert(offsetof(struct sa, packets) == 64, "line 0 is full");
-static_assert(offsetof(struct sa, path) == 128, "line 1 is full");
-static_assert(offsetof(struct sa, selectors) + 2 * sizeof(struct sa_selector) <= 192, "a pair of selectors in line 2");
+static_assert(offsetof(struct sa, packets) - offsetof(struct sa, shape) == 64, "the line in front");
+static_assert(offsetof(struct sa, key) - offsetof(struct sa, packets) == 64, "one line, and the key");
+static_assert(sizeof(struct sa) == offsetof(struct sa, key), "what follows the key begins behind it");
 static_assert(offsetof(struct sa, key) % 64 == 0, "engines want aligned keys");
 
 /* Owner-only counters: plain instructions, yet no data race with control's reads. */
@@ -197,6 +207,20 @@ static inline void count_add(_Atomic uint64_t *counter, uint64_t n)
 static inline uint64_t count_read(const _Atomic uint64_t *counter)
 {
 	return atomic_load_explicit(counter, memory_order_relaxed);
+}
+
+/* Owner worker: packets of so many bytes in all have passed; outbound as many sequence numbers are used up. */
+static inline void sa_account(struct sa *sa, uint32_t packets, uint64_t bytes)
+{
+	count_add(&sa->packets, packets);
+	count_add(&sa->bytes, bytes);
+	sa->packets_free -= RTE_MIN(packets, sa->packets_free);
+}
+
+/* Outbound: the sequence number used last. */
+static inline uint64_t sa_sequence(const struct sa *sa)
+{
+	return count_read(&sa->packets);
 }
 
 static inline bool ports_match(const struct sa_ports *s, uint8_t protocol, bool has_ports, uint16_t port)
@@ -236,6 +260,29 @@ static inline bool ranges_match(const struct sa_ranges *r, uint32_t local_be, ui
 	return local & remote & carried;
 }
 
+/* Of a prefix: value - low <= span. */
+static inline uint32_t prefix_span(uint8_t bits)
+{
+	return (uint32_t)((uint64_t)UINT32_MAX >> bits);
+}
+
+/* Inbound, of an SA with SA_PAIRED. */
+static inline struct sa_ranges sa_ranges_in(const struct sa *sa)
+{
+	const struct sa_prefixes *p = &sa->prefixes;
+
+	if (unlikely(p->local_bits == SA_NO_PREFIX))
+		return sa->ranges;
+	return (struct sa_ranges){
+		.local_low = p->local,
+		.local_span = prefix_span(p->local_bits),
+		.remote_low = p->remote,
+		.remote_span = prefix_span(p->remote_bits),
+		.protocol = p->protocol,
+		.protocol_mask = p->protocol_mask,
+	};
+}
+
 /* For an SA no selector of which looks at ports. */
 static inline bool selector4_match(const struct sa_selector *s, uint32_t addr_be, uint8_t protocol)
 {
@@ -269,8 +316,22 @@ void sa_limits_build(struct sa *sa, const struct sa_spec *spec);
 /* path.c. Control before publication, then the owner worker when it sees SA_NEW_PATH: fills the way from the path. */
 void sa_way_take(struct sa *sa);
 
+/* Control: what leads to an SA (NULL: to none) by this name; sa.c. */
+uint64_t sa_word_to(uint32_t name, const struct sa *sa);
+
+/* What a packet reads first of its SA (into the second level: the first has no room for all of a burst). more: it will
+ * look closer. */
+static inline void sa_prefetch(const struct sa *sa, bool more)
+{
+	rte_prefetch1(&sa->packets);
+	if (likely(!more))
+		return;
+	rte_prefetch1(&sa->shape);
+	rte_prefetch1(&sa->path);
+}
+
 /* Sets flags until control acknowledges them, unless one of them is set. */
-void sa_flag(struct sa *sa, uint32_t flags);
+void sa_flag(struct sa *sa, uint16_t flags);
 
 /* Owner worker, when a limit is reached: raises flags and sets the next alert. DROP_NONE when a packet of this many
  * bytes may still pass. */

@@ -42,14 +42,38 @@ static void selector_add(struct sa *sa, const struct selector *s, uint8_t *at4, 
 	}
 }
 
+/* SA_NO_PREFIX: it is none. */
+static uint8_t prefix_bits(uint32_t low, uint32_t span)
+{
+	uint8_t bits = (uint8_t)(32 - rte_fls_u32(span));
+
+	return prefix_span(bits) == span && !(low & span) ? bits : SA_NO_PREFIX;
+}
+
+static void prefixes_build(struct sa *sa)
+{
+	const struct sa_ranges *r = &sa->ranges;
+	uint8_t local = prefix_bits(r->local_low, r->local_span), remote = prefix_bits(r->remote_low, r->remote_span);
+	bool both = local != SA_NO_PREFIX && remote != SA_NO_PREFIX;
+
+	sa->prefixes = (struct sa_prefixes){
+		.local = r->local_low,
+		.remote = r->remote_low,
+		.local_bits = both ? local : SA_NO_PREFIX,
+		.remote_bits = remote,
+		.protocol = r->protocol,
+		.protocol_mask = r->protocol_mask,
+	};
+}
+
 /* Both sides of a pair name the same protocol, or one of them leaves it open. */
 static void ranges_build(struct sa *sa)
 {
-	const struct sa_selector *local = &sa->selectors[0], *remote = &sa->selectors[1];
+	if (sa->local_count != 1 || sa->remote_count != 1 || sa->traits & SA_PORTS)
+		return;
+	const struct sa_selector *local = sa->selectors, *remote = sa->selectors + 1;
 	uint8_t both = local->ports.protocol_mask & remote->ports.protocol_mask;
-
-	if (sa->local_count != 1 || sa->remote_count != 1 || sa->traits & SA_PORTS ||
-		(local->ports.protocol ^ remote->ports.protocol) & both)
+	if ((local->ports.protocol ^ remote->ports.protocol) & both)
 		return;
 	sa->ranges = (struct sa_ranges){
 		.local_low = local->low,
@@ -60,6 +84,8 @@ static void ranges_build(struct sa *sa)
 		.protocol_mask = local->ports.protocol_mask | remote->ports.protocol_mask,
 	};
 	sa->traits |= SA_PAIRED;
+	if (!sa->outbound)
+		prefixes_build(sa);
 }
 
 void sa_selectors_build(struct sa *sa, const struct sa_spec *spec)

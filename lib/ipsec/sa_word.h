@@ -15,7 +15,8 @@ struct sa;
 
 /* User space ends below 2^52 on every CPU DPDK runs on. */
 #define SA_WORD_GENERATION_LSB 52
-#define SA_WORD_POINTER_MASK   ((1ull << SA_WORD_GENERATION_LSB) - 1)
+#define SA_WORD_POINTER_MASK   (((1ull << SA_WORD_GENERATION_LSB) - 1) & ~SA_WORD_MORE)
+#define SA_WORD_MORE           1ull /* its packets read more of it than one line (sa_priv.h); SAs begin on lines */
 
 static inline uint32_t slot_index(uint32_t name)
 {
@@ -28,14 +29,19 @@ static inline uint32_t slot_generation(uint32_t name)
 }
 
 /* 0: no SA. */
-static inline uint64_t sa_word_make(uint32_t name, const struct sa *sa)
+static inline uint64_t sa_word_make(uint32_t name, const struct sa *sa, bool more)
 {
-	return sa ? (uint64_t)slot_generation(name) << SA_WORD_GENERATION_LSB | (uintptr_t)sa : 0;
+	return sa ? (uint64_t)slot_generation(name) << SA_WORD_GENERATION_LSB | (uintptr_t)sa | more : 0;
 }
 
 static inline struct sa *sa_word_sa(uint64_t word)
 {
 	return (struct sa *)(uintptr_t)(word & SA_WORD_POINTER_MASK);
+}
+
+static inline bool sa_word_more(uint64_t word)
+{
+	return word & SA_WORD_MORE;
 }
 
 /* The word is not empty and of this name's generation. */

@@ -19,7 +19,6 @@
 #include "ip6.h"
 #include "ipsec_priv.h"
 #include "sa_priv.h"
-#include "sa_word.h"
 
 #define SPI_COUNTS_MIN 64
 
@@ -66,20 +65,25 @@ static struct sad_slot *slot_of(const struct sad *sad, uint32_t spi)
 /* sa NULL: none is found here. */
 static void word_set(struct sad *sad, uint32_t spi, const struct sa *sa)
 {
-	/* release: pairs with sad_find_slot */
-	atomic_store_explicit(&sad->words[slot_index(spi)], sa_word_make(spi, sa), memory_order_release);
+	/* release: pairs with sad_word */
+	atomic_store_explicit(&sad->words[slot_index(spi)], sa_word_to(spi, sa), memory_order_release);
 }
 
-/* The SA that the slot of the SPI leads to. */
-static inline struct sa *sad_find_slot(const struct sad *sad, uint32_t spi)
+/* The word of the SPI's slot that leads to its SA; 0: there is none. */
+static inline uint64_t sad_word(const struct sad *sad, uint32_t spi)
 {
 	uint64_t word;
 
 	if (slot_index(spi) >= sad->slots)
-		return NULL;
+		return 0;
 	/* acquire: pairs with word_set; what left for the table of foreign SAs is seen there */
 	word = atomic_load_explicit(&sad->words[slot_index(spi)], memory_order_acquire);
-	return likely(sa_word_is(word, spi)) ? sa_word_sa(word) : NULL;
+	return likely(sa_word_is(word, spi)) ? word : 0;
+}
+
+static inline struct sa *sad_find_slot(const struct sad *sad, uint32_t spi)
+{
+	return sa_word_sa(sad_word(sad, spi));
 }
 
 /* Control: how many foreign SAs have an SPI, in a slot or in the table. */
@@ -343,16 +347,6 @@ struct sa *sad_lookup(const struct ipsec *ips, const struct sad_question *questi
 	return foreign_find(&sad->foreign, &key);
 }
 
-/* The lines of an SA that its packet reads first, of packets in a row that go through the same one once. */
-static inline const struct sa *found_prefetch(const struct sa *sa, const struct sa *before)
-{
-	if (sa != before && sa) {
-		rte_prefetch1(sa);
-		rte_prefetch1(&sa->packets);
-	}
-	return sa;
-}
-
 struct sa *sad_lookup_slot(const struct ipsec *ips, uint32_t spi)
 {
 	return sad_find_slot(&ips->sad, spi);
@@ -362,16 +356,16 @@ struct sa *sad_lookup_slot(const struct ipsec *ips, uint32_t spi)
 static inline uint16_t own_lookup_burst(
 	const struct sad *sad, const struct sad_question *questions, uint16_t n, struct sa **ret_sas)
 {
-	const struct sa *before = NULL;
+	uint64_t before = 0;
 	uint16_t missed = 0;
 
-	for (uint16_t i = 0; i < n; i++)
-		if (likely(slot_index(questions[i].spi) < sad->slots))
-			rte_prefetch0((const void *)&sad->words[slot_index(questions[i].spi)]);
 	for (uint16_t i = 0; i < n; i++) {
-		ret_sas[i] = sad_find_slot(sad, questions[i].spi);
-		missed += !ret_sas[i];
-		before = found_prefetch(ret_sas[i], before);
+		uint64_t word = sad_word(sad, questions[i].spi);
+		ret_sas[i] = sa_word_sa(word);
+		missed += !word;
+		if (word && word != before)
+			sa_prefetch(ret_sas[i], sa_word_more(word));
+		before = word;
 	}
 	return missed;
 }
@@ -396,7 +390,9 @@ static __rte_noinline void foreign_lookup_burst(const struct foreign *f, const s
 	for (uint16_t i = 0; i < asked; i++) {
 		struct sa *sa = foreign_candidate(foreign_line(t, hashes[i], 0), foreign_tag(hashes[i]));
 		ret_sas[places[i]] = sa;
-		before = found_prefetch(sa, before);
+		if (sa && sa != before)
+			sa_prefetch(sa, true);
+		before = sa;
 	}
 	for (uint16_t i = 0; i < asked; i++) {
 		struct sa **sa = &ret_sas[places[i]];

@@ -2,7 +2,8 @@
 /* Inbound SAs whose SPI we did not choose and that have no slot (sad.c), by SPI, protocol and destination with its
  * table_id (RFC 4301 4.1): each of our addresses has an SPI space of its own. Control writes, workers look up without
  * locks. The table is small, so that many SAs share a line of it: a place has the SA and a piece of the key's hash, and
- * the SA says itself, in a line that its packet needs anyway, whether it is the one. Inline, burst path. */
+ * the SA says itself, in the line in front of that which its packet needs anyway, whether it is the one. Inline, burst
+ * path. */
 #pragma once
 
 #include <errno.h>
@@ -112,8 +113,7 @@ static inline struct sa *foreign_candidate(const struct foreign_line *line, uint
 
 static inline bool foreign_is(const struct sa *sa, const struct foreign_key *key)
 {
-	return ((uint64_t)sa->foreign_destination << 32 | rte_be_to_cpu_32(sa->spi_be)) == key->ends &&
-	       sa->foreign_kind == key->kind &&
+	return ((uint64_t)sa->foreign_destination << 32 | sa->spi) == key->ends && sa->foreign_kind == key->kind &&
 	       /* folded addresses may be alike */
 	       (likely(!(key->kind & FOREIGN_IPV6)) || !memcmp(sa->destination.bytes, key->address, 16));
 }

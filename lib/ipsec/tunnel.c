@@ -5,7 +5,6 @@
 #include <errno.h>
 
 #include "ipsec_priv.h"
-#include "sa_word.h"
 #include "usual_priv.h"
 
 static void retired_free(void *object)
@@ -102,9 +101,9 @@ int tunnel_swap(struct ipsec *ips, uint32_t slot, struct sa *sa, struct sa **ret
 	}
 	if (slot < ips->config.tunnel_slots && sa && !tunnel_lookup(ips, slot))
 		tunnel_child_filled(ips, slot);
-	/* release: pairs with tunnel_lookup. Acquire is not needed: control wrote what was there itself */
-	*ret_before = sa_word_sa(atomic_exchange_explicit(
-		&ips->tunnels[slot_index(slot)], sa_word_make(slot, sa), memory_order_release));
+	/* release: pairs with tunnel_word. Acquire is not needed: control wrote what was there itself */
+	*ret_before = sa_word_sa(
+		atomic_exchange_explicit(&ips->tunnels[slot_index(slot)], sa_word_to(slot, sa), memory_order_release));
 	return 0;
 }
 
@@ -118,53 +117,37 @@ int tunnel_publish(struct ipsec *ips, uint32_t slot, struct sa *sa)
 	return error;
 }
 
-static inline struct sa *tunnel_find(const struct ipsec *ips, uint32_t slot)
+/* The word that leads to the first SA of a slot; 0: there is none. */
+static inline uint64_t tunnel_word(const struct ipsec *ips, uint32_t slot)
 {
 	uint64_t word;
 
 	if (unlikely(slot_index(slot) >= ips->slots))
-		return NULL;
+		return 0;
 	/* acquire: pairs with tunnel_swap */
 	word = atomic_load_explicit(&ips->tunnels[slot_index(slot)], memory_order_acquire);
-	return likely(sa_word_is(word, slot)) ? sa_word_sa(word) : NULL;
+	return likely(sa_word_is(word, slot)) ? word : 0;
 }
 
 struct sa *tunnel_lookup(const struct ipsec *ips, uint32_t slot)
 {
-	return tunnel_find(ips, slot);
+	return sa_word_sa(tunnel_word(ips, slot));
 }
 
-/* What the checks read, and later stages begin with: each SA's lines (into the second level as in key_prefetch). */
-static inline void outbound_prefetch(
-	const struct ipsec *ips, const struct tunnel_run *runs, uint16_t n, struct sa **ret_sas)
+void tunnel_lookup_burst(const struct ipsec *ips, uint8_t worker, struct tunnel_run *runs, uint16_t n)
 {
-	for (uint16_t r = 0; r < n; r++)
-		if (likely(slot_index(runs[r].slot) < ips->slots))
-			rte_prefetch0((const void *)&ips->tunnels[slot_index(runs[r].slot)]);
-	for (uint16_t r = 0; r < n; r++) {
-		struct sa *sa = tunnel_find(ips, runs[r].slot);
-		ret_sas[r] = sa;
-		if (unlikely(!sa))
-			continue;
-		rte_prefetch1(sa);
-		rte_prefetch1(&sa->packets);
+	struct tunnel_run *run, *end = runs + n;
+
+	for (run = runs; run < end; run++) {
+		uint64_t word = tunnel_word(ips, run->slot);
+		run->sa = sa_word_sa(word);
+		if (likely(word))
+			sa_prefetch(run->sa, sa_word_more(word));
 	}
-}
-
-void tunnel_lookup_burst(const struct ipsec *ips, uint8_t worker, const struct tunnel_run *runs, uint16_t run_count,
-	struct tunnel_found *ret_found)
-{
-	struct sa *sas[IPSEC_BURST];
-
-	outbound_prefetch(ips, runs, run_count, sas);
-	for (uint16_t r = 0; r < run_count; r++) {
-		struct sa *sa = sas[r];
-		struct tunnel_found found = { .sa = sa };
-		if (likely(sa != NULL)) {
-			found.most = usual_bytes_most(sa, worker);
-			found.number = number_of(sa);
-		}
-		ret_found[r] = found;
+	for (run = runs; run < end; run++) {
+		const struct sa *sa = run->sa;
+		run->most = likely(sa != NULL) ? usual_bytes_most(sa, worker) : 0;
+		run->number = likely(sa != NULL) ? number_of(sa) : 0;
 	}
 }
 
@@ -178,8 +161,8 @@ int tunnel_add(struct ipsec *ips, uint32_t slot, struct sa *sa)
 		tunnel_child_filled(ips, slot);
 	put_behind(sa, first);
 	number_give(ips, slot, sa);
-	/* release: pairs with tunnel_lookup */
-	atomic_store_explicit(&ips->tunnels[slot_index(slot)], sa_word_make(slot, sa), memory_order_release);
+	/* release: pairs with tunnel_word */
+	atomic_store_explicit(&ips->tunnels[slot_index(slot)], sa_word_to(slot, sa), memory_order_release);
 	return 0;
 }
 
@@ -188,9 +171,9 @@ int tunnel_take_out(struct ipsec *ips, uint32_t slot, struct sa *sa)
 	struct sa *at = tunnel_lookup(ips, slot);
 
 	if (at && at == sa) {
-		/* release: pairs with tunnel_lookup */
+		/* release: pairs with tunnel_word */
 		atomic_store_explicit(
-			&ips->tunnels[slot_index(slot)], sa_word_make(slot, behind(sa)), memory_order_release);
+			&ips->tunnels[slot_index(slot)], sa_word_to(slot, behind(sa)), memory_order_release);
 		return 0;
 	}
 	while (at && behind(at) != sa)

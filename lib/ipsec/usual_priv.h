@@ -17,9 +17,12 @@
 #define USUAL_PAD_MASK   3
 #define USUAL_HEAD_BYTES (IPV4_BYTES + ESP_BYTES + USUAL_IV_BYTES)
 #define USUAL_ROOM_BYTES (USUAL_HEAD_BYTES + FRAME_HEAD_BYTES) /* outbound, in front of a packet */
-#define USUAL_TEXT_MIN   (USUAL_PAD_MASK + 1)
-#define USUAL_PAD_MOST   6  /* inbound; with its trailer that is a word */
-#define USUAL_TEXT_LEAST 28 /* inbound; then more than an IPv4 header is in it, whatever the padding */
+/* outbound, all that is not the packet in clear, if that wants no padding */
+#define USUAL_AROUND_BYTES (USUAL_HEAD_BYTES + ESP_TRAILER_BYTES + USUAL_ICV_BYTES)
+#define USUAL_DF_LSB       54 /* of the first eight bytes of an IPv4 header */
+#define USUAL_TEXT_MIN     (USUAL_PAD_MASK + 1)
+#define USUAL_PAD_MOST     6  /* inbound; with its trailer that is a word */
+#define USUAL_TEXT_LEAST   28 /* inbound; then more than an IPv4 header is in it, whatever the padding */
 static_assert(USUAL_TEXT_LEAST >= IPV4_BYTES + USUAL_PAD_MOST + ESP_TRAILER_BYTES, "room for a header");
 
 static inline void usual_packet_begin(struct rte_mbuf *m, uint32_t offset, uint32_t bytes)
@@ -41,45 +44,60 @@ static inline bool sa_is_usual(const struct sa *sa)
 	return sizes && shape && sa->traits & SA_PAIRED && !(sa->traits & (SA_ESN | SA_TAIL | SA_ACCEPT_UDP));
 }
 
+/* What many SAs in a row have alike, as it is made from their ways. Words are little-endian: what comes first in memory
+ * is low. */
+struct usual_alike {
+	/* the words of the way that the rest was made from (sa_way.source, .neighbour); 0: none yet, since a usual way
+	 * has a TTL and a `most` */
+	uint64_t header, egress;
+	/* of the outer header */
+	uint64_t first_keep; /* of the inner header's first eight bytes */
+	uint64_t first_set;  /* ... and what is added to these */
+	uint64_t second;     /* the next eight, but for the checksum */
+	uint32_t second_sum; /* ones' complement */
+	/* of the link's */
+	uint32_t frame_most; /* bytes of the largest sealed packet that has it; 0: none */
+	uint16_t port;
+	const struct frame_head *frame;
+	struct framing *framing; /* NULL: no packet is framed */
+};
+
 /* Packets in a row through the same SA, in front of the crypto: what they share is found when the first of them comes.
- * Words are little-endian: what comes first in memory is low. */
+ */
 struct usual_run {
 	struct sa *sa; /* NULL: none has come */
 	bool plain;    /* known of all: burst_in_plain, burst_out_framed */
 	bool usual;    /* any of its packets may be; none is near a limit */
-	union {
-		/* inbound */
-		uint64_t fresh; /* sequence numbers from here on were not received before */
-		/* outbound, of the outer header */
-		struct {
-			uint32_t sum;         /* ones' complement, of what is the same in all */
-			uint32_t destination; /* the last four bytes, as in memory */
-			uint64_t first_keep;  /* of the inner header's first eight bytes */
-			uint64_t first_set;   /* ... and what is added to these */
-			uint64_t second;      /* the next eight, but for the checksum */
-			uint64_t spi_high;    /* host order, where it stands above a sequence number */
-			uint64_t iv_base;
-			struct framing *framing; /* NULL: no packet is framed */
-			struct egress to;        /* what frame is for */
-			const struct frame_head *frame;
-			uint32_t frame_most; /* bytes of the largest sealed packet that has it; 0: none */
-		};
-	};
+	/* inbound */
+	uint64_t fresh; /* sequence numbers from here on were not received before */
+	/* outbound */
+	uint32_t sum;         /* ones' complement, of what is the same in all their outer headers */
+	uint32_t destination; /* the last four bytes, as in memory */
+	uint64_t spi_high;    /* host order, where it stands above a sequence number */
+	uint64_t iv_base;
+	struct usual_alike *alike;
 };
 
-/* No limit of packets or bytes is reached by so many packets of any size. */
-static inline bool usual_within_limits(struct sa *sa, uint64_t packets)
+/* Of its SA no other packet follows. Then the compiler keeps in registers what the loop over several keeps on the
+ * stack; the same is done. */
+static inline bool usual_is_alone(const struct burst_item *items, uint32_t from, uint32_t n)
 {
-	if (likely(count_read(&sa->packets) + packets <= sa->packets_free))
-		return true;
-	sa_limits_look_ahead(sa);
-	return count_read(&sa->packets) + packets <= sa->packets_free;
+	return from + 1 == n || items[from + 1].sa != items[from].sa;
 }
 
-/* Its time is over, by what control or a packet said. */
-static inline bool usual_is_over(const struct sa *sa)
+/* No limit of packets or bytes is reached by so many packets of any size. */
+static inline bool usual_within_limits(struct sa *sa, uint32_t packets)
 {
-	return atomic_load_explicit(&sa->flags, memory_order_relaxed) & SA_OVER;
+	if (likely(packets <= sa->packets_free))
+		return true;
+	sa_limits_look_ahead(sa);
+	return packets <= sa->packets_free;
+}
+
+/* Of sa.flags. */
+static inline uint32_t usual_flags(const struct sa *sa)
+{
+	return atomic_load_explicit(&sa->flags, memory_order_relaxed);
 }
 
 /* esp_wire: SPI and sequence number as they are sent, which is the AAD (RFC 4106 5). */
@@ -174,6 +192,8 @@ static inline uint32_t usual_prepare_in(
 	const struct sa *sa = run->sa;
 	uint32_t i = from;
 
+	if (usual_is_alone(items, from, n))
+		return from + usual_check_one(w, items[from].m, from, run);
 	while (i < n && items[i].sa == sa && usual_check_one(w, items[i].m, i, run))
 		i++;
 	return i;
@@ -182,7 +202,7 @@ static inline uint32_t usual_prepare_in(
 /* Behind the crypto: whether any of the SA's packets, of which so many may come, is usual. */
 static inline bool usual_may_finish(struct sa *sa, uint32_t rest)
 {
-	return sa->traits & SA_USUAL && !usual_is_over(sa) && usual_within_limits(sa, rest);
+	return sa->traits & SA_USUAL && !(usual_flags(sa) & SA_OVER) && usual_within_limits(sa, rest);
 }
 
 /* Of an authentic text that usual_prepare_in found behind a plain header: a plain IPv4 packet of `total` bytes whose
@@ -213,30 +233,44 @@ static inline uint32_t usual_opened(const struct crypto_op *op, const uint8_t *i
 	return likely(ranges_match(ranges, ip->dst_addr, ip->src_addr, ip->next_proto_id)) ? total : 0;
 }
 
-/* Of the items of one SA from `from` on: the first that is not usual, or another SA's, or n. They are counted together;
- * of sequence numbers without a window only the highest is of interest. */
+/* Bytes in clear of the packet of an operation, which begins in front of them then; 0: not usual. Without a window the
+ * highest sequence number goes to *newest. */
+static inline uint32_t usual_open_one(
+	struct ipsec_worker *w, struct burst_item *item, uint32_t op, const struct sa_ranges *ranges, uint64_t *newest)
+{
+	struct replay *replay = &item->sa->replay;
+	struct rte_mbuf *m = item->m;
+	uint32_t total = usual_opened(&w->ops[op], w->icvs[op], ranges);
+
+	if (unlikely(!total))
+		return 0;
+	if (!replay->window)
+		*newest = RTE_MAX(*newest, w->sequences[op]);
+	else if (unlikely(replay_advance(replay, w->sequences[op]) != REPLAY_NEW))
+		return 0;
+	usual_packet_begin(m, m->data_off + USUAL_HEAD_BYTES, total);
+	return total;
+}
+
+/* Of the items of one SA from `from` on: the first that is not usual, or another SA's, or n. They are counted together.
+ */
 static inline uint32_t usual_finish_in(struct ipsec_worker *w, struct burst_item *items, uint32_t from, uint32_t n)
 {
 	struct sa *sa = items[from].sa;
-	const struct sa_ranges ranges = sa->ranges;
-	const bool windowless = !sa->replay.window;
+	const struct sa_ranges ranges = sa_ranges_in(sa);
 	uint64_t bytes = 0, newest = 0;
-	uint32_t i = from;
+	uint32_t i = from, total;
 
-	for (; i < n && items[i].sa == sa; i++) {
-		struct rte_mbuf *m = items[i].m;
-		uint32_t total = usual_opened(&w->ops[i], w->icvs[i], &ranges);
-		if (unlikely(!total))
-			break;
-		if (windowless)
-			newest = RTE_MAX(newest, w->sequences[i]);
-		else if (unlikely(replay_advance(&sa->replay, w->sequences[i]) != REPLAY_NEW))
-			break;
-		bytes += total;
-		usual_packet_begin(m, m->data_off + USUAL_HEAD_BYTES, total);
-	}
-	count_add(&sa->packets, i - from);
-	count_add(&sa->bytes, bytes);
+	if (usual_is_alone(items, from, n)) {
+		bytes = usual_open_one(w, &items[from], from, &ranges, &newest);
+		i += bytes > 0;
+	} else
+		for (; i < n && items[i].sa == sa; i++, bytes += total) {
+			total = usual_open_one(w, &items[i], i, &ranges, &newest);
+			if (unlikely(!total))
+				break;
+		}
+	sa_account(sa, i - from, bytes);
 	if (newest)
 		replay_raise(&sa->replay, newest);
 	return i;
@@ -244,39 +278,70 @@ static inline uint32_t usual_finish_in(struct ipsec_worker *w, struct burst_item
 
 /* ---- out ---- */
 
-/* The header of the link; many SAs in a row may leave the same way. */
-static inline void usual_run_frame(struct usual_run *run, const struct sa_way *way)
+/* Two words of a header, for its checksum. */
+static inline uint32_t halves_sum(uint32_t memory)
 {
-	const struct egress to = { way->neighbour, way->port, way->mtu };
+	uint32_t word = rte_le_to_cpu_32(memory);
 
-	if (to.neighbour == run->to.neighbour && to.port == run->to.port && to.mtu == run->to.mtu)
-		return;
-	run->to = to;
-	run->frame = run->framing->head(run->framing, &to);
-	run->frame_most = RTE_MIN(run->frame->most, to.mtu);
+	return (word & UINT16_MAX) + (word >> 16);
 }
+
+static __rte_noinline void usual_header_take(struct usual_alike *a, const struct sa_way *way)
+{
+	const uint32_t ttl_protocol = way->ttl | IPPROTO_ESP << 8;
+
+	a->first_keep = (uint64_t)way->df_keep << USUAL_DF_LSB | (uint32_t)way->tos_keep << 8;
+	a->first_set = (uint64_t)way->df_set << USUAL_DF_LSB | (uint32_t)way->tos_set << 8 | RTE_IPV4_VHL_DEF;
+	a->second = ttl_protocol | (uint64_t)rte_le_to_cpu_32(way->source) << 32;
+	a->second_sum = ttl_protocol + halves_sum(way->source);
+}
+
+static __rte_noinline void usual_egress_take(struct usual_alike *a, const struct sa_way *way)
+{
+	const struct egress to = { way->neighbour, way->port };
+
+	a->port = way->port;
+	a->frame_most = 0;
+	if (!a->framing)
+		return;
+	a->frame = a->framing->head(a->framing, &to);
+	a->frame_most = RTE_MIN(a->frame->most, USUAL_AROUND_BYTES + way->most);
+}
+
+static inline void usual_alike_take(struct usual_alike *a, const struct sa_way *way)
+{
+	uint64_t header, egress;
+
+	memcpy(&header, &way->source, sizeof(header));
+	memcpy(&egress, &way->neighbour, sizeof(egress));
+	if (unlikely(header != a->header)) {
+		a->header = header;
+		usual_header_take(a, way);
+	}
+	if (unlikely(egress != a->egress)) {
+		a->egress = egress;
+		usual_egress_take(a, way);
+	}
+}
+static_assert(offsetof(struct sa_way, neighbour) == 8 && offsetof(struct sa_way, destination) == 16, "two words");
 
 static inline void usual_run_out(struct usual_run *run, struct sa *sa, uint32_t rest)
 {
 	const struct sa_way *way = &sa->way;
-	uint64_t second;
+	const uint32_t flags = usual_flags(sa);
 
-	/* relaxed: sa_way_take acquires */
-	if (unlikely(atomic_load_explicit(&sa->flags, memory_order_relaxed) & SA_NEW_PATH))
+	/* sa_way_take acquires */
+	if (unlikely(flags & SA_NEW_PATH))
 		sa_way_take(sa);
 	run->sa = sa;
-	run->usual = sa->usual_most && !usual_is_over(sa) && usual_within_limits(sa, rest);
-	memcpy(&second, way->tail, sizeof(second));
-	second = rte_le_to_cpu_64(second);
-	run->sum = second >> 16 & UINT16_MAX;
-	run->first_keep = (uint64_t)way->df_keep << 48 | (uint32_t)way->tos_keep << 8;
-	run->first_set = (uint64_t)way->df_set << 48 | (uint32_t)way->tos_set << 8 | RTE_IPV4_VHL_DEF;
-	run->second = second & ~((uint64_t)UINT16_MAX << 16);
-	memcpy(&run->destination, way->tail + sizeof(second), sizeof(run->destination));
-	run->spi_high = (uint64_t)rte_be_to_cpu_32(sa->spi_be) << 32;
+	run->usual = way->most && !(flags & SA_OVER) && usual_within_limits(sa, rest);
+	if (unlikely(!run->usual))
+		return;
+	usual_alike_take(run->alike, way);
+	run->sum = run->alike->second_sum + halves_sum(way->destination);
+	run->destination = way->destination;
+	run->spi_high = (uint64_t)sa->spi << 32;
 	run->iv_base = sa->iv_base;
-	if (likely(run->usual && run->framing))
-		usual_run_frame(run, way);
 }
 
 /* The path's header with what differs per packet, put together in registers. id: as in memory. */
@@ -285,10 +350,11 @@ static inline void usual_outer_write(
 {
 	uint32_t length = rte_bswap32(total); /* as in memory, where it stands in the word; total has 16 bits */
 	uint64_t id_word = rte_le_to_cpu_16(id);
-	uint64_t first = (rte_le_to_cpu_64(inner_first) & run->first_keep) | run->first_set | length | id_word << 32;
-	uint64_t sum = run->sum + (first & 0xff00) + (length >> 16) + id_word + (first >> 48);
+	uint64_t first = (rte_le_to_cpu_64(inner_first) & run->alike->first_keep) | run->alike->first_set | length |
+			 id_word << 32;
+	uint64_t sum = run->sum + (first & UINT16_MAX) + (length >> 16) + id_word + (first >> 48);
 	uint16_t checksum = (uint16_t)~sum_fold((uint32_t)sum);
-	uint64_t second = rte_cpu_to_le_64(run->second | (uint64_t)checksum << 16);
+	uint64_t second = rte_cpu_to_le_64(run->alike->second | (uint64_t)checksum << 16);
 
 	first = rte_cpu_to_le_64(first);
 	memcpy(at, &first, sizeof(first));
@@ -305,11 +371,11 @@ static inline void usual_trailer_write(uint8_t *at, uint32_t pad)
 /* What fits into so many bytes with all that goes around it. */
 static inline uint16_t usual_most_in(uint16_t mtu)
 {
-	const uint32_t around = USUAL_HEAD_BYTES + USUAL_ICV_BYTES;
+	const uint32_t least = USUAL_AROUND_BYTES - ESP_TRAILER_BYTES;
 
-	if (mtu < around + USUAL_TEXT_MIN)
+	if (mtu < least + USUAL_TEXT_MIN)
 		return 0;
-	return (uint16_t)(((mtu - around) & ~(uint32_t)USUAL_PAD_MASK) - ESP_TRAILER_BYTES);
+	return (uint16_t)(((mtu - least) & ~(uint32_t)USUAL_PAD_MASK) - ESP_TRAILER_BYTES);
 }
 
 /* Worker: bytes of the largest plain packet that may go into the SA as it is; 0: none may. */
@@ -317,9 +383,9 @@ static inline uint16_t usual_bytes_most(const struct sa *sa, uint8_t worker)
 {
 	/* relaxed: who finds itself here put it there */
 	uint32_t others = atomic_load_explicit(&sa->owner, memory_order_relaxed) ^ worker;
-	uint32_t changed = atomic_load_explicit(&sa->flags, memory_order_relaxed) & SA_NEW_PATH;
+	uint32_t changed = usual_flags(sa) & SA_NEW_PATH;
 
-	return likely(!(others | changed)) ? sa->usual_most : 0;
+	return likely(!(others | changed)) ? sa->way.most : 0;
 }
 
 /* The sealed packet in its buffer, with the link's header if it may have one. offset: of its IP header. */
@@ -327,13 +393,13 @@ static inline void usual_place(struct burst_item *item, uint32_t offset, uint32_
 {
 	struct rte_mbuf *m = item->m;
 
-	if (unlikely(total > run->frame_most)) {
+	if (unlikely(total > run->alike->frame_most)) {
 		item->framed_port = FRAMED_NONE;
 		usual_packet_begin(m, offset, total);
 		return;
 	}
-	item->framed_port = run->to.port;
-	memcpy((uint8_t *)m->buf_addr + offset - FRAME_HEAD_BYTES, run->frame->bytes, FRAME_HEAD_BYTES);
+	item->framed_port = run->alike->port;
+	memcpy((uint8_t *)m->buf_addr + offset - FRAME_HEAD_BYTES, run->alike->frame->bytes, FRAME_HEAD_BYTES);
 	usual_packet_begin(m, offset - RTE_ETHER_HDR_LEN, total + RTE_ETHER_HDR_LEN);
 }
 
@@ -372,10 +438,17 @@ static inline uint32_t usual_prepare_out(
 	struct ipsec_worker *w, struct burst_item *items, uint32_t from, uint32_t n, struct usual_run *run)
 {
 	struct sa *sa = run->sa;
-	uint64_t first = count_read(&sa->sequence) + 1, bytes = 0;
+	uint64_t first = sa_sequence(sa) + 1, bytes = 0;
 	struct usual_next next = { run->spi_high | (first & UINT32_MAX), run->iv_base + first };
 	uint32_t i = from;
 
+	if (usual_is_alone(items, from, n)) {
+		bytes = items[from].m->data_len;
+		if (!usual_prepare_one(&items[from], &w->ops[from], run, &next))
+			return from;
+		sa_account(sa, 1, bytes);
+		return from + 1;
+	}
 	/* no limit is near: the sequence number does not end within a burst */
 	for (; i < n && items[i].sa == sa; i++, next.esp++, next.iv++) {
 		uint32_t packet_bytes = items[i].m->data_len;
@@ -383,8 +456,6 @@ static inline uint32_t usual_prepare_out(
 			break;
 		bytes += packet_bytes;
 	}
-	count_add(&sa->sequence, i - from);
-	count_add(&sa->packets, i - from);
-	count_add(&sa->bytes, bytes);
+	sa_account(sa, i - from, bytes);
 	return i;
 }

@@ -17,6 +17,7 @@ struct ipsec_worker *ipsec_worker_create(struct ipsec *ips, uint16_t worker)
 		return NULL;
 	w->ips = ips;
 	w->engine = ips->engine;
+	w->crypts = ips->engine->bursts;
 	w->worker = worker;
 	w->manager = ips->engine->manager_create();
 	if (!w->manager) {
@@ -24,7 +25,6 @@ struct ipsec_worker *ipsec_worker_create(struct ipsec *ips, uint16_t worker)
 		return NULL;
 	}
 	w->key_line_count = (uint16_t)ips->engine->key_lines(w->manager, w->key_lines);
-	w->key_lines_early = RTE_MIN(w->key_line_count, (uint16_t)CRYPTO_LINES_EARLY);
 	/* relaxed: a hint where to put memory */
 	atomic_store_explicit(&ips->worker_socket[worker], socket, memory_order_relaxed);
 	rte_rcu_qsbr_thread_register(ips->reclaim.qsbr, worker);

@@ -62,17 +62,16 @@ static uint32_t spi_of(const struct rte_mbuf *m)
 /* Out through the tunnels' SAs of this moment. Returns the good ones. */
 static uint16_t seal(struct bench *b, struct ipsec_worker *w, uint32_t first, struct burst_item *items)
 {
-	struct tunnel_run runs[BURST + 1];
-	struct tunnel_found found[BURST];
+	struct tunnel_run runs[BURST];
 	uint16_t n = 0;
 
-	for (uint16_t i = 0; i <= BURST; i++)
+	for (uint16_t i = 0; i < BURST; i++)
 		runs[i] = (struct tunnel_run){ .slot = first + i, .first = i };
-	tunnel_lookup_burst(b->ips, 0, runs, BURST, found);
+	tunnel_lookup_burst(b->ips, 0, runs, BURST);
 	for (uint16_t i = 0; i < BURST; i++) {
 		struct rte_mbuf *m = b->packets[first + i];
-		if (m->data_len <= found[i].most && sa_takes(found[i].sa, rte_pktmbuf_mtod(m, const uint8_t *)))
-			items[n++] = (struct burst_item){ .m = m, .sa = found[i].sa };
+		if (m->data_len <= runs[i].most && sa_takes(runs[i].sa, rte_pktmbuf_mtod(m, const uint8_t *)))
+			items[n++] = (struct burst_item){ .m = m, .sa = runs[i].sa };
 	}
 	return burst_out(w, items, n);
 }

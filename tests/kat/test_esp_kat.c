@@ -90,7 +90,6 @@ static struct sa *sa_of(
 	sa_spec_done(&spec);
 	/* some vectors use reserved numbers, which no SA of ours would get */
 	sa->spi = load_be32(kat_bytes(c, "spi").data);
-	sa->spi_be = rte_cpu_to_be_32(sa->spi);
 	return sa;
 }
 

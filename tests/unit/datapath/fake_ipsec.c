@@ -274,13 +274,13 @@ struct sa *tunnel_lookup(const struct ipsec *ips, uint32_t slot)
 	return slot < FAKE_SLOTS ? fake.tunnels[slot] : NULL;
 }
 
-void tunnel_lookup_burst(const struct ipsec *ips, uint8_t worker, const struct tunnel_run *runs, uint16_t run_count,
-	struct tunnel_found *ret_found)
+void tunnel_lookup_burst(const struct ipsec *ips, uint8_t worker, struct tunnel_run *runs, uint16_t n)
 {
-	for (uint16_t r = 0; r < run_count; r++) {
-		struct sa *sa = tunnel_lookup(ips, runs[r].slot);
-		bool ours = sa && !fake.moving_reads && sa->owner == worker;
-		ret_found[r] = (struct tunnel_found){ sa, ours ? sa->inner_mtu : 0, sa ? sa->number : 0 };
+	for (struct tunnel_run *run = runs; run < runs + n; run++) {
+		run->sa = tunnel_lookup(ips, run->slot);
+		bool ours = run->sa && !fake.moving_reads && run->sa->owner == worker;
+		run->most = ours ? run->sa->inner_mtu : 0;
+		run->number = run->sa ? run->sa->number : 0;
 	}
 }
 
@@ -422,12 +422,12 @@ static uint16_t burst(struct burst_item *items, uint16_t n, enum drop_reason (*w
 static void frame(struct burst_item *item, struct framing *framing)
 {
 	const struct path *p = item->sa->path;
-	const struct egress to = { p->neighbour, p->port, p->mtu };
+	const struct egress to = { p->neighbour, p->port };
 	const struct frame_head *head = framing->head(framing, &to);
 	uint32_t bytes = item->m->data_len;
 
 	/* which frames IPv4 in IPv4 */
-	if (*rte_pktmbuf_mtod(item->m, const uint8_t *) >> 4 != 4 || bytes > head->most || bytes > to.mtu ||
+	if (*rte_pktmbuf_mtod(item->m, const uint8_t *) >> 4 != 4 || bytes > head->most || bytes > p->mtu ||
 		(item->sa->framed_most && bytes > item->sa->framed_most))
 		return;
 	memcpy(rte_pktmbuf_prepend(item->m, RTE_ETHER_HDR_LEN), head->bytes + FRAME_HEAD_BYTES - RTE_ETHER_HDR_LEN,

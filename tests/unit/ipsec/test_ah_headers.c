@@ -276,7 +276,7 @@ static unsigned sent_wrong(struct rig_pair *p, const struct rig_options *o, cons
 	struct rig_ah a = { .next_header = IPPROTO_UDP, .bytes = 60 };
 	unsigned wrong = rig_out(p, m) != DROP_NONE;
 
-	a.sequence = count_read(&p->out->sequence);
+	a.sequence = sa_sequence(p->out);
 	headers_build(header_of(m), s, header, covered, &a);
 	a.payload = rte_pktmbuf_mtod_offset(sent, void *, s->base + s->bytes);
 	struct rte_mbuf *model = rig_seal_ah(p, &a);

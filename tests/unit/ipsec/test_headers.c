@@ -336,7 +336,7 @@ static unsigned ecn_wrong(struct rig_pair *p, const struct rig_options *o, uint8
 	/* the outer DSCP is not taken over */
 	tos_set(rte_pktmbuf_mtod(m, uint8_t *), 0x20 | outer);
 	if (left == DROPPED)
-		wrong |= !refused_authentic(p, m, count_read(&p->out->sequence), DROP_ECN);
+		wrong |= !refused_authentic(p, m, sa_sequence(p->out), DROP_ECN);
 	else
 		wrong |= !accepted(p, m, expected);
 	rte_pktmbuf_free(expected);
@@ -792,13 +792,13 @@ static void path_turn(struct rig_pair *p, const struct rig_options *o, bool oute
 static unsigned flow_wrong(struct rig_pair *p, const struct rig_options *o, bool outer6, bool udp)
 {
 	struct burst_item items[32];
-	uint64_t sequence = count_read(&p->out->sequence);
+	uint64_t sequence = sa_sequence(p->out);
 	unsigned wrong = 0;
 
 	for (uint16_t i = 0; i < 32; i++)
 		items[i] = (struct burst_item){ .m = rig_packet_for(o, (uint16_t)(60 + i), 1), .sa = p->out };
 	wrong += burst_out(p->out_worker, items, 32) != 32;
-	wrong += count_read(&p->out->sequence) != sequence + 32;
+	wrong += sa_sequence(p->out) != sequence + 32;
 	for (uint16_t i = 0; i < 32; i++) {
 		struct rte_mbuf *sent = rig_packet_for(o, (uint16_t)(60 + i), 1);
 		const uint8_t *ip = rte_pktmbuf_mtod(items[i].m, const uint8_t *);

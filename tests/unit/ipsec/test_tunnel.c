@@ -225,18 +225,17 @@ static void test_tunnel_runs_find_their_sa(void)
 {
 	struct ipsec *ips = rig_ipsec(1, 256, 3);
 	struct sa *ours = outbound_to(ips, "10.2.0.0/25"), *others = outbound_to(ips, "10.3.0.0/25");
-	const struct tunnel_run runs[] = { { .slot = 0 }, { .slot = 1 }, { .slot = 2 }, { .slot = UINT32_MAX } };
+	struct tunnel_run runs[] = { { .slot = 0 }, { .slot = 1 }, { .slot = 2 }, { .slot = UINT32_MAX } };
 	const struct flow inside = flow_to("10.2.0.7");
-	struct tunnel_found found[ARRAY_LEN(runs)];
 
 	CU_ASSERT_EQUAL(tunnel_publish(ips, 0, ours), 0);
 	CU_ASSERT_EQUAL(tunnel_publish(ips, 1, others), 0);
 	CU_ASSERT_EQUAL(sa_claim(ours, 0), 0);
-	tunnel_lookup_burst(ips, 0, runs, ARRAY_LEN(runs), found);
-	CU_ASSERT(found[0].sa == ours && found[0].most && found[0].number == sa_selectors_number(ours, &inside));
-	CU_ASSERT_EQUAL(found[1].most, 0);
-	CU_ASSERT(!found[2].sa && !found[2].most && !found[2].number);
-	CU_ASSERT(!found[3].sa && !found[3].most && !found[3].number);
+	tunnel_lookup_burst(ips, 0, runs, ARRAY_LEN(runs));
+	CU_ASSERT(runs[0].sa == ours && runs[0].most && runs[0].number == sa_selectors_number(ours, &inside));
+	CU_ASSERT_EQUAL(runs[1].most, 0);
+	CU_ASSERT(!runs[2].sa && !runs[2].most && !runs[2].number);
+	CU_ASSERT(!runs[3].sa && !runs[3].most && !runs[3].number);
 	ipsec_free(ips);
 }
 

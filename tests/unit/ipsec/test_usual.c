@@ -20,9 +20,9 @@ static void twins_open(struct twins *t, const struct rig_options *o)
 	rig_pair_open(&t->shorter, o);
 	rig_pair_open(&t->plain, o);
 	t->plain.out->iv_base = t->shorter.out->iv_base;
-	CU_ASSERT(t->shorter.out->usual_most > 0);
+	CU_ASSERT(t->shorter.out->way.most > 0);
 	t->plain.out->traits &= (uint8_t)~SA_USUAL;
-	t->plain.out->usual_most = 0;
+	t->plain.out->way.most = 0;
 	t->plain.in->traits &= (uint8_t)~SA_USUAL;
 }
 
@@ -49,7 +49,7 @@ static bool same_packet(const struct rte_mbuf *a, const struct rte_mbuf *b)
 static bool same_account(const struct sa *a, const struct sa *b)
 {
 	return count_read(&a->packets) == count_read(&b->packets) && count_read(&a->bytes) == count_read(&b->bytes) &&
-	       count_read(&a->sequence) == count_read(&b->sequence) && sa_flags_read(a) == sa_flags_read(b) &&
+	       sa_sequence(a) == sa_sequence(b) && sa_flags_read(a) == sa_flags_read(b) &&
 	       (a->outbound || replay_top(&a->replay) == replay_top(&b->replay)) &&
 	       !memcmp(a->drops, b->drops, sizeof(a->drops));
 }
@@ -123,6 +123,10 @@ static void test_usual_way_does_what_the_functions_of_the_sa_do(void)
 		{ .header = { .df = DF_SET, .dscp_set = true, .dscp = 46 } },
 		{ .lifetime_out = { .hard_packets = 15000 }, .lifetime_in = { .hard_packets = 9000 } },
 		{ .local = "10.1.0.0/29", .remote = "10.2.0.0/29" },
+		{ .local = "10.1.0.3-10.1.0.9", .remote = "10.2.0.0/16" },
+		{ .local = "10.1.0.0/16", .remote = "10.2.0.1-10.2.0.8" },
+		{ .local = "0.0.0.0/0", .remote = "10.2.0.5/32" },
+		{ .sequence = 3000, .lifetime_out = { .soft_packets = 5000, .hard_packets = 9000 } },
 	};
 
 	for (size_t i = 0; i < ARRAY_LEN(kinds); i++)
@@ -169,12 +173,18 @@ static void test_usual_opens_whatever_padding_a_peer_makes(void)
 	twins_close(&t);
 }
 
+static struct header_rules any_rules(void)
+{
+	static const struct header_rules rules[] = { { .df = DF_SET, .dscp_set = true, .dscp = 10 },
+		{ .ttl_copy = true }, { .ttl = 9, .ecn_clear = true }, { .df = DF_CLEAR }, { .ttl = 10 } };
+
+	return rules[rand() % (int)ARRAY_LEN(rules)];
+}
+
 /* Control swaps paths under traffic: from the next packet on both ways go along the new one, also where it is one that
  * the short way leaves alone. */
 static void test_usual_goes_along_the_path_of_the_moment(void)
 {
-	static const struct header_rules rules[] = { { .df = DF_SET, .dscp_set = true, .dscp = 10 },
-		{ .ttl_copy = true }, { .ttl = 9, .ecn_clear = true }, { .df = DF_CLEAR } };
 	const struct rig_options o = { .replay_window = -1 };
 	struct twins t;
 	unsigned wrong = 0;
@@ -182,7 +192,7 @@ static void test_usual_goes_along_the_path_of_the_moment(void)
 	twins_open(&t, &o);
 	for (uint16_t i = 0; i < 200; i++) {
 		struct path_spec spec = sa_path(t.plain.out)->spec;
-		spec.header = rules[rand() % (int)ARRAY_LEN(rules)];
+		spec.header = any_rules();
 		spec.remote.addr.bytes[3] = (uint8_t)i;
 		sa_path_publish(t.shorter.out_ips, t.shorter.out, path_create(&spec, 1400 + i, i, 7 + i));
 		sa_path_publish(t.plain.out_ips, t.plain.out, path_create(&spec, 1400 + i, i, 7 + i));
@@ -345,6 +355,8 @@ static void paths_swap(struct twins *t)
 
 	for (unsigned pair = 0; pair < PAIRS; pair++) {
 		struct path_spec spec = sa_path(t[pair].plain.out)->spec;
+		spec.header = any_rules();
+		spec.local.addr.bytes[3] = (uint8_t)(1 + rand() % 3);
 		port = (uint16_t)(rand() % 4 ? port : (port + 1) % 8);
 		sa_path_publish(t[pair].shorter.out_ips, t[pair].shorter.out, path_create(&spec, mtu, port, neighbour));
 		sa_path_publish(t[pair].plain.out_ips, t[pair].plain.out, path_create(&spec, mtu, port, neighbour));
@@ -354,7 +366,7 @@ static void paths_swap(struct twins *t)
 static bool is_framed(const struct burst_item *framed, const struct rte_mbuf *plain)
 {
 	const struct path *p = sa_path(framed->sa);
-	const struct egress to = { p->neighbour, p->port, p->mtu };
+	const struct egress to = { p->neighbour, p->port };
 	const uint8_t *eth = rte_pktmbuf_mtod(framed->m, const uint8_t *);
 	uint8_t expected[FRAME_HEAD_BYTES];
 
@@ -471,6 +483,16 @@ static uint16_t burst_but_one(struct ipsec_worker *w, struct crypto_op *ops, uin
 	return (uint16_t)(failed + 1);
 }
 
+/* From now on the worker's engine fails an operation of each burst. */
+static void engine_fails(struct ipsec_worker *w, const struct sa *sa)
+{
+	static crypto_burst *bursts[UINT8_MAX];
+
+	whole_burst = w->engine->bursts[sa->crypt];
+	bursts[sa->crypt] = burst_but_one;
+	w->crypts = bursts;
+}
+
 /* Of a burst of n its third packet ended, the others kept their order. */
 static unsigned third_is_missing(const struct burst_item *items, uint16_t n)
 {
@@ -492,11 +514,9 @@ static void test_usual_operation_that_failed_is_no_packet(void)
 	twins_open(&t, &o);
 	for (uint16_t i = 0; i < ARRAY_LEN(items); i++)
 		items[i] = (struct burst_item){ .m = rig_packet(100, 0), .sa = t.shorter.out, .worker_data = i };
-	whole_burst = t.shorter.out->crypt;
-	t.shorter.out->crypt = burst_but_one;
+	engine_fails(t.shorter.out_worker, t.shorter.out);
 	CU_ASSERT_EQUAL(burst_out_framed(t.shorter.out_worker, items, 8, true, &l.framing), 7);
 	CU_ASSERT_EQUAL(third_is_missing(items, 8), 0);
-	t.shorter.out->crypt = whole_burst;
 	rte_pktmbuf_free(items[7].m);
 
 	/* the others arrive, and the engine fails one of these */
@@ -505,11 +525,10 @@ static void test_usual_operation_that_failed_is_no_packet(void)
 		items[i] = (struct burst_item){ .m = items[i].m, .sa = t.shorter.in, .worker_data = i };
 	}
 	third = rig_copy(items[FAILED_OP].m);
-	whole_burst = t.shorter.in->crypt;
-	t.shorter.in->crypt = burst_but_one;
+	engine_fails(t.shorter.in_worker, t.shorter.in);
 	CU_ASSERT_EQUAL(burst_in_plain(t.shorter.in_worker, items, 7), 6);
 	CU_ASSERT_EQUAL(third_is_missing(items, 7), 0);
-	t.shorter.in->crypt = whole_burst;
+	t.shorter.in_worker->crypts = t.shorter.in_worker->engine->bursts;
 	/* nobody has received it */
 	CU_ASSERT_EQUAL(rig_in(&t.shorter, third), DROP_NONE);
 	for (uint16_t i = 0; i < 7; i++)
