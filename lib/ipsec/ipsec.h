@@ -137,8 +137,8 @@ void sa_stats_read(const struct sa *sa, struct sa_stats *ret_stats);
 /* Control: of these what is asked of every SA again and again; nothing else of it has to come into the cache, out of
  * which it would push what packets need. */
 uint32_t sa_flags_read(const struct sa *sa);
-uint64_t sa_packets_read(
-	const struct sa *sa); /* another one when packets have passed; begins at the initial sequence number */
+/* Likewise: another number when packets have passed; outbound it begins at the initial sequence number. */
+uint64_t sa_packets_read(const struct sa *sa);
 /* Control: another number than before when a worker has raised a flag since: only then those of all SAs are worth a
  * look, read afterwards. */
 uint32_t sa_flag_news(const struct ipsec *ips);
