@@ -324,13 +324,13 @@ struct arrivals {
 	uint64_t own_filter;
 	uint64_t key_base; /* of the keys of flows; see plain_base */
 	bool asks;         /* packets with ports ask the flow cache first */
-	uint64_t own_ends; /* source and destination of the last packet for us, with which nothing was the matter: of
-			    * the one that own_be is of, or a later one */
-	uint32_t own_be;   /* an address that was found to be ours; 0: none yet */
+	uint64_t own_be;   /* an address that was found to be ours; NO_ADDRESS: none yet */
+	uint32_t peer_be;  /* the source of the last packet to it, with which nothing was the matter */
 	uint8_t port;      /* the device's interface without VLAN, or PORT_NONE */
 };
 
-#define MAC_MASK RTE_BE64(0xffffffffffff0000ull)
+#define MAC_MASK   RTE_BE64(0xffffffffffff0000ull)
+#define NO_ADDRESS UINT64_MAX
 
 static inline struct arrivals arrivals_of(const struct worker *w, const struct device *d)
 {
@@ -338,6 +338,7 @@ static inline struct arrivals arrivals_of(const struct worker *w, const struct d
 		.joined_mask = ~w->dp->joined_flag,
 		.own_filter = atomic_load_explicit(&w->dp->own4.filter, memory_order_relaxed),
 		.port = d->ports[0],
+		.own_be = NO_ADDRESS,
 		.asks = asked_usable(w),
 		.key_base = plain_base_of(w, d->ports[0], d->ports[0]),
 	};
@@ -346,14 +347,25 @@ static inline struct arrivals arrivals_of(const struct worker *w, const struct d
 	return a;
 }
 
-static inline bool arrival_own(const struct worker *w, struct arrivals *a, uint32_t addr_be)
+/* A packet to the address that was ours before: whether nothing is the matter with its source. */
+static inline bool arrival_peer_good(struct arrivals *a, uint32_t source_be)
 {
-	if (addr_be == a->own_be)
+	if (source_be == a->peer_be)
 		return true;
-	if (!(a->own_filter >> own_filter_bit(addr_be) & 1) ||
-		!address_own(w->dp, port_table_id(w->dp, a->port), addr_be))
+	if (unlikely(ipv4_not_unicast(source_be) || source_be == a->own_be))
 		return false;
-	a->own_be = addr_be;
+	a->peer_be = source_be;
+	return true;
+}
+
+/* A packet to another one. */
+static inline bool arrival_own(const struct worker *w, struct arrivals *a, const struct rte_ipv4_hdr *ip)
+{
+	if (!(a->own_filter >> own_filter_bit(ip->dst_addr) & 1) ||
+		!address_own(w->dp, port_table_id(w->dp, a->port), ip->dst_addr))
+		return false;
+	a->own_be = ip->dst_addr;
+	a->peer_be = ip->src_addr;
 	return true;
 }
 
@@ -371,13 +383,38 @@ static inline bool arrival_asks(
 	return true;
 }
 
+/* A plain packet for us whose addresses are good. */
+static inline bool arrival_ours(struct worker *w, struct rte_mbuf *m, const struct rte_ipv4_hdr *ip, uint32_t total)
+{
+	packet_place(m, m->data_off + RTE_ETHER_HDR_LEN, total);
+	/* `sealed` has its turn after it: nothing is overtaken */
+	if (likely(ip->next_proto_id == IPPROTO_ESP && total >= IP4_PLAIN_BYTES + SPI_SEQUENCE_BYTES && !w->sealed.n))
+		list_push(&w->sealed_plain, m);
+	else
+		classify_own(w, m);
+	return true;
+}
+
+/* A plain packet that does not ask, and is for us only if it is the first one to its address. */
+static __rte_noinline bool arrival_other(
+	struct worker *w, struct arrivals *a, struct rte_mbuf *m, const struct rte_ipv4_hdr *ip, uint32_t total)
+{
+	if (unlikely(ipv4_addresses_martian(ip)))
+		return false;
+	if (arrival_own(w, a, ip))
+		return arrival_ours(w, m, ip, total);
+	packet_place(m, m->data_off + RTE_ETHER_HDR_LEN, total);
+	list_push(&w->clear, m);
+	return true;
+}
+
 /* Plain IPv4 to our MAC and nothing the matter with it: true, and it is where it belongs. False: nothing has changed.
  */
 static inline bool classify_usual(struct worker *w, struct arrivals *a, struct rte_mbuf *m)
 {
 	const uint8_t *eth = rte_pktmbuf_mtod(m, const uint8_t *);
 	const struct rte_ipv4_hdr *ip = (const struct rte_ipv4_hdr *)(eth + RTE_ETHER_HDR_LEN);
-	uint64_t to = ip4_first(eth), first = ip4_first(ip), ends;
+	uint64_t to = ip4_first(eth), first = ip4_first(ip);
 	uint32_t total = ip4_total_bytes(first);
 
 	if (unlikely((to ^ a->mac) & MAC_MASK || !ip4_is_plain(first) || m->nb_segs > 1 ||
@@ -387,24 +424,9 @@ static inline bool classify_usual(struct worker *w, struct arrivals *a, struct r
 	if (unlikely(total + RTE_ETHER_HDR_LEN > m->data_len || total < sizeof(*ip) ||
 		     !ip_checksum_good(ip, sizeof(*ip))))
 		return false;
-	memcpy(&ends, eth + RTE_ETHER_HDR_LEN + offsetof(struct rte_ipv4_hdr, src_addr), sizeof(ends));
-	bool own = a->own_be && ends == a->own_ends;
-	if (!own && arrival_asks(w, a, m, ip, total))
-		return true;
-	if (!own && unlikely(ipv4_addresses_martian(ip)))
-		return false;
-	packet_place(m, m->data_off + RTE_ETHER_HDR_LEN, total);
-	if (!own && !arrival_own(w, a, ip->dst_addr)) {
-		list_push(&w->clear, m);
-		return true;
-	}
-	a->own_ends = ends;
-	/* `sealed` has its turn after it: nothing is overtaken */
-	if (likely(ip->next_proto_id == IPPROTO_ESP && total >= IP4_PLAIN_BYTES + SPI_SEQUENCE_BYTES && !w->sealed.n))
-		list_push(&w->sealed_plain, m);
-	else
-		classify_own(w, m);
-	return true;
+	if (ip->dst_addr == a->own_be)
+		return arrival_peer_good(a, ip->src_addr) && arrival_ours(w, m, ip, total);
+	return arrival_asks(w, a, m, ip, total) || arrival_other(w, a, m, ip, total);
 }
 
 void classify_burst(struct worker *w, uint16_t device, struct rte_mbuf **frames, uint16_t n)

@@ -239,93 +239,49 @@ void inbound_inner_take(struct worker *w, struct rte_mbuf *m, uint32_t spi)
 		inner_on(w, m, sa);
 }
 
-/* Packets of a burst that come after each other for one SA: it is asked for once. */
-struct sealed_runs {
-	uint16_t n;
+/* Packets that are for this worker go to the front, each with what names its SA. Returns how many. */
+static __rte_noinline uint16_t sealed_collect(
+	struct worker *w, struct rte_mbuf **pkts, uint16_t n, struct sad_question *ret_questions)
+{
+	uint16_t kept = 0;
+
+	for (uint16_t i = 0; i < n; i++)
+		if (likely(sealed_read(w, pkts[i], &ret_questions[kept])))
+			pkts[kept++] = pkts[i];
+	return kept;
+}
+
+/* Packets that are for this worker and have an SA, whatever names it. Returns how many. */
+static __rte_noinline uint16_t items_collect(
+	struct worker *w, struct rte_mbuf **pkts, uint16_t n, struct burst_item *ret_items)
+{
 	struct sad_question questions[BURST];
-	struct burst_item *begins[BURST + 1]; /* the first packet of each; then, behind the last one */
-};
-
-/* Destination and SPI of a plain ESP packet (ip4.h), where they follow each other. known_plain: of sealed_plain. False:
- * of another packet, which is in no run. */
-static inline bool sealed_ends(const struct rte_mbuf *m, bool known_plain, uint64_t *ret_ends)
-{
-	const uint8_t *ip = rte_pktmbuf_mtod(m, const uint8_t *);
-
-	memcpy(ret_ends, ip + offsetof(struct rte_ipv4_hdr, dst_addr), sizeof(*ret_ends));
-	return known_plain || (ip4_is_plain(ip4_first(ip)) && packet_ip(m)->next_proto_id == IPPROTO_ESP &&
-				      m->data_len >= IP4_PLAIN_BYTES + SPI_SEQUENCE_BYTES);
-}
-
-/* The packets of a list that are for this worker; known_plain: of sealed_plain. */
-static __rte_always_inline void sealed_collect(
-	struct worker *w, struct list *l, bool known_plain, struct burst_item *ret_items, struct sealed_runs *ret_runs)
-{
-	struct rte_mbuf **pkts = l->m, **end = pkts + l->n;
-	struct sad_question *question = ret_runs->questions;
-	struct burst_item *item = ret_items, **begin = ret_runs->begins;
-	uint64_t ends, ends_before = 0;
-	uint32_t port_before = UINT32_MAX; /* no packet's: the next one begins a run */
-
-	for (; pkts < end; pkts++) {
-		struct rte_mbuf *m = *pkts;
-		bool plain = sealed_ends(m, known_plain, &ends);
-		if (unlikely(!plain || ends != ends_before || m->port != port_before)) {
-			port_before = UINT32_MAX;
-			if (unlikely(!sealed_read(w, m, question)))
-				continue;
-			question++;
-			*begin++ = item;
-			ends_before = ends;
-			port_before = plain ? m->port : UINT32_MAX;
-		}
-		item++->m = m;
-	}
-	l->n = 0;
-	*begin = item;
-	ret_runs->n = (uint16_t)(question - ret_runs->questions);
-}
-
-/* Packets of some run have no SA, or all are traced. Returns how many are left. */
-static __rte_noinline uint32_t runs_look(struct worker *w, const struct sealed_runs *runs, struct burst_item *items)
-{
-	uint32_t n = 0;
-
-	for (uint16_t r = 0; r < runs->n; r++) {
-		const uint32_t spi = runs->questions[r].spi;
-		for (const struct burst_item *item = runs->begins[r]; item < runs->begins[r + 1]; item++) {
-			if (!item->sa) {
-				sealed_unknown(w, item->m, spi);
-				continue;
-			}
-			if (w->trace)
-				trace_sealed(w, item->m, spi, sa_tunnel_slot(item->sa));
-			items[n++] = *item;
-		}
-	}
-	return n;
-}
-
-/* The packets of a list that are for this worker and have an SA. Returns how many. */
-static __rte_always_inline uint16_t items_collect(
-	struct worker *w, struct list *l, bool plain, struct burst_item *ret_items)
-{
-	struct burst_item *item = ret_items;
-	struct sealed_runs runs;
 	struct sa *sas[BURST];
-	bool missed = false;
+	uint16_t asked = sealed_collect(w, pkts, n, questions), found = 0;
 
-	sealed_collect(w, l, plain, ret_items, &runs);
-	sad_lookup_burst(w->ips, runs.questions, runs.n, sas);
-	for (uint32_t r = 0; r < runs.n; r++) {
-		missed |= !sas[r];
-		do
-			item->sa = sas[r];
-		while (++item < runs.begins[r + 1]);
+	sad_lookup_burst(w->ips, questions, asked, sas);
+	for (uint16_t i = 0; i < asked; i++) {
+		if (unlikely(!sas[i])) {
+			sealed_unknown(w, pkts[i], questions[i].spi);
+			continue;
+		}
+		ret_items[found].m = pkts[i];
+		ret_items[found++].sa = sas[i];
 	}
-	if (unlikely(missed || w->trace))
-		return (uint16_t)runs_look(w, &runs, ret_items);
-	return (uint16_t)(item - ret_items);
+	return found;
+}
+
+/* The same of plain ESP packets, most of which their SPI leads to their SA. */
+static inline uint16_t items_collect_plain(
+	struct worker *w, struct rte_mbuf **pkts, uint16_t n, struct burst_item *ret_items)
+{
+	uint16_t found = 0;
+
+	if (likely(!w->parked.count))
+		found = sad_lookup_plain(w->ips, (uint8_t)w->id, pkts, n, ret_items);
+	if (unlikely(found < n))
+		found += items_collect(w, pkts, n - found, ret_items + found);
+	return found;
 }
 
 /* Where the decision about a packet would be, and what it is found by. */
@@ -439,7 +395,13 @@ static inline void opened_go(struct worker *w, const struct burst_item *items, u
 	stage_lap(w->clock, CYCLES_FORWARD);
 }
 
-/* Packets of a list with their SAs; plain: of sealed_plain. */
+static __rte_noinline void items_trace(struct worker *w, const struct burst_item *items, uint16_t n)
+{
+	for (uint16_t i = 0; i < n; i++)
+		trace_sealed(w, items[i].m, sa_spi(items[i].sa), sa_tunnel_slot(items[i].sa));
+}
+
+/* Packets with their SAs; plain: of sealed_plain. */
 static void items_open(struct worker *w, struct burst_item *items, uint16_t n, bool plain)
 {
 	uint16_t good;
@@ -447,6 +409,8 @@ static void items_open(struct worker *w, struct burst_item *items, uint16_t n, b
 	stage_lap(w->clock, CYCLES_FIND_SA);
 	if (!n)
 		return;
+	if (unlikely(w->trace != NULL))
+		items_trace(w, items, n);
 	if (unlikely(w->capture != NULL))
 		capture_before(w, items, n, false);
 	good = plain ? burst_in_plain(w->crypto, items, n) : burst_in(w->crypto, items, n);
@@ -463,12 +427,21 @@ static void items_open(struct worker *w, struct burst_item *items, uint16_t n, b
 	worker_count(w, DP_C_DECAP, good);
 }
 
+static uint16_t list_take(struct list *l)
+{
+	uint16_t n = l->n;
+
+	l->n = 0;
+	return n;
+}
+
 void inbound_sealed(struct worker *w)
 {
 	struct burst_item items[BURST];
 
 	if (w->sealed_plain.n)
-		items_open(w, items, items_collect(w, &w->sealed_plain, true, items), true);
+		items_open(
+			w, items, items_collect_plain(w, w->sealed_plain.m, list_take(&w->sealed_plain), items), true);
 	if (unlikely(w->sealed.n))
-		items_open(w, items, items_collect(w, &w->sealed, false, items), false);
+		items_open(w, items, items_collect(w, w->sealed.m, list_take(&w->sealed), items), false);
 }

@@ -10,9 +10,10 @@
 /* Packets whose flows are known, in the list `asked`, and what becomes of them. */
 struct known {
 	uint16_t n;
-	uint16_t run_count;                /* of packets in a row about which the same was decided */
-	struct tunnel_run runs[BURST + 1]; /* and behind the last one where it ends */
-	struct decision decisions[BURST];  /* of each run */
+	uint16_t run_count;    /* of packets in a row about which the same was decided */
+	uint8_t run_of[BURST]; /* of each packet */
+	struct tunnel_run runs[BURST];
+	struct decision decisions[BURST]; /* of each run */
 };
 
 bool asked_take(struct worker *w, struct rte_mbuf *m)
@@ -33,16 +34,13 @@ static inline bool decision_equal(const struct decision *a, const struct decisio
 	return !memcmp(a, b, sizeof(*a));
 }
 
-/* The next packet begins a run; returns what was decided about it. */
-static inline const struct decision *run_begin(struct known *k, const struct decision *d)
+/* Begins a run; returns what was decided. */
+static inline const struct decision *run_begin(struct known *k, uint16_t run, const struct decision *d)
 {
-	struct decision *kept = &k->decisions[k->run_count];
-	struct tunnel_run *run = &k->runs[k->run_count++];
-
-	*kept = *d;
-	run->slot = d->kind == DECISION_PROTECT ? d->slot : SLOT_NONE;
-	run->first = k->n;
-	return kept;
+	k->decisions[run] = *d;
+	k->runs[run].slot = d->kind == DECISION_PROTECT ? d->slot : SLOT_NONE;
+	k->runs[run].number = d->number;
+	return &k->decisions[run];
 }
 
 /* What was not in its first set: in a cache with room these are few. The rest waits for policy, or is not to go on. */
@@ -63,7 +61,8 @@ static __rte_noinline void known_find_second(
 			classify_addresses(w, pkts[i]);
 			continue;
 		}
-		run_begin(k, d);
+		run_begin(k, k->run_count, d);
+		k->run_of[k->n] = (uint8_t)k->run_count++;
 		w->asked.m[k->n++] = pkts[i];
 	}
 	for (uint16_t i = 0; i < later.n; i++)
@@ -77,9 +76,9 @@ static inline void known_find(struct worker *w, struct known *k)
 	struct rte_mbuf *missed[BURST];
 	const struct decision none = { .kind = DECISION_NONE }, *before = &none;
 	const uint32_t epoch = w->epoch;
-	uint16_t n = a->n, missed_count = 0;
+	uint16_t n = 0, run_count = 0, missed_count = 0;
 
-	for (uint16_t i = 0; i < n; i++) {
+	for (uint16_t i = 0; i < a->n; i++) {
 		const struct decision *d = flow_lookup4(a->sets[i], &a->keys[i], epoch);
 		if (unlikely(!d)) {
 			missed_keys[missed_count] = a->keys[i];
@@ -87,9 +86,12 @@ static inline void known_find(struct worker *w, struct known *k)
 			continue;
 		}
 		if (!decision_equal(d, before))
-			before = run_begin(k, d);
-		a->m[k->n++] = a->m[i];
+			before = run_begin(k, run_count++, d);
+		k->run_of[n] = (uint8_t)(run_count - 1);
+		a->m[n++] = a->m[i];
 	}
+	k->n = n;
+	k->run_count = run_count;
 	if (unlikely(missed_count))
 		known_find_second(w, k, missed, missed_keys, missed_count);
 }
@@ -107,27 +109,20 @@ static __rte_noinline bool known_takes(struct worker *w, const struct rte_mbuf *
 	return true;
 }
 
-/* Into its SA. inside: of the run's packets it is known that they are inside the SA's selectors. False: nothing has
- * changed, and decision_act looks closer. */
-static inline bool known_protect(
-	struct worker *w, struct rte_mbuf *m, const struct tunnel_run *run, uint32_t most, bool inside)
+/* Into its SA. clamps: the MSS of a SYN is looked at. False: nothing has changed, and decision_act looks closer. */
+static inline bool known_protect(struct worker *w, struct rte_mbuf *m, const struct tunnel_run *run, bool clamps)
 {
 	struct rte_ipv4_hdr *ip = packet_ip(m);
 	uint32_t bytes = m->data_len;
 
-	if (unlikely(bytes > most || ip->time_to_live <= 1 || (w->dp->mss_clamp && tcp_may_be_syn(ip, bytes))))
+	if (unlikely(bytes > run->most || ip->time_to_live <= 1 || (clamps && tcp_may_be_syn(ip, bytes))))
 		return false;
-	if (unlikely(!inside) && !known_takes(w, m, run))
+	/* those of the packets' flow that wait are not overtaken */
+	if (unlikely(w->parked.count) || (unlikely(!run->inside) && !known_takes(w, m, run)))
 		return false;
 	ip_ttl_decrement(ip);
 	protect_push(w, m, ip, bytes, run->sa);
 	return true;
-}
-
-/* Those of the packets' flow that wait are not overtaken. */
-static inline uint32_t known_most(const struct worker *w, const struct tunnel_run *run)
-{
-	return unlikely(w->parked.count) ? 0 : run->most;
 }
 
 static inline bool known_forward(struct worker *w, struct rte_mbuf *m, const struct decision *d, struct hop *hop)
@@ -147,25 +142,14 @@ static __rte_noinline void known_closer(struct worker *w, struct rte_mbuf *m, co
 
 static inline void known_act(struct worker *w, const struct known *k)
 {
-	const struct tunnel_run *run = NULL;
-	const struct decision *d = NULL;
+	const bool clamps = w->dp->mss_clamp;
 	struct hop hop = { .name = HOP_NONE };
-	bool inside = false;
-	uint32_t most = 0;
 
-	for (uint16_t i = 0, end = 0, next = 0; i < k->n; i++) {
+	for (uint16_t i = 0; i < k->n; i++) {
 		struct rte_mbuf *m = w->asked.m[i];
-		if (i == end) {
-			d = &k->decisions[next];
-			run = &k->runs[next++];
-			end = k->runs[next].first;
-			inside = run->number && run->number == d->number;
-			most = known_most(w, run);
-		}
-		if (likely(known_protect(w, m, run, most, inside)))
-			continue;
-		known_closer(w, m, d, &hop);
-		most = known_most(w, run);
+		const uint8_t run = k->run_of[i];
+		if (unlikely(!known_protect(w, m, &k->runs[run], clamps)))
+			known_closer(w, m, &k->decisions[run], &hop);
 	}
 }
 
@@ -173,9 +157,7 @@ void known_burst(struct worker *w)
 {
 	struct known k;
 
-	k.n = k.run_count = 0;
 	known_find(w, &k);
-	k.runs[k.run_count].first = k.n;
 	stage_lap(w->clock, CYCLES_DECIDE);
 	tunnel_lookup_burst(w->ips, (uint8_t)w->id, k.runs, k.run_count);
 	stage_lap(w->clock, CYCLES_FIND_SA);

@@ -108,8 +108,9 @@ static inline bool ip_dont_fragment(const struct rte_ipv4_hdr *ip)
 /* 0/8, 127/8, multicast, class E and broadcast: never the address of one host on a wire (RFC 1812 5.3.7). */
 static inline bool ipv4_not_unicast(uint32_t addr_be)
 {
-	uint8_t top = (uint8_t)(rte_be_to_cpu_32(addr_be) >> 24);
+	uint8_t top;
 
+	memcpy(&top, &addr_be, sizeof(top));
 	/* 0 becomes the largest */
 	return ((uint8_t)(top - 1) >= 223) | (top == 127);
 }

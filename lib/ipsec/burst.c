@@ -13,11 +13,11 @@ static uint16_t ops_run_grouped(struct ipsec_worker *w, const struct burst_item 
 	uint16_t places[IPSEC_BURST], failed = 0;
 
 	while (left) {
-		uint8_t crypt = items[__builtin_ctzll(left)].sa->crypt;
+		uint8_t crypt = sa_crypt(items[__builtin_ctzll(left)].sa);
 		uint16_t count = 0;
 		for (uint64_t rest = left; rest; rest &= rest - 1) {
 			uint16_t op = (uint16_t)__builtin_ctzll(rest);
-			if (items[op].sa->crypt != crypt)
+			if (sa_crypt(items[op].sa) != crypt)
 				continue;
 			places[count] = op;
 			group[count++] = w->ops[op];
@@ -52,18 +52,6 @@ static void burst_partition(struct burst_item *items, uint16_t n, uint64_t bad)
 	memcpy(&items[good], ended, bad_count * sizeof(ended[0]));
 }
 
-/* The short way of a direction in front of the crypto (usual_priv.h). */
-struct usual_way {
-	/* rest: packets that may still come */
-	void (*open)(struct usual_run *run, struct sa *sa, uint32_t rest);
-	/* the run's packets from item `from` on, of n; the first that is not usual, or another SA's */
-	uint32_t (*prepare)(
-		struct ipsec_worker *w, struct burst_item *items, uint32_t from, uint32_t n, struct usual_run *run);
-	/* of this burst */
-	bool plain;
-	struct usual_alike *alike; /* outbound */
-};
-
 /* What became of a burst in front of the crypto. Of item i it is operation i; a bit for each. */
 struct plan {
 	uint64_t ended;  /* there is no operation */
@@ -82,29 +70,23 @@ static __rte_noinline bool item_prepare(struct ipsec_worker *w, struct burst_ite
 	return false;
 }
 
-static __rte_always_inline void burst_prepare(struct ipsec_worker *w, struct burst_item *items, uint16_t n,
-	const struct usual_way *usual, struct plan *ret_plan)
-{
-	const uint8_t crypt = items[0].sa->crypt;
-	struct usual_run run = { .plain = usual->plain, .alike = usual->alike };
-	uint64_t ended = 0, closer = 0;
-	bool mixed = false;
+/* The short way of a direction in front of the crypto (usual_priv.h). */
+typedef bool usual_prepare(struct ipsec_worker *w, struct burst_item *item, uint32_t op, struct usual_burst *burst);
 
-	for (uint32_t i = 0, end; i < n; i = end) {
+static __rte_always_inline void burst_prepare(struct ipsec_worker *w, struct burst_item *items, uint16_t n,
+	usual_prepare *usual, struct usual_burst *burst, struct plan *ret_plan)
+{
+	uint64_t ended = 0, closer = 0;
+
+	for (uint32_t i = 0; i < n; i++) {
 		struct burst_item *item = &items[i];
-		if (item->sa != run.sa) {
-			mixed |= item->sa->crypt != crypt;
-			usual->open(&run, item->sa, n - i);
-		}
-		end = likely(run.usual) ? usual->prepare(w, items, i, n, &run) : i;
-		if (likely(end > i))
+		if (likely(usual(w, item, i, burst)))
 			continue;
 		item->framed_port = FRAMED_NONE;
 		closer |= 1ull << i;
 		ended |= (uint64_t)!item_prepare(w, item, (uint16_t)i) << i;
-		end = i + 1;
 	}
-	*ret_plan = (struct plan){ ended, closer, mixed };
+	*ret_plan = (struct plan){ ended, closer, burst->mixed };
 }
 
 /* RFC 8200 8.1: over IPv6 a UDP checksum is not left out. It covers the pseudo header and the sealed datagram. */
@@ -158,34 +140,16 @@ static inline uint64_t burst_finish_out(struct ipsec_worker *w, struct burst_ite
 	return ended;
 }
 
-/* The first item from `from` on that is to be looked at closer, or n. */
-static inline uint32_t closer_next(uint64_t closer, uint32_t from, uint32_t n)
-{
-	uint64_t rest = closer >> from;
-
-	return likely(!rest) ? n : from + (uint32_t)__builtin_ctzll(rest);
-}
-
 static inline uint64_t burst_finish_in(
 	struct ipsec_worker *w, struct burst_item *items, uint16_t n, const struct plan *plan)
 {
 	uint64_t ended = plan->ended;
-	const struct sa *sa = NULL;
-	bool usual = false;
 
-	for (uint32_t i = 0, end; i < n; i = end) {
-		struct burst_item *item = &items[i];
-		if (item->sa != sa) {
-			sa = item->sa;
-			usual = usual_may_finish(item->sa, n - i);
-		}
-		const uint32_t until = closer_next(plan->closer, i, n);
-		end = likely(usual && until > i) ? usual_finish_in(w, items, i, until) : i;
-		if (likely(end > i))
+	for (uint32_t i = 0; i < n; i++) {
+		if (likely(!(plan->closer >> i & 1) && usual_finish_in(w, &items[i], i)))
 			continue;
 		if (!(plan->ended >> i & 1))
-			ended |= (uint64_t)!item_finish(w, item, (uint16_t)i) << i;
-		end = i + 1;
+			ended |= (uint64_t)!item_finish(w, &items[i], (uint16_t)i) << i;
 	}
 	return ended;
 }
@@ -209,16 +173,16 @@ static inline void burst_crypt(struct ipsec_worker *w, const struct burst_item *
 	if (unlikely(plan->mixed || plan->ended))
 		failed = ops_run_grouped(w, items, all & ~plan->ended);
 	else
-		failed = w->crypts[items[0].sa->crypt](w, w->ops, n);
+		failed = w->crypts[sa_crypt(items[0].sa)](w, w->ops, n);
 	if (unlikely(failed))
 		plan->closer |= ops_failed(w, n);
 }
 
 static __rte_always_inline void burst_begin(struct ipsec_worker *w, struct burst_item *items, uint16_t n,
-	const struct usual_way *usual, struct plan *ret_plan)
+	usual_prepare *usual, struct usual_burst *burst, struct plan *ret_plan)
 {
 	w->udp6 = 0;
-	burst_prepare(w, items, n, usual, ret_plan);
+	burst_prepare(w, items, n, usual, burst, ret_plan);
 	stage_lap(w->clock, CYCLES_PREPARE);
 	burst_crypt(w, items, n, ret_plan);
 	stage_lap(w->clock, CYCLES_CRYPTO);
@@ -236,13 +200,14 @@ static inline uint16_t burst_end(struct ipsec_worker *w, struct burst_item *item
 uint16_t burst_out_framed(
 	struct ipsec_worker *w, struct burst_item *items, uint16_t n, bool plain, struct framing *framing)
 {
-	struct usual_alike alike = { .framing = framing };
-	const struct usual_way out = { usual_run_out, usual_prepare_out, .plain = plain, .alike = &alike };
+	struct usual_burst burst;
 	struct plan plan;
 
 	if (!n)
 		return 0;
-	burst_begin(w, items, n, &out, &plan);
+	usual_burst_begin(&burst, items[0].sa, plain);
+	usual_alike_begin(&burst.alike, framing);
+	burst_begin(w, items, n, usual_prepare_out, &burst, &plan);
 	return burst_end(w, items, n, likely(!plan.closer) ? 0 : burst_finish_out(w, items, &plan));
 }
 
@@ -254,12 +219,13 @@ uint16_t burst_out(struct ipsec_worker *w, struct burst_item *items, uint16_t n)
 /* The line in which a packet begins is here: its SPI was read. */
 static uint16_t burst_in_as(struct ipsec_worker *w, struct burst_item *items, uint16_t n, bool plain)
 {
-	const struct usual_way in = { usual_run_in, usual_prepare_in, .plain = plain };
+	struct usual_burst burst;
 	struct plan plan;
 
 	if (!n)
 		return 0;
-	burst_begin(w, items, n, &in, &plan);
+	usual_burst_begin(&burst, items[0].sa, plain);
+	burst_begin(w, items, n, usual_prepare_in, &burst, &plan);
 	return burst_end(w, items, n, burst_finish_in(w, items, n, &plan));
 }
 

@@ -209,6 +209,12 @@ struct sa *sad_lookup(const struct ipsec *ips, const struct sad_question *questi
 struct sa *sad_lookup_slot(const struct ipsec *ips, uint32_t spi);
 /* Worker: the same for n packets (at most 64), whose memory accesses overlap. */
 void sad_lookup_burst(const struct ipsec *ips, const struct sad_question *questions, uint16_t n, struct sa **ret_sas);
+struct burst_item;
+/* Worker: plain ESP packets (burst_in_plain), begun at their IP header: those whose SPI alone leads to an SA of this
+ * worker go to ret_items, in their order; the rest to the front of pkts, to be asked for otherwise. Returns how many
+ * have an SA. Memory accesses overlap. */
+uint16_t sad_lookup_plain(
+	const struct ipsec *ips, uint8_t worker, struct rte_mbuf **pkts, uint16_t n, struct burst_item *ret_items);
 /* Any thread: who owns the bucket of an SPI, before touching the SA; see owner_turn. */
 uint8_t sad_bucket_worker(const struct ipsec *ips, uint32_t spi);
 /* Control: the owner of a bucket (an SPI modulo SA_BUCKETS). Only one worker at a time may take itself for the owner:
@@ -246,14 +252,15 @@ void sa_owners_release(struct ipsec *ips);
  */
 struct sa *tunnel_lookup(const struct ipsec *ips, uint32_t slot);
 
-/* Packets in clear that come after each other, all of which policy leads to one slot (none: UINT32_MAX), and what plain
- * IPv4 ones (ip4.h) among them may go through as they are. */
+/* Packets in clear that policy leads to one slot (none: UINT32_MAX), and what plain IPv4 ones (ip4.h) among them may go
+ * through as they are. */
 struct tunnel_run {
 	struct sa *sa; /* answer; NULL: none */
 	uint32_t slot;
-	uint16_t first;  /* of the packets; the caller's own */
 	uint16_t most;   /* answer: bytes of the largest that may; 0: none may, and tunnel_lookup knows more */
-	uint16_t number; /* answer: of its selectors (sa_selectors_number); 0: none */
+	uint16_t number; /* of the selectors that the packets are known to be inside (sa_selectors_number), 0: of none;
+			  * answer: of the SA's */
+	bool inside;     /* answer: these are the same */
 };
 /* Worker: finds the outbound SAs of at most 64 runs, as far as they are this worker's. Memory accesses overlap. */
 void tunnel_lookup_burst(const struct ipsec *ips, uint8_t worker, struct tunnel_run *runs, uint16_t n);

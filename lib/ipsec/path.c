@@ -146,7 +146,7 @@ void sa_way_take(struct sa *sa)
 	const struct path *p;
 
 	/* acquire: pairs with sa_path_publish; before the path is read, so that a newer one raises the flag again */
-	atomic_fetch_and_explicit(&sa->flags, (uint16_t)~SA_NEW_PATH, memory_order_acquire);
+	atomic_fetch_and_explicit(&sa->flags, ~SA_NEW_PATH, memory_order_acquire);
 	p = sa_path(sa);
 	const struct rte_ipv4_hdr *ip = (const struct rte_ipv4_hdr *)p->template_bytes;
 	sa->way = (struct sa_way){

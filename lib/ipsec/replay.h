@@ -62,12 +62,6 @@ static inline uint64_t replay_top(const struct replay *r)
 	return atomic_load_explicit(&r->top, memory_order_relaxed);
 }
 
-/* From here on every sequence number is new until the next one is received. */
-static inline uint64_t replay_fresh(const struct replay *r)
-{
-	return r->window ? replay_top(r) + 1 : 0;
-}
-
 /* Without a window all that there is to know of a packet: nobody asks the words. */
 static inline void replay_raise(struct replay *r, uint64_t sequence)
 {
@@ -91,16 +85,16 @@ static inline enum replay_verdict replay_check(const struct replay *r, uint64_t 
  * verdict counts, not that of the earlier check. */
 static inline enum replay_verdict replay_advance(struct replay *r, uint64_t sequence)
 {
-	enum replay_verdict v = replay_check(r, sequence);
-	uint64_t top = replay_top(r);
-	uint64_t word = sequence / 64, steps;
+	uint64_t top = replay_top(r), word = sequence / 64, steps;
+	enum replay_verdict v;
 
-	if (v != REPLAY_NEW)
-		return v;
 	if (!r->window) {
 		replay_raise(r, sequence);
-		return v;
+		return REPLAY_NEW;
 	}
+	v = replay_check(r, sequence);
+	if (v != REPLAY_NEW)
+		return v;
 	if (sequence > top) {
 		steps = word - top / 64;
 		if (steps > r->mask)

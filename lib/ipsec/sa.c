@@ -142,12 +142,18 @@ static uint8_t crypt_number(const struct crypto_engine *engine, crypto_burst *cr
 
 /* ---- birth ---- */
 
+static void flags_build(const struct crypto_engine *engine, struct sa *sa)
+{
+	const uint32_t crypt = crypt_number(engine, sa->outbound ? sa->suite->seal : sa->suite->open);
+
+	atomic_init(&sa->flags, crypt << SA_CRYPT_LSB | (sa->traits & SA_USUAL ? 0 : SA_UNUSUAL));
+}
+
 static void fields_build(const struct crypto_engine *engine, struct sa *sa, const struct sa_spec *spec)
 {
 	uint64_t source[3];
 
 	shape_build(sa, spec);
-	sa->crypt = crypt_number(engine, sa->outbound ? sa->suite->seal : sa->suite->open);
 	sizes_build(sa, spec);
 	sa->traits |= accept_of(spec);
 	if (!sa->outbound)
@@ -166,6 +172,7 @@ static void fields_build(const struct crypto_engine *engine, struct sa *sa, cons
 	sa_selectors_build(sa, spec);
 	sa_limits_build(sa, spec);
 	sa->traits |= sa_is_usual(sa) ? SA_USUAL : 0;
+	flags_build(engine, sa);
 	if (sa->outbound)
 		sa_way_take(sa);
 }
@@ -318,7 +325,7 @@ static bool needs_more(const struct sa *sa)
 {
 	bool more = !(sa->traits & SA_USUAL);
 
-	return more || (sa->outbound ? sa_path(sa)->flags != 0 : sa->prefixes.local_bits == SA_NO_PREFIX);
+	return more || (sa->outbound ? sa_path(sa)->flags != 0 : !sa->ends.mask && sa->ends.ends);
 }
 
 uint64_t sa_word_to(uint32_t name, const struct sa *sa)

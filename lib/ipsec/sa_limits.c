@@ -43,20 +43,24 @@ void sa_limits_build(struct sa *sa, const struct sa_spec *spec)
 	sa->packets_alert = sooner(sooner(sa->lifetime.soft_packets, sa->packets_early),
 		sooner(sa->lifetime.hard_packets, sa->packets_end));
 	sa->bytes_alert = sooner(sa->lifetime.soft_bytes, sa->lifetime.hard_bytes);
+	sa->packets_until = (uint16_t)count_read(&sa->packets);
 }
 
-void sa_limits_look_ahead(struct sa *sa)
+uint16_t sa_limits_look_ahead(struct sa *sa)
 {
 	uint64_t packets = count_read(&sa->packets), bytes = count_read(&sa->bytes);
 	uint64_t packets_left = sa->packets_alert > packets ? sa->packets_alert - packets : 0;
 	uint64_t bytes_left = sa->bytes_alert > bytes ? sa->bytes_alert - bytes : 0;
 
 	/* no packet is larger */
-	sa->packets_free = (uint32_t)sooner(sooner(packets_left, bytes_left / UINT16_MAX), UINT32_MAX);
+	uint64_t packets_free = sooner(sooner(packets_left, bytes_left / UINT16_MAX), UINT16_MAX);
+
+	sa->packets_until = (uint16_t)(packets + packets_free);
+	return (uint16_t)packets_free;
 }
 
 /* A locked instruction only when the flag is new. */
-static bool flag_raise(struct sa *sa, uint16_t flags)
+static bool flag_raise(struct sa *sa, uint32_t flags)
 {
 	if (atomic_load_explicit(&sa->flags, memory_order_relaxed) & flags)
 		return false;
@@ -65,7 +69,7 @@ static bool flag_raise(struct sa *sa, uint16_t flags)
 	return true;
 }
 
-void sa_flag(struct sa *sa, uint16_t flags)
+void sa_flag(struct sa *sa, uint32_t flags)
 {
 	/* release: pairs with sa_flag_news */
 	if (flag_raise(sa, flags) && sa->ips)
@@ -104,7 +108,7 @@ enum drop_reason sa_limit(struct sa *sa, uint64_t bytes)
 void sa_flags_acknowledge(struct sa *sa, uint32_t flags)
 {
 	/* acquire: pairs with sa_flag; what is read from here on is at least as new as the flag */
-	atomic_fetch_and_explicit(&sa->flags, (uint16_t)(~flags | SA_HIDDEN), memory_order_acq_rel);
+	atomic_fetch_and_explicit(&sa->flags, ~flags | SA_HIDDEN, memory_order_acq_rel);
 }
 
 static uint64_t instant(uint64_t born_ns, uint64_t age_ns)

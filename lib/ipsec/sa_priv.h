@@ -30,9 +30,11 @@ enum sa_traits {
 };
 
 /* In sa.flags beside enum sa_flags, never shown. */
-#define SA_OVER     (1u << 15) /* the hard lifetime is over, whether or not control has acknowledged */
-#define SA_NEW_PATH (1u << 14) /* sa.way is of a path before; set by control, cleared by the owner */
-#define SA_HIDDEN   (SA_OVER | SA_NEW_PATH)
+#define SA_NEW_PATH  (1u << 14) /* sa.way is of a path before; set by control, cleared by the owner */
+#define SA_OVER      (1u << 15) /* the hard lifetime is over, whether or not control has acknowledged */
+#define SA_UNUSUAL   (1u << 16) /* without SA_USUAL; never changes */
+#define SA_CRYPT_LSB 24         /* number of its crypto_burst: crypto_engine.bursts; never changes */
+#define SA_HIDDEN    (SA_NEW_PATH | SA_OVER | SA_UNUSUAL | 0xffu << SA_CRYPT_LSB)
 static_assert(SA_NEW_SOURCE < SA_NEW_PATH, "the last one that is shown");
 
 /* Where a packet's initialization vector comes from. */
@@ -68,13 +70,11 @@ struct sa_ranges {
 	uint8_t protocol, protocol_mask;
 };
 
-/* Ranges that are prefixes, in less room. local_bits is SA_NO_PREFIX: they are not, and sa.ranges counts. */
-struct sa_prefixes {
-	uint32_t local, remote;
-	uint8_t local_bits, remote_bits;
-	uint8_t protocol, protocol_mask;
+/* Inbound: ranges that are prefixes, as both addresses stand in a packet, source then destination. */
+struct sa_ends {
+	uint64_t ends, mask;
 };
-#define SA_NO_PREFIX UINT8_MAX
+#define SA_ENDS_NONE ((struct sa_ends){ .ends = 1 }) /* no packet's: the ranges are no prefixes */
 
 /* What the usual packet needs of its SA's path, so that the path's own lines stay where they are. */
 struct sa_way {
@@ -159,6 +159,7 @@ struct sa {
 	uint8_t before;    /* bytes in front of the text that are authenticated (struct crypto_op) */
 	uint8_t pad_mask;  /* padding granularity - 1 */
 	uint8_t protocol;  /* enum security_protocol */
+	uint8_t traits;    /* enum sa_traits */
 	struct sa_ranges ranges;
 	uint32_t tunnel_slot;                       /* inbound: of the tunnel it belongs to */
 	uint32_t foreign_destination, foreign_kind; /* inbound */
@@ -168,14 +169,14 @@ struct sa {
 	 * Outbound the packets count from the initial sequence number on, so that they are the one used last. */
 	_Atomic uint64_t packets __rte_cache_aligned;
 	_Atomic uint64_t bytes;
-	uint32_t packets_free; /* by so many more packets, of whatever size, no limit is reached */
-	uint32_t salt;         /* as in memory */
-	uint32_t spi;          /* host order */
+	uint16_t
+		packets_until; /* when the low bits of `packets` are these, limits are looked at; see sa_packets_free */
+	uint8_t carried, carried_mask; /* inbound: protocol of its ranges */
+	uint32_t salt;                 /* as in memory */
+	uint32_t spi;                  /* host order */
 	/* enum sa_flags, SA_HIDDEN. Control sets SA_NEW_PATH and time flags and clears flags, the owner sets flags and
 	 * clears SA_NEW_PATH */
-	_Atomic uint16_t flags;
-	uint8_t traits; /* enum sa_traits */
-	uint8_t crypt;  /* number of its crypto_burst: crypto_engine.bursts */
+	_Atomic uint32_t flags;
 	union {
 		struct { /* outbound */
 			/* random: a counter IV is this plus the sequence number, never twice a key */
@@ -186,7 +187,7 @@ struct sa {
 		};
 		struct { /* inbound */
 			struct replay replay;
-			struct sa_prefixes prefixes; /* its ranges */
+			struct sa_ends ends; /* its ranges; see sa_opens */
 		};
 	};
 
@@ -209,18 +210,32 @@ static inline uint64_t count_read(const _Atomic uint64_t *counter)
 	return atomic_load_explicit(counter, memory_order_relaxed);
 }
 
+/* Owner worker: by so many more packets, of whatever size, no limit is reached. */
+static inline uint16_t sa_packets_free(const struct sa *sa)
+{
+	return (uint16_t)(sa->packets_until - count_read(&sa->packets));
+}
+
 /* Owner worker: packets of so many bytes in all have passed; outbound as many sequence numbers are used up. */
 static inline void sa_account(struct sa *sa, uint32_t packets, uint64_t bytes)
 {
+	const bool reaches = packets > sa_packets_free(sa);
+
 	count_add(&sa->packets, packets);
 	count_add(&sa->bytes, bytes);
-	sa->packets_free -= RTE_MIN(packets, sa->packets_free);
+	if (unlikely(reaches))
+		sa->packets_until = (uint16_t)count_read(&sa->packets);
 }
 
 /* Outbound: the sequence number used last. */
 static inline uint64_t sa_sequence(const struct sa *sa)
 {
 	return count_read(&sa->packets);
+}
+
+static inline uint8_t sa_crypt(const struct sa *sa)
+{
+	return (uint8_t)(atomic_load_explicit(&sa->flags, memory_order_relaxed) >> SA_CRYPT_LSB);
 }
 
 static inline bool ports_match(const struct sa_ports *s, uint8_t protocol, bool has_ports, uint16_t port)
@@ -260,27 +275,14 @@ static inline bool ranges_match(const struct sa_ranges *r, uint32_t local_be, ui
 	return local & remote & carried;
 }
 
-/* Of a prefix: value - low <= span. */
-static inline uint32_t prefix_span(uint8_t bits)
+/* Inbound, of an SA with SA_PAIRED: whether a packet in clear from its peer is inside its ranges. ends: source and
+ * destination, as in memory. */
+static inline bool sa_opens(const struct sa *sa, uint64_t ends, uint8_t protocol)
 {
-	return (uint32_t)((uint64_t)UINT32_MAX >> bits);
-}
-
-/* Inbound, of an SA with SA_PAIRED. */
-static inline struct sa_ranges sa_ranges_in(const struct sa *sa)
-{
-	const struct sa_prefixes *p = &sa->prefixes;
-
-	if (unlikely(p->local_bits == SA_NO_PREFIX))
-		return sa->ranges;
-	return (struct sa_ranges){
-		.local_low = p->local,
-		.local_span = prefix_span(p->local_bits),
-		.remote_low = p->remote,
-		.remote_span = prefix_span(p->remote_bits),
-		.protocol = p->protocol,
-		.protocol_mask = p->protocol_mask,
-	};
+	if (likely((ends & sa->ends.mask) == sa->ends.ends && (protocol & sa->carried_mask) == sa->carried))
+		return true;
+	return ranges_match(
+		&sa->ranges, (uint32_t)(rte_le_to_cpu_64(ends) >> 32), (uint32_t)rte_le_to_cpu_64(ends), protocol);
 }
 
 /* For an SA no selector of which looks at ports. */
@@ -331,14 +333,14 @@ static inline void sa_prefetch(const struct sa *sa, bool more)
 }
 
 /* Sets flags until control acknowledges them, unless one of them is set. */
-void sa_flag(struct sa *sa, uint16_t flags);
+void sa_flag(struct sa *sa, uint32_t flags);
 
 /* Owner worker, when a limit is reached: raises flags and sets the next alert. DROP_NONE when a packet of this many
  * bytes may still pass. */
 enum drop_reason sa_limit(struct sa *sa, uint64_t bytes);
 
-/* Owner worker, when sa.packets_free is used up: sets it anew. */
-void sa_limits_look_ahead(struct sa *sa);
+/* Owner worker, when sa_packets_free is 0: sets sa.packets_until anew. Returns how many are free. */
+uint16_t sa_limits_look_ahead(struct sa *sa);
 
 /* Owner worker: one more packet of this many bytes reaches no limit. */
 static inline bool sa_within_limits(const struct sa *sa, uint64_t bytes)

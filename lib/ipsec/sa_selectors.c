@@ -42,28 +42,24 @@ static void selector_add(struct sa *sa, const struct selector *s, uint8_t *at4, 
 	}
 }
 
-/* SA_NO_PREFIX: it is none. */
-static uint8_t prefix_bits(uint32_t low, uint32_t span)
+static bool is_prefix(uint32_t low, uint32_t span)
 {
-	uint8_t bits = (uint8_t)(32 - rte_fls_u32(span));
-
-	return prefix_span(bits) == span && !(low & span) ? bits : SA_NO_PREFIX;
+	return !(span & (span + 1)) && !(low & span);
 }
 
-static void prefixes_build(struct sa *sa)
+static void ends_build(struct sa *sa)
 {
 	const struct sa_ranges *r = &sa->ranges;
-	uint8_t local = prefix_bits(r->local_low, r->local_span), remote = prefix_bits(r->remote_low, r->remote_span);
-	bool both = local != SA_NO_PREFIX && remote != SA_NO_PREFIX;
+	const uint32_t ends[] = { rte_cpu_to_be_32(r->remote_low), rte_cpu_to_be_32(r->local_low) };
+	const uint32_t masks[] = { rte_cpu_to_be_32(~r->remote_span), rte_cpu_to_be_32(~r->local_span) };
 
-	sa->prefixes = (struct sa_prefixes){
-		.local = r->local_low,
-		.remote = r->remote_low,
-		.local_bits = both ? local : SA_NO_PREFIX,
-		.remote_bits = remote,
-		.protocol = r->protocol,
-		.protocol_mask = r->protocol_mask,
-	};
+	sa->carried = r->protocol;
+	sa->carried_mask = r->protocol_mask;
+	sa->ends = SA_ENDS_NONE;
+	if (!is_prefix(r->local_low, r->local_span) || !is_prefix(r->remote_low, r->remote_span))
+		return;
+	memcpy(&sa->ends.ends, ends, sizeof(ends));
+	memcpy(&sa->ends.mask, masks, sizeof(masks));
 }
 
 /* Both sides of a pair name the same protocol, or one of them leaves it open. */
@@ -85,7 +81,7 @@ static void ranges_build(struct sa *sa)
 	};
 	sa->traits |= SA_PAIRED;
 	if (!sa->outbound)
-		prefixes_build(sa);
+		ends_build(sa);
 }
 
 void sa_selectors_build(struct sa *sa, const struct sa_spec *spec)

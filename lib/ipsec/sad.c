@@ -11,11 +11,13 @@
 #include <rte_hash_crc.h>
 #include <rte_ip.h>
 #include <rte_malloc.h>
+#include <rte_mbuf.h>
 #include <rte_random.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/queue.h>
 
+#include "ip4.h"
 #include "ip6.h"
 #include "ipsec_priv.h"
 #include "sa_priv.h"
@@ -69,16 +71,21 @@ static void word_set(struct sad *sad, uint32_t spi, const struct sa *sa)
 	atomic_store_explicit(&sad->words[slot_index(spi)], sa_word_to(spi, sa), memory_order_release);
 }
 
-/* The word of the SPI's slot that leads to its SA; 0: there is none. */
-static inline uint64_t sad_word(const struct sad *sad, uint32_t spi)
+/* The word of the SPI's slot, of so many, that leads to its SA; 0: there is none. */
+static inline uint64_t word_of(const _Atomic uint64_t *words, uint32_t slots, uint32_t spi)
 {
 	uint64_t word;
 
-	if (slot_index(spi) >= sad->slots)
+	if (unlikely(slot_index(spi) >= slots))
 		return 0;
 	/* acquire: pairs with word_set; what left for the table of foreign SAs is seen there */
-	word = atomic_load_explicit(&sad->words[slot_index(spi)], memory_order_acquire);
+	word = atomic_load_explicit(&words[slot_index(spi)], memory_order_acquire);
 	return likely(sa_word_is(word, spi)) ? word : 0;
+}
+
+static inline uint64_t sad_word(const struct sad *sad, uint32_t spi)
+{
+	return word_of(sad->words, sad->slots, spi);
 }
 
 static inline struct sa *sad_find_slot(const struct sad *sad, uint32_t spi)
@@ -412,6 +419,41 @@ void sad_lookup_burst(const struct ipsec *ips, const struct sad_question *questi
 	t = atomic_load_explicit(&f->table, memory_order_acquire);
 	if (t)
 		foreign_lookup_burst(f, t, questions, n, ret_sas);
+}
+
+uint16_t sad_lookup_plain(
+	const struct ipsec *ips, uint8_t worker, struct rte_mbuf **pkts, uint16_t n, struct burst_item *ret_items)
+{
+	/* neither changes */
+	const _Atomic uint64_t *words = ips->sad.words;
+	const uint32_t slots = ips->sad.slots;
+	struct burst_item *item = ret_items;
+	struct rte_mbuf **rest = pkts, **end = pkts + n;
+	struct sa *sa = NULL;
+	uint32_t spi_before = 0; /* none that leads to an SA */
+	bool moving = false;     /* whose owner may appear before the next packet: it is not overtaken */
+
+	for (; pkts < end; pkts++) {
+		struct rte_mbuf *m = *pkts;
+		uint32_t spi = load_be32(rte_pktmbuf_mtod_offset(m, const uint8_t *, IP4_PLAIN_BYTES));
+		if (spi != spi_before || unlikely(!sa)) {
+			/* acquire: as sad_bucket_worker */
+			uint8_t owner = atomic_load_explicit(&ips->sad.buckets[spi % SA_BUCKETS], memory_order_acquire);
+			uint64_t word = word_of(words, slots, spi);
+			sa = likely(owner == worker && !moving) ? sa_word_sa(word) : NULL;
+			spi_before = spi;
+			if (unlikely(!sa)) {
+				*rest++ = m;
+				moving |= owner == WORKER_MOVING;
+				continue;
+			}
+			sa_prefetch(sa, sa_word_more(word));
+		}
+		item->m = m;
+		item->sa = sa;
+		item++;
+	}
+	return (uint16_t)(item - ret_items);
 }
 
 uint8_t sad_bucket_worker(const struct ipsec *ips, uint32_t spi)

@@ -101,7 +101,7 @@ int tunnel_swap(struct ipsec *ips, uint32_t slot, struct sa *sa, struct sa **ret
 	}
 	if (slot < ips->config.tunnel_slots && sa && !tunnel_lookup(ips, slot))
 		tunnel_child_filled(ips, slot);
-	/* release: pairs with tunnel_word. Acquire is not needed: control wrote what was there itself */
+	/* release: pairs with word_of. Acquire is not needed: control wrote what was there itself */
 	*ret_before = sa_word_sa(
 		atomic_exchange_explicit(&ips->tunnels[slot_index(slot)], sa_word_to(slot, sa), memory_order_release));
 	return 0;
@@ -117,37 +117,49 @@ int tunnel_publish(struct ipsec *ips, uint32_t slot, struct sa *sa)
 	return error;
 }
 
-/* The word that leads to the first SA of a slot; 0: there is none. */
-static inline uint64_t tunnel_word(const struct ipsec *ips, uint32_t slot)
+/* The word of a slot, of so many, that leads to its first SA; 0: there is none. */
+static inline uint64_t word_of(const _Atomic uint64_t *words, uint32_t slots, uint32_t slot)
 {
 	uint64_t word;
 
-	if (unlikely(slot_index(slot) >= ips->slots))
+	if (unlikely(slot_index(slot) >= slots))
 		return 0;
 	/* acquire: pairs with tunnel_swap */
-	word = atomic_load_explicit(&ips->tunnels[slot_index(slot)], memory_order_acquire);
+	word = atomic_load_explicit(&words[slot_index(slot)], memory_order_acquire);
 	return likely(sa_word_is(word, slot)) ? word : 0;
 }
 
 struct sa *tunnel_lookup(const struct ipsec *ips, uint32_t slot)
 {
-	return sa_word_sa(tunnel_word(ips, slot));
+	return sa_word_sa(word_of(ips->tunnels, ips->slots, slot));
+}
+
+/* sa: where the run's slot leads to. */
+static inline void run_answer(struct tunnel_run *run, const struct sa *sa, uint8_t worker)
+{
+	const uint16_t asked = run->number;
+	uint16_t number = likely(sa != NULL) ? number_of(sa) : 0;
+
+	run->number = number;
+	run->most = likely(sa != NULL) ? usual_bytes_most(sa, worker) : 0;
+	run->inside = (asked == number) & (number != 0);
 }
 
 void tunnel_lookup_burst(const struct ipsec *ips, uint8_t worker, struct tunnel_run *runs, uint16_t n)
 {
+	/* neither changes */
+	const _Atomic uint64_t *words = ips->tunnels;
+	const uint32_t slots = ips->slots;
 	struct tunnel_run *run, *end = runs + n;
 
 	for (run = runs; run < end; run++) {
-		uint64_t word = tunnel_word(ips, run->slot);
+		uint64_t word = word_of(words, slots, run->slot);
 		run->sa = sa_word_sa(word);
 		if (likely(word))
 			sa_prefetch(run->sa, sa_word_more(word));
 	}
 	for (run = runs; run < end; run++) {
-		const struct sa *sa = run->sa;
-		run->most = likely(sa != NULL) ? usual_bytes_most(sa, worker) : 0;
-		run->number = likely(sa != NULL) ? number_of(sa) : 0;
+		run_answer(run, run->sa, worker);
 	}
 }
 
@@ -161,7 +173,7 @@ int tunnel_add(struct ipsec *ips, uint32_t slot, struct sa *sa)
 		tunnel_child_filled(ips, slot);
 	put_behind(sa, first);
 	number_give(ips, slot, sa);
-	/* release: pairs with tunnel_word */
+	/* release: pairs with word_of */
 	atomic_store_explicit(&ips->tunnels[slot_index(slot)], sa_word_to(slot, sa), memory_order_release);
 	return 0;
 }
@@ -171,7 +183,7 @@ int tunnel_take_out(struct ipsec *ips, uint32_t slot, struct sa *sa)
 	struct sa *at = tunnel_lookup(ips, slot);
 
 	if (at && at == sa) {
-		/* release: pairs with tunnel_word */
+		/* release: pairs with word_of */
 		atomic_store_explicit(
 			&ips->tunnels[slot_index(slot)], sa_word_to(slot, behind(sa)), memory_order_release);
 		return 0;

@@ -66,7 +66,7 @@ static uint16_t seal(struct bench *b, struct ipsec_worker *w, uint32_t first, st
 	uint16_t n = 0;
 
 	for (uint16_t i = 0; i < BURST; i++)
-		runs[i] = (struct tunnel_run){ .slot = first + i, .first = i };
+		runs[i] = (struct tunnel_run){ .slot = first + i };
 	tunnel_lookup_burst(b->ips, 0, runs, BURST);
 	for (uint16_t i = 0; i < BURST; i++) {
 		struct rte_mbuf *m = b->packets[first + i];

@@ -229,6 +229,25 @@ void sad_lookup_burst(const struct ipsec *ips, const struct sad_question *questi
 		ret_sas[i] = sad_lookup(ips, &questions[i]);
 }
 
+uint16_t sad_lookup_plain(
+	const struct ipsec *ips, uint8_t worker, struct rte_mbuf **pkts, uint16_t n, struct burst_item *ret_items)
+{
+	uint16_t found = 0, rest = 0;
+	bool moving = false;
+
+	for (uint16_t i = 0; i < n; i++) {
+		uint32_t spi = load_be32(rte_pktmbuf_mtod_offset(pkts[i], const uint8_t *, 20));
+		uint8_t owner = sad_bucket_worker(ips, spi);
+		moving |= owner == WORKER_MOVING;
+		struct sa *sa = owner == worker && !moving ? sad_lookup_slot(ips, spi) : NULL;
+		if (sa)
+			ret_items[found++] = (struct burst_item){ .m = pkts[i], .sa = sa };
+		else
+			pkts[rest++] = pkts[i];
+	}
+	return found;
+}
+
 uint8_t sad_bucket_worker(const struct ipsec *ips, uint32_t spi)
 {
 	(void)ips;
@@ -280,6 +299,7 @@ void tunnel_lookup_burst(const struct ipsec *ips, uint8_t worker, struct tunnel_
 		run->sa = tunnel_lookup(ips, run->slot);
 		bool ours = run->sa && !fake.moving_reads && run->sa->owner == worker;
 		run->most = ours ? run->sa->inner_mtu : 0;
+		run->inside = run->sa && run->number && run->number == run->sa->number;
 		run->number = run->sa ? run->sa->number : 0;
 	}
 }

@@ -307,7 +307,8 @@ static void owner_appears(bool outbound)
 
 	moving_open(1);
 	w = rig.dp->workers[0];
-	fake.moving_reads = 1;
+	/* inbound all three are asked for by their SPI, then the first one by all that may name an SA */
+	fake.moving_reads = outbound ? 1 : 4;
 	for (uint16_t n = 0; n < 3; n++)
 		one_send(outbound, n);
 	worker_step(w);

@@ -275,6 +275,83 @@ static void test_sad_burst_answers_as_each_look_up(void)
 	ipsec_free(ips);
 }
 
+/* Whose a bucket is while these packets come. */
+static uint8_t owner_of(uint32_t spi)
+{
+	static const uint8_t owners[] = { 0, 0, 0, 1, WORKER_LEAVING, 0, 0, 0 };
+
+	return owners[spi % SA_BUCKETS % ARRAY_LEN(owners)];
+}
+
+/* Of packets of ours, of foreign ones in slots and in the table, of none and of others: those whose SPI alone is enough
+ * have their SA, the rest is left, and nothing changes its order. */
+static void test_sad_plain_packets_have_their_sa_or_are_left(void)
+{
+	enum { SAS = 300, BURST = 64 };
+	struct ipsec *ips = rig_ipsec(2, 4096, 1);
+	static struct sa *sas[SAS];
+	uint32_t wrong = 0, found_in_all = 0;
+
+	for (unsigned b = 0; b < SA_BUCKETS; b++)
+		sad_bucket_publish(ips, (uint8_t)b, owner_of(b));
+	for (uint32_t i = 0; i < SAS; i++) {
+		sas[i] = inbound(ips, spi_of_kind(ips, i));
+		CU_ASSERT_EQUAL_FATAL(sad_insert(ips, sas[i]), 0);
+	}
+	for (uint32_t round = 0; round < 100; round++) {
+		struct rte_mbuf *sent[BURST], *pkts[BURST];
+		struct burst_item items[BURST];
+		uint16_t found, rest = 0, at = 0;
+		for (uint32_t k = 0; k < BURST; k++) {
+			uint8_t packet[64] = { 0x45 };
+			/* now and then several in a row of one */
+			uint32_t of = (round * 31 + k / (1 + round % 3) * 17) % SAS;
+			store_be32(packet + 20, k % 16 == 15 ? k % 2 * 0xd0000000 : sa_spi(sas[of]));
+			sent[k] = pkts[k] = rig_mbuf(packet, sizeof(packet));
+		}
+		found = sad_lookup_plain(ips, 0, pkts, BURST, items);
+		found_in_all += found;
+		for (uint32_t k = 0; k < BURST; k++) {
+			uint32_t spi = load_be32(rte_pktmbuf_mtod_offset(sent[k], const uint8_t *, 20));
+			struct sa *sa = owner_of(spi) == 0 ? sad_lookup_slot(ips, spi) : NULL;
+			if (sa)
+				wrong += at >= found || items[at].m != sent[k] || items[at].sa != sa, at++;
+			else
+				wrong += pkts[rest] != sent[k], rest++;
+			rte_pktmbuf_free(sent[k]);
+		}
+		wrong += at != found || rest != BURST - found;
+	}
+	CU_ASSERT_EQUAL(wrong, 0);
+	CU_ASSERT(found_in_all > 1000 && found_in_all < 5000);
+	ipsec_free(ips);
+}
+
+/* The owner of a bucket may appear between two packets of a burst: behind one that waits for it none is found. */
+static void test_sad_plain_packets_do_not_overtake_one_that_moves(void)
+{
+	struct ipsec *ips = rig_ipsec(1, 4096, 1);
+	struct sa *first = inbound(ips, 0xc0000100), *second = inbound(ips, 0xc0000101);
+	struct rte_mbuf *pkts[3];
+	struct burst_item items[3];
+
+	CU_ASSERT_EQUAL(sad_insert(ips, first), 0);
+	CU_ASSERT_EQUAL(sad_insert(ips, second), 0);
+	sad_bucket_publish(ips, 0, 0);
+	sad_bucket_publish(ips, 1, WORKER_MOVING);
+	for (uint32_t i = 0; i < ARRAY_LEN(pkts); i++) {
+		uint8_t packet[64] = { 0x45 };
+		store_be32(packet + 20, sa_spi(i % 2 ? second : first));
+		pkts[i] = rig_mbuf(packet, sizeof(packet));
+	}
+	struct rte_mbuf *sent[] = { pkts[0], pkts[1], pkts[2] };
+	CU_ASSERT_EQUAL(sad_lookup_plain(ips, 0, pkts, 3, items), 1);
+	CU_ASSERT(items[0].m == sent[0] && items[0].sa == first && pkts[0] == sent[1] && pkts[1] == sent[2]);
+	for (uint32_t i = 0; i < ARRAY_LEN(sent); i++)
+		rte_pktmbuf_free(sent[i]);
+	ipsec_free(ips);
+}
+
 static void test_sad_foreign_spi_comes_again_before_the_worker_is_quiescent(void)
 {
 	struct ipsec *ips = rig_ipsec(1, 256, 1);
@@ -859,6 +936,8 @@ int main(int argc, char **argv)
 		TEST(test_sad_foreign_spis),
 		TEST(test_sad_foreign_spis_as_many_as_slots),
 		TEST(test_sad_burst_answers_as_each_look_up),
+		TEST(test_sad_plain_packets_have_their_sa_or_are_left),
+		TEST(test_sad_plain_packets_do_not_overtake_one_that_moves),
 		TEST(test_sad_foreign_spi_comes_again_before_the_worker_is_quiescent),
 		TEST(test_sad_foreign_spi_at_each_destination_and_protocol),
 		TEST(test_sad_foreign_spi_in_each_table),

@@ -225,7 +225,8 @@ static void test_tunnel_runs_find_their_sa(void)
 {
 	struct ipsec *ips = rig_ipsec(1, 256, 3);
 	struct sa *ours = outbound_to(ips, "10.2.0.0/25"), *others = outbound_to(ips, "10.3.0.0/25");
-	struct tunnel_run runs[] = { { .slot = 0 }, { .slot = 1 }, { .slot = 2 }, { .slot = UINT32_MAX } };
+	struct tunnel_run runs[] = { { .slot = 0 }, { .slot = 1 }, { .slot = 2 }, { .slot = UINT32_MAX },
+		{ .slot = 0, .number = 1 }, { .slot = 0, .number = 2 }, { .slot = 2, .number = 1 } };
 	const struct flow inside = flow_to("10.2.0.7");
 
 	CU_ASSERT_EQUAL(tunnel_publish(ips, 0, ours), 0);
@@ -236,6 +237,11 @@ static void test_tunnel_runs_find_their_sa(void)
 	CU_ASSERT_EQUAL(runs[1].most, 0);
 	CU_ASSERT(!runs[2].sa && !runs[2].most && !runs[2].number);
 	CU_ASSERT(!runs[3].sa && !runs[3].most && !runs[3].number);
+	/* of packets that are known to be inside these selectors, inside others, inside any of no SA */
+	CU_ASSERT(!runs[0].inside && runs[0].number == 1);
+	CU_ASSERT(runs[4].inside && runs[4].most);
+	CU_ASSERT(!runs[5].inside && runs[5].number == 1);
+	CU_ASSERT(!runs[6].sa && !runs[6].inside);
 	ipsec_free(ips);
 }
 

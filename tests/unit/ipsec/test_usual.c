@@ -15,15 +15,21 @@ struct twins {
 	struct rig_pair shorter, plain;
 };
 
+static void unusual(struct sa *sa)
+{
+	sa->traits &= (uint8_t)~SA_USUAL;
+	atomic_fetch_or(&sa->flags, SA_UNUSUAL);
+}
+
 static void twins_open(struct twins *t, const struct rig_options *o)
 {
 	rig_pair_open(&t->shorter, o);
 	rig_pair_open(&t->plain, o);
 	t->plain.out->iv_base = t->shorter.out->iv_base;
 	CU_ASSERT(t->shorter.out->way.most > 0);
-	t->plain.out->traits &= (uint8_t)~SA_USUAL;
 	t->plain.out->way.most = 0;
-	t->plain.in->traits &= (uint8_t)~SA_USUAL;
+	unusual(t->plain.out);
+	unusual(t->plain.in);
 }
 
 static uint32_t flags_of(const struct sa *sa)
@@ -126,6 +132,8 @@ static void test_usual_way_does_what_the_functions_of_the_sa_do(void)
 		{ .local = "10.1.0.3-10.1.0.9", .remote = "10.2.0.0/16" },
 		{ .local = "10.1.0.0/16", .remote = "10.2.0.1-10.2.0.8" },
 		{ .local = "0.0.0.0/0", .remote = "10.2.0.5/32" },
+		{ .local = "10.1.0.0/16[udp]", .remote = "10.2.0.0/16[udp]" },
+		{ .local = "10.1.0.0/16[tcp]", .remote = "10.2.0.0/16" },
 		{ .sequence = 3000, .lifetime_out = { .soft_packets = 5000, .hard_packets = 9000 } },
 	};
 
@@ -488,8 +496,8 @@ static void engine_fails(struct ipsec_worker *w, const struct sa *sa)
 {
 	static crypto_burst *bursts[UINT8_MAX];
 
-	whole_burst = w->engine->bursts[sa->crypt];
-	bursts[sa->crypt] = burst_but_one;
+	whole_burst = w->engine->bursts[sa_crypt(sa)];
+	bursts[sa_crypt(sa)] = burst_but_one;
 	w->crypts = bursts;
 }
 
