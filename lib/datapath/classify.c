@@ -7,9 +7,14 @@
 
 #define PREFETCH_AHEAD 4
 
+static inline bool ipv4_source_martian(uint32_t source_be, uint32_t destination_be)
+{
+	return ipv4_not_unicast(source_be) || source_be == destination_be;
+}
+
 static inline bool ipv4_addresses_martian(const struct rte_ipv4_hdr *ip)
 {
-	return ipv4_not_unicast(ip->src_addr) || ipv4_not_unicast(ip->dst_addr) || ip->src_addr == ip->dst_addr;
+	return ipv4_source_martian(ip->src_addr, ip->dst_addr) || ipv4_not_unicast(ip->dst_addr);
 }
 
 static inline enum drop_reason ipv4_check(struct rte_mbuf *m)
@@ -352,7 +357,7 @@ static inline bool arrival_peer_good(struct arrivals *a, uint32_t source_be)
 {
 	if (source_be == a->peer_be)
 		return true;
-	if (unlikely(ipv4_not_unicast(source_be) || source_be == a->own_be))
+	if (unlikely(ipv4_source_martian(source_be, (uint32_t)a->own_be)))
 		return false;
 	a->peer_be = source_be;
 	return true;
@@ -395,7 +400,7 @@ static inline bool arrival_ours(struct worker *w, struct rte_mbuf *m, const stru
 	return true;
 }
 
-/* A plain packet that does not ask, and is for us only if it is the first one to its address. */
+/* A plain packet that does not ask: not for us, or for another address of ours than the one before. */
 static __rte_noinline bool arrival_other(
 	struct worker *w, struct arrivals *a, struct rte_mbuf *m, const struct rte_ipv4_hdr *ip, uint32_t total)
 {

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* Plain IPv4 packets in clear whose flow the cache knows: what was decided is carried out, for packets in a row about
- * which the same was decided at once. What the cache has was let in: only what has passed the classification and the
- * check of the reverse path was ever decided, by the same port, and routes and addresses of ours that come or go change
- * the epoch. So of a packet that is known neither is asked again; of the others both are. RFC 4301 5.1. */
+/* Plain IPv4 packets in clear whose flow the cache knows: what was decided is carried out, by an SA that is asked for
+ * once for packets in a row about which the same was decided. What the cache has was let in: only what has passed the
+ * classification and the check of the reverse path was ever decided, by the same port, and routes and addresses of ours
+ * that come or go change the epoch. So of a packet that is known neither is asked again; of the others both are. RFC
+ * 4301 5.1. */
 #include "known_priv.h"
 
 #include "forward_priv.h"

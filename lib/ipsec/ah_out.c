@@ -39,7 +39,7 @@ static enum drop_reason ah_seal(struct ipsec_worker *w, struct rte_mbuf *m, stru
 	ah_op_fill(&w->ops[op], sa, sequence, iv, ip, total);
 	w->ops[op].icv = ip + header_bytes + AH_BYTES + sa->iv_bytes;
 	packet_begin(m, ip, total);
-	sa_account(sa, 1, counted);
+	sa_account(sa, counted);
 	return DROP_NONE;
 }
 

@@ -85,7 +85,7 @@ static __rte_always_inline enum drop_reason esp_write(struct ipsec_worker *w, st
 		uint32_t high = sequence_high_be(sequence);
 		memcpy(p->at + len, &high, sizeof(high));
 	}
-	sa_account(sa, 1, account_bytes);
+	sa_account(sa, account_bytes);
 	return DROP_NONE;
 }
 

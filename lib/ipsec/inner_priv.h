@@ -181,7 +181,7 @@ static inline enum drop_reason packet_count(struct sa *sa, const uint8_t *ip, ui
 	reason = sa_limit_check(sa, total);
 	if (unlikely(reason))
 		return reason;
-	sa_account(sa, 1, total);
+	sa_account(sa, total);
 	return DROP_NONE;
 }
 

@@ -210,9 +210,10 @@ struct sa *sad_lookup_slot(const struct ipsec *ips, uint32_t spi);
 /* Worker: the same for n packets (at most 64), whose memory accesses overlap. */
 void sad_lookup_burst(const struct ipsec *ips, const struct sad_question *questions, uint16_t n, struct sa **ret_sas);
 struct burst_item;
-/* Worker: plain ESP packets (burst_in_plain), begun at their IP header: those whose SPI alone leads to an SA of this
- * worker go to ret_items, in their order; the rest to the front of pkts, to be asked for otherwise. Returns how many
- * have an SA. Memory accesses overlap. */
+/* Worker: plain ESP packets (burst_in_plain), begun at their IP header. Those whose SPI alone leads to an SA of this
+ * worker go to ret_items (m and sa are set), up to a packet whose bucket is nobody's at the moment; the rest goes to
+ * the front of pkts, to be asked for otherwise and behind these. Both keep their order. Returns how many have an SA.
+ * Memory accesses overlap. */
 uint16_t sad_lookup_plain(
 	const struct ipsec *ips, uint8_t worker, struct rte_mbuf **pkts, uint16_t n, struct burst_item *ret_items);
 /* Any thread: who owns the bucket of an SPI, before touching the SA; see owner_turn. */

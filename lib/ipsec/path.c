@@ -154,7 +154,7 @@ void sa_way_take(struct sa *sa)
 		.destination = ip->dst_addr,
 		.neighbour = p->neighbour,
 		.port = p->port,
-		.most = sa->traits & SA_USUAL && path_is_usual(p) ? usual_most_in(p->mtu) : 0,
+		.most = !sa_unusual(sa) && path_is_usual(p) ? usual_most_in(p->mtu) : 0,
 		.ttl = ip->time_to_live,
 		.tos_keep = p->tos_keep,
 		.tos_set = p->tos_set,

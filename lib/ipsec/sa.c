@@ -142,11 +142,12 @@ static uint8_t crypt_number(const struct crypto_engine *engine, crypto_burst *cr
 
 /* ---- birth ---- */
 
+/* Last: it depends on the rest. */
 static void flags_build(const struct crypto_engine *engine, struct sa *sa)
 {
 	const uint32_t crypt = crypt_number(engine, sa->outbound ? sa->suite->seal : sa->suite->open);
 
-	atomic_init(&sa->flags, crypt << SA_CRYPT_LSB | (sa->traits & SA_USUAL ? 0 : SA_UNUSUAL));
+	atomic_init(&sa->flags, crypt << SA_CRYPT_LSB | (sa_is_usual(sa) ? 0 : SA_UNUSUAL));
 }
 
 static void fields_build(const struct crypto_engine *engine, struct sa *sa, const struct sa_spec *spec)
@@ -171,7 +172,6 @@ static void fields_build(const struct crypto_engine *engine, struct sa *sa, cons
 	}
 	sa_selectors_build(sa, spec);
 	sa_limits_build(sa, spec);
-	sa->traits |= sa_is_usual(sa) ? SA_USUAL : 0;
 	flags_build(engine, sa);
 	if (sa->outbound)
 		sa_way_take(sa);
@@ -323,7 +323,7 @@ void sa_stats_read(const struct sa *sa, struct sa_stats *ret_stats)
 /* Whether most of its packets look closer, or need its ranges; a path that comes later does not count. */
 static bool needs_more(const struct sa *sa)
 {
-	bool more = !(sa->traits & SA_USUAL);
+	bool more = sa_unusual(sa);
 
 	return more || (sa->outbound ? sa_path(sa)->flags != 0 : !sa->ends.mask && sa->ends.ends);
 }

@@ -25,14 +25,13 @@ enum sa_traits {
 	SA_PORTS = 1 << 3,      /* some selector looks at ports */
 	SA_JOINS = 1 << 5,      /* ... and no selector is for packets without */
 	SA_TAIL = 1 << 4,       /* the high half of the sequence number is authenticated behind the packet */
-	SA_USUAL = 1 << 6,      /* its packets may go the short way of usual_priv.h */
-	SA_PAIRED = 1 << 7,     /* its IPv4 selectors are those of sa.ranges alone */
+	SA_PAIRED = 1 << 6,     /* its IPv4 selectors are those of sa.ranges alone */
 };
 
 /* In sa.flags beside enum sa_flags, never shown. */
 #define SA_NEW_PATH  (1u << 14) /* sa.way is of a path before; set by control, cleared by the owner */
 #define SA_OVER      (1u << 15) /* the hard lifetime is over, whether or not control has acknowledged */
-#define SA_UNUSUAL   (1u << 16) /* without SA_USUAL; never changes */
+#define SA_UNUSUAL   (1u << 16) /* none of its packets goes the short way of usual_priv.h; never changes */
 #define SA_CRYPT_LSB 24         /* number of its crypto_burst: crypto_engine.bursts; never changes */
 #define SA_HIDDEN    (SA_NEW_PATH | SA_OVER | SA_UNUSUAL | 0xffu << SA_CRYPT_LSB)
 static_assert(SA_NEW_SOURCE < SA_NEW_PATH, "the last one that is shown");
@@ -169,8 +168,7 @@ struct sa {
 	 * Outbound the packets count from the initial sequence number on, so that they are the one used last. */
 	_Atomic uint64_t packets __rte_cache_aligned;
 	_Atomic uint64_t bytes;
-	uint16_t
-		packets_until; /* when the low bits of `packets` are these, limits are looked at; see sa_packets_free */
+	uint16_t packets_until; /* when the low bits of `packets` are these, limits are looked at; see sa_limits_due */
 	uint8_t carried, carried_mask; /* inbound: protocol of its ranges */
 	uint32_t salt;                 /* as in memory */
 	uint32_t spi;                  /* host order */
@@ -210,27 +208,31 @@ static inline uint64_t count_read(const _Atomic uint64_t *counter)
 	return atomic_load_explicit(counter, memory_order_relaxed);
 }
 
-/* Owner worker: by so many more packets, of whatever size, no limit is reached. */
-static inline uint16_t sa_packets_free(const struct sa *sa)
+/* Owner worker: the next packet may reach a limit; otherwise, of whatever size, it does not. */
+static inline bool sa_limits_due(const struct sa *sa)
 {
-	return (uint16_t)(sa->packets_until - count_read(&sa->packets));
+	return (uint16_t)count_read(&sa->packets) == sa->packets_until;
 }
 
-/* Owner worker: packets of so many bytes in all have passed; outbound as many sequence numbers are used up. */
-static inline void sa_account(struct sa *sa, uint32_t packets, uint64_t bytes)
+/* Owner worker: a packet of so many bytes has passed; outbound its sequence number is used up. */
+static inline void sa_account(struct sa *sa, uint64_t bytes)
 {
-	const bool reaches = packets > sa_packets_free(sa);
+	const bool due = sa_limits_due(sa);
 
-	count_add(&sa->packets, packets);
+	count_add(&sa->packets, 1);
 	count_add(&sa->bytes, bytes);
-	if (unlikely(reaches))
-		sa->packets_until = (uint16_t)count_read(&sa->packets);
+	sa->packets_until += due;
 }
 
 /* Outbound: the sequence number used last. */
 static inline uint64_t sa_sequence(const struct sa *sa)
 {
 	return count_read(&sa->packets);
+}
+
+static inline bool sa_unusual(const struct sa *sa)
+{
+	return atomic_load_explicit(&sa->flags, memory_order_relaxed) & SA_UNUSUAL;
 }
 
 static inline uint8_t sa_crypt(const struct sa *sa)
@@ -339,7 +341,7 @@ void sa_flag(struct sa *sa, uint32_t flags);
  * bytes may still pass. */
 enum drop_reason sa_limit(struct sa *sa, uint64_t bytes);
 
-/* Owner worker, when sa_packets_free is 0: sets sa.packets_until anew. Returns how many are free. */
+/* Owner worker, when sa_limits_due: sets sa.packets_until anew. Returns how many are free. */
 uint16_t sa_limits_look_ahead(struct sa *sa);
 
 /* Owner worker: one more packet of this many bytes reaches no limit. */

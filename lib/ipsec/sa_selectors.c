@@ -55,7 +55,6 @@ static void ends_build(struct sa *sa)
 
 	sa->carried = r->protocol;
 	sa->carried_mask = r->protocol_mask;
-	sa->ends = SA_ENDS_NONE;
 	if (!is_prefix(r->local_low, r->local_span) || !is_prefix(r->remote_low, r->remote_span))
 		return;
 	memcpy(&sa->ends.ends, ends, sizeof(ends));
@@ -65,6 +64,8 @@ static void ends_build(struct sa *sa)
 /* Both sides of a pair name the same protocol, or one of them leaves it open. */
 static void ranges_build(struct sa *sa)
 {
+	if (!sa->outbound)
+		sa->ends = SA_ENDS_NONE;
 	if (sa->local_count != 1 || sa->remote_count != 1 || sa->traits & SA_PORTS)
 		return;
 	const struct sa_selector *local = sa->selectors, *remote = sa->selectors + 1;

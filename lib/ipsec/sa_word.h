@@ -3,6 +3,8 @@
  * touching the SA, which can be prefetched then. */
 #pragma once
 
+#include <rte_branch_prediction.h>
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stdint.h>
 
@@ -48,6 +50,18 @@ static inline bool sa_word_more(uint64_t word)
 static inline bool sa_word_is(uint64_t word, uint32_t name)
 {
 	return word && word >> SA_WORD_GENERATION_LSB == slot_generation(name);
+}
+
+/* The word that leads to the SA of a name, in a table of so many; 0: none does. */
+static inline uint64_t sa_word_load(const _Atomic uint64_t *words, uint32_t count, uint32_t name)
+{
+	uint64_t word;
+
+	if (unlikely(slot_index(name) >= count))
+		return 0;
+	/* acquire: pairs with the release of whoever makes it lead to another SA */
+	word = atomic_load_explicit(&words[slot_index(name)], memory_order_acquire);
+	return likely(sa_word_is(word, name)) ? word : 0;
 }
 
 /* The generation after this one: never 0, which names no slot that is used twice. */

@@ -67,25 +67,21 @@ static struct sad_slot *slot_of(const struct sad *sad, uint32_t spi)
 /* sa NULL: none is found here. */
 static void word_set(struct sad *sad, uint32_t spi, const struct sa *sa)
 {
-	/* release: pairs with sad_word */
+	/* release: pairs with sa_word_load */
 	atomic_store_explicit(&sad->words[slot_index(spi)], sa_word_to(spi, sa), memory_order_release);
 }
 
-/* The word of the SPI's slot, of so many, that leads to its SA; 0: there is none. */
-static inline uint64_t word_of(const _Atomic uint64_t *words, uint32_t slots, uint32_t spi)
-{
-	uint64_t word;
-
-	if (unlikely(slot_index(spi) >= slots))
-		return 0;
-	/* acquire: pairs with word_set; what left for the table of foreign SAs is seen there */
-	word = atomic_load_explicit(&words[slot_index(spi)], memory_order_acquire);
-	return likely(sa_word_is(word, spi)) ? word : 0;
-}
-
+/* The word of the SPI's slot that leads to its SA; 0: there is none. What left for the table of foreign SAs is seen
+ * there. */
 static inline uint64_t sad_word(const struct sad *sad, uint32_t spi)
 {
-	return word_of(sad->words, sad->slots, spi);
+	return sa_word_load(sad->words, sad->slots, spi);
+}
+
+static inline uint8_t bucket_owner(const struct ipsec *ips, uint32_t spi)
+{
+	/* acquire: pairs with sad_bucket_publish; the new owner sees what the one before did to the SAs */
+	return atomic_load_explicit(&ips->sad.buckets[spi % SA_BUCKETS], memory_order_acquire);
 }
 
 static inline struct sa *sad_find_slot(const struct sad *sad, uint32_t spi)
@@ -421,6 +417,18 @@ void sad_lookup_burst(const struct ipsec *ips, const struct sad_question *questi
 		foreign_lookup_burst(f, t, questions, n, ret_sas);
 }
 
+/* Whether the SPI's bucket is this worker's. moving: set when it is nobody's at the moment. */
+static inline bool bucket_is(const struct ipsec *ips, uint32_t spi, uint8_t worker, bool *moving)
+{
+	uint8_t owner = bucket_owner(ips, spi);
+
+	if (likely(owner == worker))
+		return true;
+	owner = owner_turn(owner, worker);
+	*moving |= owner == WORKER_MOVING;
+	return owner == worker;
+}
+
 uint16_t sad_lookup_plain(
 	const struct ipsec *ips, uint8_t worker, struct rte_mbuf **pkts, uint16_t n, struct burst_item *ret_items)
 {
@@ -430,24 +438,23 @@ uint16_t sad_lookup_plain(
 	struct burst_item *item = ret_items;
 	struct rte_mbuf **rest = pkts, **end = pkts + n;
 	struct sa *sa = NULL;
-	uint32_t spi_before = 0; /* none that leads to an SA */
-	bool moving = false;     /* whose owner may appear before the next packet: it is not overtaken */
+	uint64_t spi_before = UINT64_MAX; /* no packet's */
+	bool moving = false;              /* an owner may appear before the next packet: none is overtaken */
 
 	for (; pkts < end; pkts++) {
 		struct rte_mbuf *m = *pkts;
 		uint32_t spi = load_be32(rte_pktmbuf_mtod_offset(m, const uint8_t *, IP4_PLAIN_BYTES));
-		if (spi != spi_before || unlikely(!sa)) {
-			/* acquire: as sad_bucket_worker */
-			uint8_t owner = atomic_load_explicit(&ips->sad.buckets[spi % SA_BUCKETS], memory_order_acquire);
-			uint64_t word = word_of(words, slots, spi);
-			sa = likely(owner == worker && !moving) ? sa_word_sa(word) : NULL;
+		if (spi != spi_before) {
+			bool ours = bucket_is(ips, spi, worker, &moving);
+			uint64_t word = ours && !moving ? sa_word_load(words, slots, spi) : 0;
+			sa = sa_word_sa(word);
 			spi_before = spi;
-			if (unlikely(!sa)) {
-				*rest++ = m;
-				moving |= owner == WORKER_MOVING;
-				continue;
-			}
-			sa_prefetch(sa, sa_word_more(word));
+			if (likely(sa != NULL))
+				sa_prefetch(sa, sa_word_more(word));
+		}
+		if (unlikely(!sa)) {
+			*rest++ = m;
+			continue;
 		}
 		item->m = m;
 		item->sa = sa;
@@ -458,12 +465,11 @@ uint16_t sad_lookup_plain(
 
 uint8_t sad_bucket_worker(const struct ipsec *ips, uint32_t spi)
 {
-	/* acquire: pairs with sad_bucket_publish; the new owner sees what the one before did to the SAs */
-	return atomic_load_explicit(&ips->sad.buckets[spi % SA_BUCKETS], memory_order_acquire);
+	return bucket_owner(ips, spi);
 }
 
 void sad_bucket_publish(struct ipsec *ips, uint8_t bucket, uint8_t owner)
 {
-	/* release: pairs with sad_bucket_worker */
+	/* release: pairs with bucket_owner */
 	atomic_store_explicit(&ips->sad.buckets[bucket], owner, memory_order_release);
 }

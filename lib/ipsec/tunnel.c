@@ -101,7 +101,7 @@ int tunnel_swap(struct ipsec *ips, uint32_t slot, struct sa *sa, struct sa **ret
 	}
 	if (slot < ips->config.tunnel_slots && sa && !tunnel_lookup(ips, slot))
 		tunnel_child_filled(ips, slot);
-	/* release: pairs with word_of. Acquire is not needed: control wrote what was there itself */
+	/* release: pairs with sa_word_load. Acquire is not needed: control wrote what was there itself */
 	*ret_before = sa_word_sa(
 		atomic_exchange_explicit(&ips->tunnels[slot_index(slot)], sa_word_to(slot, sa), memory_order_release));
 	return 0;
@@ -117,21 +117,9 @@ int tunnel_publish(struct ipsec *ips, uint32_t slot, struct sa *sa)
 	return error;
 }
 
-/* The word of a slot, of so many, that leads to its first SA; 0: there is none. */
-static inline uint64_t word_of(const _Atomic uint64_t *words, uint32_t slots, uint32_t slot)
-{
-	uint64_t word;
-
-	if (unlikely(slot_index(slot) >= slots))
-		return 0;
-	/* acquire: pairs with tunnel_swap */
-	word = atomic_load_explicit(&words[slot_index(slot)], memory_order_acquire);
-	return likely(sa_word_is(word, slot)) ? word : 0;
-}
-
 struct sa *tunnel_lookup(const struct ipsec *ips, uint32_t slot)
 {
-	return sa_word_sa(word_of(ips->tunnels, ips->slots, slot));
+	return sa_word_sa(sa_word_load(ips->tunnels, ips->slots, slot));
 }
 
 /* sa: where the run's slot leads to. */
@@ -153,7 +141,7 @@ void tunnel_lookup_burst(const struct ipsec *ips, uint8_t worker, struct tunnel_
 	struct tunnel_run *run, *end = runs + n;
 
 	for (run = runs; run < end; run++) {
-		uint64_t word = word_of(words, slots, run->slot);
+		uint64_t word = sa_word_load(words, slots, run->slot);
 		run->sa = sa_word_sa(word);
 		if (likely(word))
 			sa_prefetch(run->sa, sa_word_more(word));
@@ -173,7 +161,7 @@ int tunnel_add(struct ipsec *ips, uint32_t slot, struct sa *sa)
 		tunnel_child_filled(ips, slot);
 	put_behind(sa, first);
 	number_give(ips, slot, sa);
-	/* release: pairs with word_of */
+	/* release: pairs with sa_word_load */
 	atomic_store_explicit(&ips->tunnels[slot_index(slot)], sa_word_to(slot, sa), memory_order_release);
 	return 0;
 }
@@ -183,7 +171,7 @@ int tunnel_take_out(struct ipsec *ips, uint32_t slot, struct sa *sa)
 	struct sa *at = tunnel_lookup(ips, slot);
 
 	if (at && at == sa) {
-		/* release: pairs with word_of */
+		/* release: pairs with sa_word_load */
 		atomic_store_explicit(
 			&ips->tunnels[slot_index(slot)], sa_word_to(slot, behind(sa)), memory_order_release);
 		return 0;

@@ -64,8 +64,7 @@ struct usual_alike {
 
 /* Of a burst. */
 struct usual_burst {
-	uint32_t flags; /* of its first SA if that is usual and lasts; what many of them have alike is compared at once
-			 */
+	uint32_t flags; /* of SA_HIDDEN, an SA with which nothing is the matter and the first one's engine function */
 	bool plain;     /* known of all: burst_in_plain, burst_out_framed */
 	bool mixed;     /* answer: not all SAs have the same engine function */
 	struct usual_alike alike; /* outbound */
@@ -107,7 +106,7 @@ static inline bool usual_may(struct sa *sa, struct usual_burst *b)
 /* One more packet, of any size, reaches no limit. */
 static inline bool usual_lasts(struct sa *sa)
 {
-	return likely((uint16_t)count_read(&sa->packets) != sa->packets_until) || sa_limits_look_ahead(sa);
+	return likely(!sa_limits_due(sa)) || sa_limits_look_ahead(sa);
 }
 
 /* As sa_account, of one packet that usual_lasts let pass. */
@@ -212,7 +211,8 @@ static inline bool usual_inside(const uint8_t *text, uint64_t first, uint32_t le
 	return !((found ^ usual_trailer(pad)->bytes) & usual_trailer(pad)->mask);
 }
 
-/* Behind the crypto: the packet begins at its text and is counted. False: nothing has changed. */
+/* Behind the crypto: the packet begins at its text and is counted. False: nothing has changed. A lifetime that ended in
+ * time since the packet was prepared does not count: it was here before. */
 static inline bool usual_finish_in(struct ipsec_worker *w, struct burst_item *item, uint32_t op)
 {
 	struct sa *sa = item->sa;

@@ -237,9 +237,9 @@ uint16_t sad_lookup_plain(
 
 	for (uint16_t i = 0; i < n; i++) {
 		uint32_t spi = load_be32(rte_pktmbuf_mtod_offset(pkts[i], const uint8_t *, 20));
-		uint8_t owner = sad_bucket_worker(ips, spi);
-		moving |= owner == WORKER_MOVING;
-		struct sa *sa = owner == worker && !moving ? sad_lookup_slot(ips, spi) : NULL;
+		uint8_t turn = owner_turn(sad_bucket_worker(ips, spi), worker);
+		moving |= turn == WORKER_MOVING;
+		struct sa *sa = turn == worker && !moving ? sad_lookup_slot(ips, spi) : NULL;
 		if (sa)
 			ret_items[found++] = (struct burst_item){ .m = pkts[i], .sa = sa };
 		else

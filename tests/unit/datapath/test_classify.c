@@ -96,6 +96,28 @@ static void test_classify_martian_sources(void)
 	rig_close();
 }
 
+/* Behind a good packet to an address of ours, of which the next ones only show their source. */
+static void test_classify_martians_among_good_packets_for_us(void)
+{
+	static const char *const sources[] = { WAN_PEER, "127.0.0.1", WAN_PEER, "224.0.0.5", WAN_OWN, "0.0.0.0",
+		"255.255.255.255", WAN_PEER };
+	const struct probe other = { .src = WAN_PEER, .dst = LAN_OWN, .protocol = IPPROTO_ESP };
+	const struct probe nobody = { .src = WAN_PEER, .dst = "255.255.255.255", .protocol = IPPROTO_ESP };
+
+	rig_open(1);
+	for (size_t i = 0; i < ARRAY_LEN(sources); i++) {
+		const struct probe p = { .src = sources[i], .dst = WAN_OWN, .protocol = IPPROTO_ESP };
+		rig_send(WAN, &p);
+	}
+	rig_send(WAN, &other);
+	rig_send(WAN, &nobody);
+	rig_send(WAN, &other);
+	rig_step();
+	CU_ASSERT_EQUAL(rig_drops(DROP_MARTIAN), 6);
+	CU_ASSERT_EQUAL(rig_drops(DROP_UNKNOWN_SPI), 5);
+	rig_close();
+}
+
 static void test_classify_padding_is_cut(void)
 {
 	rig_open(1);
@@ -366,6 +388,7 @@ int main(int argc, char **argv)
 		TEST(test_classify_ip_header_drops),
 		TEST(test_classify_every_flipped_header_bit_is_seen),
 		TEST(test_classify_martian_sources),
+		TEST(test_classify_martians_among_good_packets_for_us),
 		TEST(test_classify_padding_is_cut),
 		TEST(test_classify_chained_buffers_are_joined),
 		TEST(test_classify_chains_cut_anywhere_are_joined),
