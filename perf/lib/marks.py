@@ -1,9 +1,12 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""The marks: ratios of one run, each with what they are made of. A mark whose parts were not measured is not judged."""
+"""The marks: ratios of one run, each with what they are made of. A mark whose parts were not measured is not judged.
+
+A ratio is made of what one round measured, minutes apart at most: what a neighbour of the host does to all of it is not in
+it. That of the middle round counts."""
 from collections import namedtuple
 from dataclasses import replace
 
-from rounds import Task
+from rounds import OWN_LEAST, Task
 from systems import Point
 
 # cycles of sallyportd, of the bare loop and of ipsec-secgw at the point; the ratio that is judged; at most this
@@ -28,6 +31,24 @@ class Medians:
 
     def points(self):
         return list(dict.fromkeys(task.point for task in self.rows))
+
+
+class Round:
+    """what one round has measured"""
+
+    def __init__(self, rows, number):
+        self.rows, self.number, self.asked = rows, number, set()
+
+    def __call__(self, point, system):
+        row = self.rows.get(Task(point, system))
+        if not row or len(row.cycles) <= self.number:
+            return None
+        self.asked.add(row.task)
+        return row.cycles[self.number]
+
+    def alone(self):
+        """the core was our own in all that was asked for"""
+        return all(self.rows[task].alone[self.number] for task in self.asked)
 
 
 def mark(name, cells, value, target):
@@ -75,9 +96,21 @@ def tables(m, point):
     return mark(point.name(), (s, one, None), ratio(s, one), TABLES_MOST)
 
 
+def middle(rows, rule, point):
+    """the mark of the middle one of the rounds whose core was our own, where they are enough; else of all"""
+    found = []
+    for number in range(max(len(row.cycles) for row in rows.values())):
+        m = Round(rows, number)
+        x = rule(m, point)
+        found += [(x, m.alone())] if x else []
+    own = [x for x, alone in found if alone]
+    counted = sorted(own if len(own) >= OWN_LEAST else [x for x, _ in found], key=lambda x: x.value / x.target)
+    return counted[len(counted) // 2] if counted else None
+
+
 def judged(rows):
-    m = Medians(rows)
-    return [x for rule in (added, many_sas, tables) for x in (rule(m, p) for p in m.points()) if x]
+    points = Medians(rows).points()
+    return [x for rule in (added, many_sas, tables) for x in (middle(rows, rule, p) for p in points) if x]
 
 
 def engines(rows):

@@ -80,7 +80,7 @@ def row_json(task, row, hz):
     return {
         "point": task.point.name(), "fields": vars(task.point), "system": task.system, "mode": row.mode,
         "cycles": row.median(), "spread": row.spread(), "samples": row.cycles, "means": row.means,
-        "disturbed": row.disturbed(), "steal_percent": row.steal,
+        "disturbed": row.disturbed(), "alone": row.alone, "steal_percent": row.steal,
         "preempted": row.preempted, "stages": row.stage_medians(),
         "packets_per_second": hz / row.median() if row.median() else None, "command": row.command,
         "failure": row.failure,
