@@ -41,14 +41,15 @@ class Round:
 
     def __call__(self, point, system):
         row = self.rows.get(Task(point, system))
-        if not row or len(row.cycles) <= self.number:
+        if not row or self.number not in row.rounds:
             return None
         self.asked.add(row.task)
-        return row.cycles[self.number]
+        return row.cycles[row.rounds.index(self.number)]
 
     def alone(self):
         """the core was our own in all that was asked for"""
-        return all(self.rows[task].alone[self.number] for task in self.asked)
+        asked = [self.rows[task] for task in self.asked]
+        return all(row.alone[row.rounds.index(self.number)] for row in asked)
 
 
 def mark(name, cells, value, target):
@@ -99,10 +100,10 @@ def tables(m, point):
 def middle(rows, rule, point):
     """the mark of the middle one of the rounds whose core was our own, where they are enough; else of all"""
     found = []
-    for number in range(max(len(row.cycles) for row in rows.values())):
+    for number in sorted({number for row in rows.values() for number in row.rounds}):
         m = Round(rows, number)
         x = rule(m, point)
-        found += [(x, m.alone())] if x else []
+        found += [(x, m.alone())] if x and x.value is not None else []
     own = [x for x, alone in found if alone]
     counted = sorted(own if len(own) >= OWN_LEAST else [x for x, _ in found], key=lambda x: x.value / x.target)
     return counted[len(counted) // 2] if counted else None

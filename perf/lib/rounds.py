@@ -46,11 +46,13 @@ class Row:
 
     def __init__(self, task, mode=""):
         self.task, self.mode = task, mode
-        self.cycles, self.means, self.steal, self.preempted, self.command, self.failure = [], [], [], [], "", ""
+        self.rounds, self.cycles, self.means, self.steal, self.preempted, self.command, self.failure = [], [], [], [], [], "", ""
         self.stages = []
         self.alone = []  # whether the core was our own in each sample
 
-    def add(self, found):
+    def add(self, found, number):
+        """number: of the round"""
+        self.rounds.append(number)
         self.cycles.append(found.sample.cycles())
         self.means.append(found.sample.mean())
         self.steal.append(found.steal)
@@ -91,8 +93,8 @@ class Row:
         return (high - low) / self.median()
 
 
-def measure(lab, systems, rows, core):
-    """systems: by task, all of one point"""
+def measure(lab, systems, rows, number, core):
+    """systems: by task, all of one point; number: of the round"""
     found, failures = turns.measure(lab, list(systems.values()), next(iter(systems)).point, core)
     for task, system in systems.items():
         name = f"  {task.point.name():34} {task.system:10}"
@@ -100,7 +102,7 @@ def measure(lab, systems, rows, core):
             rows[task].failure = failures[system]
             print(f"{name} FAILED {failures[system]}", file=sys.stderr, flush=True)
             continue
-        rows[task].add(found[system])
+        rows[task].add(found[system], number)
         print(f"{name} {found[system].sample.cycles():8.1f} cycles/packet{notes(found[system])}", flush=True)
 
 
@@ -129,7 +131,7 @@ def run(lab, tasks, system_of, rounds, exclusive, core):
                 systems = {task: system_of(task) for task in group}
                 for task, system in systems.items():
                     rows[task].mode = getattr(system, "mode", "") or ""
-                measure(lab, systems, rows, core)
+                measure(lab, systems, rows, number, core)
     finally:
         exclusive.release()
     return rows

@@ -319,7 +319,7 @@ static uint16_t owner_appears(bool outbound, int reads)
 	fake.moving_reads = 1;
 	one_send(outbound, 3);
 	worker_step(w);
-	CU_ASSERT(!parked || w->parked.count == parked + 1u);
+	CU_ASSERT_EQUAL(w->parked.count, parked ? parked + 1u : 0);
 	rig_step();
 	CU_ASSERT_EQUAL(w->parked.count, 0);
 	CU_ASSERT(in_order(outbound ? WAN : LAN, outbound ? 48 : 20, &out));

@@ -544,6 +544,31 @@ static void test_usual_operation_that_failed_is_no_packet(void)
 	twins_close(&t);
 }
 
+/* An SA whose own functions are those of AH: whoever asked them would not get ESP. */
+static void test_usual_packets_do_not_ask_the_functions_of_their_sa(void)
+{
+	const struct rig_options esp = { .key_bits = 128 },
+				 ah = { .integ = alg_lookup(TRANSFORM_INTEG, INTEG_HMAC_SHA2_256_128, 0) };
+	struct rig_pair others;
+	struct twins t;
+	unsigned wrong = 0;
+
+	twins_open(&t, &esp);
+	rig_pair_open(&others, &ah);
+	t.shorter.out->shape = others.out->shape;
+	t.shorter.in->shape = others.in->shape;
+	for (uint16_t bytes = 28; bytes < 300; bytes++) {
+		struct rte_mbuf *m = rig_packet(bytes, (uint8_t)bytes), *n = rig_copy(m);
+		wrong += rig_out(&t.shorter, m) || rig_out(&t.plain, n) || !same_packet(m, n);
+		wrong += rig_in(&t.shorter, m) || rig_in(&t.plain, n) || !same_packet(m, n);
+		rte_pktmbuf_free(m);
+		rte_pktmbuf_free(n);
+	}
+	CU_ASSERT_EQUAL(wrong, 0);
+	rig_pair_close(&others);
+	twins_close(&t);
+}
+
 static void test_usual_is_not_what_looks_closer(void)
 {
 	static const struct rig_options kinds[] = {
@@ -571,6 +596,7 @@ int main(int argc, char **argv)
 		TEST(test_usual_packets_leave_with_the_header_of_their_link),
 		TEST(test_usual_header_needs_its_room),
 		TEST(test_usual_operation_that_failed_is_no_packet),
+		TEST(test_usual_packets_do_not_ask_the_functions_of_their_sa),
 		TEST(test_usual_is_not_what_looks_closer),
 	};
 
