@@ -52,6 +52,9 @@ interop_up() {
 	gateway_start gw-a ga
 }
 
+# Of the numbered packets, see netns.sh: "none lost, or each found in the peer's own counter"
+drops_of() { [ "$1" = peer ] && charon_drops peer || echo 0; }
+
 interop_down() {
 	stop gw-a TERM 10
 	charon_stop charon

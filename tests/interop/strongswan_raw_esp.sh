@@ -46,7 +46,8 @@ rekeyed() {
 	done
 	wait $stream
 	[ "$i" = 3 ] || return 1
-	[ -s "$work/stream.verdict" ] || because "$(tail -n 1 "$work/stream.log")"
+	[ -s "$work/stream.verdict" ] || because "$(tail -n 1 "$work/stream.log") $(tail -n 1 "$work/udp-receiver.log")" || return 1
+	grep '^#' "$work/stream.log" || true
 }
 
 peer_libipsec="raw_esp = yes"

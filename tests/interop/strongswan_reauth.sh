@@ -25,6 +25,7 @@ new_ike() {
 	wait_for 12 differs "$before" || because "the IKE SA stays the same: $(gw_failure gw-a)" || { wait $stream; return 1; }
 	wait $stream
 	[ -s "$work/stream.verdict" ] || because "$(tail -n 1 "$work/stream.log") $(tail -n 1 "$work/udp-receiver.log")" || return 1
+	grep '^#' "$work/stream.log"
 	established 2 && one_ike_sa
 }
 

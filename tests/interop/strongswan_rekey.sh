@@ -32,6 +32,7 @@ while_streaming() {
 	wait $stream
 	[ "$i" = "$rekeys" ] || return 1
 	[ -s "$work/stream.verdict" ] || because "$(tail -n 1 "$work/stream.log") $(tail -n 1 "$work/udp-receiver.log")" || return 1
+	grep '^#' "$work/stream.log"
 	established 2
 }
 
