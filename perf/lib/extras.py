@@ -6,12 +6,14 @@ import json
 import os
 
 from marks import Mark
+from quiet import SLACK
 from systems import CORE, Failed, eal, run
 
 PARTS_SECONDS = 120
 CHURN_MOST = 1.02  # of the worker's cycles without
 CHURN_RATE = 10000
 IKE_SECONDS = 600
+IKE_RUNS, IKE_SHORT = 5, 10000  # runs of up to so many IKE SAs, which take seconds
 IKE_US_MOST, IKE_KIB_MOST = 177.0, 6.0
 STRONGSWAN_US, STRONGSWAN_KIB = 530.0, 12.8  # 6.0.6, PSK over P-256, on an AMD EPYC at 2.6 GHz
 
@@ -43,8 +45,16 @@ def ike(lab, exclusive, group, counts):
     for count in counts:
         exclusive.take()
         command = ["taskset", "-c", str(CORE), os.path.join(lab.bench, "bench_ike"), group, str(count)]
-        found += lines_of("bench_ike", command, IKE_SECONDS)
+        runs = IKE_RUNS if count <= IKE_SHORT else 1
+        found.append(middle_quiet([line for _ in range(runs) for line in lines_of("bench_ike", command, IKE_SECONDS)]))
     return found
+
+
+def middle_quiet(runs):
+    """the middle one of those in which the core was our own for a while, by the fastest probe of all"""
+    fastest = min(run["probe_us"] for run in runs)
+    quiet = sorted((run for run in runs if run["probe_us"] <= SLACK * fastest), key=lambda run: run["us_per_handshake"])
+    return quiet[len(quiet) // 2]
 
 
 def daemons(repo, exclusive):
@@ -79,7 +89,8 @@ def print_churn(found):
 def print_ike(found):
     for row in found:
         print(f"\nresponder, PSK, {row['group']}, {row['handshakes']} IKE SAs: {row['us_per_handshake']:.1f} us a handshake, "
-              f"{row['bytes_per_sa'] / 1024:.2f} KiB an IKE SA with one child")
+              f"{row['bytes_per_sa'] / 1024:.2f} KiB an IKE SA with one child; {row['batches_of_own_core']} of {row['batches']} batches "
+              f"had a core of their own, {row['us_of_all_batches']:.1f} us in all of them")
         for step, us in row["us_by_step"].items():
             print(f"  {step:44} {us:8.1f} us")
 

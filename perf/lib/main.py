@@ -53,7 +53,7 @@ class Run:
         self.hz = systems.Loop("source", alone=True).run(self.lab, systems.Point())["hz"]
         self.exclusive.take()
         self.core = quiet.Core(self.lab)
-        self.patience = profile.patience
+        self.patience, self.more = profile.patience, profile.more
         self.modes = {}  # of ipsec-secgw by point
 
     def system_of(self, task):
@@ -74,13 +74,13 @@ class Run:
     def best_secgw_modes(self):
         """by one short look at each of them"""
         self.core.patience = self.patience / 4
-        points = list(dict.fromkeys(t.point for t in self.tasks if t.system == "secgw"))
-        if points:
+        compared = list(dict.fromkeys(t.point for t in self.tasks if t.system == "secgw"))
+        if compared:
             print("ipsec-secgw, cycles in each of its modes; the best one is compared with")
-        for point in points:
+        for point in compared:
             self.exclusive.take()
-            systems_of_modes = [secgw.Secgw(self.hz, mode) for mode in secgw.modes_for(point)]
-            found, failures = turns.measure(self.lab, systems_of_modes, point, self.core)
+            points = {secgw.Secgw(self.hz, mode): point for mode in secgw.modes_for(point)}
+            found, failures = turns.measure(self.lab, points, self.core)
             found = {system.mode: f.sample.cycles() for system, f in found.items()}
             for why in failures.values():
                 print(f"  {why}")
@@ -168,7 +168,7 @@ def main():
         if o.profile != "smoke":
             run.best_secgw_modes()
         run.core.patience = run.patience * 3 / 4
-        rows = rounds.run(run.lab, run.tasks, run.system_of, run.rounds, run.exclusive, run.core)
+        rows = rounds.Rounds(run.lab, run.tasks, run.system_of, run.exclusive, run.core).run(run.rounds, run.more)
         return finish(o, run, rows, problems, measure_parts(o, run))
     finally:
         systems.stop_all()

@@ -68,13 +68,14 @@ def more_tables():
                     ("sallyport",))
 
 
-# seconds: of windows of each system in each round; ike_sas: none, no micro-benchmarks either; patience: seconds, see quiet.py
-Profile = namedtuple("Profile", "rounds seconds patience parts ike_sas")
+# seconds: of windows of each system in each round; patience: seconds, see quiet.py; more: seconds of rounds behind the
+# last, see rounds.py; ike_sas: none, no micro-benchmarks either
+Profile = namedtuple("Profile", "rounds seconds patience more parts ike_sas")
 PROFILES = {
-    "smoke": Profile(1, 0.2, 0, (base,), ()),
-    "core": Profile(5, 0.6, 300, (core,), ()),
-    "quick": Profile(5, 0.6, 600, (sizes, mark_sas, mark_tables), (1000, 10000)),
-    "full": Profile(5, 1.0, 1200, (sizes, mark_sas, mark_tables, crypto_burst, algorithms, more_sas, more_tables),
+    "smoke": Profile(1, 0.2, 0, 0, (base,), ()),
+    "core": Profile(5, 0.6, 300, 300, (core,), ()),
+    "quick": Profile(5, 0.6, 600, 600, (sizes, mark_sas, mark_tables), (1000, 10000)),
+    "full": Profile(5, 1.0, 1200, 1200, (sizes, mark_sas, mark_tables, crypto_burst, algorithms, more_sas, more_tables),
                     (1000, 10000, 100000)),
 }
 

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""Runs a plan in rounds, in each of which the systems of a point are started anew and measured by turns, and keeps every
-sample with the time the hypervisor stole."""
+"""Runs a plan in rounds, in each of which the systems of a group, all that a mark compares, are started anew and measured
+by turns, and keeps every sample with the time the hypervisor stole."""
+import math
 import statistics
 import subprocess
 import sys
@@ -93,19 +94,6 @@ class Row:
         return (high - low) / self.median()
 
 
-def measure(lab, systems, rows, number, core):
-    """systems: by task, all of one point; number: of the round"""
-    found, failures = turns.measure(lab, list(systems.values()), next(iter(systems)).point, core)
-    for task, system in systems.items():
-        name = f"  {task.point.name():34} {task.system:10}"
-        if system in failures:
-            rows[task].failure = failures[system]
-            print(f"{name} FAILED {failures[system]}", file=sys.stderr, flush=True)
-            continue
-        rows[task].add(found[system], number)
-        print(f"{name} {found[system].sample.cycles():8.1f} cycles/packet{notes(found[system])}", flush=True)
-
-
 def notes(found):
     return ((f", {found.steal:.1f} % stolen" if found.steal >= 0.5 else "") +
             (f", {found.preempted} times preempted" if found.preempted >= PREEMPTED_MANY else "") +
@@ -113,25 +101,58 @@ def notes(found):
 
 
 def groups_of(tasks):
-    """those that take turns: of one point, in the order of the plan"""
+    """those that take turns: the systems of the points that marks compare with one, in the order of the plan"""
     groups = {}
     for task in tasks:
-        groups.setdefault(task.point, []).append(task)
-    return groups.values()
+        groups.setdefault(task.point.base(), []).append(task)
+    return list(groups.values())
 
 
-def run(lab, tasks, system_of, rounds, exclusive, core):
-    """{task: Row}. system_of(task) is what measures it."""
-    rows = {task: Row(task) for task in tasks}
-    try:
-        for number in range(rounds):
-            print(f"round {number + 1} of {rounds}", flush=True)
-            for group in groups_of(tasks):
-                exclusive.take()
-                systems = {task: system_of(task) for task in group}
-                for task, system in systems.items():
-                    rows[task].mode = getattr(system, "mode", "") or ""
-                measure(lab, systems, rows, number, core)
-    finally:
-        exclusive.release()
-    return rows
+class Rounds:
+    """system_of(task) is what measures it; rows: {task: Row}, what was found"""
+
+    def __init__(self, lab, tasks, system_of, exclusive, core):
+        self.lab, self.system_of, self.exclusive, self.core = lab, system_of, exclusive, core
+        self.groups = groups_of(tasks)
+        self.rows = {task: Row(task) for task in tasks}
+
+    def run(self, count, more_seconds):
+        """so many rounds; then others of those groups of which too few had a core of their own, for so long at most"""
+        try:
+            for number in range(count):
+                print(f"round {number + 1} of {count}", flush=True)
+                self.round(number, self.groups)
+            self.more(count, time.monotonic() + more_seconds)
+        finally:
+            self.exclusive.release()
+        return self.rows
+
+    def more(self, number, end):
+        while (groups := self.disturbed()) and (left := end - time.monotonic()) > 0:
+            print(f"round {number + 1}, of {len(groups)} groups that a neighbour had disturbed", flush=True)
+            self.core.patience = left
+            self.round(number, groups, end)
+            number += 1
+
+    def disturbed(self):
+        return [group for group in self.groups if any(self.rows[task].doubtful() for task in group)]
+
+    def round(self, number, groups, end=math.inf):
+        for group in groups:
+            if time.monotonic() < end:
+                self.exclusive.take()
+                self.measure(number, {task: self.system_of(task) for task in group})
+
+    def measure(self, number, systems):
+        """systems: {task: what measures it}, of one group"""
+        for task, system in systems.items():
+            self.rows[task].mode = getattr(system, "mode", "") or ""
+        found, failures = turns.measure(self.lab, {system: task.point for task, system in systems.items()}, self.core)
+        for task, system in systems.items():
+            name = f"  {task.point.name():34} {task.system:10}"
+            if system in failures:
+                self.rows[task].failure = failures[system]
+                print(f"{name} FAILED {failures[system]}", file=sys.stderr, flush=True)
+                continue
+            self.rows[task].add(found[system], number)
+            print(f"{name} {found[system].sample.cycles():8.1f} cycles/packet{notes(found[system])}", flush=True)

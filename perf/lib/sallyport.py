@@ -7,7 +7,7 @@ import time
 
 import captures
 from algorithms import material
-from systems import CORE, MBUFS, PREFIX, START_SECONDS, Failed, start, stop, tail
+from systems import CORE, MBUFS, START_SECONDS, Failed, prefix_of, start, stop, tail
 
 STAGES_SECONDS = 0.3
 UNUSED = 1 << 31  # number of an SA that no capture uses
@@ -105,7 +105,7 @@ class Sallyport:
 
     def __init__(self, hz):
         self.hz = hz
-        self.prefix = PREFIX + self.name
+        self.prefix = prefix_of(self.name)
         self.log = self.process = None
 
     def command(self, lab, _point=None):

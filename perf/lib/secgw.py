@@ -7,7 +7,7 @@ import time
 import captures
 from algorithms import ALGORITHMS, material
 from sallyport import sa_rows
-from systems import CORE, MBUFS, PREFIX, START_SECONDS, Failed, eal, start, stop, tail
+from systems import CORE, MBUFS, START_SECONDS, Failed, eal, prefix_of, start, stop, tail
 
 SCREEN_SECONDS = 1
 IDLE_SCREENS = 4
@@ -73,8 +73,7 @@ class Secgw:
 
     def __init__(self, hz, mode):
         self.hz, self.mode = hz, mode
-        self.number = list(MODES).index(mode)
-        self.prefix = f"{PREFIX}{self.name}{self.number}"
+        self.prefix = prefix_of(self.name)
         self.log = self.process = None
 
     def command(self, lab, point):
@@ -82,12 +81,12 @@ class Secgw:
         ports = lab.source(0, point), lab.sink(1)
         if point.direction == "encap":
             ports = ports[::-1]
-        return [lab.secgw, *eal(prefix=f"{self.name}{self.number}", telemetry=True), "--vdev", ports[0], "--vdev", ports[1],
+        return [lab.secgw, *eal(prefix=self.prefix, telemetry=True), "--vdev", ports[0], "--vdev", ports[1],
                 "--vdev", device, "--", "-p", "0x3", "-P", "-u", "0x1", "--config", f"(0,0,{CORE}),(1,0,{CORE})", "-s", str(MBUFS + point.packets), "-f",
                 self.path(lab, "cfg"), "-t", str(SCREEN_SECONDS), *options]
 
     def path(self, lab, kind):
-        return os.path.join(lab.work, f"secgw{self.number}.{kind}")
+        return os.path.join(lab.work, f"{self.name}.{kind}")
 
     def start(self, lab, point):
         write_config(self.path(lab, "cfg"), point, MODES[self.mode][2])

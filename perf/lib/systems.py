@@ -5,6 +5,7 @@ and the programs of perf/bench. sallyport.py and secgw.py are the two gateways, 
 A system runs for one round only: its memory lies elsewhere each time, so that the luck of one layout does not decide.
 """
 import contextlib
+import itertools
 import json
 import os
 import signal
@@ -52,6 +53,10 @@ class Point:
         """the point of the bare loop that this one is compared with: it has neither policies nor routes"""
         return replace(self, policies=1, routes=1)
 
+    def base(self):
+        """the point that a mark compares this one with: the same packets, through one SA and without tables"""
+        return replace(self, sas=1, policies=1, routes=1)
+
 
 @dataclass(frozen=True)
 class Sample:
@@ -80,6 +85,12 @@ class Lab:
     secgw: str
     seconds: float
 
+    def room(self, number):
+        """the same with a folder of its own, for one of several that run at once"""
+        work = os.path.join(self.work, str(number))
+        os.makedirs(work, exist_ok=True)
+        return replace(self, work=work)
+
     def capture(self, point):
         return captures.capture(self.captures, point)
 
@@ -106,11 +117,17 @@ class SampleLab(Lab):
 
 
 PREFIX = f"perf{os.getpid()}-"  # of EAL's runtime files
+numbers = itertools.count()
 
 
-def eal(cores=str(CORE), prefix="", telemetry=False):
+def prefix_of(name):
+    """of one process: several of a name may run at once"""
+    return f"{PREFIX}{name}{next(numbers)}"
+
+
+def eal(cores=str(CORE), prefix=PREFIX, telemetry=False):
     """the same core and memory for all"""
-    words = ["-l", cores, "--no-pci", "--in-memory", "--file-prefix", PREFIX + prefix]
+    words = ["-l", cores, "--no-pci", "--in-memory", "--file-prefix", prefix]
     return words if telemetry else [*words, "--no-telemetry"]
 
 
@@ -193,12 +210,12 @@ class Loop:
 
     def __init__(self, name, hz=0.0, alone=False):
         self.name, self.hz, self.alone = name, hz, alone
-        self.prefix = PREFIX + name
+        self.prefix = prefix_of(name)
         self.log = self.process = None
 
     def command(self, lab, point, seconds=FOREVER_SECONDS):
         mode = "source" if self.alone else point.direction
-        return [os.path.join(lab.bench, "esp_loop"), *eal(prefix=self.name, telemetry=True), "--log-level", "error", "--vdev",
+        return [os.path.join(lab.bench, "esp_loop"), *eal(prefix=self.prefix, telemetry=True), "--log-level", "error", "--vdev",
                 lab.source(0, point), "--vdev", lab.sink(1), "--", mode, str(point.sas), str(MBUFS + point.packets), str(seconds)]
 
     def begin(self, lab, point):
@@ -222,10 +239,11 @@ class Crypto:
 
     def __init__(self, mode, name="crypto"):
         self.mode, self.name = mode, name
+        self.prefix = prefix_of(name)
         self.process = None
 
     def command(self, lab, point):
-        return [os.path.join(lab.bench, "crypto_alone"), *eal(prefix=self.name), "--log-level", "error", "--", point.algorithm,
+        return [os.path.join(lab.bench, "crypto_alone"), *eal(prefix=self.prefix), "--log-level", "error", "--", point.algorithm,
                 self.mode, point.size, "0"]
 
     def begin(self, lab, point):

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""The systems of a point by turns on one core: all of them run, but each is stopped while it is not its turn. So what a
+"""The systems of a group by turns on one core: all of them run, but each is stopped while it is not its turn. So what a
 neighbour on the host does to one of them it does to the others, too, and of windows in which the core was our own
 (quiet.py) all have some, however short its visits and absences are.
 """
@@ -13,7 +13,7 @@ from telemetry import TROUBLE, Telemetry
 
 WARM_SECONDS = 0.015  # of each turn, in front of its window
 OWN_LEAST = 5  # windows of a sample
-AT_ONCE_SECONDS = 30  # of patience, at one point
+AT_ONCE_SECONDS = 30  # of patience, for one group
 
 # preempted: how often its threads had to leave their core; alone: whether the core was our own in all windows that count
 Found = namedtuple("Found", "sample steal preempted alone")
@@ -145,11 +145,11 @@ class Forwarder(Player):
 class Turns:
     """of the systems that have started. failures: {system: what is wrong with it}"""
 
-    def __init__(self, lab, systems, point):
+    def __init__(self, lab, points):
         self.players, self.failures = [], {}
-        for system in systems:
+        for number, (system, point) in enumerate(points.items()):
             kind = Asked if isinstance(system, Crypto) else Forwarder
-            self.attempt(system, lambda s=system, k=kind: self.players.append(k(lab, s, point)))
+            self.attempt(system, lambda n=number, s=system, p=point, k=kind: self.players.append(k(lab.room(n), s, p)))
 
     def attempt(self, system, action):
         try:
@@ -190,9 +190,9 @@ class Turns:
             player.end()
 
 
-def measure(lab, systems, point, core):
-    """({system: Found}, {system: what is wrong with it})"""
-    turns = Turns(lab, systems, point)
+def measure(lab, points, core):
+    """points: {system: where it is measured}. ({system: Found}, {system: what is wrong with it})"""
+    turns = Turns(lab, points)
     try:
         turns.play(core, max(1, round(lab.seconds / WINDOW_SECONDS)))
         return turns.found(), turns.failures
