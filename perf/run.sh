@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: BSD-3-Clause
 # The performance of Sallyport beside the bare loop and DPDK's ipsec-secgw, in one command: installs, builds, sets
 # hugepages, measures (perf/lib/main.py), puts back what it changed. docs/performance.md says what the figures mean.
-# Last line: "perf: PASS ..." or "perf: FAIL ...".
+# Last line: "perf: PASS ..." or "perf: FAIL ...", or of parts without a mark "perf: no mark was measured".
 # shellcheck disable=SC2154,SC2034 # variables of tests/lib
 
 usage() {

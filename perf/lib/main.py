@@ -148,14 +148,20 @@ def finish(o, run, rows, problems, parts):
     if o.profile == "smoke":
         # one short round says that the harness works, nothing of speed
         failures = problems + [f"{t.point.name()} {t.system}: {r.failure}" for t, r in rows.items() if r.failure]
-    held, doubtful = sum(m.holds for m in judged), sum(r.doubtful() for r in rows.values())
-    if doubtful and o.profile != "smoke":
-        # a mark made of such rows may hold by chance
-        failures.append(f"{doubtful} of {len(rows)} rows are of a core that was not our own")
-        print(f"{failures[-1]}: marks made of them say little")
-    print(f"perf: FAIL {held} of {len(judged)} marks hold; first problem: {failures[0]}" if failures else
-          f"perf: PASS {'the harness runs' if o.profile == 'smoke' else f'all {held} marks hold'}")
+    doubtful = sum(r.doubtful() for r in rows.values())
+    beside = f" ({doubtful} of {len(rows)} rows are of a core that was not our own)" if doubtful and o.profile != "smoke" else ""
+    print(f"perf: {verdict(o.profile, failures, judged)}{beside}")
     return 1 if failures else 0
+
+
+def verdict(profile, failures, judged):
+    """A disturbed core is said, and no failure by itself: what a mark compares took turns, so a neighbour was in all of it."""
+    held = sum(m.holds for m in judged)
+    if failures:
+        return f"FAIL {held} of {len(judged)} marks hold; first problem: {failures[0]}"
+    if profile == "smoke":
+        return "PASS the harness runs"
+    return f"PASS all {held} marks hold" if judged else "no mark was measured"
 
 
 def main():

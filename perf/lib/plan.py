@@ -74,8 +74,8 @@ Profile = namedtuple("Profile", "rounds seconds patience more parts ike_sas")
 PROFILES = {
     "smoke": Profile(1, 0.2, 0, 0, (base,), ()),
     "core": Profile(5, 0.6, 300, 300, (core,), ()),
-    "quick": Profile(5, 0.6, 600, 600, (sizes, mark_sas, mark_tables), (1000, 10000)),
-    "full": Profile(5, 1.0, 1200, 1200, (sizes, mark_sas, mark_tables, crypto_burst, algorithms, more_sas, more_tables),
+    "quick": Profile(5, 0.6, 600, 300, (sizes, mark_sas, mark_tables), (1000, 10000)),
+    "full": Profile(5, 1.0, 1200, 600, (sizes, mark_sas, mark_tables, crypto_burst, algorithms, more_sas, more_tables),
                     (1000, 10000, 100000)),
 }
 
