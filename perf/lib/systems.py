@@ -64,11 +64,13 @@ class Sample:
     windows: list
     command: str
     stages: dict | None = None  # cycles a packet, where the system itself tells
+    alone: bool = True  # the core was our own in all windows
 
     def cycles(self):
-        """the median: a neighbour that comes for a moment does not count, and neither does what a system itself does in
-        fewer than half of the windows, which the mean has"""
-        return statistics.median(self.windows)
+        """The median: a neighbour that comes for a moment does not count, and neither does what a system itself does in
+        fewer than half of the windows, which the mean has. Beside a neighbour who comes and goes the mean: medians of half of
+        the windows with him and half without would fall to one side or the other"""
+        return statistics.median(self.windows) if self.alone else self.mean()
 
     def mean(self):
         return statistics.mean(self.windows)

@@ -55,18 +55,21 @@ class Player:
     def own(self):
         return [cycles for cycles, own in self.windows if own]
 
-    def found(self):
-        """of the windows in which the core was our own, where they are enough"""
+    def alone(self):
+        """it has enough windows in which the core was our own"""
+        own = self.own()
+        return len(own) >= OWN_LEAST or len(own) == len(self.windows)
+
+    def found(self, alone):
+        """alone: of the windows in which the core was our own; else of all"""
         if not self.windows:
             raise Failed("nothing is forwarded")
-        own = self.own()
-        alone = len(own) >= OWN_LEAST or len(own) == len(self.windows)
         try:
             preempted, stages = preemptions(self.system.process.pid), self.system.stages(self.lab)
         except TROUBLE as e:
             raise Failed(f"it has ended ({type(e).__name__} {e})") from e
-        sample = Sample(own if alone else [cycles for cycles, _ in self.windows],
-                        " ".join(self.system.command(self.lab, self.point)), stages)
+        sample = Sample(self.own() if alone else [cycles for cycles, _ in self.windows],
+                        " ".join(self.system.command(self.lab, self.point)), stages, alone)
         return Found(sample, 100.0 * self.stolen / max(self.ticks, 1), preempted, alone)
 
     def end(self):
@@ -129,10 +132,10 @@ class Forwarder(Player):
             raise Failed(f"its counters cannot be read ({type(e).__name__} {e}): {tail(self.system.log)}") from e
         return self.system.hz * (t1 - t0) / (n1 - n0) if n1 > n0 else None
 
-    def found(self):
+    def found(self, alone):
         self.sign(signal.SIGCONT)  # it is asked for its stages, while the others are stopped
         try:
-            return super().found()
+            return super().found(alone)
         finally:
             self.sign(signal.SIGSTOP)
 
@@ -183,7 +186,9 @@ class Turns:
         core.patience -= time.monotonic() - began
 
     def found(self):
-        return {p.system: f for p in self.players if (f := self.attempt(p.system, p.found))}
+        """by one rule for all, or a ratio would have the neighbour on one side only"""
+        alone = all(p.alone() for p in self.players)
+        return {p.system: f for p in self.players if (f := self.attempt(p.system, lambda p=p: p.found(alone)))}
 
     def end(self):
         for player in self.players:
