@@ -8,10 +8,10 @@
 usage() {
 	cat <<'END'
 usage: perf/run.sh [--quick|--smoke|--core] [OPTION...]     (as root)
-  (none of them)     every axis, an hour once built, 80 minutes beside neighbours
-  --quick            what the marks need, 20 to 30 minutes        --smoke  seconds: does the harness run
+  (none of them)     every axis, an hour once built, 90 minutes beside neighbours
+  --quick            what the marks need, 20 to 35 minutes        --smoke  seconds: does the harness run
   --core             64 and 1420 bytes both ways, minutes
-  --rounds N         instead of the profile's                    --seconds S  of each measurement
+  --rounds N         instead of the profile's, and no more       --seconds S  of each measurement
   --only REGEX       only "DIRECTION SIZE ... SYSTEM" and "part NAME" that match
   --out FILE         instead of perf/results/<date>-<cpu>.json
   --no-peer          without ipsec-secgw, whose source has to be fetched and built once; no mark against it
@@ -65,7 +65,7 @@ main() {
 	wait "${pids[main]}"
 	rc=$?
 	# a mark that fails is a result: no log explains it
-	[ $rc -gt 1 ] || { said_verdict=1 && rm -f "$work"/*.log; }
+	[ $rc -gt 1 ] || { said_verdict=1 && rm -f "$work"/*.log "$work"/[0-9]*/*.log; }
 	unset "pids[main]"
 	exit $rc
 }

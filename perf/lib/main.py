@@ -1,7 +1,8 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: BSD-3-Clause
 """The measuring part of perf/run.sh, which has built and set up everything: checks a sample of what each system makes,
-runs a profile, prints its tables, writes the JSON. Exit code 0 when every mark holds, 1 when one does not."""
+runs a profile, prints its tables, writes the JSON. Exit code 0 when every mark that was measured holds, 1 when one does not or
+something could not be measured."""
 import argparse
 import re
 import signal
@@ -39,6 +40,9 @@ def options():
     return p.parse_args()
 
 
+MODE_LOOKS = 3  # at the modes of ipsec-secgw, until the core was our own
+
+
 class Run:
     """one profile on one lab"""
 
@@ -53,7 +57,7 @@ class Run:
         self.hz = systems.Loop("source", alone=True).run(self.lab, systems.Point())["hz"]
         self.exclusive.take()
         self.core = quiet.Core(self.lab)
-        self.patience, self.more = profile.patience, profile.more
+        self.patience, self.more = profile.patience, 0 if o.rounds else profile.more
         self.modes = {}  # of ipsec-secgw by point
 
     def system_of(self, task):
@@ -72,21 +76,29 @@ class Run:
             self.lab.capture(point)
 
     def best_secgw_modes(self):
-        """by one short look at each of them"""
+        """by a short look at each of them"""
         self.core.patience = self.patience / 4
         compared = list(dict.fromkeys(t.point for t in self.tasks if t.system == "secgw"))
         if compared:
             print("ipsec-secgw, cycles in each of its modes; the best one is compared with")
         for point in compared:
-            self.exclusive.take()
-            points = {secgw.Secgw(self.hz, mode): point for mode in secgw.modes_for(point)}
-            found, failures = turns.measure(self.lab, points, self.core)
-            found = {system.mode: f.sample.cycles() for system, f in found.items()}
-            for why in failures.values():
-                print(f"  {why}")
-            if found:
-                self.modes[point] = min(found, key=found.get)
-            print(f"  {point.name():34} " + ", ".join(f"{m} {c:.0f}" for m, c in found.items()), flush=True)
+            for _ in range(MODE_LOOKS):
+                if self.best_secgw_mode(point):
+                    break
+
+    def best_secgw_mode(self, point):
+        """whether the core was our own meanwhile"""
+        self.exclusive.take()
+        points = {secgw.Secgw(self.hz, mode): point for mode in secgw.modes_for(point)}
+        found, failures = turns.measure(self.lab, points, self.core)
+        alone = all(f.alone for f in found.values())
+        found = {system.mode: f.sample.cycles() for system, f in found.items()}
+        for why in failures.values():
+            print(f"  {why}")
+        if found:
+            self.modes[point] = min(found, key=found.get)
+        print(f"  {point.name():34} " + ", ".join(f"{m} {c:.0f}" for m, c in found.items()) + ("" if alone else ", disturbed"), flush=True)
+        return alone
 
     def check_samples(self, profile):
         """the problems"""
@@ -113,8 +125,8 @@ PARTS = {
 }
 
 
-def measure_parts(o, run):
-    """{} in profiles that are about the gateways alone"""
+def measure_parts(o, run, problems):
+    """{} in profiles that are about the gateways alone. What could not be measured is one of the problems."""
     if not plan.PROFILES[o.profile].ike_sas:
         return {}
     found = {}
@@ -122,7 +134,10 @@ def measure_parts(o, run):
         for name, (measure, _) in PARTS.items():
             if re.search(o.only, f"part {name}"):
                 print(f"part {name}", flush=True)
-                found[name] = measure(o, run)
+                try:
+                    found[name] = measure(o, run)
+                except systems.Failed as e:
+                    problems.append(f"part {name}: {e}")
     finally:
         run.exclusive.release()
     return found
@@ -144,24 +159,23 @@ def finish(o, run, rows, problems, parts):
             print(f"plot: {plot}")
     print(f"\nresults: {path}")
     failures = problems + [f"{t.point.name()} {t.system}: {r.failure}" for t, r in rows.items()
-                           if r.failure and t.system != "secgw"] + [f"mark {m.name}" for m in judged if not m.holds]
+                           if r.failure and (t.system != "secgw" or not r.cycles)] + [f"mark {m.name}" for m in judged if not m.holds]
     if o.profile == "smoke":
         # one short round says that the harness works, nothing of speed
         failures = problems + [f"{t.point.name()} {t.system}: {r.failure}" for t, r in rows.items() if r.failure]
-    doubtful = sum(r.doubtful() for r in rows.values())
-    beside = f" ({doubtful} of {len(rows)} rows are of a core that was not our own)" if doubtful and o.profile != "smoke" else ""
-    print(f"perf: {verdict(o.profile, failures, judged)}{beside}")
+    print(f"perf: {verdict(o.profile, failures, judged)}")
     return 1 if failures else 0
 
 
 def verdict(profile, failures, judged):
-    """A disturbed core is said, and no failure by itself: what a mark compares took turns, so a neighbour was in all of it."""
-    held = sum(m.holds for m in judged)
+    """A disturbed core is said, and no failure by itself: what a ratio compares took turns, so a neighbour was in all of it."""
+    held, disturbed = sum(m.holds for m in judged), sum(not m.own for m in judged)
+    beside = f", {disturbed} of them of a core that was not our own" if disturbed else ""
     if failures:
         return f"FAIL {held} of {len(judged)} marks hold; first problem: {failures[0]}"
     if profile == "smoke":
         return "PASS the harness runs"
-    return f"PASS all {held} marks hold" if judged else "no mark was measured"
+    return f"PASS all {held} marks hold{beside}" if judged else "no mark was measured"
 
 
 def main():
@@ -175,7 +189,7 @@ def main():
             run.best_secgw_modes()
         run.core.patience = run.patience * 3 / 4
         rows = rounds.Rounds(run.lab, run.tasks, run.system_of, run.exclusive, run.core).run(run.rounds, run.more)
-        return finish(o, run, rows, problems, measure_parts(o, run))
+        return finish(o, run, rows, problems, measure_parts(o, run, problems))
     finally:
         systems.stop_all()
         telemetry.forget(systems.PREFIX)

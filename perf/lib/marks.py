@@ -9,8 +9,9 @@ from dataclasses import replace
 from rounds import OWN_LEAST, Task
 from systems import Point
 
-# cycles of sallyportd, of the bare loop and of ipsec-secgw at the point; the ratio that is judged; at most this
-Mark = namedtuple("Mark", "name measured floor peer value target holds")
+# cycles of sallyportd, of the bare loop and of ipsec-secgw at the point; the ratio that is judged; at most this; whether it
+# is of rounds whose core was our own
+Mark = namedtuple("Mark", "name measured floor peer value target holds own", defaults=[True])
 
 ADDED_SHARE = 0.35  # of what ipsec-secgw adds to the bare loop
 SAS_MOST = {("64", 10000): 1.15, ("64", 50000): 3.3}
@@ -66,7 +67,9 @@ def added(m, point):
     cells = s, floor, peer = [m(point, name) for name in ("sallyport", "loop", "secgw")]
     if None in cells:
         return None
-    return mark(f"added over the loop: {point.name()}", cells, ratio(s - floor, peer - floor), ADDED_SHARE)
+    # a round in which a gateway was no slower than the loop has measured a neighbour
+    value = ratio(s - floor, peer - floor) if min(s, peer) > floor else None
+    return mark(f"added over the loop: {point.name()}", cells, value, ADDED_SHARE)
 
 
 def many_sas(m, point):
@@ -98,15 +101,19 @@ def tables(m, point):
 
 
 def middle(rows, rule, point):
-    """the mark of the middle one of the rounds whose core was our own, where they are enough; else of all"""
+    """the mark of the middle one of the rounds whose core was our own, where they are enough; else of all. None: the rule has
+    nothing to say of the point; one without a value: no round could be judged"""
     found = []
     for number in sorted({number for row in rows.values() for number in row.rounds}):
         m = Round(rows, number)
         x = rule(m, point)
-        found += [(x, m.alone())] if x and x.value is not None else []
-    own = [x for x, alone in found if alone]
-    counted = sorted(own if len(own) >= OWN_LEAST else [x for x, _ in found], key=lambda x: x.value / x.target)
-    return counted[len(counted) // 2] if counted else None
+        found += [(x, m.alone())] if x else []
+    valued = [(x, alone) for x, alone in found if x.value is not None]
+    if not valued:
+        return found[0][0] if found else None
+    own = [x for x, alone in valued if alone]
+    counted = sorted(own if len(own) >= OWN_LEAST else [x for x, _ in valued], key=lambda x: x.value / x.target)
+    return counted[len(counted) // 2]._replace(own=len(own) >= OWN_LEAST)
 
 
 def judged(rows):

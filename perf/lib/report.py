@@ -45,7 +45,7 @@ def print_marks(marks, title="mark", verdicts=("holds", "FAILS")):
     print(f"\n{title:48} {'measured':>9} {'floor':>9} {'peer':>9} {'value':>7} {'target':>7}")
     for m in marks:
         print(f"{m.name:48} {number(m.measured):>9} {number(m.floor):>9} {number(m.peer):>9} "
-              f"{number(m.value, '.2f'):>7} {number(m.target, '.2f'):>7}  {verdicts[not m.holds]}")
+              f"{number(m.value, '.2f'):>7} {number(m.target, '.2f'):>7}  {verdicts[not m.holds]}{'' if m.own else ', disturbed'}")
 
 
 def print_engines(found):
@@ -67,7 +67,7 @@ def output_of(*command):
 def machine(repo, hz):
     version = "-f=${source:Version}"
     return {
-        "method": "median of windows of 40 ms on a core of our own",
+        "method": "windows of 40 ms, by turns in groups: their median on a core of our own, else their mean",
         "cpu": cpu_model(), "kernel": platform.release(), "tsc_hz": hz, "cpus": os.cpu_count(),
         "commit": output_of("git", "-C", repo, "describe", "--always", "--dirty", "--abbrev=12"),
         "dpdk": output_of("dpkg-query", "-W", version, "libdpdk-dev"),
@@ -79,7 +79,7 @@ def machine(repo, hz):
 def row_json(task, row, hz):
     return {
         "point": task.point.name(), "fields": vars(task.point), "system": task.system, "mode": row.mode,
-        "cycles": row.median(), "spread": row.spread(), "samples": row.cycles, "means": row.means,
+        "cycles": row.median(), "spread": row.spread(), "samples": row.cycles, "rounds": row.rounds, "means": row.means,
         "disturbed": row.disturbed(), "alone": row.alone, "steal_percent": row.steal,
         "preempted": row.preempted, "stages": row.stage_medians(),
         "packets_per_second": hz / row.median() if row.median() else None, "command": row.command,

@@ -1,7 +1,6 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """Runs a plan in rounds, in each of which the systems of a group, all that a mark compares, are started anew and measured
 by turns, and keeps every sample with the time the hypervisor stole."""
-import math
 import statistics
 import subprocess
 import sys
@@ -128,20 +127,23 @@ class Rounds:
         return self.rows
 
     def more(self, number, end):
-        while (groups := self.disturbed()) and (left := end - time.monotonic()) > 0:
+        while (groups := self.disturbed()) and time.monotonic() < end:
             print(f"round {number + 1}, of {len(groups)} groups that a neighbour had disturbed", flush=True)
-            self.core.patience = left
-            self.round(number, groups, end)
+            for group in groups:
+                self.core.patience = max(0, end - time.monotonic())
+                if self.core.patience:
+                    self.round(number, [group])
             number += 1
 
     def disturbed(self):
-        return [group for group in self.groups if any(self.rows[task].doubtful() for task in group)]
+        """the worst first: time may be over before all had their turn"""
+        groups = [group for group in self.groups if any(self.rows[task].doubtful() for task in group)]
+        return sorted(groups, key=lambda group: min(self.rows[task].alone.count(True) for task in group))
 
-    def round(self, number, groups, end=math.inf):
+    def round(self, number, groups):
         for group in groups:
-            if time.monotonic() < end:
-                self.exclusive.take()
-                self.measure(number, {task: self.system_of(task) for task in group})
+            self.exclusive.take()
+            self.measure(number, {task: self.system_of(task) for task in group})
 
     def measure(self, number, systems):
         """systems: {task: what measures it}, of one group"""

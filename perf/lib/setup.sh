@@ -4,8 +4,8 @@
 # changes of the machine goes back at the end. Source it after tests/lib/common.sh.
 
 build=${SALLYPORT_BUILD_DIR:-$repo/build/release}
-pages_wanted=1024 # of 2 MB: 50,000 pairs of SAs and the packets of their capture
-pages_least=384
+pages_wanted=1024 # of 2 MB: four systems at once with the packets of a capture of 50,000, two of them with as many pairs of SAs
+pages_least=800
 pages_file=/sys/kernel/mm/hugepages/hugepages-2048kB/nr_hugepages
 
 install_packages() {

@@ -49,12 +49,8 @@ class Point:
                 words.append(f"{field}={value}")
         return " ".join(words)
 
-    def floor(self):
-        """the point of the bare loop that this one is compared with: it has neither policies nor routes"""
-        return replace(self, policies=1, routes=1)
-
     def base(self):
-        """the point that a mark compares this one with: the same packets, through one SA and without tables"""
+        """the same packets through one SA and without tables: what marks of many SAs and of tables compare this one with"""
         return replace(self, sas=1, policies=1, routes=1)
 
 

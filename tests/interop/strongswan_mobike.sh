@@ -41,12 +41,6 @@ watch_leaving() {
 
 left() { in_ns peer nft -j list counter ip leaving sealed | jq -r '[.nftables[].counter // empty][0].packets'; }
 
-# kernel_count PROTOCOL NAME: of the peer's kernel
-kernel_count() {
-	in_ns peer awk -v protocol="$1:" -v name="$2" '$1 == protocol && !at { for (at = NF; $at != name; at--); next }
-		$1 == protocol { print $at }' /proc/net/snmp
-}
-
 # all packets that our packet path dropped, whatever the reason
 dropped() { gw_json gw-a show counters | jq '[.totals.drops[]] | add // 0'; }
 
@@ -86,7 +80,7 @@ carries() {
 peer_losses() {
 	local late buffer ours
 	late=$(came_late)
-	buffer=$(($(kernel_count Udp RcvbufErrors) - buffer_before))
+	buffer=$(($(kernel_count peer Udp RcvbufErrors) - buffer_before))
 	ours=$(($(dropped) - dropped_before))
 	explained=$((late + $(unknown_to_charon) + buffer + ours))
 	losses="$late at the old address, $(unknown_to_charon) at charon's old SA, $buffer at its full socket, $ours here"
@@ -94,7 +88,7 @@ peer_losses() {
 
 peer_moves() {
 	local explained losses carried="" buffer_before dropped_before
-	buffer_before=$(kernel_count Udp RcvbufErrors)
+	buffer_before=$(kernel_count peer Udp RcvbufErrors)
 	dropped_before=$(dropped)
 	at_work ha 10.1.0.2 peer 10.2.0.1 ip -n "$(ns peer)" addr del 192.0.2.2/24 dev eth0 || return 1
 	path_comes 192.0.2.1 192.0.2.3 || return 1

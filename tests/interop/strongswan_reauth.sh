@@ -1,7 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: BSD-3-Clause
 # Both sides prove their identity anew, on a new IKE SA that is there before the old one goes, from either side, under
-# numbered packets: none may be lost.
+# numbered packets: none may be lost, or each that is found in the counter of strongSwan's sockets.
 # shellcheck disable=SC2154,SC2034 # variables of tests/lib
 
 # shellcheck source=/dev/null

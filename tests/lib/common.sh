@@ -102,7 +102,7 @@ at_end() { undo+=("$*"); }
 
 show_logs() {
 	local log
-	for log in "$work"/*.log; do
+	for log in "$work"/*.log "$work"/[0-9]*/*.log; do
 		[ -s "$log" ] || continue
 		echo "--- ${log##*/} (last 40 lines)"
 		tail -n 40 "$log"

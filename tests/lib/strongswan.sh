@@ -169,9 +169,18 @@ charon_sa() {
 		print $2, packets, bytes }' | sed 's/(.*)//'
 }
 
+# kernel_count KEY PROTOCOL NAME: of a namespace's kernel
+kernel_count() {
+	in_ns "$1" awk -v protocol="$2:" -v name="$3" '$1 == protocol && !at { for (at = NF; $at != name; at--); next }
+		$1 == protocol { print $at }' /proc/net/snmp
+}
+
 # charon_drops KEY: packets for which the sockets of charon's user-space ESP had no room: their buffers are the system's
-# default, 100 ms at 2,000 packets a second, which a busy machine takes away from it. Raw ESP, or UDP's ports 500 and 4500.
+# default, 100 ms at 2,000 packets a second, which a busy machine takes away from it. UDP of either version, and raw ESP.
 charon_drops() {
-	in_ns "$1" bash -c 'cat /proc/net/raw /proc/net/raw6 /proc/net/udp /proc/net/udp6' |
-		awk '$2 ~ /:(0032|01F4|1194)$/ { sum += $NF } END { print sum + 0 }'
+	local udp udp6 raw
+	udp=$(kernel_count "$1" Udp RcvbufErrors)
+	udp6=$(in_ns "$1" awk '$1 == "Udp6RcvbufErrors" { print $2 }' /proc/net/snmp6)
+	raw=$(in_ns "$1" bash -c 'cat /proc/net/raw /proc/net/raw6' | awk '$2 ~ /:0032$/ { sum += $NF } END { print sum + 0 }')
+	echo $((udp + udp6 + raw))
 }
