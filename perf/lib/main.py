@@ -27,6 +27,8 @@ import verify
 import workers
 from sallyport import Sallyport
 
+MODE_LOOKS = 3  # at the modes of ipsec-secgw, until the core was our own
+
 
 def options():
     p = argparse.ArgumentParser(prog="perf/run.sh")
@@ -38,9 +40,6 @@ def options():
     p.add_argument("--out")
     p.add_argument("--exclusive", default="")
     return p.parse_args()
-
-
-MODE_LOOKS = 3  # at the modes of ipsec-secgw, until the core was our own
 
 
 class Run:

@@ -1,8 +1,8 @@
 #!/bin/bash
 # SPDX-License-Identifier: BSD-3-Clause
 # Rekeying with strongSwan under numbered packets: Child SA and IKE SA, from either side, 24 times; none may be lost, or each
-# that is found in the counter of strongSwan's sockets. The
-# same stream without a rekey comes first: what that loses is the path's.
+# that is found in the counter of strongSwan's sockets. The same stream without a rekey comes first: what that loses is the
+# path's.
 # shellcheck disable=SC2154,SC2034 # variables of tests/lib
 
 # shellcheck source=/dev/null
