@@ -266,6 +266,7 @@ static const struct {
 	{ COMMAND_SHOW_LEASES, render_leases },
 	{ COMMAND_SHOW_WORKERS, render_workers },
 	{ COMMAND_EXPLAIN, render_explain },
+	{ COMMAND_SHOW_MEMORY, render_members },
 	{ COMMAND_SHOW_VERSION, render_members },
 	{ COMMAND_RELOAD, render_members },
 	{ COMMAND_TRACE_SHOW, render_trace },

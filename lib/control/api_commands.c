@@ -226,6 +226,7 @@ static json_t *(*const handlers[COMMAND_COUNT])(struct command_call *call) = {
 	[COMMAND_SHOW_NEIGHBOURS] = show_neighbours,
 	[COMMAND_SHOW_WORKERS] = show_workers,
 	[COMMAND_SHOW_LEASES] = show_leases,
+	[COMMAND_SHOW_MEMORY] = show_memory,
 	[COMMAND_SHOW_VERSION] = show_version,
 	[COMMAND_EXPLAIN] = explain,
 	[COMMAND_TRACE_START] = command_trace_start,

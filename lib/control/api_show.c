@@ -102,6 +102,7 @@ static json_t *ike_json(const struct ike_engine *engine)
 	for (unsigned i = 0; i < IKE_COUNTER_COUNT; i++)
 		json_object_set_new(object, ike_counter_name((enum ike_counter)i), number(counters[i]));
 	json_object_set_new(object, "ike_sas", number(ike_sa_count(engine)));
+	json_object_set_new(object, "ike_sas_lingering", number(ike_lingering_count(engine)));
 	return object;
 }
 

@@ -14,6 +14,7 @@
 	X(SHOW_NEIGHBOURS, "show neighbours", "", 0, 0, "link addresses of next hops")                                 \
 	X(SHOW_WORKERS, "show workers", "", 0, 0, "worker cores and how busy they are")                                \
 	X(SHOW_LEASES, "show leases", "", 0, 0, "addresses lent from pools, and to whom")                              \
+	X(SHOW_MEMORY, "show memory", "", 0, 0, "what is allocated, and what the process holds for it")                \
 	X(SHOW_VERSION, "show version", "", 0, 0, "versions of the daemon and its libraries")                          \
 	X(EXPLAIN, "explain", "SRC DST [PROTO [SPORT DPORT]] [interface NAME] | spi SPI", 2, 7,                        \
 		"what a packet or an SPI would meet, and what would drop it")                                          \

@@ -173,6 +173,7 @@ json_t *show_routes(struct command_call *call);
 json_t *show_neighbours(struct command_call *call);
 json_t *show_workers(struct command_call *call);
 json_t *show_leases(struct command_call *call);
+json_t *show_memory(struct command_call *call);
 json_t *show_version(struct command_call *call);
 /* Samples of what workers counted, once a sweep; show workers tells the difference. */
 void worker_loads_sweep(struct control *c);

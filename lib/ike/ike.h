@@ -315,3 +315,5 @@ const char *ike_counter_name(enum ike_counter c);
 /* Array of IKE_COUNTER_COUNT values, borrowed. */
 const uint64_t *ike_counters(const struct ike_engine *e);
 uint32_t ike_sa_count(const struct ike_engine *e);
+/* Beside these: IKE SAs that are over and repeat their last response for 20 s (RFC 7296 2.1). */
+uint32_t ike_lingering_count(const struct ike_engine *e);

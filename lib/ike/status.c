@@ -47,6 +47,11 @@ uint32_t ike_sa_count(const struct ike_engine *e)
 	return e->sa_count;
 }
 
+uint32_t ike_lingering_count(const struct ike_engine *e)
+{
+	return e->lingering;
+}
+
 static struct ike_event *event_push(
 	struct ike_engine *e, enum ike_event_kind kind, const struct tunnel *t, const struct ike_sa *sa)
 {

@@ -90,6 +90,21 @@ static void test_ike_rekey_by_the_responder(void)
 		"B INFORMATIONAL request 1\nA INFORMATIONAL response 1\n");
 }
 
+/* Who rekeyed deletes the old one; the other side can repeat the answer to that for a while (RFC 7296 2.1). */
+static void test_a_rekeyed_ike_sa_lingers_where_its_deletion_was_answered(void)
+{
+	struct wire w;
+
+	start_up(&w, 1);
+	want_rekey(&w.a);
+	wire_run(&w, 2 * S);
+	CU_ASSERT_EQUAL(ike_lingering_count(w.a.engine), 0);
+	CU_ASSERT_EQUAL(ike_lingering_count(w.b.engine), 1);
+	wire_run(&w, 21 * S);
+	CU_ASSERT_EQUAL(ike_lingering_count(w.b.engine), 0);
+	CU_ASSERT_TRUE(finish(&w));
+}
+
 static void test_rekey_wants_another_group(void)
 {
 	struct wire w;
@@ -488,6 +503,7 @@ static void test_a_rekey_does_not_put_the_authentication_off(void)
 static const struct test tests[] = {
 	TEST(test_ike_rekey_by_the_initiator),
 	TEST(test_ike_rekey_by_the_responder),
+	TEST(test_a_rekeyed_ike_sa_lingers_where_its_deletion_was_answered),
 	TEST(test_rekey_wants_another_group),
 	TEST(test_rekey_to_another_suite),
 	TEST(test_each_message_of_an_ike_rekey_may_be_lost),

@@ -200,6 +200,11 @@ gw_failure() { gw_tunnel "$1" '.last_failure | tostring'; }
 
 gw_failed() { [ -n "$(gw_tunnel "$1" '.last_failure // empty | tostring')" ]; }
 
+# gw_memory NAME FIELD: one of show memory
+gw_memory() { gw_json "$1" show memory | jq ".$2"; }
+
+gw_resident_kib() { echo $(($(gw_memory "$1" resident_bytes) / 1024)); }
+
 # gw_sa NAME in|out FIELD: a field of the newest SA of that direction (spi, packets, bytes, encap ...)
 gw_sa() {
 	gw_json "$1" show sas | jq -r "[.. | objects | select(has(\"spi\") and .direction == \"$2\")][-1].$3 // empty"

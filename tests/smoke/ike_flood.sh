@@ -16,8 +16,6 @@ udp_rate=500
 numbers=700
 [ "${SALLYPORT_LONG:-0}" = 0 ] || { count=1000000 numbers=5000; }
 
-memory_kb() { awk '/^VmRSS/ { print $2 }' "/proc/${pids[gw-b]}/status"; }
-
 # flood KIND [SOURCE]: runs beside what follows
 flood() { spawn flood ip netns exec "$(ns wan)" python3 "$repo/tests/lib/ike_flood.py" 198.51.100.1 "$1" $count $flood_rate ${2:+"$2"}; }
 
@@ -74,9 +72,9 @@ in_through_a_cookie() {
 }
 
 memory_bounded() {
-	local grown=$(($(memory_kb) - memory_before))
-	echo "# memory: $memory_before KB before, $grown more after the floods"
-	[ $grown -lt 16384 ] || because "$grown KB more"
+	local grown=$(($(gw_resident_kib gw-b) - memory_before))
+	echo "# memory: $memory_before KiB before, $grown more after the floods"
+	[ $grown -lt 16384 ] || because "$grown KiB more"
 }
 
 flood_rate=20000
@@ -84,7 +82,7 @@ topology_pair
 pair_ike_config initiate respond any
 pair_start
 check ike_flood/comes_up both_up 15
-memory_before=$(memory_kb)
+memory_before=$(gw_resident_kib gw-b)
 check ike_flood/init held_against init cookie_sent
 check ike_flood/junk_auth held_against auth rate_limit
 check ike_flood/fragments held_against fragments rate_limit

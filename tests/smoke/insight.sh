@@ -37,6 +37,8 @@ pair_start
 check insight/comes_up both_up 20
 check insight/ping ping_ok ha 10.2.0.2 2
 
+check insight/memory shows gw-a '^dpdk_allocations *[1-9][0-9]*$' show memory
+
 # ---- explain ----
 
 check insight/explain_sealed explains gw-a "would be: sealed by tunnel to-b and sent to 192.0.2.254 on wan" \

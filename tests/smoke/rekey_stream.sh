@@ -8,10 +8,12 @@
 . "$(dirname "$0")/../lib/scenario.sh"
 
 turns=12
-warm_turns=6   # the first ones fill what the libraries keep for good
-growth_kib=512 # slots of SPIs and buffers that are touched for the first time, which some 300 turns end
-chunk=8000     # packets of a stream, at 2,000 a second
-[ "${SALLYPORT_LONG:-0}" = 0 ] || turns=500 warm_turns=300 growth_kib=160 # sees a leak of 1 KiB a turn
+warm_turns=6 # the first ones fill what the libraries and the history of events keep for good
+heap_kib=64  # what may be allocated more behind the others
+at_rest=one_pair
+resident_kib=1024
+chunk=8000 # packets of a stream, at 2,000 a second
+[ "${SALLYPORT_LONG:-0}" = 0 ] || turns=500 warm_turns=300 heap_kib=8 at_rest=nothing_lingers # sees a leak of 40 bytes a turn
 
 declare -A tunnels=([gw-a]=to-b [gw-b]=to-a)
 
@@ -39,14 +41,32 @@ stream() {
 	done >"$work/stream.verdicts" 2>"$work/stream.log"
 }
 
-rss_kib() { awk '/^VmRSS/ { print $2 }' "/proc/${pids[$1]}/status"; }
+one_pair() { [ "$(gw_sa_count gw-a) $(gw_counter gw-a ike_sas) $(gw_sa_count gw-b) $(gw_counter gw-b ike_sas)" = "2 1 2 1" ]; }
 
-rss_both() { echo "$(rss_kib gw-a) $(rss_kib gw-b)"; }
+# nor does an IKE SA that is over repeat its last response, as each does for 20 s
+nothing_lingers() { one_pair && [ "$(gw_counter gw-a ike_sas_lingering) $(gw_counter gw-b ike_sas_lingering)" = "0 0" ]; }
+
+# what was under way has had its time
+sas_are_flat() { wait_for 30 $at_rest || because "SAs: a $(gw_sa_count gw-a), b $(gw_sa_count gw-b), 2 each expected"; }
+
+declare -A warm now
+
+# memory_read WHERE: what show memory says of both, as WHERE[NAME.FIELD]
+memory_read() {
+	local -n where=$1
+	local name field value
+	for name in gw-a gw-b; do
+		while read -r field value; do
+			where[$name.$field]=$value
+		done < <(gw_json $name show memory | jq -r 'to_entries[] | "\(.key) \(.value)"')
+		[ "${where[$name.heap_used_bytes]:-0}" -gt 0 ] || because "show memory of $name says nothing" || return 1
+	done
+}
 
 rekeyed_so_often() {
 	local i name before
 	for ((i = 0; i < turns; i++)); do
-		[ $i != $warm_turns ] || warm=$(rss_both)
+		[ $i != $warm_turns ] || { sas_are_flat && memory_read warm; } || return 1
 		if [ $((i % 2)) = 0 ]; then name=gw-a; else name=gw-b; fi
 		before=$(keys_now $name)
 		gw_ctl $name rekey "${tunnels[$name]}" >/dev/null ||
@@ -73,24 +93,33 @@ none_lost() {
 	[ $((100 * (sent - inside))) -le $sent ] || because "$((sent - inside)) of $sent did not reach a gateway"
 }
 
-one_pair() { [ "$(gw_sa_count gw-a) $(gw_sa_count gw-b)" = "2 2" ]; }
+# grown NAME FIELD: in KiB since the first turns
+grown() { echo $(((now[$1.$2] - warm[$1.$2]) / 1024)); }
 
-# what was under way has had its time
-sas_are_flat() { wait_for 20 one_pair || because "SAs: a $(gw_sa_count gw-a), b $(gw_sa_count gw-b), 2 each expected"; }
+dpdk_memory() {
+	local -n memory=$2
+	echo "${memory[$1.dpdk_used_bytes]} bytes in ${memory[$1.dpdk_allocations]} pieces"
+}
 
-# shellcheck disable=SC2015 # because is false
+# What is allocated is flat; what is resident grows a little, since SPIs take their slots in turn and each page of slots is
+# touched once.
 memory_is_flat() {
-	local first now
-	read -r -a first <<<"$warm"
-	read -r -a now < <(rss_both)
-	echo "# memory of gw-a ${first[0]} to ${now[0]} KiB, of gw-b ${first[1]} to ${now[1]} KiB"
-	[ $((now[0] - first[0])) -le $growth_kib ] && [ $((now[1] - first[1])) -le $growth_kib ] ||
-		because "it grew from ${first[*]} to ${now[*]} KiB"
+	local name
+	memory_read now || return 1
+	for name in gw-a gw-b; do
+		echo "# $name in $((turns - warm_turns)) turns: heap $(grown $name heap_used_bytes) KiB more, DPDK's $(dpdk_memory $name now)," \
+			"resident $(grown $name resident_bytes) KiB more"
+		[ "$(grown $name heap_used_bytes)" -le $heap_kib ] || because "the heap of $name grew" || return 1
+		[ "$(dpdk_memory $name now)" = "$(dpdk_memory $name warm)" ] ||
+			because "of DPDK's memory $name had $(dpdk_memory $name warm)" || return 1
+		[ "$(grown $name resident_bytes)" -le $resident_kib ] || because "what $name has resident grew" || return 1
+	done
 }
 
 topology_pair
 pair_ike_config initiate respond
-pair_start
+# what the threads' caches keep would count as allocated
+GLIBC_TUNABLES=glibc.malloc.tcache_count=0 pair_start
 both_up 15 || die "$reason"
 check rekey_stream/without_rekey udp_numbers ha 10.1.0.2 hb 10.2.0.2 $((chunk / 2))
 before_stream=$(encapsulated)

@@ -71,13 +71,11 @@ nothing_is_left() {
 	[ "$(gw_json gw-a show counters | jq .mbufs.free)" -gt 6000 ] || because "buffers: $(gw_json gw-a show counters | jq -c .mbufs)"
 }
 
-memory_kb() { awk '/^VmRSS/ { print $2 }' "/proc/${pids[gw-a]}/status"; }
-
 memory_is_flat() {
 	local before i
-	before=$(memory_kb)
+	before=$(gw_resident_kib gw-a)
 	for ((i = 0; i < 30; i++)); do gw_ctl gw-a reload >/dev/null || because "reload $i" || return 1; done
-	[ "$(memory_kb)" -lt $((before + 8192)) ] || because "$before KB, after 30 reloads $(memory_kb) KB"
+	[ "$(gw_resident_kib gw-a)" -lt $((before + 8192)) ] || because "$before KiB, after 30 reloads $(gw_resident_kib gw-a) KiB"
 }
 
 gw_workers=2

@@ -37,8 +37,6 @@ add_flood_port() {
 		"$work/gw-a.yaml"
 }
 
-memory_kb() { awk '/^VmRSS/ { print $2 }' "/proc/${pids[gw-a]}/status"; }
-
 million_a_second() {
 	local before after start
 	before=$(gw_counter gw-a unknown_spi) start=$(now_ms)
@@ -53,9 +51,9 @@ established_keeps_its_rate() { udp_numbers ha 10.1.0.2 hb 10.2.0.2 4000; }
 
 stays_small() {
 	local before lines
-	before=$(memory_kb) lines=$(wc -l <"$work/gw-a.log")
+	before=$(gw_resident_kib gw-a) lines=$(wc -l <"$work/gw-a.log")
 	established_keeps_its_rate || return 1
-	[ "$(memory_kb)" -le $((before + 4096)) ] || because "$before KB before, $(memory_kb) KB after" || return 1
+	[ "$(gw_resident_kib gw-a)" -le $((before + 4096)) ] || because "$before KiB before, $(gw_resident_kib gw-a) KiB after" || return 1
 	[ $(($(wc -l <"$work/gw-a.log") - lines)) -lt 60 ] || because "$(($(wc -l <"$work/gw-a.log") - lines)) log lines" || return 1
 	log_has gw-a 'unknown-spi' || because "no word of it in the log"
 }
