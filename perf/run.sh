@@ -13,7 +13,7 @@ usage: perf/run.sh [--quick|--smoke|--core] [OPTION...]     (as root)
   --core             64 and 1420 bytes both ways, minutes
   --rounds N         instead of the profile's, and no more       --seconds S  of each measurement
   --only REGEX       only "DIRECTION SIZE ... SYSTEM" and "part NAME" that match
-  --out FILE         instead of perf/results/<date>-<cpu>.json
+  --out FILE         instead of perf/results/<date>-<cpu>.json, with --only <date>-<cpu>-part.json
   --no-peer          without ipsec-secgw, whose source has to be fetched and built once; no mark against it
   --exclusive CMD    run measurements under CMD, which waits for its turn on a machine that others measure on too
 environment: SALLYPORT_BUILD_DIR (a release build, default build/release), SALLYPORT_SKIP_INSTALL=1, SALLYPORT_TEST_CACHE

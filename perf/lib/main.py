@@ -151,7 +151,7 @@ def finish(o, run, rows, problems, parts):
     for name, found in parts.items():
         PARTS[name][1](found)
     report.print_marks(judged)
-    path = o.out or report.default_path(o.repo)
+    path = o.out or report.default_path(o.repo, bool(o.only))
     report.write_json(path, report.machine(o.repo, run.hz), rows, judged, run.hz, {"profile": o.profile, "problems": problems, **parts})
     if o.profile != "smoke":
         for plot in plots.draw(rows, run.hz, path.removesuffix(".json")):

@@ -87,10 +87,10 @@ def row_json(task, row, hz):
     }
 
 
-def default_path(repo):
-    """perf/results/<date>-<cpu>.json"""
+def default_path(repo, part):
+    """perf/results/<date>-<cpu>.json; of a part of a profile ...-part.json, so that it does not replace a whole run"""
     cpu = re.sub(r"[^a-z0-9]+", "-", cpu_model().lower()).strip("-")
-    return os.path.join(repo, "perf", "results", f"{time.strftime('%Y-%m-%d')}-{cpu}.json")
+    return os.path.join(repo, "perf", "results", f"{time.strftime('%Y-%m-%d')}-{cpu}{'-part' if part else ''}.json")
 
 
 def write_json(path, about, rows, marks, hz, more):
