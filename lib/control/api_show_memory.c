@@ -39,7 +39,7 @@ static void dpdk_heaps_add(struct rte_malloc_socket_stats *ret_all)
 }
 
 /* What is used goes down again with the SAs; what is held need not: an allocator gives back whole pages only, and
- * memory that has been touched once stays resident. */
+ * memory that has been touched once stays resident (hugepages do not count as such). */
 json_t *show_memory(struct command_call *call)
 {
 	struct mallinfo2 heap = mallinfo2();

@@ -43,9 +43,10 @@ def micro(lab, exclusive):
 
 
 def churn(lab, exclusive):
-    """the worker on the core that forwards, the rekeying beside it; wrong packets of any run are told"""
+    """the worker on the core that forwards, the rekeying beside it; too few rekeys or wrong packets of any run are told"""
     runs = sorted((row for _ in range(CHURN_RUNS) for row in parts(lab, "churn", exclusive, 1 - CORE)), key=lambda row: row["ratio_used"])
-    return [{**runs[len(runs) // 2], "wrong": sum(row["wrong"] for row in runs), "runs": [row["ratio_used"] for row in runs]}]
+    return [{**runs[len(runs) // 2], "rekeys_per_second": min(row["rekeys_per_second"] for row in runs),
+             **{key: sum(row[key] for row in runs) for key in ("packets", "wrong")}, "ratios": [row["ratio_used"] for row in runs]}]
 
 
 def ike(lab, exclusive, group, counts):

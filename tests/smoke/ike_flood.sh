@@ -72,7 +72,10 @@ in_through_a_cookie() {
 }
 
 memory_bounded() {
-	local grown=$(($(gw_resident_kib gw-b) - memory_before))
+	local now grown
+	now=$(gw_resident_kib gw-b)
+	[ "${now:-0}" -gt 0 ] || because "gw-b does not say" || return 1
+	grown=$((now - memory_before))
 	echo "# memory: $memory_before KiB before, $grown more after the floods"
 	[ $grown -lt 16384 ] || because "$grown KiB more"
 }
