@@ -24,7 +24,7 @@ static uint64_t resident_bytes(void)
 }
 
 /* DPDK's heaps of all NUMA nodes: SAs, tables and packet buffers. */
-static void dpdk_heaps_add(struct rte_malloc_socket_stats *ret_all)
+static void dpdk_heaps_read(struct rte_malloc_socket_stats *ret_all)
 {
 	struct rte_malloc_socket_stats s;
 
@@ -45,7 +45,7 @@ json_t *show_memory(struct command_call *call)
 	struct mallinfo2 heap = mallinfo2();
 	struct rte_malloc_socket_stats dpdk;
 
-	dpdk_heaps_add(&dpdk);
+	dpdk_heaps_read(&dpdk);
 	return json_pack("{s:I,s:I,s:I,s:I,s:I,s:I,s:I}", "heap_used_bytes", (json_int_t)(heap.uordblks + heap.hblkhd),
 		"heap_held_bytes", (json_int_t)(heap.arena + heap.hblkhd), "dpdk_used_bytes",
 		(json_int_t)dpdk.heap_allocsz_bytes, "dpdk_held_bytes", (json_int_t)dpdk.heap_totalsz_bytes,

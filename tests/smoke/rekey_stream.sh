@@ -57,6 +57,7 @@ declare -A warm now
 memory_read() {
 	local -n where=$1
 	local name field value
+	where=() # an answer from before is none
 	for name in gw-a gw-b; do
 		while read -r field value; do
 			where[$name.$field]=$value
