@@ -155,13 +155,19 @@ static struct decision forward_decision(const struct worker *w, const struct rte
 	};
 }
 
+uint16_t decision_number(const struct worker *w, uint32_t slot, const struct flow *flow)
+{
+	const struct sa *sa = tunnel_lookup(w->ips, slot);
+
+	return sa && sa_owner(sa) == w->id ? sa_selectors_number(sa, flow) : 0;
+}
+
 static struct decision protect_decision(const struct worker *w, const struct flow *f, uint32_t tunnel)
 {
 	uint32_t slot = tunnel_child_lookup(w->ips, tunnel, f);
-	const struct sa *sa = tunnel_lookup(w->ips, slot);
 
 	return (struct decision){
-		.kind = DECISION_PROTECT, .slot = slot, .tunnel = tunnel, .number = sa ? sa_selectors_number(sa, f) : 0
+		.kind = DECISION_PROTECT, .slot = slot, .tunnel = tunnel, .number = decision_number(w, slot, f)
 	};
 }
 

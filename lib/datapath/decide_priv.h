@@ -26,9 +26,14 @@ void decide_burst(
 void decision_act(
 	struct worker *w, struct rte_mbuf *m, const struct flow *flow, const struct decision *d, enum origin origin);
 
-/* An IPv4 packet in one buffer, of so many bytes, to be sealed, with those that outbound_flush seals. */
-static inline void protect_push(
-	struct worker *w, struct rte_mbuf *m, const struct rte_ipv4_hdr *ip, uint32_t bytes, struct sa *sa)
+/* decide.c: the number that a decision to protect may have for this flow: of the selectors of its slot's SA, if that is
+ * this worker's; else 0. */
+uint16_t decision_number(const struct worker *w, uint32_t slot, const struct flow *flow);
+
+/* An IPv4 packet in one buffer, of so many bytes, to be sealed, with those that outbound_flush seals. number: 0, or
+ * what is asked there (struct burst_item). */
+static inline void protect_push(struct worker *w, struct rte_mbuf *m, const struct rte_ipv4_hdr *ip, uint32_t bytes,
+	struct sa *sa, uint16_t number)
 {
 	struct burst_item *item = &w->protect[w->protect_count++];
 
@@ -37,6 +42,7 @@ static inline void protect_push(
 	rte_prefetch0((const uint8_t *)ip + bytes);
 	item->m = m;
 	item->sa = sa;
+	item->number = number;
 	if (unlikely(w->protect_count == BURST))
 		outbound_flush(w);
 }

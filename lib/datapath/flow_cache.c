@@ -73,17 +73,15 @@ void flow_insert6(
 	*place6(c, hash, k, epoch) = (struct flow_entry6){ .key = *k, .epoch = epoch, .decision = *d };
 }
 
-void flow_number_set4(struct flow_cache *c, const struct flow_key4 *k, uint32_t epoch, uint32_t slot, uint16_t number)
+struct decision *flow_find4(struct flow_cache *c, const struct flow_key4 *k, uint32_t epoch)
 {
 	uint64_t hash = flow_key4_hash(c, k);
 
 	for (unsigned choice = 0; choice < FLOW_CHOICES; choice++) {
 		struct flow_entry4 *set = flow_set4(c, hash, choice);
-		for (int i = 0; i < FLOW_WAYS; i++) {
-			struct decision *d = &set[i].decision;
-			if (set[i].epoch == epoch && !memcmp(&set[i].key, k, sizeof(*k)) &&
-				d->kind == DECISION_PROTECT && d->slot == slot)
-				d->number = number;
-		}
+		for (int i = 0; i < FLOW_WAYS; i++)
+			if (set[i].epoch == epoch && !memcmp(&set[i].key, k, sizeof(*k)))
+				return &set[i].decision;
 	}
+	return NULL;
 }

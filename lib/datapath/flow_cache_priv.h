@@ -166,5 +166,5 @@ void flow_insert4(
 	struct flow_cache *c, uint64_t hash, const struct flow_key4 *k, uint32_t epoch, const struct decision *d);
 void flow_insert6(
 	struct flow_cache *c, uint64_t hash, const struct flow_key6 *k, uint32_t epoch, const struct decision *d);
-/* The key's entry, if it is there and says PROTECT by this slot, has this number of selectors from now on. */
-void flow_number_set4(struct flow_cache *c, const struct flow_key4 *k, uint32_t epoch, uint32_t slot, uint16_t number);
+/* What is kept of a flow, wherever it is, to be changed; NULL: nothing is. */
+struct decision *flow_find4(struct flow_cache *c, const struct flow_key4 *k, uint32_t epoch);

@@ -1,21 +1,17 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* Plain IPv4 packets in clear whose flow the cache knows: what was decided is carried out, by an SA that is asked for
- * once for packets in a row about which the same was decided. What the cache has was let in: only what has passed the
- * classification and the check of the reverse path was ever decided, by the same port, and routes and addresses of ours
- * that come or go change the epoch. So of a packet that is known neither is asked again; of the others both are. RFC
- * 4301 5.1. */
+/* Plain IPv4 packets in clear whose flow the cache knows: what was decided is carried out. What the cache has was let
+ * in: only what has passed the classification and the check of the reverse path was ever decided, by the same port, and
+ * routes and addresses of ours that come or go change the epoch. So of a packet that is known neither is asked again;
+ * of the others both are. RFC 4301 5.1.
+ *
+ * Of its SA a packet's flow knows the slot, and the number of the selectors it was inside when the SA was this
+ * worker's. So nothing of the SA is read here but where it is: memory brings it while the other packets are looked at,
+ * and the burst that seals them asks it whether all is as it was (burst_out). The packets for which it is not come
+ * back, and are decided like those that nobody knows. */
 #include "known_priv.h"
 
 #include "forward_priv.h"
-
-/* Packets whose flows are known, in the list `asked`, and what becomes of them. */
-struct known {
-	uint16_t n;
-	uint16_t run_count;    /* of packets in a row about which the same was decided */
-	uint8_t run_of[BURST]; /* of each packet */
-	struct tunnel_run runs[BURST];
-	struct decision decisions[BURST]; /* of each run */
-};
+#include "tunnel_slots.h"
 
 bool asked_take(struct worker *w, struct rte_mbuf *m)
 {
@@ -30,99 +26,33 @@ bool asked_take(struct worker *w, struct rte_mbuf *m)
 	return true;
 }
 
-static inline bool decision_equal(const struct decision *a, const struct decision *b)
-{
-	return !memcmp(a, b, sizeof(*a));
-}
+/* What is the same for all packets of a burst, and the hop of the one before. */
+struct known {
+	struct tunnel_slots slots;
+	bool clamps;  /* the MSS of a SYN is looked at */
+	bool closely; /* every packet is, since a capture shows what becomes of it */
+	struct hop hop;
+};
 
-/* Begins a run; returns what was decided. */
-static inline const struct decision *run_begin(struct known *k, uint16_t run, const struct decision *d)
-{
-	k->decisions[run] = *d;
-	k->runs[run].slot = d->kind == DECISION_PROTECT ? d->slot : SLOT_NONE;
-	k->runs[run].number = d->number;
-	return &k->decisions[run];
-}
-
-/* What was not in its first set: in a cache with room these are few. The rest waits for policy, or is not to go on. */
-static __rte_noinline void known_find_second(
-	struct worker *w, struct known *k, struct rte_mbuf **pkts, const struct flow_key4 *keys, uint16_t n)
-{
-	const struct flow_entry4 *sets[BURST];
-	const struct list later = w->clear; /* than any of these, where it is of the same flow (asked_closed) */
-
-	w->clear.n = 0;
-	for (uint16_t i = 0; i < n; i++) {
-		sets[i] = flow_set4(&w->flows, flow_key4_hash(&w->flows, &keys[i]), 1);
-		rte_prefetch0(sets[i]);
-	}
-	for (uint16_t i = 0; i < n; i++) {
-		const struct decision *d = flow_lookup4(sets[i], &keys[i], w->epoch);
-		if (!d) {
-			classify_addresses(w, pkts[i]);
-			continue;
-		}
-		run_begin(k, k->run_count, d);
-		k->run_of[k->n] = (uint8_t)k->run_count++;
-		w->asked.m[k->n++] = pkts[i];
-	}
-	for (uint16_t i = 0; i < later.n; i++)
-		list_push(&w->clear, later.m[i]);
-}
-
-static inline void known_find(struct worker *w, struct known *k)
-{
-	struct asked *a = &w->asked;
-	struct flow_key4 missed_keys[BURST];
-	struct rte_mbuf *missed[BURST];
-	const struct decision none = { .kind = DECISION_NONE }, *before = &none;
-	const uint32_t epoch = w->epoch;
-	uint16_t n = 0, run_count = 0, missed_count = 0;
-
-	for (uint16_t i = 0; i < a->n; i++) {
-		const struct decision *d = flow_lookup4(a->sets[i], &a->keys[i], epoch);
-		if (unlikely(!d)) {
-			missed_keys[missed_count] = a->keys[i];
-			missed[missed_count++] = a->m[i];
-			continue;
-		}
-		if (!decision_equal(d, before))
-			before = run_begin(k, run_count++, d);
-		k->run_of[n] = (uint8_t)(run_count - 1);
-		a->m[n++] = a->m[i];
-	}
-	k->n = n;
-	k->run_count = run_count;
-	if (unlikely(missed_count))
-		known_find_second(w, k, missed, missed_keys, missed_count);
-}
-
-/* Whether a packet's flow is inside the selectors is not known, or of others, or these have no number: the SA is asked
- * itself, and its number kept. */
-static __rte_noinline bool known_takes(struct worker *w, const struct rte_mbuf *m, const struct tunnel_run *run)
-{
-	struct flow_key4 key;
-
-	if (!sa_takes(run->sa, rte_pktmbuf_mtod(m, const uint8_t *)))
-		return false;
-	if (run->number && plain_key(m, plain_base(w, m, ORIGIN_CLEAR), &key))
-		flow_number_set4(&w->flows, &key, w->epoch, run->slot, run->number);
-	return true;
-}
-
-/* Into its SA. clamps: the MSS of a SYN is looked at. False: nothing has changed, and decision_act looks closer. */
-static inline bool known_protect(struct worker *w, struct rte_mbuf *m, const struct tunnel_run *run, bool clamps)
+/* On its way into its SA. False: nothing has changed, and decision_act looks closer. */
+static inline bool known_protect(struct worker *w, const struct known *k, struct rte_mbuf *m, const struct decision *d)
 {
 	struct rte_ipv4_hdr *ip = packet_ip(m);
 	uint32_t bytes = m->data_len;
+	struct sa *sa;
 
-	if (unlikely(bytes > run->most || ip->time_to_live <= 1 || (clamps && tcp_may_be_syn(ip, bytes))))
+	if (unlikely(d->kind != DECISION_PROTECT || !d->number || k->closely))
+		return false;
+	if (unlikely(ip->time_to_live <= 1 || (k->clamps && tcp_may_be_syn(ip, bytes))))
 		return false;
 	/* those of the packets' flow that wait are not overtaken */
-	if (unlikely(w->parked.count) || (unlikely(!run->inside) && !known_takes(w, m, run)))
+	if (unlikely(w->parked.count))
+		return false;
+	sa = tunnel_ask(&k->slots, d->slot);
+	if (unlikely(!sa))
 		return false;
 	ip_ttl_decrement(ip);
-	protect_push(w, m, ip, bytes, run->sa);
+	protect_push(w, m, ip, bytes, sa, d->number);
 	return true;
 }
 
@@ -135,34 +65,110 @@ static inline bool known_forward(struct worker *w, struct rte_mbuf *m, const str
 	return true;
 }
 
-static __rte_noinline void known_closer(struct worker *w, struct rte_mbuf *m, const struct decision *d, struct hop *hop)
+/* What the packet's flow knows of its SA is asked anew. */
+static void known_number(struct worker *w, const struct rte_mbuf *m, const struct flow *flow)
 {
-	if (!known_forward(w, m, d, hop))
-		decision_act(w, m, NULL, d, ORIGIN_CLEAR);
+	struct flow_key4 key = flow_key4_of(flow, context_of(m, ORIGIN_CLEAR));
+	struct decision *d = flow_find4(&w->flows, &key, w->epoch);
+
+	if (d && d->kind == DECISION_PROTECT)
+		d->number = decision_number(w, d->slot, flow);
 }
 
-static inline void known_act(struct worker *w, const struct known *k)
+static __rte_noinline void known_closer(
+	struct worker *w, struct known *k, struct rte_mbuf *m, const struct decision *decision)
 {
-	const bool clamps = w->dp->mss_clamp;
-	struct hop hop = { .name = HOP_NONE };
+	const struct decision d = *decision; /* whose entry may change */
+	struct flow flow;
 
-	for (uint16_t i = 0; i < k->n; i++) {
-		struct rte_mbuf *m = w->asked.m[i];
-		const uint8_t run = k->run_of[i];
-		if (unlikely(!known_protect(w, m, &k->runs[run], clamps)))
-			known_closer(w, m, &k->decisions[run], &hop);
+	if (known_forward(w, m, &d, &k->hop))
+		return;
+	packet_flow(w->dp, m, true, &flow);
+	if (d.kind == DECISION_PROTECT && !d.number && decision_number(w, d.slot, &flow))
+		known_number(w, m, &flow);
+	decision_act(w, m, &flow, &d, ORIGIN_CLEAR);
+}
+
+static inline void known_act(struct worker *w, struct known *k, struct rte_mbuf *m, const struct decision *d)
+{
+	if (unlikely(!known_protect(w, k, m, d)))
+		known_closer(w, k, m, d);
+}
+
+/* For policy, or not to go on: they came before all that is in this list of the same flow (asked_closed). */
+static void sort_in_front(struct worker *w, struct rte_mbuf **pkts, uint16_t n)
+{
+	const struct list later = w->clear;
+
+	w->clear.n = 0;
+	for (uint16_t i = 0; i < n; i++)
+		classify_addresses(w, pkts[i]);
+	for (uint16_t i = 0; i < later.n; i++)
+		list_push(&w->clear, later.m[i]);
+}
+
+/* What was not in its first set: in a cache with room these are few. at: their places among the packets that ask. */
+static __rte_noinline void known_second(struct worker *w, struct known *k, const uint8_t *at, uint16_t n)
+{
+	const struct asked *a = &w->asked;
+	const struct flow_entry4 *sets[BURST];
+	struct rte_mbuf *unknown[BURST];
+	uint16_t unknown_count = 0;
+
+	for (uint16_t i = 0; i < n; i++) {
+		sets[i] = flow_set4(&w->flows, flow_key4_hash(&w->flows, &a->keys[at[i]]), 1);
+		rte_prefetch0(sets[i]);
 	}
+	for (uint16_t i = 0; i < n; i++) {
+		const struct decision *d = flow_lookup4(sets[i], &a->keys[at[i]], w->epoch);
+		if (d)
+			known_act(w, k, a->m[at[i]], d);
+		else
+			unknown[unknown_count++] = a->m[at[i]];
+	}
+	sort_in_front(w, unknown, unknown_count);
+}
+
+/* Packets that did not fit their SAs: all is asked about them. */
+static __rte_noinline void known_return(struct worker *w)
+{
+	struct list *l = &w->asked.returned;
+
+	for (uint16_t i = 0; i < l->n; i++) {
+		struct flow flow;
+		packet_ttl_restore(l->m[i]);
+		packet_flow(w->dp, l->m[i], true, &flow);
+		known_number(w, l->m[i], &flow);
+	}
+	sort_in_front(w, l->m, l->n);
+	l->n = 0;
 }
 
 void known_burst(struct worker *w)
 {
-	struct known k;
+	struct asked *a = &w->asked;
+	struct known k = {
+		.slots = tunnel_slots(w->ips),
+		.clamps = w->dp->mss_clamp,
+		.closely = w->capture != NULL,
+		.hop.name = HOP_NONE,
+	};
+	const uint32_t epoch = w->epoch;
+	uint8_t missed[BURST];
+	uint16_t missed_count = 0;
 
-	known_find(w, &k);
+	for (uint16_t i = 0; i < a->n; i++) {
+		const struct decision *d = flow_lookup4(a->sets[i], &a->keys[i], epoch);
+		if (likely(d != NULL))
+			known_act(w, &k, a->m[i], d);
+		else
+			missed[missed_count++] = (uint8_t)i;
+	}
+	if (unlikely(missed_count))
+		known_second(w, &k, missed, missed_count);
+	a->n = 0;
 	stage_lap(w->clock, CYCLES_DECIDE);
-	tunnel_lookup_burst(w->ips, (uint8_t)w->id, k.runs, k.run_count);
-	stage_lap(w->clock, CYCLES_FIND_SA);
-	known_act(w, &k);
-	w->asked.n = 0;
 	outbound_flush(w);
+	if (unlikely(a->returned.n))
+		known_return(w);
 }

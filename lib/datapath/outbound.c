@@ -10,8 +10,12 @@ void policy_lookup(const struct worker *w, const struct flow *flows, uint16_t n,
 	snapshot_verdicts(w->snapshot, flows, n, ret_verdicts);
 }
 
-static void protected_drop(struct worker *w, struct burst_item *item)
+static void protected_end(struct worker *w, struct burst_item *item)
 {
+	if (!item->drop) {
+		list_push(&w->asked.returned, item->m);
+		return;
+	}
 	if (item->drop == DROP_SEQUENCE || item->drop == DROP_EXPIRED)
 		event_sa_flags(w, sa_spi(item->sa));
 	worker_drop(w, item->m, (enum drop_reason)item->drop);
@@ -75,7 +79,7 @@ void outbound_flush(struct worker *w)
 		trace_items(w, w->protect, good, TRACE_ENCRYPTED);
 	sealed_send(w, w->protect, good);
 	for (uint16_t i = good; i < n; i++)
-		protected_drop(w, &w->protect[i]);
+		protected_end(w, &w->protect[i]);
 	worker_count(w, DP_C_ENCAP, good);
 	stage_lap(w->clock, CYCLES_FORWARD);
 }
@@ -84,7 +88,7 @@ void outbound_flush(struct worker *w)
 static inline void protect_push_any(struct worker *w, struct rte_mbuf *m, struct sa *sa)
 {
 	w->protect_mixed = true;
-	protect_push(w, m, packet_ip(m), m->data_len, sa);
+	protect_push(w, m, packet_ip(m), m->data_len, sa, 0);
 }
 
 /* RFC 4301 8: DF set is answered with what fits inside; else fragments go through the SA one by one. IPv6 packets are

@@ -70,21 +70,33 @@ static __rte_noinline bool item_prepare(struct ipsec_worker *w, struct burst_ite
 	return false;
 }
 
-/* The short way of a direction in front of the crypto (usual_priv.h). */
-typedef bool usual_prepare(struct ipsec_worker *w, struct burst_item *item, uint32_t op, struct usual_burst *burst);
+/* Outbound; an item that does not fit its SA ends here, too, as it came. */
+static __rte_noinline bool item_prepare_out(
+	struct ipsec_worker *w, struct burst_item *item, uint16_t op, struct usual_burst *b)
+{
+	if (!item->number || usual_fits(w, item, op, b))
+		return item_prepare(w, item, op);
+	item->drop = DROP_NONE;
+	b->returned |= 1ull << op;
+	b->state.flags |= SA_AGAIN;
+	return false;
+}
 
+/* The short way in front of the crypto where it is to be had (usual_priv.h). outbound: a constant. */
 static __rte_always_inline void burst_prepare(struct ipsec_worker *w, struct burst_item *items, uint16_t n,
-	usual_prepare *usual, struct usual_burst *burst, struct plan *ret_plan)
+	bool outbound, struct usual_burst *burst, struct plan *ret_plan)
 {
 	uint64_t ended = 0, closer = 0;
 
 	for (uint32_t i = 0; i < n; i++) {
 		struct burst_item *item = &items[i];
-		if (likely(usual(w, item, i, burst)))
+		if (likely(outbound ? usual_prepare_out(w, item, i, burst) : usual_prepare_in(w, item, i, burst)))
 			continue;
 		item->framed_port = FRAMED_NONE;
 		closer |= 1ull << i;
-		ended |= (uint64_t)!item_prepare(w, item, (uint16_t)i) << i;
+		bool good = outbound ? item_prepare_out(w, item, (uint16_t)i, burst)
+				     : item_prepare(w, item, (uint16_t)i);
+		ended |= (uint64_t)!good << i;
 	}
 	*ret_plan = (struct plan){ ended, closer, burst->mixed };
 }
@@ -178,11 +190,11 @@ static inline void burst_crypt(struct ipsec_worker *w, const struct burst_item *
 		plan->closer |= ops_failed(w, n);
 }
 
-static __rte_always_inline void burst_begin(struct ipsec_worker *w, struct burst_item *items, uint16_t n,
-	usual_prepare *usual, struct usual_burst *burst, struct plan *ret_plan)
+static __rte_always_inline void burst_begin(struct ipsec_worker *w, struct burst_item *items, uint16_t n, bool outbound,
+	struct usual_burst *burst, struct plan *ret_plan)
 {
 	w->udp6 = 0;
-	burst_prepare(w, items, n, usual, burst, ret_plan);
+	burst_prepare(w, items, n, outbound, burst, ret_plan);
 	stage_lap(w->clock, CYCLES_PREPARE);
 	burst_crypt(w, items, n, ret_plan);
 	stage_lap(w->clock, CYCLES_CRYPTO);
@@ -205,9 +217,9 @@ uint16_t burst_out_framed(
 
 	if (!n)
 		return 0;
-	usual_burst_begin(&burst, items[0].sa, plain);
+	usual_burst_begin(&burst, w, items[0].sa, plain);
 	usual_alike_begin(&burst.alike, framing);
-	burst_begin(w, items, n, usual_prepare_out, &burst, &plan);
+	burst_begin(w, items, n, true, &burst, &plan);
 	return burst_end(w, items, n, likely(!plan.closer) ? 0 : burst_finish_out(w, items, &plan));
 }
 
@@ -224,8 +236,8 @@ static uint16_t burst_in_as(struct ipsec_worker *w, struct burst_item *items, ui
 
 	if (!n)
 		return 0;
-	usual_burst_begin(&burst, items[0].sa, plain);
-	burst_begin(w, items, n, usual_prepare_in, &burst, &plan);
+	usual_burst_begin(&burst, w, items[0].sa, plain);
+	burst_begin(w, items, n, false, &burst, &plan);
 	return burst_end(w, items, n, burst_finish_in(w, items, n, &plan));
 }
 

@@ -249,24 +249,9 @@ void sa_owners_leave(struct ipsec *ips, uint64_t workers);
 void sa_owners_hold(struct ipsec *ips);
 void sa_owners_release(struct ipsec *ips);
 /* Worker: outbound SA of the slot (the first of several), or NULL, also for a child that was removed. Valid until the
- * next quiescent report.
- */
+ * next quiescent report. For many in a row: tunnel_ask (tunnel_slots.h). */
 struct sa *tunnel_lookup(const struct ipsec *ips, uint32_t slot);
 
-/* Packets in clear that policy leads to one slot (none: UINT32_MAX), and what plain IPv4 ones (ip4.h) among them may go
- * through as they are. */
-struct tunnel_run {
-	struct sa *sa; /* answer; NULL: none */
-	uint32_t slot;
-	uint16_t most;   /* answer: bytes of the largest that may; 0: none may, and tunnel_lookup knows more */
-	uint16_t number; /* of the selectors that the packets are known to be inside (sa_selectors_number), 0: of none;
-			  * answer: of the SA's */
-	bool inside;     /* answer: these are the same */
-};
-/* Worker: finds the outbound SAs of at most 64 runs, as far as they are this worker's. Memory accesses overlap. */
-void tunnel_lookup_burst(const struct ipsec *ips, uint8_t worker, struct tunnel_run *runs, uint16_t n);
-/* Worker: a plain packet is inside the selectors of an SA with `most`. */
-bool sa_takes(const struct sa *sa, const uint8_t *ip);
 /* Worker: the number of the selectors of a slot's first SA when the flow is inside them; 0: it is not, or they have no
  * number. A flow that was inside is inside those of any SA that is the first one of this slot and has this number. */
 uint16_t sa_selectors_number(const struct sa *sa, const struct flow *flow);
@@ -342,6 +327,7 @@ void spd_lookup(const struct spd *spd, const struct flow *flows, uint16_t n, str
 struct burst_item {
 	struct rte_mbuf *m;
 	struct sa *sa;
+	uint16_t number;      /* outbound: whether it fits is to be asked here, see burst_out; else 0 */
 	uint16_t drop;        /* enum drop_reason, set for bad ones */
 	uint16_t worker_data; /* caller's, carried along */
 	uint16_t framed_port; /* burst_out_framed: whose link's header it begins with, or FRAMED_NONE */
@@ -351,10 +337,14 @@ struct burst_item {
 #define FRAMED_NONE UINT16_MAX
 
 /* Owner worker of every SA in the burst. Packets begin at the IP header in clear; afterwards good ones begin at the IP
- * header of the protected packet. Returns the number good, those first in their order; bad ones at the tail with `drop`
- * set. SA counters are kept. Lines in front of and behind the packet are written: who gathers a burst fetches them. n
- * at most 64; SAs may differ freely. Transport mode: the packet is one the gateway itself sends, and no fragment. RFC
- * 4303 3.3, RFC 4302 3.3. */
+ * header of the protected packet. Returns the number good, those first; bad ones at the tail with `drop` set; both in
+ * their order. SA counters are kept. Lines in front of and behind the packet are written: who gathers a burst fetches
+ * them. n at most 64; SAs may differ freely. Transport mode: the packet is one the gateway itself sends, and no
+ * fragment. RFC 4303 3.3, RFC 4302 3.3.
+ *
+ * Of an item with a number, all that is known is that its flow is inside the selectors which have it (any SA of any
+ * worker may be in its slot now): where the SA is another worker's, has other selectors or the packet is too large for
+ * it, the item comes back as it was, DROP_NONE, and so does what is behind it and of the same SA. */
 uint16_t burst_out(struct ipsec_worker *w, struct burst_item *items, uint16_t n);
 
 /* Where a path's packets go next. */

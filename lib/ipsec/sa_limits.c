@@ -43,20 +43,21 @@ void sa_limits_build(struct sa *sa, const struct sa_spec *spec)
 	sa->packets_alert = sooner(sooner(sa->lifetime.soft_packets, sa->packets_early),
 		sooner(sa->lifetime.hard_packets, sa->packets_end));
 	sa->bytes_alert = sooner(sa->lifetime.soft_bytes, sa->lifetime.hard_bytes);
-	sa->packets_until = (uint16_t)count_read(&sa->packets);
+	sa->due_block = sa_block(count_read(&sa->packets));
 }
 
-uint16_t sa_limits_look_ahead(struct sa *sa)
+bool sa_limits_look_ahead(struct sa *sa)
 {
+	const uint64_t blocks_most = UINT8_MAX; /* one more would be this block again */
 	uint64_t packets = count_read(&sa->packets), bytes = count_read(&sa->bytes);
 	uint64_t packets_left = sa->packets_alert > packets ? sa->packets_alert - packets : 0;
 	uint64_t bytes_left = sa->bytes_alert > bytes ? sa->bytes_alert - bytes : 0;
 
 	/* no packet is larger */
-	uint64_t packets_free = sooner(sooner(packets_left, bytes_left / UINT16_MAX), UINT16_MAX);
+	uint64_t packets_free = sooner(packets_left, bytes_left / UINT16_MAX);
 
-	sa->packets_until = (uint16_t)(packets + packets_free);
-	return (uint16_t)packets_free;
+	sa->due_block = sa_block(packets + sooner(packets_free, blocks_most << 8));
+	return packets_free;
 }
 
 /* A locked instruction only when the flag is new. */

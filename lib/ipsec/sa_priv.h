@@ -33,7 +33,8 @@ enum sa_traits {
 #define SA_OVER      (1u << 15) /* the hard lifetime is over, whether or not control has acknowledged */
 #define SA_UNUSUAL   (1u << 16) /* none of its packets goes the short way of usual_priv.h; never changes */
 #define SA_CRYPT_LSB 24         /* number of its crypto_burst: crypto_engine.bursts; never changes */
-#define SA_HIDDEN    (SA_NEW_PATH | SA_OVER | SA_UNUSUAL | 0xffu << SA_CRYPT_LSB)
+#define SA_AGAIN     (1u << 17) /* of no SA, but of usual_burst: that all are looked at once more */
+#define SA_HIDDEN    (SA_NEW_PATH | SA_OVER | SA_UNUSUAL | SA_AGAIN | 0xffu << SA_CRYPT_LSB)
 static_assert(SA_NEW_SOURCE < SA_NEW_PATH, "the last one that is shown");
 
 /* Where a packet's initialization vector comes from. */
@@ -108,6 +109,24 @@ enum sad_place {
 	SAD_TABLE /* foreign: in the table of foreign SAs */
 };
 
+/* What decides whether a packet is usual, of an outbound SA also whose it is and which selectors it has: as they stand
+ * in struct sa, in one word to compare. */
+struct sa_state {
+	uint8_t due_block;
+	uint8_t owner;
+	uint16_t number;
+	uint32_t flags;
+};
+
+static inline uint64_t sa_state_word(struct sa_state s)
+{
+	uint64_t word;
+
+	static_assert(sizeof(word) == sizeof(s), "one word");
+	memcpy(&word, &s, sizeof(word));
+	return word;
+}
+
 struct sa {
 	/* Cold. W: owner worker; R: control (relaxed) */
 	_Atomic uint64_t drops[DROP_REASON_COUNT];
@@ -168,20 +187,30 @@ struct sa {
 	 * Outbound the packets count from the initial sequence number on, so that they are the one used last. */
 	_Atomic uint64_t packets __rte_cache_aligned;
 	_Atomic uint64_t bytes;
-	uint16_t packets_until; /* when the low bits of `packets` are these, limits are looked at; see sa_limits_due */
-	uint8_t carried, carried_mask; /* inbound: protocol of its ranges */
-	uint32_t salt;                 /* as in memory */
-	uint32_t spi;                  /* host order */
-	/* enum sa_flags, SA_HIDDEN. Control sets SA_NEW_PATH and time flags and clears flags, the owner sets flags and
-	 * clears SA_NEW_PATH */
-	_Atomic uint32_t flags;
+	union {
+		_Atomic uint64_t state; /* all of these in one load; struct sa_state */
+		struct {
+			/* limits are looked at among these packets; see sa_limits_due */
+			uint8_t due_block;
+			_Atomic uint8_t owner; /* outbound, a worker writes it once; inbound SAs are their bucket's */
+			union {
+				_Atomic uint16_t number; /* outbound: of its ranges, see sa_selectors_number */
+				struct {
+					uint8_t carried, carried_mask; /* inbound: protocol of its ranges */
+				};
+			};
+			/* enum sa_flags, SA_HIDDEN. Control sets SA_NEW_PATH and time flags and clears flags, the owner
+			 * sets flags and clears SA_NEW_PATH */
+			_Atomic uint32_t flags;
+		};
+	};
+	uint32_t salt; /* as in memory */
+	uint32_t spi;  /* host order */
 	union {
 		struct { /* outbound */
 			/* random: a counter IV is this plus the sequence number, never twice a key */
 			uint64_t iv_base;
-			struct sa_way way;       /* of its path; see SA_NEW_PATH */
-			_Atomic uint16_t number; /* of its ranges, see sa_selectors_number */
-			_Atomic uint8_t owner;   /* a worker writes it once; inbound SAs are their bucket's */
+			struct sa_way way; /* of its path; see SA_NEW_PATH */
 		};
 		struct { /* inbound */
 			struct replay replay;
@@ -192,8 +221,13 @@ struct sa {
 	/* R: owner worker; W: control before publication. Key context; behind it replay ring and selectors */
 	uint8_t key[] __rte_cache_aligned;
 };
-static_assert(offsetof(struct sa, packets) - offsetof(struct sa, shape) == 64, "the line in front");
+static_assert(offsetof(struct sa, packets) - offsetof(struct sa, shape) == SA_CLOSER_BYTES, "the line in front");
+static_assert(offsetof(struct sa, packets) - offsetof(struct sa, path) == SA_PATH_BYTES, "and before that");
 static_assert(offsetof(struct sa, key) - offsetof(struct sa, packets) == 64, "one line, and the key");
+static_assert(offsetof(struct sa, owner) - offsetof(struct sa, state) == offsetof(struct sa_state, owner) &&
+		      offsetof(struct sa, number) - offsetof(struct sa, state) == offsetof(struct sa_state, number) &&
+		      offsetof(struct sa, flags) - offsetof(struct sa, state) == offsetof(struct sa_state, flags),
+	"as in struct sa_state");
 static_assert(sizeof(struct sa) == offsetof(struct sa, key), "what follows the key begins behind it");
 static_assert(offsetof(struct sa, key) % 64 == 0, "engines want aligned keys");
 
@@ -208,10 +242,16 @@ static inline uint64_t count_read(const _Atomic uint64_t *counter)
 	return atomic_load_explicit(counter, memory_order_relaxed);
 }
 
+/* Which 256 packets it is at, of 65,536. */
+static inline uint8_t sa_block(uint64_t packets)
+{
+	return (uint8_t)(packets >> 8);
+}
+
 /* Owner worker: the next packet may reach a limit; otherwise, of whatever size, it does not. */
 static inline bool sa_limits_due(const struct sa *sa)
 {
-	return (uint16_t)count_read(&sa->packets) == sa->packets_until;
+	return sa_block(count_read(&sa->packets)) == sa->due_block;
 }
 
 /* Owner worker: a packet of so many bytes has passed; outbound its sequence number is used up. */
@@ -221,7 +261,9 @@ static inline void sa_account(struct sa *sa, uint64_t bytes)
 
 	count_add(&sa->packets, 1);
 	count_add(&sa->bytes, bytes);
-	sa->packets_until += due;
+	/* still due, but not written without need: a load of the whole state would wait for that */
+	if (unlikely(due && !sa_limits_due(sa)))
+		sa->due_block = sa_block(count_read(&sa->packets));
 }
 
 /* Outbound: the sequence number used last. */
@@ -323,15 +365,10 @@ void sa_way_take(struct sa *sa);
 /* Control: what leads to an SA (NULL: to none) by this name; sa.c. */
 uint64_t sa_word_to(uint32_t name, const struct sa *sa);
 
-/* What a packet reads first of its SA (into the second level: the first has no room for all of a burst). more: it will
- * look closer. */
+/* What a packet reads first of its SA. more: it will look closer. */
 static inline void sa_prefetch(const struct sa *sa, bool more)
 {
-	rte_prefetch1(&sa->packets);
-	if (likely(!more))
-		return;
-	rte_prefetch1(&sa->shape);
-	rte_prefetch1(&sa->path);
+	sa_lines_prefetch((const uint8_t *)&sa->packets, more);
 }
 
 /* Sets flags until control acknowledges them, unless one of them is set. */
@@ -341,8 +378,8 @@ void sa_flag(struct sa *sa, uint32_t flags);
  * bytes may still pass. */
 enum drop_reason sa_limit(struct sa *sa, uint64_t bytes);
 
-/* Owner worker, when sa_limits_due: sets sa.packets_until anew. Returns how many are free. */
-uint16_t sa_limits_look_ahead(struct sa *sa);
+/* Owner worker, when sa_limits_due: sets sa.due_block anew. Whether the next packet is free. */
+bool sa_limits_look_ahead(struct sa *sa);
 
 /* Owner worker: one more packet of this many bytes reaches no limit. */
 static inline bool sa_within_limits(const struct sa *sa, uint64_t bytes)

@@ -4,6 +4,7 @@
 #pragma once
 
 #include <rte_branch_prediction.h>
+#include <rte_prefetch.h>
 #include <stdatomic.h>
 #include <stdbool.h>
 #include <stdint.h>
@@ -14,6 +15,10 @@ struct sa;
 #define SLOT_INDEX_BITS  20
 #define SLOT_INDEX_MASK  ((1u << SLOT_INDEX_BITS) - 1)
 #define SLOT_GENERATIONS 4096
+
+/* In front of the line of the usual packet (struct sa): the lines of those that look closer. */
+#define SA_CLOSER_BYTES 64
+#define SA_PATH_BYTES   192
 
 /* User space ends below 2^52 on every CPU DPDK runs on. */
 #define SA_WORD_GENERATION_LSB 52
@@ -62,6 +67,17 @@ static inline uint64_t sa_word_load(const _Atomic uint64_t *words, uint32_t coun
 	/* acquire: pairs with the release of whoever makes it lead to another SA */
 	word = atomic_load_explicit(&words[slot_index(name)], memory_order_acquire);
 	return likely(sa_word_is(word, name)) ? word : 0;
+}
+
+/* What a packet reads first of an SA, whose line of the usual packet begins here, on its way into the second level: the
+ * first has no room for all of a burst. more: it will look closer. */
+static inline void sa_lines_prefetch(const uint8_t *usual, bool more)
+{
+	rte_prefetch1(usual);
+	if (likely(!more))
+		return;
+	rte_prefetch1(usual - SA_CLOSER_BYTES);
+	rte_prefetch1(usual - SA_PATH_BYTES);
 }
 
 /* The generation after this one: never 0, which names no slot that is used twice. */

@@ -10,8 +10,8 @@
 #define CYCLE_STAGES(X)                                                                                                \
 	X(CYCLES_RECEIVE, "receive")   /* from ports and rings */                                                      \
 	X(CYCLES_CLASSIFY, "classify") /* headers checked, sorted into lists */                                        \
-	X(CYCLES_DECIDE, "decide")     /* flow cache, policy, route */                                                 \
-	X(CYCLES_FIND_SA, "find_sa")   /* by SPI, or by the tunnel that policy led to */                               \
+	X(CYCLES_DECIDE, "decide")     /* flow cache, policy, route; where an SA is */                                 \
+	X(CYCLES_FIND_SA, "find_sa")   /* by SPI */                                                                    \
 	X(CYCLES_PREPARE, "prepare")   /* key fetched, headers, numbers, window */                                     \
 	X(CYCLES_CRYPTO, "crypto")                                                                                     \
 	X(CYCLES_FINISH, "finish")     /* ICV, window, trailer, selectors */                                           \

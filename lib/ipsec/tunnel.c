@@ -5,7 +5,7 @@
 #include <errno.h>
 
 #include "ipsec_priv.h"
-#include "usual_priv.h"
+#include "tunnel_slots.h"
 
 static void retired_free(void *object)
 {
@@ -82,13 +82,6 @@ uint16_t sa_selectors_number(const struct sa *sa, const struct flow *flow)
 	return inside ? number_of(sa) : 0;
 }
 
-bool sa_takes(const struct sa *sa, const uint8_t *ip)
-{
-	const struct rte_ipv4_hdr *header = (const struct rte_ipv4_hdr *)ip;
-
-	return ranges_match(&sa->ranges, header->src_addr, header->dst_addr, header->next_proto_id);
-}
-
 /* ---- slots ---- */
 
 int tunnel_swap(struct ipsec *ips, uint32_t slot, struct sa *sa, struct sa **ret_before)
@@ -122,33 +115,9 @@ struct sa *tunnel_lookup(const struct ipsec *ips, uint32_t slot)
 	return sa_word_sa(sa_word_load(ips->tunnels, ips->slots, slot));
 }
 
-/* sa: where the run's slot leads to. */
-static inline void run_answer(struct tunnel_run *run, const struct sa *sa, uint8_t worker)
+struct tunnel_slots tunnel_slots(const struct ipsec *ips)
 {
-	const uint16_t asked = run->number;
-	uint16_t number = likely(sa != NULL) ? number_of(sa) : 0;
-
-	run->number = number;
-	run->most = likely(sa != NULL) ? usual_bytes_most(sa, worker) : 0;
-	run->inside = (asked == number) & (number != 0);
-}
-
-void tunnel_lookup_burst(const struct ipsec *ips, uint8_t worker, struct tunnel_run *runs, uint16_t n)
-{
-	/* neither changes */
-	const _Atomic uint64_t *words = ips->tunnels;
-	const uint32_t slots = ips->slots;
-	struct tunnel_run *run, *end = runs + n;
-
-	for (run = runs; run < end; run++) {
-		uint64_t word = sa_word_load(words, slots, run->slot);
-		run->sa = sa_word_sa(word);
-		if (likely(word))
-			sa_prefetch(run->sa, sa_word_more(word));
-	}
-	for (run = runs; run < end; run++) {
-		run_answer(run, run->sa, worker);
-	}
+	return (struct tunnel_slots){ ips->tunnels, ips->slots, offsetof(struct sa, packets) };
 }
 
 int tunnel_add(struct ipsec *ips, uint32_t slot, struct sa *sa)

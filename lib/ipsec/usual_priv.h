@@ -57,6 +57,7 @@ struct usual_alike {
 	uint64_t second_sum; /* ... and theirs, as words of 32 bits */
 	/* of the link's */
 	uint32_t frame_most; /* bytes of the largest sealed packet that has it; 0: none */
+	uint16_t most;       /* bytes of the largest packet in clear that fits */
 	uint16_t port;
 	uint8_t frame[FRAME_HEAD_BYTES];
 	struct framing *framing; /* NULL: no packet is framed */
@@ -64,17 +65,22 @@ struct usual_alike {
 
 /* Of a burst. */
 struct usual_burst {
-	uint32_t flags; /* of SA_HIDDEN, an SA with which nothing is the matter and the first one's engine function */
-	bool plain;     /* known of all: burst_in_plain, burst_out_framed */
-	bool mixed;     /* answer: not all SAs have the same engine function */
+	/* an SA with which nothing is the matter, of the first one's engine function; outbound, of this worker and
+	 * without a number */
+	struct sa_state state;
+	bool plain;               /* known of all: burst_in_plain, burst_out_framed */
+	bool mixed;               /* answer: not all SAs have the same engine function */
+	uint64_t returned;        /* answer, outbound: a bit for each item that does not fit its SA */
 	struct usual_alike alike; /* outbound */
 };
 
-static inline void usual_burst_begin(struct usual_burst *b, const struct sa *first, bool plain)
+static inline void usual_burst_begin(
+	struct usual_burst *b, const struct ipsec_worker *w, const struct sa *first, bool plain)
 {
-	b->flags = (uint32_t)sa_crypt(first) << SA_CRYPT_LSB;
+	b->state = (struct sa_state){ .owner = (uint8_t)w->worker, .flags = (uint32_t)sa_crypt(first) << SA_CRYPT_LSB };
 	b->plain = plain;
 	b->mixed = false;
+	b->returned = 0;
 }
 
 static inline void usual_alike_begin(struct usual_alike *a, struct framing *framing)
@@ -89,18 +95,18 @@ static __rte_noinline bool usual_may_again(struct sa *sa, struct usual_burst *b)
 	/* sa_way_take acquires */
 	uint32_t flags = atomic_load_explicit(&sa->flags, memory_order_relaxed);
 
-	b->mixed |= sa_crypt(sa) != b->flags >> SA_CRYPT_LSB;
+	b->mixed |= sa_crypt(sa) != b->state.flags >> SA_CRYPT_LSB;
 	if (flags & SA_NEW_PATH)
 		sa_way_take(sa);
 	return !(flags & (SA_UNUSUAL | SA_OVER));
 }
 
-/* Its packets may be usual; outbound its way is that of its path. */
+/* Inbound: its packets may be usual. */
 static inline bool usual_may(struct sa *sa, struct usual_burst *b)
 {
 	uint32_t flags = atomic_load_explicit(&sa->flags, memory_order_relaxed);
 
-	return likely(!((flags ^ b->flags) & SA_HIDDEN)) || usual_may_again(sa, b);
+	return likely(!((flags ^ b->state.flags) & SA_HIDDEN)) || usual_may_again(sa, b);
 }
 
 /* One more packet, of any size, reaches no limit. */
@@ -261,6 +267,7 @@ static __rte_noinline void usual_egress_take(struct usual_alike *a, const struct
 	const struct egress to = { way->neighbour, way->port };
 
 	a->port = way->port;
+	a->most = way->most;
 	a->frame_most = 0;
 	if (!a->framing)
 		return;
@@ -322,14 +329,39 @@ static inline uint16_t usual_most_in(uint16_t mtu)
 	return (uint16_t)(((mtu - least) & ~(uint32_t)USUAL_PAD_MASK) - ESP_TRAILER_BYTES);
 }
 
-/* Worker: bytes of the largest plain packet that may go into the SA as it is; 0: none may. */
-static inline uint16_t usual_bytes_most(const struct sa *sa, uint8_t worker)
+/* Of an item that says what it is known to be inside (burst_out_framed): it may go into its SA. Not behind one of the
+ * same SA that may not: it would overtake that. */
+static __rte_noinline bool usual_fits(
+	const struct ipsec_worker *w, const struct burst_item *item, uint32_t op, const struct usual_burst *b)
 {
-	/* relaxed: who finds itself here put it there */
-	uint32_t others = atomic_load_explicit(&sa->owner, memory_order_relaxed) ^ worker;
-	uint32_t changed = atomic_load_explicit(&sa->flags, memory_order_relaxed) & SA_NEW_PATH;
+	const struct burst_item *items = item - op;
+	const struct sa *sa = item->sa;
 
-	return likely(!(others | changed)) ? sa->way.most : 0;
+	for (uint64_t rest = b->returned; rest; rest &= rest - 1)
+		if (items[__builtin_ctzll(rest)].sa == sa)
+			return false;
+	/* relaxed: who finds itself there put it there */
+	return atomic_load_explicit(&sa->owner, memory_order_relaxed) == w->worker &&
+	       atomic_load_explicit(&sa->number, memory_order_relaxed) == item->number &&
+	       item->m->data_len <= sa_inner_mtu(sa);
+}
+
+static __rte_noinline bool usual_may_out_again(
+	const struct ipsec_worker *w, const struct burst_item *item, uint32_t op, struct usual_burst *b)
+{
+	return usual_may_again(item->sa, b) && (!item->number || usual_fits(w, item, op, b));
+}
+
+/* Its packets may be usual, and its way is that of its path; of an item with a number also: it is this worker's, and
+ * has these selectors. */
+static inline bool usual_may_out(
+	const struct ipsec_worker *w, const struct burst_item *item, uint32_t op, struct usual_burst *b)
+{
+	const uint64_t asked = sa_state_word((struct sa_state){ .owner = 0xff, .number = 0xffff, .flags = SA_HIDDEN });
+	uint64_t expected = sa_state_word(b->state) ^ sa_state_word((struct sa_state){ .number = item->number });
+	uint64_t state = atomic_load_explicit(&item->sa->state, memory_order_relaxed);
+
+	return likely(!((state ^ expected) & asked)) || usual_may_out_again(w, item, op, b);
 }
 
 /* The sealed packet in its buffer, with the link's header if it may have one. ip: its IP header, at this offset. */
@@ -358,7 +390,8 @@ static inline bool usual_prepare_out(
 	uint32_t len = (bytes + ESP_TRAILER_BYTES + USUAL_PAD_MASK) & ~(uint32_t)USUAL_PAD_MASK;
 	uint32_t total = USUAL_HEAD_BYTES + len + USUAL_ICV_BYTES;
 
-	if (unlikely(!usual_may(sa, burst) || !usual_lasts(sa) || !usual_alike_take(&burst->alike, &sa->way)))
+	if (unlikely(!usual_may_out(w, item, op, burst) || !usual_lasts(sa) ||
+		     !usual_alike_take(&burst->alike, &sa->way) || bytes > burst->alike.most))
 		return false;
 	if (unlikely(!burst->plain && (m->nb_segs > 1 || packet_is_ipv6(inner))))
 		return false;

@@ -16,6 +16,7 @@
 #include <rte_pause.h>
 
 #include "lab_sa.h"
+#include "tunnel_slots.h"
 
 enum {
 	BURST = 32,
@@ -40,6 +41,7 @@ struct bench {
 	struct ipsec *ips;
 	struct rte_mbuf *packets[TUNNELS];
 	uint8_t original[BYTES_INNER];
+	uint16_t number; /* of the selectors of all outbound SAs, as a worker keeps it with a flow */
 	struct cell cells[ROUNDS][SPANS];
 	uint64_t wrong;                  /* W: worker */
 	_Atomic uint32_t now;            /* W: main, R: worker: which cell */
@@ -54,18 +56,13 @@ struct bench {
 /* Out through the tunnels' SAs of this moment. Returns the good ones. */
 static uint16_t seal(struct bench *b, struct ipsec_worker *w, uint32_t first, struct burst_item *items)
 {
-	struct tunnel_run runs[BURST];
-	uint16_t n = 0;
+	const struct tunnel_slots slots = tunnel_slots(b->ips);
 
 	for (uint16_t i = 0; i < BURST; i++)
-		runs[i] = (struct tunnel_run){ .slot = first + i };
-	tunnel_lookup_burst(b->ips, 0, runs, BURST);
-	for (uint16_t i = 0; i < BURST; i++) {
-		struct rte_mbuf *m = b->packets[first + i];
-		if (m->data_len <= runs[i].most && sa_takes(runs[i].sa, rte_pktmbuf_mtod(m, const uint8_t *)))
-			items[n++] = (struct burst_item){ .m = m, .sa = runs[i].sa };
-	}
-	return burst_out(w, items, n);
+		items[i] = (struct burst_item){
+			.m = b->packets[first + i], .sa = tunnel_ask(&slots, first + i), .number = b->number
+		};
+	return burst_out(w, items, BURST);
 }
 
 /* ... and in again, by what they say. */
@@ -211,6 +208,7 @@ static void bench_begin(struct bench *b)
 {
 	struct rte_mempool *pool = rte_pktmbuf_pool_create(
 		"mbufs", 2 * TUNNELS - 1, 0, 0, RTE_MBUF_DEFAULT_BUF_SIZE, SOCKET_ID_ANY);
+	struct flow flow;
 
 	must(pool != NULL, "packet buffers");
 	b->ips = ipsec_make(SAD_SLOTS, 2 * TUNNELS);
@@ -219,6 +217,9 @@ static void bench_begin(struct bench *b)
 	for (uint32_t i = 0; i < TUNNELS; i++)
 		b->packets[i] = packet_make(pool, BYTES_INNER);
 	memcpy(b->original, rte_pktmbuf_mtod(b->packets[0], const uint8_t *), BYTES_INNER);
+	flow_read(b->original, BYTES_INNER, true, &flow);
+	b->number = sa_selectors_number(tunnel_lookup(b->ips, 0), &flow);
+	must(b->number != 0, "selectors with a number");
 }
 
 int main(int argc, char **argv)

@@ -9,6 +9,7 @@
 #include <stdlib.h>
 
 #include "ip6.h"
+#include "tunnel_slots.h"
 
 #define DEFERRED_MAX 8192 /* a whole neighbour table twice */
 #define ESP_BYTES    8
@@ -293,22 +294,15 @@ struct sa *tunnel_lookup(const struct ipsec *ips, uint32_t slot)
 	return slot < FAKE_SLOTS ? fake.tunnels[slot] : NULL;
 }
 
-void tunnel_lookup_burst(const struct ipsec *ips, uint8_t worker, struct tunnel_run *runs, uint16_t n)
+/* What a word has beside the address is not looked at by the datapath. */
+struct tunnel_slots tunnel_slots(const struct ipsec *ips)
 {
-	for (struct tunnel_run *run = runs; run < runs + n; run++) {
-		run->sa = tunnel_lookup(ips, run->slot);
-		bool ours = run->sa && !fake.moving_reads && run->sa->owner == worker;
-		run->most = ours ? run->sa->inner_mtu : 0;
-		run->inside = run->sa && run->number && run->number == run->sa->number;
-		run->number = run->sa ? run->sa->number : 0;
-	}
-}
+	static _Atomic uint64_t words[FAKE_SLOTS];
 
-bool sa_takes(const struct sa *sa, const uint8_t *ip)
-{
-	(void)ip;
-	fake.takes_asked++;
-	return !sa->outside;
+	(void)ips;
+	for (uint32_t i = 0; i < FAKE_SLOTS; i++)
+		words[i] = sa_word_make(i, fake.tunnels[i], false);
+	return (struct tunnel_slots){ words, FAKE_SLOTS, 0 };
 }
 
 uint16_t sa_selectors_number(const struct sa *sa, const struct flow *flow)
@@ -422,21 +416,42 @@ static enum drop_reason outer_add(struct burst_item *item)
 	return DROP_NONE;
 }
 
-/* Good ones first, as the contract says. */
-static uint16_t burst(struct burst_item *items, uint16_t n, enum drop_reason (*work)(struct burst_item *item))
+/* With a number: it is the SA's, which is this worker's, and the packet is not too large. Nor is what is behind one
+ * that does not fit. */
+static bool fits(const struct ipsec_worker *w, const struct burst_item *items, uint16_t at, uint64_t returned)
 {
-	struct burst_item sorted[64];
-	uint16_t good = 0, bad = n;
+	const struct burst_item *item = &items[at];
+
+	for (uint16_t i = 0; i < at; i++)
+		if (returned >> i & 1 && items[i].sa == item->sa)
+			return false;
+	return sa_owner(item->sa) == w->id && item->sa->number == item->number &&
+	       item->m->data_len <= item->sa->inner_mtu;
+}
+
+/* Good ones first, as the contract says. w: outbound. */
+static uint16_t burst(const struct ipsec_worker *w, struct burst_item *items, uint16_t n,
+	enum drop_reason (*work)(struct burst_item *item))
+{
+	struct burst_item sorted[2][64];
+	uint16_t count[2] = { 0, 0 };
+	uint64_t returned = 0;
 
 	for (uint16_t i = 0; i < n; i++) {
-		items[i].drop = items[i].sa->refuse ? items[i].sa->refuse : work(&items[i]);
-		if (items[i].drop)
-			sorted[--bad] = items[i];
-		else
-			sorted[good++] = items[i];
+		bool good = false;
+		items[i].drop = DROP_NONE;
+		if (w && items[i].number && !fits(w, items, i, returned)) {
+			returned |= 1ull << i;
+			fake.returned++;
+		} else {
+			items[i].drop = items[i].sa->refuse ? items[i].sa->refuse : work(&items[i]);
+			good = !items[i].drop;
+		}
+		sorted[good][count[good]++] = items[i];
 	}
-	memcpy(items, sorted, n * sizeof(*items));
-	return good;
+	memcpy(items, sorted[true], count[true] * sizeof(*items));
+	memcpy(items + count[true], sorted[false], count[false] * sizeof(*items));
+	return count[true];
 }
 
 static void frame(struct burst_item *item, struct framing *framing)
@@ -461,11 +476,10 @@ uint16_t burst_out_framed(
 {
 	uint16_t good;
 
-	(void)w;
 	for (uint16_t i = 0; plain && i < n; i++)
 		if (items[i].m->nb_segs != 1 || *rte_pktmbuf_mtod(items[i].m, const uint8_t *) >> 4 != 4)
 			abort();
-	good = burst(items, n, outer_add);
+	good = burst(w, items, n, outer_add);
 	for (uint16_t i = 0; i < n; i++) {
 		items[i].framed_port = FRAMED_NONE;
 		if (framing && i < good)
@@ -547,7 +561,7 @@ uint16_t burst_in_plain(struct ipsec_worker *w, struct burst_item *items, uint16
 uint16_t burst_in(struct ipsec_worker *w, struct burst_item *items, uint16_t n)
 {
 	(void)w;
-	return burst(items, n, outer_strip);
+	return burst(NULL, items, n, outer_strip);
 }
 
 void sa_stats_read(const struct sa *sa, struct sa_stats *ret_stats)

@@ -32,10 +32,10 @@ struct fake {
 	uint32_t child, child_of;    /* slot of a child (0: none) under the tunnel of a slot ... */
 	uint32_t child_addr_be;      /* ... for packets to this IPv4 address */
 	uint32_t child_epoch;
-	unsigned deferred;            /* objects given to reclaim_later and not freed yet */
-	bool hold_reclaim;            /* no worker reports: nothing is freed */
-	uint32_t random;              /* the last one */
-	unsigned takes_asked, framed; /* calls of sa_takes; packets that left a burst with a link's header */
+	unsigned deferred;         /* objects given to reclaim_later and not freed yet */
+	bool hold_reclaim;         /* no worker reports: nothing is freed */
+	uint32_t random;           /* the last one */
+	unsigned returned, framed; /* packets that came back from a burst; ... that left one with a link's header */
 	bool no_random;
 	bool no_spi_out;       /* no outbound SA has any SPI */
 	bool all_foreign;      /* no inbound SA has an SPI of ours */

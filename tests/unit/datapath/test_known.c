@@ -239,34 +239,139 @@ static void test_known_packets_are_looked_at_closer(void)
 	close_all();
 }
 
-/* Which selectors a flow is inside is kept with it, until its slot has an SA with others. */
-static void test_known_flow_asks_each_set_of_selectors_once(void)
+/* Packets that came back from their burst since the last call. */
+static unsigned returned(void)
+{
+	unsigned n = fake.returned;
+
+	fake.returned = 0;
+	return n;
+}
+
+/* Which selectors a flow is inside is kept with it, and asked once more when its slot has an SA with others. */
+static void test_known_flow_learns_the_number_of_its_selectors(void)
 {
 	open_all();
 	RIG_POLICY(PROTECT_FAR);
-	fake.takes_asked = 0;
 	out_sa.number = 7;
 	for (int i = 0; i < 3; i++)
 		send_once(&to_far);
-	CU_ASSERT_EQUAL(fake.takes_asked, 0);
+	CU_ASSERT_EQUAL(returned(), 0);
 	out_sa.number = 8;
 	for (int i = 0; i < 3; i++)
 		send_once(&to_far);
-	CU_ASSERT_EQUAL(fake.takes_asked, 1);
+	CU_ASSERT_EQUAL(returned(), 1);
+	/* not inside: nothing is kept, and each packet looked at */
 	out_sa.number = 9;
 	out_sa.outside = true;
 	for (int i = 0; i < 3; i++)
 		CU_ASSERT(dropped_as(LAN, &to_far, DROP_SELECTOR_OUT));
-	CU_ASSERT_EQUAL(fake.takes_asked, 4);
+	CU_ASSERT_EQUAL(returned(), 1);
+	/* the first packet learns of it, the second goes by it */
 	out_sa.number = 8;
 	out_sa.outside = false;
 	send_once(&to_far);
-	CU_ASSERT_EQUAL(fake.takes_asked, 4);
+	out_sa.number = 7;
+	send_once(&to_far);
+	CU_ASSERT_EQUAL(returned(), 1);
 	/* without a number nothing is kept */
 	out_sa.number = 0;
 	for (int i = 0; i < 3; i++)
 		send_once(&to_far);
-	CU_ASSERT_EQUAL(fake.takes_asked, 7);
+	CU_ASSERT_EQUAL(returned(), 1);
+	close_all();
+}
+
+/* What was counted on the way into the burst is not counted twice, and TTLs are one less, not two. */
+static void test_known_packet_that_came_back_leaves_as_any(void)
+{
+	struct probe p = to_far;
+
+	p.ttl = 2;
+	open_all();
+	RIG_POLICY(PROTECT_FAR);
+	out_sa.number = 1;
+	send_once(&p);
+	send_once(&p);
+	out_sa.number = 2;
+	rig_send(LAN, &p);
+	rig_step();
+	CU_ASSERT_EQUAL(returned(), 1);
+	struct rte_mbuf *m = rig_receive(WAN);
+	CU_ASSERT_PTR_NOT_NULL_FATAL(m);
+	const struct rte_ipv4_hdr *inner = (const void *)((uint8_t *)frame_ip(m) + 28);
+	CU_ASSERT_EQUAL(inner->time_to_live, 1);
+	CU_ASSERT_EQUAL(rte_ipv4_cksum(inner), 0);
+	rte_pktmbuf_free(m);
+	CU_ASSERT_EQUAL(rig_counter(DP_C_ENCAP), 3);
+	close_all();
+}
+
+/* A packet that is too large for the SA, in the middle of its flow: fragments, and nothing overtakes them. */
+static void test_known_packet_too_large_keeps_its_place(void)
+{
+	const struct probe packets[] = { of_bytes(60), of_bytes(700), of_bytes(64), of_bytes(68) };
+	static const uint16_t bytes[] = { 60, 596, 124, 64, 68 };
+
+	open_all();
+	RIG_POLICY(PROTECT_FAR);
+	out_sa.number = 1;
+	out_sa.inner_mtu = 600;
+	send_once(&packets[0]);
+	send_once(&packets[0]);
+	for (size_t i = 0; i < ARRAY_LEN(packets); i++)
+		rig_send(LAN, &packets[i]);
+	rig_step();
+	CU_ASSERT_EQUAL(returned(), 3);
+	expect_order(bytes, ARRAY_LEN(bytes));
+	close_all();
+}
+
+/* In a burst with others that wait for policy, and with misses, of which some are of the same flow. */
+static void test_known_packets_that_came_back_keep_their_order(void)
+{
+	const struct probe fragment = { .src = LAN_HOST,
+		.dst = FAR_HOST,
+		.sport = 1000,
+		.dport = 7,
+		.bytes = 68,
+		.fragment = 0x2000 },
+			   other = { .src = "10.1.0.9", .dst = FAR_HOST, .sport = 1, .dport = 7, .bytes = 48 };
+	const struct probe packets[] = { of_bytes(60), other, of_bytes(64), fragment, of_bytes(72) };
+	static const uint16_t bytes[] = { 60, 64, 48, 68, 72 };
+
+	open_all();
+	RIG_POLICY(PROTECT_FAR);
+	out_sa.number = 1;
+	send_once(&packets[0]);
+	send_once(&packets[0]);
+	out_sa.number = 2;
+	for (size_t i = 0; i < ARRAY_LEN(packets); i++)
+		rig_send(LAN, &packets[i]);
+	rig_step();
+	CU_ASSERT_EQUAL(returned(), 2);
+	expect_order(bytes, ARRAY_LEN(bytes));
+	close_all();
+}
+
+/* An SA of another worker's: to that one, and of the flow nothing is kept. */
+static void test_known_flow_follows_its_sa_to_another_worker(void)
+{
+	open_all();
+	RIG_POLICY(PROTECT_FAR);
+	out_sa.number = 1;
+	send_once(&to_far);
+	send_once(&to_far);
+	out_sa.owner = WORKER_LEAVING;
+	send_once(&to_far);
+	CU_ASSERT_EQUAL(returned(), 1);
+	send_once(&to_far);
+	CU_ASSERT_EQUAL(returned(), 0);
+	out_sa.owner = 0;
+	send_once(&to_far);
+	send_once(&to_far);
+	CU_ASSERT_EQUAL(returned(), 0);
+	CU_ASSERT_EQUAL(rig_counter(DP_C_ENCAP), 6);
 	close_all();
 }
 
@@ -356,7 +461,11 @@ int main(int argc, char **argv)
 		TEST(test_known_flow_and_a_fragment_keep_their_order),
 		TEST(test_known_handed_over_keeps_its_order),
 		TEST(test_known_packets_are_looked_at_closer),
-		TEST(test_known_flow_asks_each_set_of_selectors_once),
+		TEST(test_known_flow_learns_the_number_of_its_selectors),
+		TEST(test_known_packet_that_came_back_leaves_as_any),
+		TEST(test_known_packet_too_large_keeps_its_place),
+		TEST(test_known_packets_that_came_back_keep_their_order),
+		TEST(test_known_flow_follows_its_sa_to_another_worker),
 		TEST(test_known_framed_or_not_keeps_its_order),
 		TEST(test_known_until_the_address_is_ours),
 		TEST(test_known_until_the_source_is_ours),

@@ -315,8 +315,8 @@ static uint16_t owner_appears(bool outbound, int reads)
 	CU_ASSERT_EQUAL(fake.moving_reads, 0);
 	parked = (uint16_t)w->parked.count;
 	CU_ASSERT_EQUAL(rig_drops(DROP_OWNER_MOVING), 0);
-	/* and between the first of those that wait and the others */
-	fake.moving_reads = 1;
+	/* and between the first of those that wait and the others; outbound its flow asks before it does */
+	fake.moving_reads = outbound && parked ? 2 : 1;
 	one_send(outbound, 3);
 	worker_step(w);
 	CU_ASSERT_EQUAL(w->parked.count, parked ? parked + 1u : 0);
@@ -330,13 +330,15 @@ static uint16_t owner_appears(bool outbound, int reads)
 
 static void test_ownership_owner_appears_in_the_middle_of_a_burst(void)
 {
-	/* inbound packets ask by their SPI, and when that was in vain once more */
-	const int once = 1, more = 3;
+	/* each outbound packet asks when its flow is decided, inbound ones by their SPI: when that was in vain, once
+	 * more */
+	const int before = 3;
 
-	CU_ASSERT_EQUAL(owner_appears(true, once), 3);
-	for (int reads = 1; reads <= more; reads++)
-		CU_ASSERT_EQUAL(owner_appears(false, reads), 0);
-	CU_ASSERT_EQUAL(owner_appears(false, more + 1), 3);
+	for (int outbound = 0; outbound < 2; outbound++) {
+		for (int reads = 1; reads <= before; reads++)
+			CU_ASSERT_EQUAL(owner_appears(outbound, reads), 0);
+		CU_ASSERT_EQUAL(owner_appears(outbound, before + 1), 3);
+	}
 }
 
 /* What waits for something else does not hold up others, though the filter cannot tell them apart. */

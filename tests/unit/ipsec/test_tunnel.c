@@ -220,31 +220,6 @@ static void test_tunnel_no_number_comes_twice(void)
 	ipsec_free(ips);
 }
 
-/* What a burst's runs find: whose SA it is, what fits, which number. */
-static void test_tunnel_runs_find_their_sa(void)
-{
-	struct ipsec *ips = rig_ipsec(1, 256, 3);
-	struct sa *ours = outbound_to(ips, "10.2.0.0/25"), *others = outbound_to(ips, "10.3.0.0/25");
-	struct tunnel_run runs[] = { { .slot = 0 }, { .slot = 1 }, { .slot = 2 }, { .slot = UINT32_MAX },
-		{ .slot = 0, .number = 1 }, { .slot = 0, .number = 2 }, { .slot = 2, .number = 1 } };
-	const struct flow inside = flow_to("10.2.0.7");
-
-	CU_ASSERT_EQUAL(tunnel_publish(ips, 0, ours), 0);
-	CU_ASSERT_EQUAL(tunnel_publish(ips, 1, others), 0);
-	CU_ASSERT_EQUAL(sa_claim(ours, 0), 0);
-	tunnel_lookup_burst(ips, 0, runs, ARRAY_LEN(runs));
-	CU_ASSERT(runs[0].sa == ours && runs[0].most && runs[0].number == sa_selectors_number(ours, &inside));
-	CU_ASSERT_EQUAL(runs[1].most, 0);
-	CU_ASSERT(!runs[2].sa && !runs[2].most && !runs[2].number);
-	CU_ASSERT(!runs[3].sa && !runs[3].most && !runs[3].number);
-	/* of packets that are known to be inside these selectors, inside others, inside any of no SA */
-	CU_ASSERT(!runs[0].inside && runs[0].number == 1);
-	CU_ASSERT(runs[4].inside && runs[4].most);
-	CU_ASSERT(!runs[5].inside && runs[5].number == 1);
-	CU_ASSERT(!runs[6].sa && !runs[6].inside);
-	ipsec_free(ips);
-}
-
 static void test_tunnel_same_sa_again_is_kept(void)
 {
 	struct ipsec *ips = rig_ipsec(1, 256, 1);
@@ -487,7 +462,6 @@ int main(int argc, char **argv)
 		TEST(test_tunnel_slot_is_shared_by_pieces_of_its_policy),
 		TEST(test_tunnel_selectors_have_a_number_in_their_slot),
 		TEST(test_tunnel_no_number_comes_twice),
-		TEST(test_tunnel_runs_find_their_sa),
 		TEST(test_tunnel_same_sa_again_is_kept),
 		TEST(test_tunnel_path_swap_keeps_the_old_for_a_grace),
 		TEST(test_reclaim_waits_for_every_online_worker),

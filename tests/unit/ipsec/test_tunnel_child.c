@@ -8,6 +8,7 @@
 
 #include "harness.h"
 #include "rig.h"
+#include "tunnel_slots.h"
 
 #define TUNNELS 3
 
@@ -482,6 +483,30 @@ static void test_tunnel_child_reader_sees_whole_ones(void)
 	ipsec_free(race.ips);
 }
 
+/* Inline, for many in a row: the same answers. */
+static void test_tunnel_ask_finds_what_lookup_does(void)
+{
+	struct ipsec *ips = ipsec_with(16);
+	const struct tunnel_slots slots = tunnel_slots(ips);
+	struct sa *whole = outbound(ips, "10.0.0.0/8"), *piece = outbound(ips, "10.2.0.0/16");
+	uint32_t child;
+
+	CU_ASSERT_EQUAL(insert(ips, 1, "10.2.0.0/16", &child), 0);
+	CU_ASSERT_PTR_NULL(tunnel_ask(&slots, child));
+	CU_ASSERT_EQUAL(tunnel_publish(ips, 1, whole), 0);
+	CU_ASSERT_EQUAL(tunnel_publish(ips, child, piece), 0);
+	CU_ASSERT_PTR_EQUAL(tunnel_ask(&slots, 1), whole);
+	CU_ASSERT_PTR_EQUAL(tunnel_ask(&slots, child), piece);
+	CU_ASSERT_PTR_NULL(tunnel_ask(&slots, 0));
+	CU_ASSERT_PTR_NULL(tunnel_ask(&slots, UINT32_MAX));
+	/* what a flow still knows of a child that has gone */
+	CU_ASSERT_EQUAL(tunnel_child_remove(ips, child), 0);
+	CU_ASSERT_PTR_NULL(tunnel_ask(&slots, child));
+	CU_ASSERT_EQUAL(tunnel_publish(ips, 1, NULL), 0);
+	CU_ASSERT_PTR_NULL(tunnel_ask(&slots, 1));
+	ipsec_free(ips);
+}
+
 int main(int argc, char **argv)
 {
 	static const struct test tests[] = {
@@ -493,6 +518,7 @@ int main(int argc, char **argv)
 		TEST(test_tunnel_child_agree_with_a_slow_list),
 		TEST(test_tunnel_child_ten_thousand_hosts_come_and_go),
 		TEST(test_tunnel_child_reader_sees_whole_ones),
+		TEST(test_tunnel_ask_finds_what_lookup_does),
 	};
 
 	rig_eal();
