@@ -171,7 +171,7 @@ struct asked {
 	struct rte_mbuf *m[BURST];
 	const struct flow_entry4 *sets[BURST];
 	struct flow_key4 keys[BURST];
-	struct list returned; /* did not fit their SAs after all */
+	struct list returned; /* did not fit their SAs after all; as they came */
 };
 
 /* What was handed to a worker since less than half of its ring was free, by a hash of the SPI; at most SEALED_SHARE. */

@@ -21,8 +21,7 @@ static inline uint8_t context_of(const struct rte_mbuf *m, enum origin origin)
 void decide_burst(
 	struct worker *w, struct rte_mbuf **pkts, uint16_t n, enum origin origin, struct deciding *ret_deciding);
 
-/* outbound.c: carries out what was decided: into its SA, in clear along its route, or to its end. flow: leaving; NULL:
- * it is read when it is needed. */
+/* outbound.c: carries out what was decided: into its SA, in clear along its route, or to its end. flow: leaving. */
 void decision_act(
 	struct worker *w, struct rte_mbuf *m, const struct flow *flow, const struct decision *d, enum origin origin);
 
@@ -31,8 +30,8 @@ void decision_act(
 uint16_t decision_number(const struct worker *w, uint32_t slot, const struct flow *flow);
 
 /* An IPv4 packet in one buffer, of so many bytes, to be sealed, with those that outbound_flush seals. number: 0, or
- * what is asked there (struct burst_item). */
-static inline void protect_push(struct worker *w, struct rte_mbuf *m, const struct rte_ipv4_hdr *ip, uint32_t bytes,
+ * what is asked there (struct burst_item). True: that were so many that they have been. */
+static inline bool protect_push(struct worker *w, struct rte_mbuf *m, const struct rte_ipv4_hdr *ip, uint32_t bytes,
 	struct sa *sa, uint16_t number)
 {
 	struct burst_item *item = &w->protect[w->protect_count++];
@@ -43,6 +42,8 @@ static inline void protect_push(struct worker *w, struct rte_mbuf *m, const stru
 	item->m = m;
 	item->sa = sa;
 	item->number = number;
-	if (unlikely(w->protect_count == BURST))
-		outbound_flush(w);
+	if (likely(w->protect_count < BURST))
+		return false;
+	outbound_flush(w);
+	return true;
 }

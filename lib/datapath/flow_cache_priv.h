@@ -30,7 +30,8 @@ struct decision {
 			uint8_t route_kind; /* FORWARD: enum route_kind */
 			uint8_t port;       /* FORWARD */
 		};
-		uint16_t number; /* PROTECT: of the selectors it is inside (sa_selectors_number); 0: not known */
+		uint16_t number; /* PROTECT: of the selectors it is inside (sa_selectors_number); 0: not known, or the
+				  * SA is not this worker's */
 	};
 	union {
 		uint32_t neighbour; /* FORWARD, by a route through a router */

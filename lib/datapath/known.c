@@ -11,7 +11,7 @@
 #include "known_priv.h"
 
 #include "forward_priv.h"
-#include "tunnel_slots.h"
+#include "tunnel_ask.h"
 
 bool asked_take(struct worker *w, struct rte_mbuf *m)
 {
@@ -28,14 +28,21 @@ bool asked_take(struct worker *w, struct rte_mbuf *m)
 
 /* What is the same for all packets of a burst, and the hop of the one before. */
 struct known {
-	struct tunnel_slots slots;
+	struct tunnel_words words;
 	bool clamps;  /* the MSS of a SYN is looked at */
-	bool closely; /* every packet is, since a capture shows what becomes of it */
+	bool closely; /* every packet is: a capture shows what becomes of it, or others came back and none overtakes
+			 them */
 	struct hop hop;
 };
 
+/* A part of the burst was sealed before all was looked at: from now on nothing goes in that might have come back. */
+static inline void none_overtakes(const struct worker *w, struct known *k)
+{
+	k->closely |= w->asked.returned.n != 0;
+}
+
 /* On its way into its SA. False: nothing has changed, and decision_act looks closer. */
-static inline bool known_protect(struct worker *w, const struct known *k, struct rte_mbuf *m, const struct decision *d)
+static inline bool known_protect(struct worker *w, struct known *k, struct rte_mbuf *m, const struct decision *d)
 {
 	struct rte_ipv4_hdr *ip = packet_ip(m);
 	uint32_t bytes = m->data_len;
@@ -48,11 +55,12 @@ static inline bool known_protect(struct worker *w, const struct known *k, struct
 	/* those of the packets' flow that wait are not overtaken */
 	if (unlikely(w->parked.count))
 		return false;
-	sa = tunnel_ask(&k->slots, d->slot);
+	sa = tunnel_ask(&k->words, d->slot);
 	if (unlikely(!sa))
 		return false;
 	ip_ttl_decrement(ip);
-	protect_push(w, m, ip, bytes, sa, d->number);
+	if (unlikely(protect_push(w, m, ip, bytes, sa, d->number)))
+		none_overtakes(w, k);
 	return true;
 }
 
@@ -75,6 +83,26 @@ static void known_number(struct worker *w, const struct rte_mbuf *m, const struc
 		d->number = decision_number(w, d->slot, flow);
 }
 
+static bool burst_may_return(const struct worker *w)
+{
+	for (uint16_t i = 0; i < w->protect_count; i++)
+		if (w->protect[i].number)
+			return true;
+	return false;
+}
+
+/* Others of the packet's flow may be in the burst, and come back: then so does this one, behind them. */
+static bool known_goes_back(struct worker *w, struct known *k, struct rte_mbuf *m)
+{
+	if (burst_may_return(w))
+		outbound_flush(w);
+	none_overtakes(w, k);
+	if (!w->asked.returned.n)
+		return false;
+	list_push(&w->asked.returned, m);
+	return true;
+}
+
 static __rte_noinline void known_closer(
 	struct worker *w, struct known *k, struct rte_mbuf *m, const struct decision *decision)
 {
@@ -83,10 +111,14 @@ static __rte_noinline void known_closer(
 
 	if (known_forward(w, m, &d, &k->hop))
 		return;
+	if (d.kind == DECISION_PROTECT && d.number && known_goes_back(w, k, m))
+		return;
 	packet_flow(w->dp, m, true, &flow);
-	if (d.kind == DECISION_PROTECT && !d.number && decision_number(w, d.slot, &flow))
+	if (d.kind == DECISION_PROTECT && d.number != decision_number(w, d.slot, &flow))
 		known_number(w, m, &flow);
 	decision_act(w, m, &flow, &d, ORIGIN_CLEAR);
+	/* fragments may have filled the burst */
+	none_overtakes(w, k);
 }
 
 static inline void known_act(struct worker *w, struct known *k, struct rte_mbuf *m, const struct decision *d)
@@ -136,7 +168,6 @@ static __rte_noinline void known_return(struct worker *w)
 
 	for (uint16_t i = 0; i < l->n; i++) {
 		struct flow flow;
-		packet_ttl_restore(l->m[i]);
 		packet_flow(w->dp, l->m[i], true, &flow);
 		known_number(w, l->m[i], &flow);
 	}
@@ -148,7 +179,7 @@ void known_burst(struct worker *w)
 {
 	struct asked *a = &w->asked;
 	struct known k = {
-		.slots = tunnel_slots(w->ips),
+		.words = tunnel_words(w->ips),
 		.clamps = w->dp->mss_clamp,
 		.closely = w->capture != NULL,
 		.hop.name = HOP_NONE,

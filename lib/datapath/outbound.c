@@ -13,6 +13,7 @@ void policy_lookup(const struct worker *w, const struct flow *flows, uint16_t n,
 static void protected_end(struct worker *w, struct burst_item *item)
 {
 	if (!item->drop) {
+		packet_ttl_restore(item->m);
 		list_push(&w->asked.returned, item->m);
 		return;
 	}
@@ -231,12 +232,7 @@ void decision_act(
 	struct worker *w, struct rte_mbuf *m, const struct flow *flow, const struct decision *d, enum origin origin)
 {
 	const struct route route = { .kind = d->route_kind, .port = d->port, .neighbour = d->neighbour };
-	struct flow read;
 
-	if (!flow) {
-		packet_flow(w->dp, m, true, &read);
-		flow = &read;
-	}
 	if (likely(d->kind == DECISION_PROTECT))
 		protect(w, m, flow, d, origin);
 	else if (d->kind == DECISION_FORWARD)

@@ -249,7 +249,7 @@ void sa_owners_leave(struct ipsec *ips, uint64_t workers);
 void sa_owners_hold(struct ipsec *ips);
 void sa_owners_release(struct ipsec *ips);
 /* Worker: outbound SA of the slot (the first of several), or NULL, also for a child that was removed. Valid until the
- * next quiescent report. For many in a row: tunnel_ask (tunnel_slots.h). */
+ * next quiescent report. For many in a row: tunnel_ask (tunnel_ask.h). */
 struct sa *tunnel_lookup(const struct ipsec *ips, uint32_t slot);
 
 /* Worker: the number of the selectors of a slot's first SA when the flow is inside them; 0: it is not, or they have no
@@ -328,7 +328,7 @@ struct burst_item {
 	struct rte_mbuf *m;
 	struct sa *sa;
 	uint16_t number;      /* outbound: whether it fits is to be asked here, see burst_out; else 0 */
-	uint16_t drop;        /* enum drop_reason, set for bad ones */
+	uint16_t drop;        /* enum drop_reason, set for those that are not good */
 	uint16_t worker_data; /* caller's, carried along */
 	uint16_t framed_port; /* burst_out_framed: whose link's header it begins with, or FRAMED_NONE */
 };
@@ -336,11 +336,11 @@ struct burst_item {
 /* It begins at its IP header. */
 #define FRAMED_NONE UINT16_MAX
 
-/* Owner worker of every SA in the burst. Packets begin at the IP header in clear; afterwards good ones begin at the IP
- * header of the protected packet. Returns the number good, those first; bad ones at the tail with `drop` set; both in
- * their order. SA counters are kept. Lines in front of and behind the packet are written: who gathers a burst fetches
- * them. n at most 64; SAs may differ freely. Transport mode: the packet is one the gateway itself sends, and no
- * fragment. RFC 4303 3.3, RFC 4302 3.3.
+/* Owner worker of every SA in the burst whose item has no number. Packets begin at the IP header in clear; afterwards
+ * good ones begin at the IP header of the protected packet. Returns the number good, those first; the others at the
+ * tail, `drop` says why; both in their order. SA counters are kept. Lines in front of and behind the packet are
+ * written: who gathers a burst fetches them. n at most 64; SAs may differ freely. Transport mode: the packet is one the
+ * gateway itself sends, and no fragment. RFC 4303 3.3, RFC 4302 3.3.
  *
  * Of an item with a number, all that is known is that its flow is inside the selectors which have it (any SA of any
  * worker may be in its slot now): where the SA is another worker's, has other selectors or the packet is too large for

@@ -43,7 +43,7 @@ void sa_limits_build(struct sa *sa, const struct sa_spec *spec)
 	sa->packets_alert = sooner(sooner(sa->lifetime.soft_packets, sa->packets_early),
 		sooner(sa->lifetime.hard_packets, sa->packets_end));
 	sa->bytes_alert = sooner(sa->lifetime.soft_bytes, sa->lifetime.hard_bytes);
-	sa->due_block = sa_block(count_read(&sa->packets));
+	sa_limits_due_from(sa, count_read(&sa->packets));
 }
 
 bool sa_limits_look_ahead(struct sa *sa)
@@ -56,7 +56,7 @@ bool sa_limits_look_ahead(struct sa *sa)
 	/* no packet is larger */
 	uint64_t packets_free = sooner(packets_left, bytes_left / UINT16_MAX);
 
-	sa->due_block = sa_block(packets + sooner(packets_free, blocks_most << 8));
+	sa_limits_due_from(sa, packets + sooner(packets_free, blocks_most << 8));
 	return packets_free;
 }
 

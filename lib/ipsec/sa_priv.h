@@ -182,8 +182,8 @@ struct sa {
 	uint32_t tunnel_slot;                       /* inbound: of the tunnel it belongs to */
 	uint32_t foreign_destination, foreign_kind; /* inbound */
 
-	/* One line, all that a usual packet reads and writes but the key. R: owner worker; outbound any worker: owner,
-	 * flags, number; control: counters and flags (relaxed). W: owner worker, but at first and the number: control.
+	/* One line, all that a usual packet reads and writes but the key. R: owner worker; outbound any worker: `state`
+	 * or its parts; control: counters and flags (relaxed). W: owner worker, but at first and the number: control.
 	 * Outbound the packets count from the initial sequence number on, so that they are the one used last. */
 	_Atomic uint64_t packets __rte_cache_aligned;
 	_Atomic uint64_t bytes;
@@ -191,7 +191,7 @@ struct sa {
 		_Atomic uint64_t state; /* all of these in one load; struct sa_state */
 		struct {
 			/* limits are looked at among these packets; see sa_limits_due */
-			uint8_t due_block;
+			_Atomic uint8_t due_block;
 			_Atomic uint8_t owner; /* outbound, a worker writes it once; inbound SAs are their bucket's */
 			union {
 				_Atomic uint16_t number; /* outbound: of its ranges, see sa_selectors_number */
@@ -251,7 +251,13 @@ static inline uint8_t sa_block(uint64_t packets)
 /* Owner worker: the next packet may reach a limit; otherwise, of whatever size, it does not. */
 static inline bool sa_limits_due(const struct sa *sa)
 {
-	return sa_block(count_read(&sa->packets)) == sa->due_block;
+	return sa_block(count_read(&sa->packets)) == atomic_load_explicit(&sa->due_block, memory_order_relaxed);
+}
+
+/* Owner worker, or before publication: from so many packets on. */
+static inline void sa_limits_due_from(struct sa *sa, uint64_t packets)
+{
+	atomic_store_explicit(&sa->due_block, sa_block(packets), memory_order_relaxed);
 }
 
 /* Owner worker: a packet of so many bytes has passed; outbound its sequence number is used up. */
@@ -263,7 +269,7 @@ static inline void sa_account(struct sa *sa, uint64_t bytes)
 	count_add(&sa->bytes, bytes);
 	/* still due, but not written without need: a load of the whole state would wait for that */
 	if (unlikely(due && !sa_limits_due(sa)))
-		sa->due_block = sa_block(count_read(&sa->packets));
+		sa_limits_due_from(sa, count_read(&sa->packets));
 }
 
 /* Outbound: the sequence number used last. */

@@ -5,7 +5,7 @@
 #include <errno.h>
 
 #include "ipsec_priv.h"
-#include "tunnel_slots.h"
+#include "tunnel_ask.h"
 
 static void retired_free(void *object)
 {
@@ -115,9 +115,9 @@ struct sa *tunnel_lookup(const struct ipsec *ips, uint32_t slot)
 	return sa_word_sa(sa_word_load(ips->tunnels, ips->slots, slot));
 }
 
-struct tunnel_slots tunnel_slots(const struct ipsec *ips)
+struct tunnel_words tunnel_words(const struct ipsec *ips)
 {
-	return (struct tunnel_slots){ ips->tunnels, ips->slots, offsetof(struct sa, packets) };
+	return (struct tunnel_words){ ips->tunnels, ips->slots, offsetof(struct sa, packets) };
 }
 
 int tunnel_add(struct ipsec *ips, uint32_t slot, struct sa *sa)

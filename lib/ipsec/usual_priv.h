@@ -329,7 +329,7 @@ static inline uint16_t usual_most_in(uint16_t mtu)
 	return (uint16_t)(((mtu - least) & ~(uint32_t)USUAL_PAD_MASK) - ESP_TRAILER_BYTES);
 }
 
-/* Of an item that says what it is known to be inside (burst_out_framed): it may go into its SA. Not behind one of the
+/* Of an item that says what it is known to be inside (burst_out): it may go into its SA. Not behind one of the
  * same SA that may not: it would overtake that. */
 static __rte_noinline bool usual_fits(
 	const struct ipsec_worker *w, const struct burst_item *item, uint32_t op, const struct usual_burst *b)

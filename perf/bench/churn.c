@@ -16,7 +16,7 @@
 #include <rte_pause.h>
 
 #include "lab_sa.h"
-#include "tunnel_slots.h"
+#include "tunnel_ask.h"
 
 enum {
 	BURST = 32,
@@ -56,7 +56,7 @@ struct bench {
 /* Out through the tunnels' SAs of this moment. Returns the good ones. */
 static uint16_t seal(struct bench *b, struct ipsec_worker *w, uint32_t first, struct burst_item *items)
 {
-	const struct tunnel_slots slots = tunnel_slots(b->ips);
+	const struct tunnel_words slots = tunnel_words(b->ips);
 
 	for (uint16_t i = 0; i < BURST; i++)
 		items[i] = (struct burst_item){

@@ -9,7 +9,7 @@
 #include <stdlib.h>
 
 #include "ip6.h"
-#include "tunnel_slots.h"
+#include "tunnel_ask.h"
 
 #define DEFERRED_MAX 8192 /* a whole neighbour table twice */
 #define ESP_BYTES    8
@@ -295,14 +295,14 @@ struct sa *tunnel_lookup(const struct ipsec *ips, uint32_t slot)
 }
 
 /* What a word has beside the address is not looked at by the datapath. */
-struct tunnel_slots tunnel_slots(const struct ipsec *ips)
+struct tunnel_words tunnel_words(const struct ipsec *ips)
 {
 	static _Atomic uint64_t words[FAKE_SLOTS];
 
 	(void)ips;
 	for (uint32_t i = 0; i < FAKE_SLOTS; i++)
 		words[i] = sa_word_make(i, fake.tunnels[i], false);
-	return (struct tunnel_slots){ words, FAKE_SLOTS, 0 };
+	return (struct tunnel_words){ words, FAKE_SLOTS, 0 };
 }
 
 uint16_t sa_selectors_number(const struct sa *sa, const struct flow *flow)

@@ -95,6 +95,22 @@ static void test_capture_outbound_has_both_sides_of_the_crypto(void)
 	end();
 }
 
+/* A packet whose flow knows of other selectors than its SA has now is seen once. */
+static void test_capture_of_a_known_flow_has_each_packet_once(void)
+{
+	begin();
+	out_sa.number = 1;
+	send_far(1);
+	send_far(1);
+	out_sa.number = 2;
+	CU_ASSERT_EQUAL(datapath_capture_start(rig.dp, &tunnel_3), 0);
+	send_far(2);
+	drain();
+	CU_ASSERT_EQUAL(taken.count, 4);
+	settle();
+	end();
+}
+
 static void test_capture_one_side_when_asked(void)
 {
 	struct datapath_capture_spec sealed = tunnel_3;
@@ -213,6 +229,7 @@ int main(int argc, char **argv)
 {
 	static const struct test tests[] = {
 		TEST(test_capture_outbound_has_both_sides_of_the_crypto),
+		TEST(test_capture_of_a_known_flow_has_each_packet_once),
 		TEST(test_capture_one_side_when_asked),
 		TEST(test_capture_of_another_tunnel_sees_nothing),
 		TEST(test_capture_names_the_drop),

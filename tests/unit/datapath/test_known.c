@@ -219,26 +219,6 @@ static void test_known_handed_over_keeps_its_order(void)
 	close_all();
 }
 
-static void test_known_packets_are_looked_at_closer(void)
-{
-	struct probe p = to_far;
-
-	open_all();
-	RIG_POLICY(PROTECT_FAR);
-	send_once(&p);
-	p.ttl = 1;
-	CU_ASSERT(refused_as(LAN, &p, DROP_TTL, 0x0b00));
-	p.ttl = 0;
-	out_sa.outside = true;
-	CU_ASSERT(dropped_as(LAN, &p, DROP_SELECTOR_OUT));
-	out_sa.outside = false;
-	fake.tunnels[3] = NULL;
-	CU_ASSERT(dropped_as(LAN, &p, DROP_NO_SA));
-	fake.tunnels[3] = &out_sa;
-	send_once(&p);
-	close_all();
-}
-
 /* Packets that came back from their burst since the last call. */
 static unsigned returned(void)
 {
@@ -246,6 +226,38 @@ static unsigned returned(void)
 
 	fake.returned = 0;
 	return n;
+}
+
+/* Its SA is claimed by the first packet, and the second learns its number. */
+static void number_learnt(const struct probe *p)
+{
+	out_sa.number = 1;
+	send_once(p);
+	send_once(p);
+	CU_ASSERT_EQUAL(returned(), 0);
+}
+
+static void test_known_packets_are_looked_at_closer(void)
+{
+	struct probe p = to_far;
+
+	open_all();
+	RIG_POLICY(PROTECT_FAR);
+	number_learnt(&p);
+	p.ttl = 1;
+	CU_ASSERT(refused_as(LAN, &p, DROP_TTL, 0x0b00));
+	p.ttl = 0;
+	fake.tunnels[3] = NULL;
+	CU_ASSERT(dropped_as(LAN, &p, DROP_NO_SA));
+	fake.tunnels[3] = &out_sa;
+	send_once(&p);
+	CU_ASSERT_EQUAL(returned(), 0);
+	out_sa.outside = true;
+	out_sa.number = 2;
+	CU_ASSERT(dropped_as(LAN, &p, DROP_SELECTOR_OUT));
+	out_sa.outside = false;
+	send_once(&p);
+	close_all();
 }
 
 /* Which selectors a flow is inside is kept with it, and asked once more when its slot has an SA with others. */
@@ -290,9 +302,7 @@ static void test_known_packet_that_came_back_leaves_as_any(void)
 	p.ttl = 2;
 	open_all();
 	RIG_POLICY(PROTECT_FAR);
-	out_sa.number = 1;
-	send_once(&p);
-	send_once(&p);
+	number_learnt(&p);
 	out_sa.number = 2;
 	rig_send(LAN, &p);
 	rig_step();
@@ -315,10 +325,8 @@ static void test_known_packet_too_large_keeps_its_place(void)
 
 	open_all();
 	RIG_POLICY(PROTECT_FAR);
-	out_sa.number = 1;
 	out_sa.inner_mtu = 600;
-	send_once(&packets[0]);
-	send_once(&packets[0]);
+	number_learnt(&packets[0]);
 	for (size_t i = 0; i < ARRAY_LEN(packets); i++)
 		rig_send(LAN, &packets[i]);
 	rig_step();
@@ -342,9 +350,7 @@ static void test_known_packets_that_came_back_keep_their_order(void)
 
 	open_all();
 	RIG_POLICY(PROTECT_FAR);
-	out_sa.number = 1;
-	send_once(&packets[0]);
-	send_once(&packets[0]);
+	number_learnt(&packets[0]);
 	out_sa.number = 2;
 	for (size_t i = 0; i < ARRAY_LEN(packets); i++)
 		rig_send(LAN, &packets[i]);
@@ -354,14 +360,12 @@ static void test_known_packets_that_came_back_keep_their_order(void)
 	close_all();
 }
 
-/* An SA of another worker's: to that one, and of the flow nothing is kept. */
-static void test_known_flow_follows_its_sa_to_another_worker(void)
+/* While its SA has no owner that stays, nothing is kept of a flow. */
+static void test_known_flow_forgets_an_sa_that_leaves(void)
 {
 	open_all();
 	RIG_POLICY(PROTECT_FAR);
-	out_sa.number = 1;
-	send_once(&to_far);
-	send_once(&to_far);
+	number_learnt(&to_far);
 	out_sa.owner = WORKER_LEAVING;
 	send_once(&to_far);
 	CU_ASSERT_EQUAL(returned(), 1);
@@ -372,6 +376,177 @@ static void test_known_flow_follows_its_sa_to_another_worker(void)
 	send_once(&to_far);
 	CU_ASSERT_EQUAL(returned(), 0);
 	CU_ASSERT_EQUAL(rig_counter(DP_C_ENCAP), 6);
+	close_all();
+}
+
+/* The bytes of the sealed packets that leave, inside: 0 at the end. */
+static uint16_t next_left(void)
+{
+	struct rte_mbuf *m = rig_receive(WAN);
+	uint16_t bytes = 0;
+
+	if (m) {
+		const struct rte_ipv4_hdr *inner = (const void *)((uint8_t *)frame_ip(m) + 28);
+		bytes = rte_be_to_cpu_16(inner->total_length);
+		rte_pktmbuf_free(m);
+	}
+	return bytes;
+}
+
+/* Another flow's packet waits for its owner in the middle of the burst, before that of the SA of the first is asked. */
+static void test_known_packets_do_not_overtake_one_that_comes_back(void)
+{
+	const struct probe other = { .src = LAN_HOST, .dst = "10.2.0.200", .sport = 5, .dport = 7, .bytes = 48 };
+	const struct probe packets[] = { of_bytes(60), other, of_bytes(64), of_bytes(68) };
+	struct sa other_sa;
+	uint16_t last = 0, bytes;
+
+	open_all();
+	other_sa = out_sa;
+	fake.tunnels[2] = &other_sa;
+	RIG_POLICY("protect 2 10.1.0.0/24 10.2.0.128/25", PROTECT_FAR);
+	number_learnt(&packets[0]);
+	send_once(&other);
+	send_once(&other);
+	/* both change owners; the first flow was idle while they were leaving */
+	out_sa.owner = other_sa.owner = WORKER_MOVING;
+	for (size_t i = 0; i < ARRAY_LEN(packets); i++)
+		rig_send(LAN, &packets[i]);
+	worker_step(rig.dp->workers[0]);
+	CU_ASSERT_EQUAL(rig.dp->workers[0]->parked.count, 4);
+	out_sa.owner = other_sa.owner = WORKER_NONE;
+	rig_step();
+	for (int i = 0; i < 4; i++) {
+		bytes = next_left();
+		CU_ASSERT(bytes == 48 || (bytes >= 60 && bytes > last));
+		last = bytes == 48 ? last : bytes;
+	}
+	CU_ASSERT_EQUAL(last, 68);
+	fake.tunnels[2] = NULL;
+	close_all();
+}
+
+/* A fragment waits, and the owner appears before the next packet of its flow is looked at. */
+static void test_known_packets_do_not_overtake_one_that_waits(void)
+{
+	const struct probe fragment = {
+		.src = LAN_HOST, .dst = FAR_HOST, .sport = 1000, .dport = 7, .bytes = 68, .fragment = 0x2000
+	};
+	const struct probe behind = of_bytes(64);
+	static const uint16_t bytes[] = { 68, 64 };
+
+	open_all();
+	RIG_POLICY(PROTECT_FAR);
+	number_learnt(&to_far);
+	fake.moving_reads = 1;
+	rig_send(LAN, &fragment);
+	worker_step(rig.dp->workers[0]);
+	CU_ASSERT_EQUAL(rig.dp->workers[0]->parked.count, 1);
+	fake.moving_reads = 1;
+	rig_send(LAN, &behind);
+	worker_step(rig.dp->workers[0]);
+	CU_ASSERT_EQUAL(rig.dp->workers[0]->parked.count, 2);
+	rig_step();
+	expect_order(bytes, ARRAY_LEN(bytes));
+	close_all();
+}
+
+/* Fragments of another flow fill the burst, which is sealed before the rest of the flow is looked at. */
+static void test_known_packets_do_not_overtake_one_of_a_burst_before(void)
+{
+	const struct probe other = { .src = LAN_HOST, .dst = "10.2.0.200", .sport = 5, .dport = 7, .bytes = 1400 };
+	const struct probe large = of_bytes(700), behind = of_bytes(64);
+	static const uint16_t expected[] = { 596, 124, 64 };
+	struct sa other_sa;
+	uint16_t bytes, seen = 0, fragments = 0;
+
+	open_all();
+	out_sa.inner_mtu = 600;
+	other_sa = out_sa;
+	other_sa.inner_mtu = 100;
+	fake.tunnels[2] = &other_sa;
+	RIG_POLICY("protect 2 10.1.0.0/24 10.2.0.128/25", PROTECT_FAR);
+	number_learnt(&to_far);
+	for (int known = 0; known < 2; known++) {
+		rig_send(LAN, &other);
+		rig_step();
+		rig_sent(WAN);
+	}
+	rig_send(LAN, &large);
+	for (int i = 0; i < 4; i++)
+		rig_send(LAN, &other);
+	rig_send(LAN, &behind);
+	rig_step();
+	while ((bytes = next_left())) {
+		bool of_other = bytes == 100 || bytes == 40;
+		fragments += of_other;
+		if (!of_other && seen < ARRAY_LEN(expected))
+			CU_ASSERT_EQUAL(bytes, expected[seen]);
+		seen += !of_other;
+	}
+	CU_ASSERT(fragments > BURST && seen == ARRAY_LEN(expected));
+	fake.tunnels[2] = NULL;
+	close_all();
+}
+
+/* A SYN behind a packet that comes back: it is clamped, and stays behind it. */
+static void test_known_syn_behind_one_that_comes_back(void)
+{
+	uint8_t tcp[24] = { 0, 80, 0, 80, [12] = 6 << 4, [20] = 2, 4, 0x05, 0xb4 };
+	struct probe data = { .src = LAN_HOST,
+		.dst = FAR_HOST,
+		.protocol = IPPROTO_TCP,
+		.payload = tcp,
+		.payload_bytes = sizeof(tcp) },
+		     syn = data;
+	uint8_t tcp_syn[28];
+
+	memcpy(tcp_syn, tcp, sizeof(tcp));
+	memset(tcp_syn + sizeof(tcp), 0, sizeof(tcp_syn) - sizeof(tcp));
+	tcp_syn[13] = RTE_TCP_SYN_FLAG;
+	syn.payload = tcp_syn;
+	syn.payload_bytes = sizeof(tcp_syn);
+	open_all();
+	RIG_POLICY(PROTECT_FAR);
+	number_learnt(&data);
+	out_sa.number = 2;
+	rig_send(LAN, &data);
+	rig_send(LAN, &syn);
+	rig_step();
+	CU_ASSERT_EQUAL(returned(), 1);
+	CU_ASSERT_EQUAL(rig_counter(DP_C_MSS_CLAMPED), 1);
+	CU_ASSERT_EQUAL(next_left(), 20 + sizeof(tcp));
+	CU_ASSERT_EQUAL(next_left(), 20 + sizeof(tcp_syn));
+	close_all();
+}
+
+/* To the worker that has the SA by now, as it came. */
+static void test_known_packet_that_came_back_is_handed_on(void)
+{
+	struct path_spec spec = { 0 };
+
+	rig_open(2);
+	addr_parse(WAN_OWN, &spec.local.addr);
+	addr_parse(WAN_PEER, &spec.remote.addr);
+	out_sa = (struct sa){ .spi = 0x1002, .owner = 0, .inner_mtu = 1400 };
+	CU_ASSERT_EQUAL_FATAL(datapath_path_create(rig.dp, &spec, &out_sa.path), 0);
+	fake.tunnels[3] = &out_sa;
+	RIG_POLICY(PROTECT_FAR);
+	number_learnt(&to_far);
+	out_sa.owner = 1;
+	rig_send(LAN, &to_far);
+	worker_step(rig.dp->workers[0]);
+	CU_ASSERT_EQUAL(returned(), 1);
+	CU_ASSERT_EQUAL(rig_sent(WAN), 0);
+	rig_step();
+	struct rte_mbuf *m = rig_receive(WAN);
+	CU_ASSERT_PTR_NOT_NULL_FATAL(m);
+	const struct rte_ipv4_hdr *inner = (const void *)((uint8_t *)frame_ip(m) + 28);
+	CU_ASSERT_EQUAL(inner->time_to_live, 63);
+	rte_pktmbuf_free(m);
+	/* of its flow nothing is kept here any more */
+	send_once(&to_far);
+	CU_ASSERT_EQUAL(returned(), 0);
 	close_all();
 }
 
@@ -446,7 +621,8 @@ static void test_known_flow_has_its_syn_clamped(void)
 
 	open_all();
 	RIG_POLICY(PROTECT_FAR);
-	for (uint64_t i = 1; i <= 3; i++) {
+	out_sa.number = 1;
+	for (uint64_t i = 1; i <= 4; i++) {
 		send_once(&p);
 		CU_ASSERT_EQUAL(rig_counter(DP_C_MSS_CLAMPED), i);
 	}
@@ -465,7 +641,12 @@ int main(int argc, char **argv)
 		TEST(test_known_packet_that_came_back_leaves_as_any),
 		TEST(test_known_packet_too_large_keeps_its_place),
 		TEST(test_known_packets_that_came_back_keep_their_order),
-		TEST(test_known_flow_follows_its_sa_to_another_worker),
+		TEST(test_known_flow_forgets_an_sa_that_leaves),
+		TEST(test_known_packets_do_not_overtake_one_that_comes_back),
+		TEST(test_known_packets_do_not_overtake_one_that_waits),
+		TEST(test_known_packets_do_not_overtake_one_of_a_burst_before),
+		TEST(test_known_syn_behind_one_that_comes_back),
+		TEST(test_known_packet_that_came_back_is_handed_on),
 		TEST(test_known_framed_or_not_keeps_its_order),
 		TEST(test_known_until_the_address_is_ours),
 		TEST(test_known_until_the_source_is_ours),

@@ -17,7 +17,7 @@ static void moving_open(uint16_t workers)
 	RIG_POLICY("protect 3 10.1.0.0/24 10.2.0.0/24");
 	addr_parse(WAN_OWN, &spec.local.addr);
 	addr_parse(WAN_PEER, &spec.remote.addr);
-	out_sa = (struct sa){ .spi = SPI, .owner = WORKER_NONE, .inner_mtu = 1400 };
+	out_sa = (struct sa){ .spi = SPI, .owner = WORKER_NONE, .inner_mtu = 1400, .number = 1 };
 	in_sa = (struct sa){ .spi = SPI, .tunnel_slot = 3 };
 	CU_ASSERT_EQUAL_FATAL(datapath_path_create(rig.dp, &spec, &out_sa.path), 0);
 	fake.tunnels[3] = &out_sa;

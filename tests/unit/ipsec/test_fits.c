@@ -208,10 +208,32 @@ static void test_fits_or_comes_back(void)
 		}
 }
 
+/* Each worker seals with its own SAs, whichever it is. */
+static void test_fits_the_worker_that_asks(void)
+{
+	const struct rig_options kinds[] = { { .key_bits = 128 }, { .key_bits = 128, .udp = true } };
+	struct ipsec *ips = rig_ipsec(2, 256, 4);
+	struct pair p = { .rig.out_ips = ips, .rig.out_worker = ipsec_worker_create(ips, 1) };
+	struct lot l;
+
+	for (size_t i = 0; i < ARRAY_LEN(kinds); i++) {
+		p.a = rig_sa(ips, &kinds[i], SA_OUT);
+		p.b = rig_sa(ips, &kinds[i], SA_OUT);
+		CU_ASSERT(sa_claim(p.a, 0) == 0 && sa_claim(p.b, 1) == 1);
+		CU_ASSERT(!tunnel_publish(ips, 0, p.a) && !tunnel_publish(ips, 1, p.b));
+		l = five(&p, 200);
+		lot_seal(&l, &p, BACK_A);
+		CU_ASSERT(sequences(p.a) == 0 && sequences(p.b) == 2);
+	}
+	ipsec_worker_free(p.rig.out_worker);
+	ipsec_free(ips);
+}
+
 int main(int argc, char **argv)
 {
 	static const struct test tests[] = {
 		TEST(test_fits_or_comes_back),
+		TEST(test_fits_the_worker_that_asks),
 	};
 
 	rig_eal();

@@ -8,7 +8,7 @@
 
 #include "harness.h"
 #include "rig.h"
-#include "tunnel_slots.h"
+#include "tunnel_ask.h"
 
 #define TUNNELS 3
 
@@ -487,7 +487,7 @@ static void test_tunnel_child_reader_sees_whole_ones(void)
 static void test_tunnel_ask_finds_what_lookup_does(void)
 {
 	struct ipsec *ips = ipsec_with(16);
-	const struct tunnel_slots slots = tunnel_slots(ips);
+	const struct tunnel_words slots = tunnel_words(ips);
 	struct sa *whole = outbound(ips, "10.0.0.0/8"), *piece = outbound(ips, "10.2.0.0/16");
 	uint32_t child;
 
