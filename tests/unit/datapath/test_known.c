@@ -145,16 +145,25 @@ static struct probe of_bytes(uint16_t bytes)
 	return p;
 }
 
+/* Bytes of the packet inside the next one that leaves; 0: none does. */
+static uint16_t next_left(void)
+{
+	struct rte_mbuf *m = rig_receive(WAN);
+	uint16_t bytes = 0;
+
+	if (m) {
+		const struct rte_ipv4_hdr *inner = (const void *)((uint8_t *)frame_ip(m) + 28);
+		bytes = rte_be_to_cpu_16(inner->total_length);
+		rte_pktmbuf_free(m);
+	}
+	return bytes;
+}
+
 /* Sealed packets of these sizes inside leave in this order. */
 static void expect_order(const uint16_t *bytes, size_t n)
 {
-	for (size_t i = 0; i < n; i++) {
-		struct rte_mbuf *m = rig_receive(WAN);
-		CU_ASSERT_PTR_NOT_NULL_FATAL(m);
-		const struct rte_ipv4_hdr *inner = (const void *)((uint8_t *)frame_ip(m) + 28);
-		CU_ASSERT_EQUAL(rte_be_to_cpu_16(inner->total_length), bytes[i]);
-		rte_pktmbuf_free(m);
-	}
+	for (size_t i = 0; i < n; i++)
+		CU_ASSERT_EQUAL(next_left(), bytes[i]);
 }
 
 /* What cannot ask in the middle of a flow: from: whose fragment. */
@@ -377,20 +386,6 @@ static void test_known_flow_forgets_an_sa_that_leaves(void)
 	CU_ASSERT_EQUAL(returned(), 0);
 	CU_ASSERT_EQUAL(rig_counter(DP_C_ENCAP), 6);
 	close_all();
-}
-
-/* The bytes of the sealed packets that leave, inside: 0 at the end. */
-static uint16_t next_left(void)
-{
-	struct rte_mbuf *m = rig_receive(WAN);
-	uint16_t bytes = 0;
-
-	if (m) {
-		const struct rte_ipv4_hdr *inner = (const void *)((uint8_t *)frame_ip(m) + 28);
-		bytes = rte_be_to_cpu_16(inner->total_length);
-		rte_pktmbuf_free(m);
-	}
-	return bytes;
 }
 
 /* Another flow's packet waits for its owner in the middle of the burst, before that of the SA of the first is asked. */
