@@ -12,6 +12,10 @@ static struct sa out_sa;
 
 #define PROTECT_FAR "protect 3 10.1.0.0/24 10.2.0.0/24"
 static const struct probe to_far = { .src = LAN_HOST, .dst = FAR_HOST, .sport = 1000, .dport = 7 };
+/* of the same flow */
+static const struct probe first_fragment = {
+	.src = LAN_HOST, .dst = FAR_HOST, .sport = 1000, .dport = 7, .bytes = 68, .fragment = 0x2000
+};
 
 static void open_all(void)
 {
@@ -209,14 +213,8 @@ static void hand_over(const struct probe *probes, size_t n)
 
 static void test_known_handed_over_keeps_its_order(void)
 {
-	const struct probe fragment = { .src = LAN_HOST,
-		.dst = FAR_HOST,
-		.sport = 1000,
-		.dport = 7,
-		.bytes = 68,
-		.fragment = 0x2000 },
-			   six = { .src = LAN_HOST6, .dst = FAR_HOST6, .sport = 1, .dport = 2 };
-	const struct probe packets[] = { of_bytes(60), fragment, six, of_bytes(64) };
+	const struct probe six = { .src = LAN_HOST6, .dst = FAR_HOST6, .sport = 1, .dport = 2 };
+	const struct probe packets[] = { of_bytes(60), first_fragment, six, of_bytes(64) };
 	static const uint16_t bytes[] = { 60, 68, 64 };
 
 	open_all();
@@ -347,14 +345,8 @@ static void test_known_packet_too_large_keeps_its_place(void)
 /* In a burst with others that wait for policy, and with misses, of which some are of the same flow. */
 static void test_known_packets_that_came_back_keep_their_order(void)
 {
-	const struct probe fragment = { .src = LAN_HOST,
-		.dst = FAR_HOST,
-		.sport = 1000,
-		.dport = 7,
-		.bytes = 68,
-		.fragment = 0x2000 },
-			   other = { .src = "10.1.0.9", .dst = FAR_HOST, .sport = 1, .dport = 7, .bytes = 48 };
-	const struct probe packets[] = { of_bytes(60), other, of_bytes(64), fragment, of_bytes(72) };
+	const struct probe other = { .src = "10.1.0.9", .dst = FAR_HOST, .sport = 1, .dport = 7, .bytes = 48 };
+	const struct probe packets[] = { of_bytes(60), other, of_bytes(64), first_fragment, of_bytes(72) };
 	static const uint16_t bytes[] = { 60, 64, 48, 68, 72 };
 
 	open_all();
@@ -424,9 +416,6 @@ static void test_known_packets_do_not_overtake_one_that_comes_back(void)
 /* A fragment waits, and the owner appears before the next packet of its flow is looked at. */
 static void test_known_packets_do_not_overtake_one_that_waits(void)
 {
-	const struct probe fragment = {
-		.src = LAN_HOST, .dst = FAR_HOST, .sport = 1000, .dport = 7, .bytes = 68, .fragment = 0x2000
-	};
 	const struct probe behind = of_bytes(64);
 	static const uint16_t bytes[] = { 68, 64 };
 
@@ -434,7 +423,7 @@ static void test_known_packets_do_not_overtake_one_that_waits(void)
 	RIG_POLICY(PROTECT_FAR);
 	number_learnt(&to_far);
 	fake.moving_reads = 1;
-	rig_send(LAN, &fragment);
+	rig_send(LAN, &first_fragment);
 	worker_step(rig.dp->workers[0]);
 	CU_ASSERT_EQUAL(rig.dp->workers[0]->parked.count, 1);
 	fake.moving_reads = 1;
